@@ -542,15 +542,7 @@ struct Inner {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, outcome: Outcome, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            outcome,
-            operation: None,
-            attempts: 0,
-            message: message.into(),
-            server: None,
-            source: None,
-        }))
+        Self(Box::new(Inner { kind, outcome, operation: None, attempts: 0, message: message.into(), server: None, source: None }))
     }
 
     /// An argument that is refused before anything is sent.
@@ -763,7 +755,11 @@ mod tests {
         let cases = [
             (401, r#"{"Message":"settings.role_arn is needed for snapshot registration."}"#, ServerLayer::Policy),
             (403, r#"{"message":"Credential should be scoped to correct service: 'es'. "}"#, ServerLayer::Signature),
-            (404, r#"{"error":{"type":"snapshot_missing_exception","reason":"[r:s] is missing"},"status":404}"#, ServerLayer::Engine),
+            (
+                404,
+                r#"{"error":{"type":"snapshot_missing_exception","reason":"[r:s] is missing"},"status":404}"#,
+                ServerLayer::Engine,
+            ),
             (401, "Unauthorized", ServerLayer::Authentication),
             (504, "", ServerLayer::Gateway),
         ];
@@ -776,9 +772,17 @@ mod tests {
     fn kinds_follow_type_and_text_rather_than_status() {
         let engine = |error_type: &str, reason: &str| format!(r#"{{"error":{{"type":"{error_type}","reason":"{reason}"}}}}"#);
         let cases = [
-            (401, r#"{"Message":"settings.role_arn is needed for snapshot registration."}"#.to_owned(), ErrorKind::MissingRoleArn),
+            (
+                401,
+                r#"{"Message":"settings.role_arn is needed for snapshot registration."}"#.to_owned(),
+                ErrorKind::MissingRoleArn,
+            ),
             (401, r#"{"Message":"Your request: '/x' is not allowed."}"#.to_owned(), ErrorKind::NotAllowed),
-            (403, r#"{"Message":"User: x is not authorized to perform: iam:PassRole on resource: y"}"#.to_owned(), ErrorKind::AccessDenied),
+            (
+                403,
+                r#"{"Message":"User: x is not authorized to perform: iam:PassRole on resource: y"}"#.to_owned(),
+                ErrorKind::AccessDenied,
+            ),
             (403, r#"{"Message":"Request throttled due to too many requests"}"#.to_owned(), ErrorKind::Throttled),
             (403, r#"{"message":"The security token included in the request is expired"}"#.to_owned(), ErrorKind::ExpiredToken),
             (403, r#"{"message":"Signature expired: 1 is now earlier than 2 (3 - 5 min.)"}"#.to_owned(), ErrorKind::ClockSkew),
@@ -788,9 +792,17 @@ mod tests {
             (429, engine("cluster_block_exception", "TOO_MANY_REQUESTS/12/flood-stage"), ErrorKind::Blocked),
             (500, engine("snapshot_restore_exception", "[r:s] snapshot does not exist"), ErrorKind::SnapshotMissing),
             (500, engine("repository_exception", "[a b] must not contain"), ErrorKind::Repository),
-            (400, engine("invalid_snapshot_name_exception", "snapshot with the same name already exists"), ErrorKind::SnapshotNameTaken),
+            (
+                400,
+                engine("invalid_snapshot_name_exception", "snapshot with the same name already exists"),
+                ErrorKind::SnapshotNameTaken,
+            ),
             (400, engine("invalid_snapshot_name_exception", "must be lowercase"), ErrorKind::InvalidRequest),
-            (500, engine("illegal_state_exception", "trying to modify or unregister repository that is currently used"), ErrorKind::Busy),
+            (
+                500,
+                engine("illegal_state_exception", "trying to modify or unregister repository that is currently used"),
+                ErrorKind::Busy,
+            ),
             (502, "<html><title>502 Bad Gateway</title></html>".to_owned(), ErrorKind::Unavailable),
         ];
         for (status, body, kind) in cases {

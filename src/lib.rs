@@ -15,9 +15,9 @@ pub mod testing;
 
 pub use clock::{BoxFuture, Clock, SystemClock};
 pub use error::{Error, ErrorKind, ErrorType, Operation, Outcome, ServerError, ServerLayer};
-pub use name::*;
-pub use repository::*;
-pub use restore::*;
-pub use snapshot::*;
-pub use status::*;
-pub use units::*;
+
+
+
+
+
+
