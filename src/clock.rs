@@ -26,6 +26,24 @@ pub trait Clock: fmt::Debug + Send + Sync {
     fn timeout(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
 
+impl<T: Clock + ?Sized> Clock for std::sync::Arc<T> {
+    fn wall(&self) -> SystemTime {
+        (**self).wall()
+    }
+
+    fn monotonic(&self) -> Duration {
+        (**self).monotonic()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        (**self).sleep(duration)
+    }
+
+    fn timeout(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        (**self).timeout(duration)
+    }
+}
+
 /// The clock of the operating system and the timer of tokio.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

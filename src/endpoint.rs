@@ -1,1 +1,296 @@
-//! To come.
+//! The domain's address, judged once: what is signed, where to connect, and what Amazon's host names tell.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::error::Error;
+
+/// Where a transport connects: the endpoint's own host, or the near end of a tunnel that leads to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectTarget {
+    host: String,
+    port: u16,
+}
+
+impl ConnectTarget {
+    /// The host name or address to connect to, an IPv6 address without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The TCP port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Parses `host:port`, with brackets around an IPv6 address.
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+        let authority: http::uri::Authority =
+            text.parse().map_err(|_| Error::invalid(format!("connect address {text:?} is not of the form host:port")))?;
+        let port = authority.port_u16().filter(|&port| port != 0);
+        match port {
+            Some(port) if !text.contains('@') => Ok(Self { host: bare(authority.host()).to_owned(), port }),
+            _ => Err(Error::invalid(format!("connect address {text:?} is not of the form host:port"))),
+        }
+    }
+
+    /// Whether traffic to it stays on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.host.eq_ignore_ascii_case("localhost") || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+}
+
+impl fmt::Display for ConnectTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host)
+}
+
+/// A parsed endpoint. The authority is what is signed and shown to TLS; the target is where the bytes go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    https: bool,
+    /// `host` or `host:port`, lower case, without the scheme's own port: the value of the Host header.
+    authority: String,
+    /// Empty, or `/segment…` without a trailing slash.
+    prefix: String,
+    target: ConnectTarget,
+    region: Option<String>,
+}
+
+impl Endpoint {
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+        let refuse = |why: &str| Err(Error::invalid(format!("endpoint {why}")));
+        // Checked on the text: the URI parser drops a fragment without a word.
+        if text.contains('#') {
+            return refuse("must not have a fragment (#…)");
+        }
+        if text.contains('?') {
+            return refuse("must not have a query (?…)");
+        }
+        // The text is not shown from here on: it may hold a password.
+        if text.contains('@') {
+            return refuse("must not have a user or password in it; give them to Auth::basic");
+        }
+        let uri: http::Uri = match text.parse() {
+            Ok(uri) => uri,
+            Err(_) => return refuse(&format!("{text:?} is not a URL such as https://vpc-NAME-ID.REGION.es.amazonaws.com")),
+        };
+        let https = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return refuse(&format!("{text:?} must start with https:// or http://")),
+        };
+        let Some(authority) = uri.authority() else {
+            return refuse(&format!("{text:?} has no host"));
+        };
+        let host = authority.host().to_ascii_lowercase();
+        let bare_host = bare(&host);
+        if bare_host.is_empty() || bare_host.ends_with('.') {
+            return refuse(&format!("{text:?} has an empty or dot-ended host"));
+        }
+        if host.starts_with('[') && bare_host.parse::<std::net::Ipv6Addr>().is_err() {
+            return refuse(&format!("{text:?} has a bad IPv6 address"));
+        }
+        if !host.starts_with('[') && !bare_host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
+            return refuse(&format!("{text:?} has a host with a character that no host name has"));
+        }
+        let own_port = if https { 443 } else { 80 };
+        let port = match authority.port() {
+            None => own_port,
+            Some(port) if port.as_u16() != 0 => port.as_u16(),
+            Some(_) => return refuse(&format!("{text:?} has port 0")),
+        };
+        // `host:` parses, and would be signed with the colon.
+        if authority.as_str().ends_with(':') {
+            return refuse(&format!("{text:?} has a colon without a port"));
+        }
+        let prefix = prefix(uri.path()).or_else(|why| refuse(&format!("{text:?} {why}")))?;
+        let region = amazon_region(bare_host)?;
+        Ok(Self {
+            https,
+            authority: if port == own_port { host.clone() } else { format!("{host}:{port}") },
+            prefix,
+            target: ConnectTarget { host: bare_host.to_owned(), port },
+            region,
+        })
+    }
+
+    pub(crate) fn with_target(mut self, target: ConnectTarget) -> Self {
+        self.target = target;
+        self
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.https
+    }
+
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    pub(crate) fn target(&self) -> &ConnectTarget {
+        &self.target
+    }
+
+    /// The region in an Amazon host name.
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
+    /// The URI of a path (with its query) below this endpoint, byte for byte.
+    pub(crate) fn uri(&self, path_and_query: &str) -> String {
+        let scheme = if self.https { "https" } else { "http" };
+        format!("{scheme}://{}{}{path_and_query}", self.authority, self.prefix)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.uri(""))
+    }
+}
+
+/// A path prefix such as a reverse proxy adds; nothing in it may be rewritten by anybody on the way.
+fn prefix(path: &str) -> Result<String, String> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    if path.is_empty() {
+        return Ok(String::new());
+    }
+    for segment in path.strip_prefix('/').unwrap_or(path).split('/') {
+        if segment.is_empty() || segment == "." || segment == ".." {
+            return Err("must not have empty, `.` or `..` segments in its path".to_owned());
+        }
+        if !segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~')) {
+            return Err("has a path with characters other than letters, digits and `-_.~`".to_owned());
+        }
+    }
+    Ok(path.to_owned())
+}
+
+/// The region of an Amazon domain's host, `None` for any other host, an error for Amazon hosts that have no snapshot API.
+fn amazon_region(host: &str) -> Result<Option<String>, Error> {
+    let labels: Vec<&str> = host.split('.').collect();
+    let amazon = labels.ends_with(&["amazonaws", "com"]) || labels.ends_with(&["amazonaws", "com", "cn"]);
+    let on_aws = labels.ends_with(&["on", "aws"]) || labels.ends_with(&["api", "aws"]);
+    if (amazon || on_aws) && labels.contains(&"aoss") {
+        return Err(Error::invalid(format!(
+            "endpoint {host:?} is OpenSearch Serverless, which has no snapshot API; an OpenSearch Service domain is needed"
+        )));
+    }
+    if (amazon || on_aws) && matches!(labels.first(), Some(&("es" | "es-fips"))) {
+        return Err(Error::invalid(format!(
+            "endpoint {host:?} is the configuration API of the service; give the domain's own endpoint, search-… or vpc-…"
+        )));
+    }
+    let region = match labels.as_slice() {
+        [name, region, "es", "amazonaws", "com"] | [name, region, "es", "amazonaws", "com", "cn"] => Some((*name, *region)),
+        [name, "aos", region, "on", "aws"] => Some((*name, *region)),
+        _ => None,
+    };
+    Ok(region
+        .filter(|(name, region)| (name.starts_with("search-") || name.starts_with("vpc-")) && !region.is_empty())
+        .map(|(_, region)| region.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Endpoint {
+        Endpoint::parse(text).unwrap()
+    }
+
+    #[test]
+    fn regions_come_from_every_form_of_amazon_host() {
+        let cases = [
+            ("https://search-movies-abc123.eu-west-1.es.amazonaws.com", Some("eu-west-1")),
+            ("https://vpc-logs-x1y2.ap-northeast-1.es.amazonaws.com/", Some("ap-northeast-1")),
+            ("https://vpc-logs-x1y2.cn-north-1.es.amazonaws.com.cn", Some("cn-north-1")),
+            ("https://search-x-1.us-gov-east-1.es.amazonaws.com", Some("us-gov-east-1")),
+            ("https://vpc-x-1.aos.us-east-2.on.aws", Some("us-east-2")),
+            ("https://VPC-X-1.US-EAST-1.ES.AMAZONAWS.COM", Some("us-east-1")),
+            ("https://logs.example.org", None),
+            ("https://vpc-x.eu-west-1.es.amazonaws.com.example.org", None),
+        ];
+        for (url, region) in cases {
+            assert_eq!(parse(url).region(), region, "{url}");
+        }
+    }
+
+    #[test]
+    fn hosts_without_a_snapshot_api_are_refused_with_the_reason() {
+        let serverless = Endpoint::parse("https://abc.us-east-1.aoss.amazonaws.com").unwrap_err();
+        assert!(serverless.to_string().contains("Serverless"), "{serverless}");
+        let control = Endpoint::parse("https://es.us-east-1.amazonaws.com").unwrap_err();
+        assert!(control.to_string().contains("configuration API"), "{control}");
+    }
+
+    #[test]
+    fn odd_urls_are_refused() {
+        for url in [
+            "",
+            "localhost:9200",
+            "ftp://h",
+            "https://",
+            "https://user:pw@h",
+            "https://h/?a=b",
+            "https://h/#f",
+            "https://h/a/../b",
+            "https://h/./b",
+            "https://h//b",
+            "https://h/%2e%2e",
+            "https://h:0",
+            "https://h:",
+            "https://h:99999",
+            "https://h.",
+            "https://[::1",
+            "https://h ost",
+        ] {
+            assert!(Endpoint::parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_url_is_not_repeated() {
+        let error = Endpoint::parse("https://user:hunter2@h").unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_schemes_own_port_is_not_signed_and_another_is() {
+        assert_eq!(parse("https://h:443").authority(), "h");
+        assert_eq!(parse("http://h:80").authority(), "h");
+        assert_eq!(parse("https://h:9200").authority(), "h:9200");
+        assert_eq!(parse("https://[::1]:9200").authority(), "[::1]:9200");
+        assert_eq!(parse("https://[::1]:9200").target().host(), "::1");
+    }
+
+    #[test]
+    fn a_prefix_stands_before_every_path() {
+        assert_eq!(parse("https://h/es/").uri("/_snapshot"), "https://h/es/_snapshot");
+    }
+
+    #[test]
+    fn only_real_loopback_counts_as_loopback() {
+        for (address, loopback) in [
+            ("localhost:1", true),
+            ("127.8.8.8:1", true),
+            ("[::1]:1", true),
+            ("127.0.0.1.example.org:1", false),
+            ("10.0.0.1:1", false),
+        ] {
+            assert_eq!(ConnectTarget::parse(address).unwrap().is_loopback(), loopback, "{address}");
+        }
+    }
+}

@@ -488,8 +488,13 @@ impl ServerError {
     pub(crate) fn outcome(&self) -> Outcome {
         match self.layer {
             ServerLayer::Gateway if self.status >= 500 => Outcome::Unknown,
-            // A cluster event may still be applied after its time-out; a throttled or headless one was not.
-            ServerLayer::Engine if self.is_type("process_cluster_event_timeout_exception") => Outcome::Unknown,
+            // A cluster event may still be applied after its time-out, and a node that lost its master may have passed the
+            // request on before; only a throttled one certainly was not.
+            ServerLayer::Engine
+                if self.kind() == ErrorKind::Unavailable && !self.is_type("cluster_manager_throttling_exception") =>
+            {
+                Outcome::Unknown
+            }
             ServerLayer::Policy | ServerLayer::Signature if matches!(self.status, 502..=504) => Outcome::Unknown,
             _ => Outcome::Rejected,
         }
@@ -536,6 +541,8 @@ struct Inner {
     operation: Option<Operation>,
     attempts: u32,
     message: String,
+    garbled: bool,
+    lasting: bool,
     server: Option<ServerError>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -548,6 +555,13 @@ impl Error {
     /// An argument that is refused before anything is sent.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidInput, Outcome::NotSent, message)
+    }
+
+    /// An answer that is no JSON, or only a part of one: a gateway's page under a status of success.
+    pub(crate) fn garbled(message: impl Into<String>) -> Self {
+        let mut this = Self::new(ErrorKind::Decode, Outcome::Unknown, message);
+        this.0.garbled = true;
+        this
     }
 
     /// A failed answer of the domain.
@@ -602,6 +616,21 @@ impl Error {
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self.0.kind, ErrorKind::RepositoryMissing | ErrorKind::SnapshotMissing | ErrorKind::IndexMissing)
+    }
+
+    /// Marks a verdict of a wait's own, which no further poll will change.
+    pub(crate) fn lasting(mut self) -> Self {
+        self.0.lasting = true;
+        self
+    }
+
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.0.lasting
+    }
+
+    /// Whether the answer was no whole JSON, which a repetition may mend.
+    pub(crate) fn is_garbled(&self) -> bool {
+        self.0.garbled
     }
 
     /// Whether a time limit of this client ran out.

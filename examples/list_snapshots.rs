@@ -1,0 +1,45 @@
+//! Lists the snapshots of every repository of a domain.
+//!
+//! `cargo run --example list_snapshots -- ENDPOINT [REGION]`; credentials come from the AWS default chain.
+
+use std::process::ExitCode;
+
+use es_snapshot::{Error, ListSnapshots, RepositoryName, SnapshotClient, default_credentials};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let (endpoint, region) = match (args.next(), args.next()) {
+        (Some(endpoint), region) if endpoint != "--help" => (endpoint, region),
+        _ => {
+            println!("usage: list_snapshots ENDPOINT [REGION]\n\nLists the snapshots of every repository of the domain.");
+            return ExitCode::SUCCESS;
+        }
+    };
+    match list(&endpoint, region).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn list(endpoint: &str, region: Option<String>) -> Result<(), Error> {
+    let mut builder = SnapshotClient::builder(endpoint).credentials(default_credentials().await);
+    if let Some(region) = region {
+        builder = builder.region(region);
+    }
+    let client = builder.build()?;
+
+    for repository in client.list_repositories().await? {
+        println!("{} ({})", repository.name(), repository.settings().repository_type());
+        // A name in a reply may be one that cannot be asked for; it is shown, and that is all.
+        let Ok(name) = repository.name().parse::<RepositoryName>() else { continue };
+        for snapshot in client.list_snapshots(&name, &ListSnapshots::new()).await? {
+            let indices = snapshot.indices().len();
+            println!("  {:40} {:12} {indices} indices", snapshot.name(), snapshot.state().to_string());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! The whole procedure: register an S3 repository, read it back, take a snapshot, watch it, show it.
+//!
+//! Without `--endpoint` it runs against a fake domain inside this process. See `--help`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use es_snapshot::testing::FakeDomain;
+use es_snapshot::{
+    Auth, CreateSnapshot, Error, ErrorKind, HyperTransport, RepositoryName, RoleArn, S3Settings, SnapshotClient, SnapshotInfo,
+    SnapshotName, SnapshotState, WaitUpdate, default_credentials,
+};
+use futures_util::TryStreamExt as _;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Registers an S3 snapshot repository, takes a snapshot and waits for it.
+///
+/// With --endpoint it talks to that domain; credentials come from the environment, the profile, the container or the
+/// instance profile. Without --endpoint it starts a fake domain in this process and runs the same story against it.
+#[derive(Parser)]
+struct Args {
+    /// The domain, such as https://vpc-logs-x1y2.ap-northeast-1.es.amazonaws.com
+    #[arg(long)]
+    endpoint: Option<String>,
+    /// The region to sign for, where the endpoint's host does not tell it
+    #[arg(long, requires = "endpoint")]
+    region: Option<String>,
+    /// How to authenticate
+    #[arg(long, requires = "endpoint", value_enum)]
+    auth: Option<AuthKind>,
+    /// The user of --auth basic; the password is read from the variable ES_SNAPSHOT_PASSWORD
+    #[arg(long, requires = "endpoint")]
+    user: Option<String>,
+    /// The repository to register
+    #[arg(long, default_value = "my-snapshot-repo")]
+    repository: RepositoryName,
+    /// The bucket
+    #[arg(long, requires = "endpoint")]
+    bucket: Option<String>,
+    /// The bucket's region
+    #[arg(long, requires = "endpoint")]
+    bucket_region: Option<String>,
+    /// The role that the domain reads and writes the bucket with
+    #[arg(long, requires = "endpoint")]
+    role_arn: Option<RoleArn>,
+    /// The folder in the bucket, without a leading slash
+    #[arg(long, requires = "endpoint")]
+    base_path: Option<String>,
+    /// The snapshot to take
+    #[arg(long, default_value = "my-first-snapshot")]
+    snapshot: SnapshotName,
+    /// A PEM file of certificate authorities to trust besides the usual ones
+    #[arg(long, requires = "endpoint")]
+    ca_file: Option<std::path::PathBuf>,
+    /// The host to sign for and to verify, where --endpoint is the near end of a tunnel to it
+    #[arg(long, requires = "endpoint")]
+    signed_host: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum AuthKind {
+    /// AWS Signature Version 4
+    Sigv4,
+    /// User and password
+    Basic,
+    /// Nothing
+    None,
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let result = match &args.endpoint {
+        Some(endpoint) => on_a_domain(&args, endpoint).await,
+        None => on_a_fake(&args).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            let mut cause = failure.source();
+            while let Some(inner) = cause {
+                eprintln!("  caused by: {inner}");
+                cause = inner.source();
+            }
+            if let Some(hint) = failure.downcast_ref::<Error>().and_then(hint) {
+                eprintln!("hint: {hint}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn on_a_domain(args: &Args, endpoint: &str) -> Result<(), Failure> {
+    let bucket = args.bucket.as_deref().ok_or("--bucket is missing: the bucket that the snapshots go to")?;
+    let mut builder = match &args.signed_host {
+        Some(host) => {
+            let (scheme, rest) = endpoint.split_once("://").ok_or("--endpoint must start with https:// or http://")?;
+            let near = rest.trim_end_matches('/');
+            let near = if near.contains(':') { near.to_owned() } else { format!("{near}:443") };
+            SnapshotClient::builder(format!("{scheme}://{host}")).connect_to(near)
+        }
+        None => SnapshotClient::builder(endpoint),
+    };
+    if let Some(region) = &args.region {
+        builder = builder.region(region);
+    }
+    if let Some(file) = &args.ca_file {
+        let pem = std::fs::read(file).map_err(|error| format!("--ca-file {}: {error}", file.display()))?;
+        builder = builder.transport(HyperTransport::builder().ca_pem(pem).build()?);
+    }
+    builder = match args.auth.unwrap_or(AuthKind::Sigv4) {
+        AuthKind::Sigv4 => builder.credentials(default_credentials().await),
+        AuthKind::Basic => {
+            let user = args.user.as_deref().ok_or("--user is missing: --auth basic needs it")?;
+            let password = std::env::var("ES_SNAPSHOT_PASSWORD").map_err(|_| "the variable ES_SNAPSHOT_PASSWORD is not set")?;
+            builder.auth(Auth::basic(user, &password)?)
+        }
+        AuthKind::None => builder,
+    };
+    let client = builder.build()?;
+
+    let mut settings = S3Settings::new(bucket);
+    if let Some(region) = &args.bucket_region {
+        settings = settings.region(region);
+    }
+    if let Some(role) = &args.role_arn {
+        settings = settings.role_arn(role.clone());
+    }
+    if let Some(path) = &args.base_path {
+        settings = settings.base_path(path);
+    }
+    procedure(&client, args, settings).await
+}
+
+async fn on_a_fake(args: &Args) -> Result<(), Failure> {
+    println!("No --endpoint: this is a fake domain inside this process. Nothing is backed up.\n");
+    let domain = FakeDomain::start().await;
+    domain.create_index("movies", 3);
+    let client =
+        SnapshotClient::builder(domain.endpoint()).region(domain.region()).credentials(domain.credentials_provider()).build()?;
+    let settings = S3Settings::new("my-bucket-4-es")
+        .region(domain.region())
+        .role_arn("arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot".parse()?);
+    procedure(&client, args, settings).await?;
+    println!("\nThat was the fake domain. Give --endpoint to back up a real one.");
+    Ok(())
+}
+
+async fn procedure(client: &SnapshotClient, args: &Args, settings: S3Settings) -> Result<(), Failure> {
+    let (repository, name) = (&args.repository, &args.snapshot);
+    let server = client.server_info().await?;
+    println!("domain       {} {}", server.distribution().unwrap_or("elasticsearch"), server.version());
+
+    client.register_repository(repository, &settings.into()).await?;
+    let registered = client.get_repository(repository).await?;
+    println!("registered   {} ({})", registered.name(), registered.settings().repository_type());
+
+    client.create_snapshot(repository, name, &CreateSnapshot::new()).await?;
+    println!("started      {repository}:{name}");
+
+    let snapshot = watch(client, repository, name).await?;
+    show(&snapshot);
+    snapshot.into_complete()?;
+    Ok(())
+}
+
+async fn watch(client: &SnapshotClient, repository: &RepositoryName, name: &SnapshotName) -> Result<SnapshotInfo, Error> {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {msg}") {
+        bar.set_style(style);
+    }
+    let mut progress = client.wait_for_snapshot(repository, name).within(Duration::from_secs(6 * 60 * 60)).progress();
+    loop {
+        match progress.try_next().await? {
+            Some(WaitUpdate::Progress(now)) => {
+                bar.set_length(now.bytes_total());
+                bar.set_position(now.bytes_done());
+                bar.set_message(format!("{} of {} shards", now.shards_done(), now.shards_total()));
+            }
+            Some(WaitUpdate::Ended(snapshot)) => {
+                bar.finish_and_clear();
+                return Ok(snapshot);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn show(snapshot: &SnapshotInfo) {
+    println!("ended        {} in {:?}", snapshot.state(), snapshot.duration().unwrap_or_default());
+    println!("indices      {}", snapshot.indices().join(", "));
+    if let Some(shards) = snapshot.shards() {
+        println!("shards       {} of {}", shards.successful(), shards.total());
+    }
+    if *snapshot.state() != SnapshotState::Success {
+        for failure in snapshot.failures() {
+            println!("failed shard [{}] {}", failure.index(), failure.reason().unwrap_or("no reason given"));
+        }
+    }
+}
+
+/// What an operator can do about it.
+fn hint(error: &Error) -> Option<&'static str> {
+    Some(match error.kind() {
+        ErrorKind::Credentials => {
+            "no credentials: does this host have an instance profile, or are AWS_ACCESS_KEY_ID and its companions set?"
+        }
+        ErrorKind::Signature => "the signature was refused: check --region, and --signed-host if this goes through a tunnel",
+        ErrorKind::MissingRoleArn => "give --role-arn, the role that the domain reads and writes the bucket with",
+        ErrorKind::AccessDenied => {
+            "the caller needs iam:PassRole on the role and es:ESHttp* on the domain, and manage_snapshots where fine-grained access control is on"
+        }
+        ErrorKind::RepositoryVerification => {
+            "the domain cannot write to the bucket: check its name and region, the role's policy and whom the role trusts"
+        }
+        ErrorKind::SnapshotNameTaken => "a snapshot of that name exists: give another --snapshot",
+        ErrorKind::Connect => {
+            "a domain in a VPC is reached from inside of it only; check the endpoint, the security group, or the tunnel"
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,243 @@
+//! A cache before a credential provider: one refresh for many callers, early, and never at the cost of a valid key.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use futures_util::future::{Either, FutureExt as _, Shared, select};
+
+use crate::clock::{BoxFuture, Clock, SystemClock};
+use crate::error::{Error, ErrorKind, Outcome};
+
+/// Credentials are renewed this long before their expiry, or a fifth of their life before it if that is less.
+const EARLY: Duration = Duration::from_secs(300);
+/// The provider is not asked more often.
+const SPACING: Duration = Duration::from_secs(1);
+/// How long the provider may take by default.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Keeps the credentials of a provider and renews them in time.
+///
+/// * Key, secret and token are always of one and the same refresh.
+/// * They are renewed 5 minutes before they expire, or when a fifth of their life is left if that is less.
+/// * Any number of callers make one refresh, at most one a second. While a key is still valid only the caller that began
+///   the refresh waits for it, and if it fails, that key goes on being used.
+/// * Expiry is judged by the domain's clock where the client knows it.
+/// * The provider has 10 s by default ([`time_limit`](Self::time_limit)).
+///
+/// Clones share the cache; give one cache to the clients of many endpoints by
+/// [`Auth::sigv4_shared`](crate::Auth::sigv4_shared).
+///
+/// # Cancel safety
+///
+/// Dropping the caller that began a refresh strands nobody: whoever waits for it carries it on, or the next caller does.
+///
+/// # Examples
+///
+/// ```
+/// use aws_credential_types::Credentials;
+/// use es_snapshot::{Auth, CredentialCache, SnapshotClient};
+///
+/// # fn main() -> Result<(), es_snapshot::Error> {
+/// let cache = CredentialCache::new(Credentials::new("AKIDEXAMPLE", "secret", None, None, "example"));
+/// for domain in ["https://vpc-a-1.eu-west-1.es.amazonaws.com", "https://vpc-b-2.eu-west-1.es.amazonaws.com"] {
+///     let client = SnapshotClient::builder(domain).auth(Auth::sigv4_shared(cache.clone()));
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct CredentialCache {
+    shared: Arc<Inner>,
+}
+
+struct Inner {
+    provider: SharedCredentialsProvider,
+    clock: Arc<dyn Clock>,
+    limit: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    current: Option<Current>,
+    refresh: Option<Refresh>,
+    /// When the last refresh ended, and how if it failed.
+    ended: Option<(Duration, Option<Arc<CredentialsError>>)>,
+}
+
+#[derive(Clone)]
+struct Current {
+    credentials: Credentials,
+    /// When to renew them, in wall time; `None` if they do not expire.
+    renew_at: Option<SystemTime>,
+    /// The domain refused them.
+    rejected: bool,
+}
+
+#[derive(Clone)]
+struct Refresh {
+    began: Duration,
+    future: Shared<BoxFuture<'static, Result<Credentials, Arc<CredentialsError>>>>,
+}
+
+/// What a look at the cache leads to.
+enum Step {
+    Use(Credentials),
+    /// Join the refresh; the credentials to fall back on if it fails.
+    Join(Refresh, Option<Credentials>),
+    Fail(Arc<CredentialsError>),
+}
+
+impl CredentialCache {
+    /// A cache before this provider, on the system's clock.
+    pub fn new(provider: impl ProvideCredentials + 'static) -> Self {
+        Self::with_clock(provider, Arc::new(SystemClock))
+    }
+
+    /// A cache before this provider, on a clock of the caller's.
+    pub fn with_clock(provider: impl ProvideCredentials + 'static, clock: Arc<dyn Clock>) -> Self {
+        let provider = SharedCredentialsProvider::new(provider);
+        Self { shared: Arc::new(Inner { provider, clock, limit: LIMIT, state: Mutex::default() }) }
+    }
+
+    /// An empty cache with another time limit on the provider.
+    #[must_use]
+    pub fn time_limit(self, limit: Duration) -> Self {
+        let Inner { provider, clock, .. } = &*self.shared;
+        Self { shared: Arc::new(Inner { provider: provider.clone(), clock: Arc::clone(clock), limit, state: Mutex::default() }) }
+    }
+
+    /// Credentials for a request at this time.
+    pub(crate) async fn get(&self, now: SystemTime) -> Result<Credentials, Error> {
+        match self.step(now) {
+            Step::Use(credentials) => Ok(credentials),
+            Step::Fail(error) => Err(failed(error)),
+            Step::Join(refresh, fallback) => {
+                let result = refresh.future.clone().await;
+                let mut state = self.state();
+                // The first of those that joined records the end.
+                if state.refresh.as_ref().is_some_and(|running| running.future.ptr_eq(&refresh.future)) {
+                    state.refresh = None;
+                    let ended = self.shared.clock.monotonic();
+                    match &result {
+                        Ok(credentials) => {
+                            state.ended = Some((ended, None));
+                            state.current = Some(Current {
+                                renew_at: renewal(credentials, now),
+                                credentials: credentials.clone(),
+                                rejected: false,
+                            });
+                        }
+                        Err(error) => {
+                            tracing::warn!(kept = fallback.is_some(), "credentials could not be renewed");
+                            state.ended = Some((ended, Some(Arc::clone(error))));
+                        }
+                    }
+                }
+                match (result, fallback) {
+                    (Ok(credentials), _) | (Err(_), Some(credentials)) => Ok(credentials),
+                    (Err(error), None) => Err(failed(error)),
+                }
+            }
+        }
+    }
+
+    fn step(&self, now: SystemTime) -> Step {
+        let clock = &self.shared.clock;
+        let mut state = self.state();
+        let monotonic = clock.monotonic();
+        let current = state.current.clone().filter(|current| !current.rejected);
+        let usable = current.clone().filter(|current| current.credentials.expiry().is_none_or(|expiry| now < expiry));
+        if let Some(current) = usable.as_ref().filter(|current| current.renew_at.is_none_or(|at| now < at)) {
+            return Step::Use(current.credentials.clone());
+        }
+        // A refresh that every caller has abandoned is carried on, unless its time limit is long over.
+        let running = state.refresh.clone().filter(|refresh| monotonic.saturating_sub(refresh.began) <= self.shared.limit);
+        if let Some(refresh) = running {
+            return match usable {
+                Some(current) if refresh.future.peek().is_none() => Step::Use(current.credentials),
+                usable => Step::Join(refresh, usable.map(|current| current.credentials)),
+            };
+        }
+        if let Some((ended, failure)) = &state.ended
+            && monotonic.saturating_sub(*ended) < SPACING
+        {
+            // Asked a moment ago: what came of it has to do. A provider may stretch expired credentials on purpose when
+            // its service is down, so expired ones are tried rather than not.
+            match (usable.or(current), failure) {
+                (Some(current), _) => return Step::Use(current.credentials),
+                (None, Some(error)) => return Step::Fail(Arc::clone(error)),
+                (None, None) => {}
+            }
+        }
+        let refresh = Refresh { began: monotonic, future: self.refresh() };
+        state.refresh = Some(refresh.clone());
+        Step::Join(refresh, usable.map(|current| current.credentials))
+    }
+
+    fn refresh(&self) -> Shared<BoxFuture<'static, Result<Credentials, Arc<CredentialsError>>>> {
+        let (provider, timeout, limit) =
+            (self.shared.provider.clone(), self.shared.clock.timeout(self.shared.limit), self.shared.limit);
+        let refresh: BoxFuture<'static, _> = Box::pin(async move {
+            match select(provider.provide_credentials(), timeout).await {
+                Either::Left((result, _)) => result.map_err(Arc::new),
+                Either::Right(((), _)) => Err(Arc::new(CredentialsError::provider_timed_out(limit))),
+            }
+        });
+        refresh.shared()
+    }
+
+    /// Marks credentials that the domain refused, so that the next caller asks the provider; later ones are left alone.
+    pub(crate) fn reject(&self, refused: &Credentials) {
+        if let Some(current) = self.state().current.as_mut()
+            && current.credentials.access_key_id() == refused.access_key_id()
+            && current.credentials.session_token() == refused.session_token()
+        {
+            current.rejected = true;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for CredentialCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CredentialCache").field("credentials", &"[redacted]").finish_non_exhaustive()
+    }
+}
+
+impl ProvideCredentials for CredentialCache {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async move {
+            self.get(self.shared.clock.wall()).await.map_err(CredentialsError::provider_error)
+        })
+    }
+}
+
+/// When to renew credentials that were got at this time.
+fn renewal(credentials: &Credentials, got: SystemTime) -> Option<SystemTime> {
+    let expiry = credentials.expiry()?;
+    let life = expiry.duration_since(got).unwrap_or_default();
+    expiry.checked_sub(EARLY.min(life / 5))
+}
+
+fn failed(error: Arc<CredentialsError>) -> Error {
+    let message = match &*error {
+        CredentialsError::CredentialsNotLoaded(_) => "the provider found none",
+        CredentialsError::ProviderTimedOut(_) => {
+            "the provider did not answer in time; in a container the metadata service may need a hop limit of 2"
+        }
+        CredentialsError::InvalidConfiguration(_) => "the provider is configured wrongly",
+        _ => "the provider failed",
+    };
+    Error::new(ErrorKind::Credentials, Outcome::NotSent, message).with_source(error)
+}

@@ -1,0 +1,223 @@
+//! Who the caller is: what is put into each attempt's `Authorization`, last of all.
+
+#[cfg(feature = "aws-config")]
+pub(crate) mod aws_config;
+pub(crate) mod credentials;
+pub(crate) mod sigv4;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_smithy_types::base64;
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue};
+
+use crate::auth::credentials::CredentialCache;
+use crate::clock::Clock;
+use crate::error::{Error, Operation};
+
+/// How requests are authenticated.
+///
+/// [`with_signed_registration`](Self::with_signed_registration) is for Amazon domains that are used with a password and
+/// still want the registration of a repository signed: there the service checks `iam:PassRole` for the signer.
+#[derive(Clone)]
+pub struct Auth {
+    all: Method,
+    registration: Option<Source>,
+}
+
+#[derive(Clone)]
+enum Method {
+    None,
+    /// A ready `Authorization`, and the texts in it that must not be shown.
+    Header(HeaderValue, Arc<[String]>),
+    SigV4(Source),
+}
+
+/// Where credentials come from; a provider gets its cache when the client's clock is known.
+#[derive(Clone)]
+enum Source {
+    Provider(Arc<dyn ProvideCredentials>),
+    Cache(CredentialCache),
+}
+
+impl Source {
+    fn into_cache(self, clock: &Arc<dyn Clock>) -> CredentialCache {
+        match self {
+            Self::Provider(provider) => CredentialCache::with_clock(provider, Arc::clone(clock)),
+            Self::Cache(cache) => cache,
+        }
+    }
+}
+
+impl Auth {
+    /// No authentication.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { all: Method::None, registration: None }
+    }
+
+    /// AWS Signature Version 4 with what the provider gives, behind a [`CredentialCache`] of this client.
+    pub fn sigv4(provider: impl ProvideCredentials + 'static) -> Self {
+        Self { all: Method::SigV4(Source::Provider(Arc::new(provider))), registration: None }
+    }
+
+    /// AWS Signature Version 4 with credentials from a cache that other clients may share.
+    #[must_use]
+    pub fn sigv4_shared(cache: CredentialCache) -> Self {
+        Self { all: Method::SigV4(Source::Cache(cache)), registration: None }
+    }
+
+    /// User and password.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the user contains a colon, which would end it (RFC 7617).
+    pub fn basic(user: &str, password: &str) -> Result<Self, Error> {
+        if user.contains(':') {
+            return Err(Error::invalid("user of basic authentication must not contain a colon"));
+        }
+        let encoded = base64::encode(format!("{user}:{password}"));
+        Self::header("Basic", &encoded, vec![encoded.clone(), password.to_owned()])
+    }
+
+    /// An Elasticsearch API key, as `POST /_security/api_key` gives it in `encoded`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it holds a character that no header may have.
+    pub fn api_key(encoded: &str) -> Result<Self, Error> {
+        Self::header("ApiKey", encoded, vec![encoded.to_owned()])
+    }
+
+    /// A bearer token.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it holds a character that no header may have.
+    pub fn bearer(token: &str) -> Result<Self, Error> {
+        Self::header("Bearer", token, vec![token.to_owned()])
+    }
+
+    fn header(scheme: &str, value: &str, secrets: Vec<String>) -> Result<Self, Error> {
+        // The converter's own error is left out: nothing of a secret is to be repeated.
+        let mut header = HeaderValue::try_from(format!("{scheme} {value}"))
+            .map_err(|_| Error::invalid(format!("{scheme} authentication contains a character that no header may have")))?;
+        header.set_sensitive(true);
+        Ok(Self { all: Method::Header(header, secrets.into()), registration: None })
+    }
+
+    /// Signs the registration of repositories with these credentials, and leaves all other calls as they are.
+    #[must_use]
+    pub fn with_signed_registration(mut self, provider: impl ProvideCredentials + 'static) -> Self {
+        self.registration = Some(Source::Provider(Arc::new(provider)));
+        self
+    }
+
+    /// Whether any call is signed, which needs a region.
+    pub(crate) fn signs(&self) -> bool {
+        matches!(self.all, Method::SigV4(_)) || self.registration.is_some()
+    }
+
+    /// Whether there is anything to lose on an unencrypted connection.
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self.all, Method::None) && self.registration.is_none()
+    }
+
+    pub(crate) fn into_authorizer(self, region: Option<String>, clock: &Arc<dyn Clock>) -> Authorizer {
+        let all = match self.all {
+            Method::None => Scheme::None,
+            Method::Header(header, secrets) => Scheme::Header(header, secrets),
+            Method::SigV4(source) => Scheme::SigV4(source.into_cache(clock)),
+        };
+        let registration = self.registration.map(|source| Scheme::SigV4(source.into_cache(clock)));
+        Authorizer { all, registration, region: region.unwrap_or_default() }
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.all {
+            Method::None => "none",
+            Method::Header(..) => "header [redacted]",
+            Method::SigV4(_) => "sigv4",
+        };
+        f.debug_struct("Auth").field("all", &name).field("signs_registration", &self.registration.is_some()).finish()
+    }
+}
+
+/// What a signature covers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signable<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) method: &'a str,
+    pub(crate) uri: &'a str,
+    pub(crate) content_type: Option<&'a str>,
+    pub(crate) body: &'a [u8],
+}
+
+/// What to add to one attempt, and which texts must not survive in an answer to it.
+#[derive(Default)]
+pub(crate) struct Authorization {
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) secrets: Vec<String>,
+    /// The credentials that signed, to be dropped if the domain calls them expired.
+    pub(crate) signed_with: Option<Credentials>,
+}
+
+enum Scheme {
+    None,
+    Header(HeaderValue, Arc<[String]>),
+    SigV4(CredentialCache),
+}
+
+/// Authenticates the attempts of one client.
+pub(crate) struct Authorizer {
+    all: Scheme,
+    registration: Option<Scheme>,
+    region: String,
+}
+
+impl Authorizer {
+    fn scheme(&self, operation: Operation) -> &Scheme {
+        match &self.registration {
+            Some(scheme) if operation == Operation::RegisterRepository => scheme,
+            _ => &self.all,
+        }
+    }
+
+    /// The headers of one attempt. `now` is the domain's time as far as it is known.
+    pub(crate) async fn authorize(&self, request: Signable<'_>, now: SystemTime) -> Result<Authorization, Error> {
+        match self.scheme(request.operation) {
+            Scheme::None => Ok(Authorization::default()),
+            Scheme::Header(header, secrets) => {
+                Ok(Authorization { headers: vec![(AUTHORIZATION, header.clone())], secrets: secrets.to_vec(), signed_with: None })
+            }
+            Scheme::SigV4(cache) => {
+                let credentials = cache.get(now).await?;
+                let headers = sigv4::sign(request, &credentials, &self.region, now)?;
+                let secrets = [Some(credentials.secret_access_key()), credentials.session_token()];
+                let secrets = secrets.into_iter().flatten().map(str::to_owned);
+                let sent = headers.iter().filter(|(_, value)| value.is_sensitive()).filter_map(|(_, value)| value.to_str().ok());
+                let secrets = secrets.chain(sent.map(str::to_owned)).collect();
+                Ok(Authorization { headers, secrets, signed_with: Some(credentials) })
+            }
+        }
+    }
+
+    /// Drops credentials that the domain called expired or unknown.
+    pub(crate) fn reject(&self, operation: Operation, credentials: &Credentials) {
+        if let Scheme::SigV4(cache) = self.scheme(operation) {
+            cache.reject(credentials);
+        }
+    }
+}
+
+impl fmt::Debug for Authorizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorizer").field("region", &self.region).finish_non_exhaustive()
+    }
+}

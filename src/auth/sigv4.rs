@@ -1,0 +1,116 @@
+//! Signature Version 4 as a domain checks it: a pure function around `aws-sigv4`.
+
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign as sign_request};
+use aws_sigv4::sign::v4::SigningParams;
+use aws_smithy_runtime_api::client::identity::Identity;
+use http::{HeaderName, HeaderValue};
+use tracing::subscriber::NoSubscriber;
+
+use crate::auth::Signable;
+use crate::error::{Error, ErrorKind, Outcome};
+
+/// The signing name of every Amazon domain, whatever its engine and host form.
+const SERVICE: &str = "es";
+
+/// The headers that carry the signature.
+///
+/// The signer's default settings are the domain's own: the wire path is encoded once more, no payload header, the token
+/// signed. Signed are host, date, token and content type; what proxies change is not.
+pub(crate) fn sign(
+    request: Signable<'_>,
+    credentials: &Credentials,
+    region: &str,
+    time: SystemTime,
+) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+    // A credential with a line break would fail deep inside; the message must not repeat it.
+    let texts = [Some(credentials.access_key_id()), Some(credentials.secret_access_key()), credentials.session_token()];
+    if texts.iter().flatten().any(|text| text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic())) {
+        return Err(failed("credentials have an empty part or a character that no header may have"));
+    }
+    let identity: Identity = credentials.clone().into();
+    let params = SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name(SERVICE)
+        .time(time)
+        .settings(SigningSettings::default())
+        .build()
+        .map_err(|error| failed("signing parameters are incomplete").with_source(error))?;
+    let headers = request.content_type.map(|value| ("content-type", value));
+    let signable = SignableRequest::new(request.method, request.uri, headers.into_iter(), SignableBody::Bytes(request.body))
+        .map_err(|error| failed("request cannot be signed").with_source(error))?;
+    // The signer traces the canonical request, of which secrets are a part.
+    let output = tracing::subscriber::with_default(NoSubscriber::default(), || sign_request(signable, &params.into()))
+        .map_err(|error| failed("request cannot be signed").with_source(error))?;
+    let (instructions, _) = output.into_parts();
+    let (headers, _) = instructions.into_parts();
+    headers
+        .into_iter()
+        .map(|header| {
+            let mut value =
+                HeaderValue::from_str(header.value()).map_err(|_| failed("signature has a character that no header may have"))?;
+            value.set_sensitive(header.sensitive() || header.name() == "authorization");
+            let name = HeaderName::from_bytes(header.name().as_bytes()).map_err(|_| failed("signer gave a bad header name"))?;
+            Ok((name, value))
+        })
+        .collect()
+}
+
+fn failed(message: &str) -> Error {
+    Error::new(ErrorKind::Credentials, Outcome::NotSent, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::error::Operation;
+
+    /// Signatures that another implementation made (botocore), for the domain `search-movies-abc123` in eu-west-1.
+    #[test]
+    fn signatures_agree_with_those_of_another_implementation() {
+        let host = "https://search-movies-abc123.eu-west-1.es.amazonaws.com";
+        let register = r#"{"type":"s3","settings":{"bucket":"b","region":"eu-west-1","role_arn":"arn:aws:iam::123456789012:role/TheSnapshotRole"}}"#;
+        let create = r#"{"indices":"logs-*","include_global_state":false}"#;
+        let json = Some("application/json");
+        let cases = [
+            ("PUT", "/_snapshot/my-repo", register, json, "0989af0f65d2caad42d160d1b02445f8a6bf086da42a3ae2e3a5f5928a0e034b"),
+            (
+                "PUT",
+                "/_snapshot/my-repo/%3Csnap-%7Bnow%2Fd%7D%3E?wait_for_completion=false",
+                create,
+                json,
+                "7749decdc25b9213e5c7466042bb7a41f33d354913d0db7021aac9db2b181a13",
+            ),
+            ("GET", "/_snapshot/my-repo/a,b*", "", None, "be360fdf4d84de3306199658ea8f9d25eef2675b9dcb6ca07b63096fe6163e82"),
+            ("GET", "/_snapshot/my-repo/a%2Cb%2A", "", None, "6ddd1ab72c4b1b5a1b2bc37c093047ab1b6968226ccd666807415d6081c57a89"),
+        ];
+        let credentials = Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, None, "test");
+        // 2015-08-30T12:36:00Z
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_440_938_160);
+        for (method, path, body, content_type, signature) in cases {
+            let uri = format!("{host}{path}");
+            let request = Signable { operation: Operation::Raw, method, uri: &uri, content_type, body: body.as_bytes() };
+
+            let headers = sign(request, &credentials, "eu-west-1", time).unwrap();
+
+            let authorization = headers.iter().find(|(name, _)| name == "authorization").unwrap().1.to_str().unwrap();
+            assert!(authorization.ends_with(&format!("Signature={signature}")), "{method} {path}: {authorization}");
+        }
+    }
+
+    #[test]
+    fn credentials_that_no_header_can_carry_are_refused_without_being_shown() {
+        let credentials = Credentials::new("AKID", "secret", Some("to\nken".to_owned()), None, "test");
+        let request = Signable { operation: Operation::Raw, method: "GET", uri: "https://h/", content_type: None, body: b"" };
+
+        let error = sign(request, &credentials, "eu-west-1", SystemTime::UNIX_EPOCH).unwrap_err();
+
+        assert_eq!(error.kind(), ErrorKind::Credentials);
+        assert!(!format!("{error:?}").contains("ken"));
+    }
+}

@@ -1,0 +1,220 @@
+//! Puts a client together and refuses what cannot work or would leak.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_credential_types::provider::ProvideCredentials;
+use http::HeaderValue;
+
+use crate::auth::Auth;
+use crate::client::SnapshotClient;
+use crate::clock::{Clock, SystemClock};
+use crate::endpoint::{ConnectTarget, Endpoint};
+use crate::error::Error;
+use crate::pipeline::{CallOptions, ClockSkew, Core, Timeouts};
+use crate::retry::{RetryPolicy, RetryTokens};
+use crate::transport::Transport;
+
+/// The largest answer that is read by default, decoded: 256 MiB, a listing of some hundred thousand snapshots.
+const REPLY_LIMIT: usize = 256 << 20;
+
+/// Settings of a [`SnapshotClient`]; see [`SnapshotClient::builder`].
+#[must_use = "a builder does nothing until `build`"]
+pub struct SnapshotClientBuilder {
+    endpoint: String,
+    connect_to: Option<String>,
+    region: Option<String>,
+    /// The region of an AWS configuration, for hosts that do not tell theirs.
+    fallback_region: Option<String>,
+    auth: Auth,
+    unencrypted: bool,
+    transport: Option<Arc<dyn Transport>>,
+    clock: Arc<dyn Clock>,
+    user_agent: Option<String>,
+    timeouts: Timeouts,
+    retry: RetryPolicy,
+    reply_limit: usize,
+}
+
+impl SnapshotClientBuilder {
+    pub(crate) fn new(endpoint: String) -> Self {
+        Self {
+            endpoint,
+            connect_to: None,
+            region: None,
+            fallback_region: None,
+            auth: Auth::none(),
+            unencrypted: false,
+            transport: None,
+            clock: Arc::new(SystemClock),
+            user_agent: None,
+            timeouts: Timeouts::default(),
+            retry: RetryPolicy::default(),
+            reply_limit: REPLY_LIMIT,
+        }
+    }
+
+    /// Signs every request with what this provider gives: short for [`Auth::sigv4`].
+    pub fn credentials(self, provider: impl ProvideCredentials + 'static) -> Self {
+        self.auth(Auth::sigv4(provider))
+    }
+
+    /// Signs every request with the credentials of a loaded AWS configuration, and for its region where the endpoint's host
+    /// does not tell another (feature `aws-config`).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the configuration has no credentials provider.
+    #[cfg(feature = "aws-config")]
+    pub fn sdk_config(mut self, config: &aws_types::SdkConfig) -> Result<Self, Error> {
+        let provider =
+            config.credentials_provider().ok_or_else(|| Error::invalid("AWS configuration has no credentials provider"))?;
+        self.fallback_region = config.region().map(|region| region.as_ref().to_owned());
+        Ok(self.credentials(provider))
+    }
+
+    /// How requests are authenticated. Default: not at all.
+    pub fn auth(mut self, auth: Auth) -> Self {
+        self.auth = auth;
+        self
+    }
+
+    /// The region to sign for, where the host is not an Amazon domain's own and so does not tell it.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// Connects to this `host:port` instead of the endpoint's host, for example to the near end of an SSH tunnel.
+    ///
+    /// The endpoint stays what is signed, sent as `Host` and verified by TLS.
+    pub fn connect_to(mut self, address: impl Into<String>) -> Self {
+        self.connect_to = Some(address.into());
+        self
+    }
+
+    /// Sends credentials over `http://` to a host that is not this one, where anybody on the way can read or replay them.
+    pub fn danger_send_credentials_unencrypted(mut self) -> Self {
+        self.unencrypted = true;
+        self
+    }
+
+    /// The transport; clients may share one. Default: a [`HyperTransport`](crate::HyperTransport) of this client's own.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// The clock. Default: [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Adds a product to the `User-Agent`, such as `nightly-backup/1.4`.
+    pub fn user_agent(mut self, product: impl Into<String>) -> Self {
+        self.user_agent = Some(product.into());
+        self
+    }
+
+    /// The time limits of calls.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// How often and how patiently calls are repeated where that is safe.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// The largest answer that is read, in bytes after decoding. Default 256 MiB.
+    pub fn max_reply_bytes(mut self, bytes: usize) -> Self {
+        self.reply_limit = bytes;
+        self
+    }
+
+    /// Checks everything and makes the client. Sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if
+    ///
+    /// * the endpoint is no URL of a domain, has a user, query or fragment, or is one that has no snapshot API;
+    /// * requests are to be signed and no region is known, or another than the host's own is given;
+    /// * credentials would travel over `http://` to another host;
+    /// * there is no transport (without the feature `hyper`).
+    pub fn build(self) -> Result<SnapshotClient, Error> {
+        let mut endpoint = Endpoint::parse(&self.endpoint)?;
+        if let Some(address) = &self.connect_to {
+            endpoint = endpoint.with_target(ConnectTarget::parse(address)?);
+        }
+        let given = self.region.or_else(|| self.fallback_region.filter(|_| endpoint.region().is_none()));
+        let region = region(&endpoint, given, self.auth.signs())?;
+        if !self.auth.is_none() && !endpoint.is_https() && !endpoint.target().is_loopback() && !self.unencrypted {
+            return Err(Error::invalid(format!(
+                "endpoint {endpoint} is not encrypted and credentials would be sent to it; use https://"
+            )));
+        }
+        let user_agent = user_agent(self.user_agent.as_deref())?;
+        let transport = match self.transport {
+            Some(transport) => transport,
+            None => default_transport(&self.clock)?,
+        };
+        let core = Core {
+            endpoint,
+            transport,
+            authorizer: self.auth.into_authorizer(region, &self.clock),
+            clock: self.clock,
+            skew: ClockSkew::default(),
+            tokens: RetryTokens::default(),
+            user_agent,
+            reply_limit: self.reply_limit,
+        };
+        let options = CallOptions { timeouts: self.timeouts, retry: self.retry, opaque_id: None };
+        Ok(SnapshotClient::new(core, options))
+    }
+}
+
+impl fmt::Debug for SnapshotClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the endpoint: until it is parsed it may hold a password.
+        f.debug_struct("SnapshotClientBuilder").field("auth", &self.auth).field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+fn region(endpoint: &Endpoint, given: Option<String>, signs: bool) -> Result<Option<String>, Error> {
+    if let Some(given) = &given
+        && (given.is_empty() || !given.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'))
+    {
+        return Err(Error::invalid(format!("region {given:?} is not of a form such as eu-west-1")));
+    }
+    match (given, endpoint.region()) {
+        (Some(given), Some(own)) if given != own => Err(Error::invalid(format!(
+            "region {given:?} is not the one in the endpoint's host, {own:?}; the domain would refuse the signature"
+        ))),
+        (None, None) if signs => {
+            Err(Error::invalid("endpoint does not tell the region to sign for; give it by SnapshotClientBuilder::region"))
+        }
+        (given, own) => Ok(given.or_else(|| own.map(str::to_owned))),
+    }
+}
+
+fn user_agent(product: Option<&str>) -> Result<HeaderValue, Error> {
+    let own = concat!("es-snapshot/", env!("CARGO_PKG_VERSION"));
+    let text = product.map_or_else(|| own.to_owned(), |product| format!("{own} {product}"));
+    HeaderValue::try_from(text)
+        .map_err(|_| Error::invalid(format!("user agent {product:?} contains a character that no header may have")))
+}
+
+#[cfg(feature = "hyper")]
+fn default_transport(clock: &Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Error> {
+    let transport = crate::transport::hyper::HyperTransport::builder().clock(Arc::clone(clock)).build()?;
+    Ok(Arc::new(transport))
+}
+
+#[cfg(not(feature = "hyper"))]
+fn default_transport(_: &Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Error> {
+    Err(Error::invalid("no transport is given, and the feature `hyper`, which brings one, is off"))
+}

@@ -1,0 +1,563 @@
+//! The client: one method for each operation of the snapshot API.
+
+pub(crate) mod builder;
+pub(crate) mod wait;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::client::builder::SnapshotClientBuilder;
+use crate::client::wait::{WaitForRestore, WaitForSnapshot};
+use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::name::{DateMathName, IndexName, RepositoryName, SnapshotName};
+use crate::pipeline::{self, CallOptions, Core, Timeouts};
+use crate::repository::{Acknowledged, CleanUp, Repository, RepositoryMap, RepositorySettings, VerifiedNode, VerifiedNodes};
+use crate::request::{self, Request};
+use crate::restore::{RecoveryMap, RestoreSnapshot, ShardRecovery, StartedRestore};
+use crate::retry::RetryPolicy;
+use crate::snapshot::{CreateSnapshot, CreatedSnapshot, ListSnapshots, SnapshotInfo, SnapshotList};
+use crate::status::{SnapshotStatus, StatusList};
+
+/// A client of one domain or cluster.
+///
+/// Cheap to clone; clones share connections, credentials, what was learned of the domain's clock, and the budget of
+/// retries. Calls may run concurrently.
+///
+/// # Cancel safety
+///
+/// Any future of this crate may be dropped at any time and leaves nothing half-done in the client. What a request has
+/// already set off at the domain goes on there; nothing is cancelled or deleted by dropping.
+///
+/// # Examples
+///
+/// ```no_run
+/// use es_snapshot::{CreateSnapshot, RepositoryName, S3Settings, SnapshotClient, SnapshotName};
+///
+/// # async fn run(provider: impl aws_credential_types::provider::ProvideCredentials + 'static) -> Result<(), es_snapshot::Error> {
+/// let client = SnapshotClient::builder("https://vpc-logs-x1y2.ap-northeast-1.es.amazonaws.com")
+///     .credentials(provider)
+///     .build()?;
+///
+/// let repository: RepositoryName = "my-snapshot-repo".parse()?;
+/// let settings = S3Settings::new("my-bucket-4-es")
+///     .region("ap-northeast-1")
+///     .role_arn("arn:aws:iam::123456789012:role/TestRole".parse()?);
+/// client.register_repository(&repository, &settings.into()).await?;
+///
+/// let name: SnapshotName = "my-first-snapshot".parse()?;
+/// client.create_snapshot(&repository, &name, &CreateSnapshot::new().indices(["movies"])).await?;
+/// let snapshot = client.wait_for_snapshot(&repository, &name).await?.into_complete()?;
+/// println!("{} {} {:?}", snapshot.name(), snapshot.state(), snapshot.duration());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SnapshotClient {
+    core: Arc<Core>,
+    options: CallOptions,
+}
+
+impl SnapshotClient {
+    /// Starts a client of the domain at this URL, such as `https://vpc-NAME-ID.REGION.es.amazonaws.com`.
+    pub fn builder(endpoint: impl Into<String>) -> SnapshotClientBuilder {
+        SnapshotClientBuilder::new(endpoint.into())
+    }
+
+    pub(crate) fn new(core: Core, options: CallOptions) -> Self {
+        Self { core: Arc::new(core), options }
+    }
+
+    /// The same client with other time limits.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use es_snapshot::{SnapshotClient, Timeouts};
+    /// # fn main() -> Result<(), es_snapshot::Error> {
+    /// let client = SnapshotClient::builder("http://localhost:9200").build()?;
+    /// let patient = client.with_timeouts(Timeouts::new().attempt(Duration::from_secs(600)).call(Duration::from_secs(900)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_timeouts(&self, timeouts: Timeouts) -> Self {
+        Self { options: CallOptions { timeouts, ..self.options.clone() }, ..self.clone() }
+    }
+
+    /// The same client with another retry policy.
+    #[must_use]
+    pub fn with_retry(&self, retry: RetryPolicy) -> Self {
+        Self { options: CallOptions { retry, ..self.options.clone() }, ..self.clone() }
+    }
+
+    /// The same client sending this `X-Opaque-Id`, which shows up in the server's tasks and slow logs.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if no header can carry it.
+    pub fn with_opaque_id(&self, id: &str) -> Result<Self, Error> {
+        let id = HeaderValue::from_str(id).map_err(|_| Error::invalid(format!("opaque id {id:?} cannot be sent in a header")))?;
+        Ok(Self { options: CallOptions { opaque_id: Some(id), ..self.options.clone() }, ..self.clone() })
+    }
+
+    /// Resolves a date-math name such as `<nightly-{now/d}>` by the domain's clock, as far as it is known.
+    ///
+    /// The server would resolve it too, but its answer does not say to what; a name that was resolved here can be asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if the result is no snapshot name.
+    pub fn resolve(&self, name: &DateMathName) -> Result<SnapshotName, Error> {
+        name.resolve(self.core.now())
+    }
+
+    /// Name and version of the server (`GET /`).
+    ///
+    /// # Errors
+    ///
+    /// See [`ErrorKind`]; reads are repeated where that can help.
+    pub async fn server_info(&self) -> Result<ServerInfo, Error> {
+        self.call(&request::server_info()).await
+    }
+
+    /// Registers a repository, or changes its settings (`PUT /_snapshot/{repository}`), and has all nodes verify it.
+    ///
+    /// On an Amazon domain this is the call that must be signed: the service checks `iam:PassRole` on `role_arn` for the
+    /// signer (Amazon OpenSearch Service developer guide, "Registering a manual snapshot repository").
+    ///
+    /// # Errors
+    ///
+    /// * [`ErrorKind::InvalidInput`], before anything is sent: settings that cannot work; a name starting with `cs-` on an
+    ///   Amazon domain, where it is reserved.
+    /// * [`ErrorKind::MissingRoleArn`]: an S3 repository on an Amazon domain without `role_arn`; told without sending where
+    ///   the endpoint's host is Amazon's.
+    /// * [`ErrorKind::AccessDenied`]: `iam:PassRole`, a policy, or fine-grained access control.
+    /// * [`ErrorKind::RepositoryVerification`]: the nodes cannot write to it. Before Elasticsearch 8 it **is registered** then.
+    /// * [`ErrorKind::Busy`]: it is registered and in use.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped after the request was sent, the repository may be registered; doing it again does no harm.
+    pub async fn register_repository(
+        &self,
+        repository: &RepositoryName,
+        settings: &RepositorySettings,
+    ) -> Result<Acknowledged, Error> {
+        self.register(repository, settings, true).await
+    }
+
+    /// [`register_repository`](Self::register_repository) without the verification (`?verify=false`).
+    ///
+    /// # Errors
+    ///
+    /// As there, but for the verification: what is wrong with the storage shows up with the first snapshot.
+    pub async fn register_repository_unverified(
+        &self,
+        repository: &RepositoryName,
+        settings: &RepositorySettings,
+    ) -> Result<Acknowledged, Error> {
+        self.register(repository, settings, false).await
+    }
+
+    async fn register(
+        &self,
+        repository: &RepositoryName,
+        settings: &RepositorySettings,
+        verify: bool,
+    ) -> Result<Acknowledged, Error> {
+        let operation = Operation::RegisterRepository;
+        let refuse = |error: Error| error.during(operation, 0);
+        settings.validate().map_err(refuse)?;
+        if self.core.endpoint.region().is_some() {
+            if repository.as_str().starts_with("cs-") {
+                let text =
+                    format!("repository name {:?} starts with `cs-`, which the service keeps for its own", repository.as_str());
+                return Err(refuse(Error::invalid(text)));
+            }
+            if matches!(settings, RepositorySettings::S3(s3) if s3.role_arn().is_none()) {
+                let text = "an Amazon domain needs the role that it is to read and write the bucket with";
+                return Err(refuse(Error::new(ErrorKind::MissingRoleArn, Outcome::NotSent, text)));
+            }
+        }
+        let request = request::register_repository(repository, settings, verify).map_err(refuse)?;
+        self.call(&request).await
+    }
+
+    /// One repository's definition (`GET /_snapshot/{repository}`).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RepositoryMissing`] if it is not registered.
+    pub async fn get_repository(&self, repository: &RepositoryName) -> Result<Repository, Error> {
+        let request = request::get_repository(repository);
+        pipeline::call_with(&self.core, &self.options, &request, |reply| {
+            let map: RepositoryMap = pipeline::decode(&reply.body)?;
+            map.into_vec().into_iter().find(|found| found.name() == repository.as_str()).ok_or_else(|| {
+                Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain the repository that was asked for")
+            })
+        })
+        .await
+    }
+
+    /// All repositories (`GET /_snapshot`), Amazon's own `cs-…` ones among them.
+    ///
+    /// # Errors
+    ///
+    /// See [`ErrorKind`].
+    pub async fn list_repositories(&self) -> Result<Vec<Repository>, Error> {
+        let map: RepositoryMap = self.call(&request::list_repositories()).await?;
+        Ok(map.into_vec())
+    }
+
+    /// Has every node write to the repository and read from it (`POST /_snapshot/{repository}/_verify`).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RepositoryVerification`] with the nodes' words; [`ErrorKind::NotAllowed`] where Amazon's allow-list
+    /// does not let it through.
+    pub async fn verify_repository(&self, repository: &RepositoryName) -> Result<Vec<VerifiedNode>, Error> {
+        let nodes: VerifiedNodes = self.call(&request::verify_repository(repository)).await?;
+        Ok(nodes.into_vec())
+    }
+
+    /// Deletes what no snapshot refers to any more (`POST /_snapshot/{repository}/_cleanup`).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`] while a snapshot, deletion or clean-up runs.
+    pub async fn cleanup_repository(&self, repository: &RepositoryName) -> Result<CleanUp, Error> {
+        self.call(&request::clean_up_repository(repository)).await
+    }
+
+    /// Forgets a repository (`DELETE /_snapshot/{repository}`); its snapshots stay in the bucket.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RepositoryMissing`] if it is not registered, [`ErrorKind::Busy`] if it is in use.
+    #[doc(alias = "delete_repository")]
+    pub async fn unregister_repository(&self, repository: &RepositoryName) -> Result<Acknowledged, Error> {
+        self.call(&request::unregister_repository(repository)).await
+    }
+
+    /// Starts a snapshot (`PUT /_snapshot/{repository}/{snapshot}`) and returns when it runs; see
+    /// [`wait_for_snapshot`](Self::wait_for_snapshot) for its end.
+    ///
+    /// # Errors
+    ///
+    /// * [`ErrorKind::InvalidInput`], before anything is sent.
+    /// * [`ErrorKind::SnapshotNameTaken`], [`ErrorKind::RepositoryMissing`], [`ErrorKind::IndexMissing`].
+    /// * [`ErrorKind::Busy`]: another operation is in the way.
+    /// * any kind with [`Outcome::Unknown`]: the answer was lost and the snapshot may run.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped after the request was sent, the snapshot may have been started and goes on.
+    pub async fn create_snapshot(
+        &self,
+        repository: &RepositoryName,
+        name: &SnapshotName,
+        options: &CreateSnapshot,
+    ) -> Result<CreatedSnapshot, Error> {
+        self.create(repository, name, options, false).await
+    }
+
+    /// Takes a snapshot and holds the request until it has ended (`?wait_for_completion=true`).
+    ///
+    /// For small snapshots on self-managed clusters: a gateway cuts the request off after about a minute, and Amazon's
+    /// always does. [`create_snapshot`](Self::create_snapshot) and a wait have no such end.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_snapshot`](Self::create_snapshot). A snapshot that ended `PARTIAL` or `FAILED` is no error here: look at
+    /// [`SnapshotInfo::outcome`], or make it one by [`SnapshotInfo::into_complete`].
+    pub async fn create_snapshot_and_hold(
+        &self,
+        repository: &RepositoryName,
+        name: &SnapshotName,
+        options: &CreateSnapshot,
+    ) -> Result<CreatedSnapshot, Error> {
+        self.create(repository, name, options, true).await
+    }
+
+    async fn create(
+        &self,
+        repository: &RepositoryName,
+        name: &SnapshotName,
+        options: &CreateSnapshot,
+        hold: bool,
+    ) -> Result<CreatedSnapshot, Error> {
+        let refuse = |error: Error| error.during(Operation::CreateSnapshot, 0);
+        options.validate().map_err(refuse)?;
+        let request = request::create_snapshot(repository, name, options, hold).map_err(refuse)?;
+        self.call(&request).await
+    }
+
+    /// One snapshot (`GET /_snapshot/{repository}/{snapshot}`), running or ended.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`].
+    pub async fn get_snapshot(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<SnapshotInfo, Error> {
+        let request = request::get_snapshot(repository, name);
+        pipeline::call_with(&self.core, &self.options, &request, |reply| {
+            let list: SnapshotList = pipeline::decode(&reply.body)?;
+            let found = list.into_snapshots()?.into_iter().find(|found| found.name() == name.as_str());
+            found.ok_or_else(|| {
+                Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain the snapshot that was asked for")
+            })
+        })
+        .await
+    }
+
+    /// The snapshots of a repository, oldest first (`GET /_snapshot/{repository}/{pattern}`).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RepositoryMissing`]; [`ErrorKind::SnapshotMissing`] for a name, and before Elasticsearch 8 for a
+    /// pattern, that matches nothing.
+    pub async fn list_snapshots(&self, repository: &RepositoryName, options: &ListSnapshots) -> Result<Vec<SnapshotInfo>, Error> {
+        let request = request::list_snapshots(repository, options);
+        pipeline::call_with(&self.core, &self.options, &request, |reply| {
+            pipeline::decode::<SnapshotList>(&reply.body)?.into_snapshots()
+        })
+        .await
+    }
+
+    /// Deletes one snapshot (`DELETE /_snapshot/{repository}/{snapshot}`), aborting it if it runs.
+    ///
+    /// The server answers when the files are gone, which may take longer than a gateway waits.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::SnapshotMissing`]; [`ErrorKind::Busy`] while it is restored or cloned; any kind with
+    /// [`Outcome::Unknown`] if the answer was lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped after the request was sent, the deletion goes on.
+    pub async fn delete_snapshot(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<Acknowledged, Error> {
+        self.call(&request::delete_snapshot(repository, name)).await
+    }
+
+    /// Starts a restore (`POST /_snapshot/{repository}/{snapshot}/_restore`); see
+    /// [`wait_for_restore`](Self::wait_for_restore) for its end.
+    ///
+    /// The cluster's global state is restored only if the options ask for it.
+    ///
+    /// # Errors
+    ///
+    /// * [`ErrorKind::InvalidInput`], before anything is sent.
+    /// * [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`], [`ErrorKind::IndexMissing`].
+    /// * [`ErrorKind::Restore`]: an open index of that name exists, or version or state do not allow it.
+    /// * any kind with [`Outcome::Unknown`]: the answer was lost and the restore may run.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped after the request was sent, the restore may have been started and goes on.
+    pub async fn restore_snapshot(
+        &self,
+        repository: &RepositoryName,
+        name: &SnapshotName,
+        options: &RestoreSnapshot,
+    ) -> Result<StartedRestore, Error> {
+        let refuse = |error: Error| error.during(Operation::RestoreSnapshot, 0);
+        options.validate().map_err(refuse)?;
+        let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
+        self.call(&request).await
+    }
+
+    /// Shards and bytes of a snapshot (`GET /_snapshot/{repository}/{snapshot}/_status`).
+    ///
+    /// Its state is not the snapshot's verdict: a `PARTIAL` one shows as `SUCCESS` here on many versions. And it is costly
+    /// for ended snapshots, of which every shard's file is read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`].
+    pub async fn snapshot_status(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<SnapshotStatus, Error> {
+        let request = request::snapshot_status(repository, name);
+        pipeline::call_with(&self.core, &self.options, &request, |reply| {
+            let list: StatusList = pipeline::decode(&reply.body)?;
+            list.into_vec().into_iter().find(|found| found.name() == name.as_str()).ok_or_else(|| {
+                Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain the snapshot that was asked for")
+            })
+        })
+        .await
+    }
+
+    /// The snapshots that run now, in one repository or in all (`GET /_snapshot/_status`).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotAllowed`] on Amazon domains of Elasticsearch 5.3 and before, unless a repository is given.
+    pub async fn running_snapshots(&self, repository: Option<&RepositoryName>) -> Result<Vec<SnapshotStatus>, Error> {
+        let list: StatusList = self.call(&request::running_snapshots(repository)).await?;
+        Ok(list.into_vec())
+    }
+
+    /// The recoveries of the shards of these indices, or of all (`GET /_recovery`): how far restores are.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::IndexMissing`] if a named index does not exist.
+    pub async fn recovery(&self, indices: &[IndexName]) -> Result<Vec<ShardRecovery>, Error> {
+        let map: RecoveryMap = self.call(&request::recovery(indices)).await?;
+        Ok(map.into_vec())
+    }
+
+    /// Waits until a snapshot has ended; see [`WaitForSnapshot`].
+    #[must_use = "a wait does nothing until it is awaited"]
+    pub fn wait_for_snapshot(&self, repository: &RepositoryName, name: &SnapshotName) -> WaitForSnapshot {
+        WaitForSnapshot::new(self.clone(), repository.clone(), name.clone())
+    }
+
+    /// Waits until the restore of a snapshot has ended; see [`WaitForRestore`].
+    #[must_use = "a wait does nothing until it is awaited"]
+    pub fn wait_for_restore(&self, repository: &RepositoryName, name: &SnapshotName) -> WaitForRestore {
+        WaitForRestore::new(self.clone(), repository.clone(), name.clone())
+    }
+
+    /// Sends a request that this crate has no type for; signed, timed and judged like the rest.
+    ///
+    /// ```
+    /// # use es_snapshot::{RawRequest, SnapshotClient};
+    /// # async fn run(client: SnapshotClient) -> Result<(), es_snapshot::Error> {
+    /// let health = client.raw(RawRequest::get(["_cluster", "health"]).query("level", "shards")).await?;
+    /// println!("{}", health.body()["status"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] for a path segment that would be dropped, split or resolved on its way. A request other
+    /// than GET and HEAD is sent again only where it certainly was not carried out.
+    pub async fn raw(&self, request: RawRequest) -> Result<RawReply, Error> {
+        let RawRequest { method, segments, query, body } = request;
+        let body = match body {
+            Some(value) => Bytes::from(value.to_string()),
+            None => Bytes::new(),
+        };
+        let request = request::raw(method, &segments, &query, body).map_err(|error| error.during(Operation::Raw, 0))?;
+        pipeline::call_with(&self.core, &self.options, &request, |reply| {
+            let body = if reply.body.is_empty() { Value::Null } else { pipeline::decode(&reply.body)? };
+            Ok(RawReply { status: reply.status, body })
+        })
+        .await
+    }
+
+    async fn call<T: serde::de::DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
+        pipeline::call(&self.core, &self.options, request).await
+    }
+}
+
+/// A request of the caller's own making, for [`SnapshotClient::raw`].
+///
+/// The path is given in segments that are not encoded; each is encoded so that it arrives as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RawRequest {
+    method: Method,
+    segments: Vec<String>,
+    query: Vec<(String, String)>,
+    body: Option<Value>,
+}
+
+impl RawRequest {
+    /// A request of this method.
+    pub fn new<S: Into<String>>(method: Method, segments: impl IntoIterator<Item = S>) -> Self {
+        Self { method, segments: segments.into_iter().map(Into::into).collect(), query: Vec::new(), body: None }
+    }
+
+    /// A GET request.
+    pub fn get<S: Into<String>>(segments: impl IntoIterator<Item = S>) -> Self {
+        Self::new(Method::GET, segments)
+    }
+
+    /// Adds a query parameter.
+    #[must_use]
+    pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.query.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends this JSON.
+    #[must_use]
+    pub fn body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+}
+
+/// The answer to a [`RawRequest`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct RawReply {
+    status: StatusCode,
+    body: Value,
+}
+
+impl RawReply {
+    /// The HTTP status, which means success; a failure is an [`Error`].
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The JSON of the answer, `null` if it was empty.
+    #[must_use]
+    pub fn body(&self) -> &Value {
+        &self.body
+    }
+
+    /// The JSON of the answer, by value.
+    #[must_use]
+    pub fn into_body(self) -> Value {
+        self.body
+    }
+}
+
+/// What `GET /` tells.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ServerInfo {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    cluster_name: String,
+    #[serde(default)]
+    version: ServerVersion,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+struct ServerVersion {
+    #[serde(default)]
+    number: String,
+    distribution: Option<String>,
+}
+
+impl ServerInfo {
+    /// The node's name.
+    #[must_use]
+    pub fn node_name(&self) -> &str {
+        &self.name
+    }
+
+    /// The cluster's name; on an Amazon domain account and domain name.
+    #[must_use]
+    pub fn cluster_name(&self) -> &str {
+        &self.cluster_name
+    }
+
+    /// The version, such as `7.10.2`. An OpenSearch domain in compatibility mode says 7.10 here.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version.number
+    }
+
+    /// `opensearch` on OpenSearch, absent on Elasticsearch.
+    #[must_use]
+    pub fn distribution(&self) -> Option<&str> {
+        self.version.distribution.as_deref()
+    }
+}

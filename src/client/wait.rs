@@ -1,0 +1,760 @@
+//! Waiting for snapshots, restores and deletions: polls that outlive credentials, gateways and moving domains.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+use futures_util::stream;
+
+use crate::client::SnapshotClient;
+use crate::clock::BoxFuture;
+use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::name::{IndexName, RepositoryName, SnapshotName};
+use crate::request;
+use crate::restore::{RecoveryType, ShardRecovery, ShardRow};
+use crate::retry::RetryPolicy;
+use crate::snapshot::{SnapshotInfo, SnapshotState};
+use crate::status::SnapshotStatus;
+
+/// How long a wait lasts if it is not told otherwise: a day.
+const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The first pause between two polls, and the longest.
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(30);
+/// How many polls in a row have to miss the thing waited for, or have to be refused, before the wait believes it.
+const PATIENCE: u32 = 5;
+
+/// What a progress stream yields: any number of changes, then the end.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum WaitUpdate<P, O> {
+    /// Something has changed.
+    Progress(P),
+    /// It has ended; nothing follows.
+    Ended(O),
+}
+
+/// A stream of [`WaitUpdate`]s; see [`WaitForSnapshot::progress`].
+///
+/// # Cancel safety
+///
+/// Dropping it stops watching. It cancels and deletes nothing on the domain.
+pub struct ProgressStream<P, O>(Pin<Box<dyn Stream<Item = Result<WaitUpdate<P, O>, Error>> + Send>>);
+
+impl<P, O> Stream for ProgressStream<P, O> {
+    type Item = Result<WaitUpdate<P, O>, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+impl<P, O> fmt::Debug for ProgressStream<P, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProgressStream(..)")
+    }
+}
+
+/// How far a snapshot or a restore is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    counts: Counts,
+    elapsed: Duration,
+    rate: Option<f64>,
+}
+
+/// The part of a [`Progress`] whose change is worth telling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    shards_total: u64,
+    shards_done: u64,
+    shards_failed: u64,
+    bytes_total: u64,
+    bytes_done: u64,
+    files_total: u64,
+    files_done: u64,
+}
+
+impl Progress {
+    /// Shards in all; 0 while not known.
+    #[must_use]
+    pub fn shards_total(&self) -> u64 {
+        self.counts.shards_total
+    }
+
+    /// Shards that are done.
+    #[must_use]
+    pub fn shards_done(&self) -> u64 {
+        self.counts.shards_done
+    }
+
+    /// Shards that have failed.
+    #[must_use]
+    pub fn shards_failed(&self) -> u64 {
+        self.counts.shards_failed
+    }
+
+    /// Bytes to copy; 0 while not known. A snapshot copies what the repository does not hold yet.
+    #[must_use]
+    pub fn bytes_total(&self) -> u64 {
+        self.counts.bytes_total
+    }
+
+    /// Bytes copied.
+    #[must_use]
+    pub fn bytes_done(&self) -> u64 {
+        self.counts.bytes_done
+    }
+
+    /// Files to copy; 0 while not known.
+    #[must_use]
+    pub fn files_total(&self) -> u64 {
+        self.counts.files_total
+    }
+
+    /// Files copied.
+    #[must_use]
+    pub fn files_done(&self) -> u64 {
+        self.counts.files_done
+    }
+
+    /// How long this wait has been watching.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// Bytes a second since this wait began to watch; `None` until there is anything to tell it by.
+    #[must_use]
+    pub fn bytes_per_second(&self) -> Option<f64> {
+        self.rate
+    }
+
+    /// How long the rest takes at that rate.
+    #[must_use]
+    pub fn eta(&self) -> Option<Duration> {
+        let left = self.counts.bytes_total.saturating_sub(self.counts.bytes_done);
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        self.rate.and_then(|rate| Duration::try_from_secs_f64(left as f64 / rate).ok())
+    }
+}
+
+/// When to poll, and when to stop.
+struct Pace {
+    client: SnapshotClient,
+    began: Duration,
+    deadline: Duration,
+    pause: Option<Duration>,
+    /// Refusals in a row, and the last trouble.
+    refusals: u32,
+    trouble: Option<Error>,
+    last: Option<(Counts, u64)>,
+    over: bool,
+}
+
+impl Pace {
+    fn new(client: &SnapshotClient, limit: Duration) -> Self {
+        let began = client.core.clock.monotonic();
+        // A poll repeats what a new signature mends; for the rest there is the next poll.
+        let client = client.with_retry(RetryPolicy::new().attempts(3));
+        let deadline = began.saturating_add(limit);
+        Self { client, began, deadline, pause: None, refusals: 0, trouble: None, last: None, over: false }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.client.core.clock.monotonic().saturating_sub(self.began)
+    }
+
+    /// Waits for the next poll; the last one is at the deadline.
+    async fn next_poll(&mut self, what: &str) -> Result<(), Error> {
+        let clock = &self.client.core.clock;
+        let Some(pause) = self.pause else {
+            self.pause = Some(FIRST);
+            return Ok(());
+        };
+        let left = self.deadline.saturating_sub(clock.monotonic());
+        if left.is_zero() {
+            let text =
+                format!("{what} has not ended within {:?}; it goes on at the domain", self.deadline.saturating_sub(self.began));
+            let error = Error::new(ErrorKind::Deadline, Outcome::Unknown, text);
+            return Err(match self.trouble.take() {
+                Some(trouble) => error.with_source(trouble),
+                None => error,
+            });
+        }
+        clock.sleep(pause.min(left)).await;
+        self.pause = Some(pause.mul_f64(1.5).min(LONGEST));
+        Ok(())
+    }
+
+    /// Puts a failed poll down as passing trouble, or gives it back if it is not.
+    fn endure(&mut self, error: Error) -> Result<(), Error> {
+        let passing = error.is_transient()
+            || error.is_garbled()
+            || matches!(error.kind(), ErrorKind::ClockSkew | ErrorKind::Credentials | ErrorKind::ExpiredToken);
+        self.refusals = if passing { 0 } else { self.refusals + 1 };
+        let lasting = error.is_lasting()
+            || matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::ReplyTooLarge | ErrorKind::InvalidRequest);
+        if lasting || self.refusals >= PATIENCE {
+            return Err(error);
+        }
+        tracing::debug!(kind = ?error.kind(), "poll failed");
+        self.trouble = Some(error);
+        Ok(())
+    }
+
+    /// The progress, if it differs from the one before.
+    fn changed(&mut self, counts: Counts) -> Option<Progress> {
+        self.refusals = 0;
+        self.trouble = None;
+        let (before, at_first) = self.last.map_or((None, counts.bytes_done), |(before, at_first)| (Some(before), at_first));
+        self.last = Some((counts, at_first));
+        if before == Some(counts) {
+            return None;
+        }
+        let elapsed = self.elapsed();
+        let copied = counts.bytes_done.saturating_sub(at_first);
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let rate = (copied > 0 && !elapsed.is_zero()).then(|| copied as f64 / elapsed.as_secs_f64());
+        Some(Progress { counts, elapsed, rate })
+    }
+}
+
+/// What one look at the domain tells.
+enum Look<O> {
+    Running(Counts),
+    Ended(O),
+}
+
+/// A thing that is waited for.
+trait Watched: Send + 'static {
+    type Outcome: Send + 'static;
+
+    fn what(&self) -> String;
+
+    fn look(&mut self, client: &SnapshotClient, details: bool)
+    -> impl Future<Output = Result<Look<Self::Outcome>, Error>> + Send;
+}
+
+/// The next change or the end.
+async fn advance<W: Watched>(pace: &mut Pace, watched: &mut W, details: bool) -> Result<WaitUpdate<Progress, W::Outcome>, Error> {
+    loop {
+        pace.next_poll(&watched.what()).await?;
+        match watched.look(&pace.client, details).await {
+            Ok(Look::Ended(outcome)) => return Ok(WaitUpdate::Ended(outcome)),
+            Ok(Look::Running(counts)) => {
+                if let Some(progress) = pace.changed(counts) {
+                    return Ok(WaitUpdate::Progress(progress));
+                }
+            }
+            Err(error) => pace.endure(error)?,
+        }
+    }
+}
+
+fn outcome<W: Watched>(client: SnapshotClient, limit: Duration, mut watched: W) -> BoxFuture<'static, Result<W::Outcome, Error>> {
+    Box::pin(async move {
+        let mut pace = Pace::new(&client, limit);
+        loop {
+            if let WaitUpdate::Ended(outcome) = advance(&mut pace, &mut watched, false).await? {
+                return Ok(outcome);
+            }
+        }
+    })
+}
+
+fn progress<W: Watched>(client: &SnapshotClient, limit: Duration, watched: W) -> ProgressStream<Progress, W::Outcome> {
+    let state = (Pace::new(client, limit), watched);
+    ProgressStream(Box::pin(stream::unfold(state, |(mut pace, mut watched)| async move {
+        if pace.over {
+            return None;
+        }
+        let update = advance(&mut pace, &mut watched, true).await;
+        pace.over = !matches!(update, Ok(WaitUpdate::Progress(_)));
+        Some((update, (pace, watched)))
+    })))
+}
+
+/// The wait for the end of a snapshot; made by [`SnapshotClient::wait_for_snapshot`].
+///
+/// Await it for the [`SnapshotInfo`] with the final state, which may be `PARTIAL` or `FAILED`: look at
+/// [`SnapshotInfo::outcome`] or use [`SnapshotInfo::into_complete`]. [`progress`](Self::progress) tells the way there.
+///
+/// It polls after 1 s and then ever less often, down to every 30 s: an hour's wait makes about 125 requests (twice that with
+/// `progress`), one after the other and so over one connection. It survives expired credentials, throttling, gateway errors,
+/// lost connections, and a 404 shortly after the snapshot was created. The state is that of `GET
+/// _snapshot/{repository}/{snapshot}`, never that of `_status`, which calls a partial snapshot `SUCCESS` on many versions.
+///
+/// # Errors
+///
+/// * [`ErrorKind::Deadline`] if it runs on; the last trouble, if any, is the source.
+/// * [`ErrorKind::SnapshotMissing`] if it is gone, or another snapshot has taken its name.
+/// * another kind if five polls in a row are refused for a reason that does not pass.
+///
+/// # Cancel safety
+///
+/// Dropping the wait stops watching. The snapshot goes on.
+#[derive(Clone, Debug)]
+#[must_use = "a wait does nothing until it is awaited"]
+pub struct WaitForSnapshot {
+    client: SnapshotClient,
+    repository: RepositoryName,
+    name: SnapshotName,
+    uuid: Option<String>,
+    limit: Duration,
+}
+
+impl WaitForSnapshot {
+    pub(crate) fn new(client: SnapshotClient, repository: RepositoryName, name: SnapshotName) -> Self {
+        Self { client, repository, name, uuid: None, limit: DEADLINE }
+    }
+
+    /// How long to wait at most, on the monotonic clock. Default 24 hours.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The way to the end: a [`WaitUpdate::Progress`] for every change, then [`WaitUpdate::Ended`].
+    ///
+    /// Asks for `_status` besides; where that is not allowed, the stream makes do without.
+    ///
+    /// ```no_run
+    /// # use es_snapshot::{RepositoryName, SnapshotClient, SnapshotName, WaitUpdate};
+    /// use futures_util::TryStreamExt as _;
+    ///
+    /// # async fn run(client: SnapshotClient, repository: RepositoryName, name: SnapshotName) -> Result<(), es_snapshot::Error> {
+    /// let mut progress = client.wait_for_snapshot(&repository, &name).progress();
+    /// while let Some(update) = progress.try_next().await? {
+    ///     match update {
+    ///         WaitUpdate::Progress(now) => println!("{} of {} shards", now.shards_done(), now.shards_total()),
+    ///         WaitUpdate::Ended(snapshot) => println!("{}", snapshot.state()),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn progress(self) -> ProgressStream<Progress, SnapshotInfo> {
+        let Self { client, repository, name, uuid, limit } = self;
+        progress(&client, limit, SnapshotWatch { repository, name, uuid, missing: 0, status: true })
+    }
+}
+
+impl IntoFuture for WaitForSnapshot {
+    type Output = Result<SnapshotInfo, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { client, repository, name, uuid, limit } = self;
+        outcome(client, limit, SnapshotWatch { repository, name, uuid, missing: 0, status: true })
+    }
+}
+
+struct SnapshotWatch {
+    repository: RepositoryName,
+    name: SnapshotName,
+    uuid: Option<String>,
+    missing: u32,
+    /// Whether `_status` may be asked for.
+    status: bool,
+}
+
+impl Watched for SnapshotWatch {
+    type Outcome = SnapshotInfo;
+
+    fn what(&self) -> String {
+        format!("snapshot {}:{}", self.repository, self.name)
+    }
+
+    async fn look(&mut self, client: &SnapshotClient, details: bool) -> Result<Look<SnapshotInfo>, Error> {
+        let snapshot = match client.get_snapshot(&self.repository, &self.name).await {
+            Ok(snapshot) => snapshot,
+            // Right after create, or while a master is elected, it may be missing for a moment.
+            Err(error) if error.kind() == ErrorKind::SnapshotMissing => {
+                self.missing += 1;
+                return if self.missing < PATIENCE { Ok(Look::Running(Counts::default())) } else { Err(error.lasting()) };
+            }
+            Err(error) => return Err(error),
+        };
+        self.missing = 0;
+        match &self.uuid {
+            Some(uuid) if snapshot.uuid().is_some_and(|found| found != uuid) => {
+                let text = format!("{} is gone, and another snapshot has taken its name", self.what());
+                let error = Error::new(ErrorKind::SnapshotMissing, Outcome::Rejected, text);
+                return Err(error.during(Operation::GetSnapshot, 1).lasting());
+            }
+            Some(_) => {}
+            None => self.uuid = snapshot.uuid().map(str::to_owned),
+        }
+        if *snapshot.state() != SnapshotState::InProgress {
+            return Ok(Look::Ended(snapshot));
+        }
+        let shards = snapshot.shards();
+        let mut counts = Counts {
+            shards_total: shards.map_or(0, |shards| shards.total().into()),
+            shards_done: shards.map_or(0, |shards| shards.successful().into()),
+            shards_failed: shards.map_or(0, |shards| shards.failed().into()),
+            ..Counts::default()
+        };
+        if details && self.status {
+            match client.snapshot_status(&self.repository, &self.name).await {
+                Ok(status) => counts = status_counts(&status),
+                Err(error) if matches!(error.kind(), ErrorKind::NotAllowed | ErrorKind::AccessDenied) => self.status = false,
+                // The state is known; the figures can wait for the next poll.
+                Err(error) => tracing::debug!(kind = ?error.kind(), "no status"),
+            }
+        }
+        Ok(Look::Running(counts))
+    }
+}
+
+fn status_counts(status: &SnapshotStatus) -> Counts {
+    // Newer servers write -1 where a node has left and its figures are not known.
+    let count = |figure: i64| u64::try_from(figure).unwrap_or(0);
+    let (shards, stats) = (status.shards_stats(), status.stats());
+    let copied = stats.processed().unwrap_or_else(|| stats.incremental());
+    let whole = stats.incremental();
+    let started = shards.total() > 0 && shards.initializing() < shards.total();
+    Counts {
+        shards_total: count(shards.total()),
+        shards_done: count(shards.done()),
+        shards_failed: count(shards.failed()),
+        bytes_total: count(whole.size_in_bytes()),
+        bytes_done: if started { count(copied.size_in_bytes()) } else { 0 },
+        files_total: count(whole.file_count()),
+        files_done: if started { count(copied.file_count()) } else { 0 },
+    }
+}
+
+/// The wait for the end of a restore; made by [`SnapshotClient::wait_for_restore`].
+///
+/// Await it for a [`RestoreReport`], which names every shard that was not restored;
+/// [`RestoreReport::into_complete`] makes those an error. [`progress`](Self::progress) tells the way there.
+///
+/// A restore is judged by shards. The indices are those of which a shard names this snapshot as its source (in
+/// `_cat/shards` while it is not started, in `_recovery` then), and those given by [`indices`](Self::indices). Each primary
+/// of theirs has to be started and restored from this snapshot; one that has moved to another node since shows a peer
+/// recovery, and then counts by its state. Replicas are not waited for.
+///
+/// Polls and limits are those of [`WaitForSnapshot`], with two requests a poll. Where `_cat/shards` is not allowed,
+/// `_recovery` alone has to do, and shards that no node has begun are then not seen.
+///
+/// # Errors
+///
+/// As [`WaitForSnapshot`]; [`ErrorKind::IndexMissing`] if five polls found no shard that is restored from this snapshot.
+///
+/// # Cancel safety
+///
+/// Dropping the wait stops watching. The restore goes on.
+#[derive(Clone, Debug)]
+#[must_use = "a wait does nothing until it is awaited"]
+pub struct WaitForRestore {
+    client: SnapshotClient,
+    repository: RepositoryName,
+    name: SnapshotName,
+    indices: Vec<IndexName>,
+    limit: Duration,
+}
+
+impl WaitForRestore {
+    pub(crate) fn new(client: SnapshotClient, repository: RepositoryName, name: SnapshotName) -> Self {
+        Self { client, repository, name, indices: Vec::new(), limit: DEADLINE }
+    }
+
+    /// How long to wait at most, on the monotonic clock. Default 24 hours.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Indices that have to be there in the end, by the names they are restored under; one that never appears is then told.
+    pub fn indices(mut self, indices: impl IntoIterator<Item = IndexName>) -> Self {
+        self.indices.extend(indices);
+        self
+    }
+
+    /// The way to the end: a [`WaitUpdate::Progress`] for every change, then [`WaitUpdate::Ended`].
+    pub fn progress(self) -> ProgressStream<Progress, RestoreReport> {
+        let (client, limit, watch) = self.watch();
+        progress(&client, limit, watch)
+    }
+
+    fn watch(self) -> (SnapshotClient, Duration, RestoreWatch) {
+        let expected = self.indices.iter().map(|index| index.as_str().to_owned()).collect();
+        let Self { client, repository, name, limit, .. } = self;
+        (client, limit, RestoreWatch { repository, name, indices: expected, unstable: 0, cat: true })
+    }
+}
+
+impl IntoFuture for WaitForRestore {
+    type Output = Result<RestoreReport, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let (client, limit, watch) = self.watch();
+        outcome(client, limit, watch)
+    }
+}
+
+/// How a restore ended, shard by shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a restore that has ended need not be complete"]
+pub struct RestoreReport {
+    indices: Vec<String>,
+    shards_total: u64,
+    unrestored: Vec<UnrestoredShard>,
+}
+
+impl RestoreReport {
+    /// The indices that were restored, by the names they have now.
+    #[must_use]
+    pub fn indices(&self) -> &[String] {
+        &self.indices
+    }
+
+    /// The primaries that were expected.
+    #[must_use]
+    pub fn shards_total(&self) -> u64 {
+        self.shards_total
+    }
+
+    /// The primaries that are not there or do not come from the snapshot.
+    #[must_use]
+    pub fn unrestored(&self) -> &[UnrestoredShard] {
+        &self.unrestored
+    }
+
+    /// The report, if every shard was restored.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Incomplete`], naming the shards.
+    pub fn into_complete(self) -> Result<Self, Error> {
+        if self.unrestored.is_empty() {
+            return Ok(self);
+        }
+        let first: Vec<String> = self.unrestored.iter().take(3).map(ToString::to_string).collect();
+        let text = format!("{} of {} shards were not restored: {}", self.unrestored.len(), self.shards_total, first.join("; "));
+        Err(Error::new(ErrorKind::Incomplete, Outcome::Rejected, text).during(Operation::RestoreSnapshot, 1))
+    }
+}
+
+/// A primary that a restore did not bring back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnrestoredShard {
+    index: String,
+    shard: Option<u32>,
+    reason: String,
+}
+
+impl UnrestoredShard {
+    /// The index.
+    #[must_use]
+    pub fn index(&self) -> &str {
+        &self.index
+    }
+
+    /// The shard's number; `None` if the whole index is missing.
+    #[must_use]
+    pub fn shard(&self) -> Option<u32> {
+        self.shard
+    }
+
+    /// Why, in the server's words where it gave any.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl fmt::Display for UnrestoredShard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.shard {
+            Some(shard) => write!(f, "[{}][{shard}] {}", self.index, self.reason),
+            None => write!(f, "[{}] {}", self.index, self.reason),
+        }
+    }
+}
+
+struct RestoreWatch {
+    repository: RepositoryName,
+    name: SnapshotName,
+    /// All that were ever seen to come from the snapshot, and those that the caller named.
+    indices: BTreeSet<String>,
+    /// Polls in a row that saw nothing, or nothing but failed shards: the server tries a failed shard again.
+    unstable: u32,
+    /// Whether `_cat/shards` may be asked for.
+    cat: bool,
+}
+
+impl Watched for RestoreWatch {
+    type Outcome = RestoreReport;
+
+    fn what(&self) -> String {
+        format!("restore of {}:{}", self.repository, self.name)
+    }
+
+    async fn look(&mut self, client: &SnapshotClient, _details: bool) -> Result<Look<RestoreReport>, Error> {
+        let rows = if self.cat {
+            match client.call::<Vec<ShardRow>>(&request::shards()).await {
+                Ok(rows) => Some(rows),
+                Err(error) if matches!(error.kind(), ErrorKind::NotAllowed | ErrorKind::AccessDenied) => {
+                    self.cat = false;
+                    None
+                }
+                Err(error) => return Err(error),
+            }
+        } else {
+            None
+        };
+        let recoveries = client.recovery(&[]).await?;
+        self.indices.extend(restored_indices(rows.as_deref().unwrap_or_default(), &recoveries, &self.repository, &self.name));
+        let view = view(&self.indices, rows.as_deref(), &recoveries, &self.repository, &self.name);
+        if !view.pending.is_empty() {
+            self.unstable = 0;
+            return Ok(Look::Running(view.counts));
+        }
+        if !view.unrestored.is_empty() || view.counts.shards_total == 0 {
+            self.unstable += 1;
+            if self.unstable < PATIENCE {
+                return Ok(Look::Running(view.counts));
+            }
+        }
+        if view.counts.shards_total == 0 && self.indices.is_empty() {
+            let text = format!("no shard is being restored from {}:{}", self.repository, self.name);
+            let error = Error::new(ErrorKind::IndexMissing, Outcome::Rejected, text);
+            return Err(error.during(Operation::Recovery, 1).lasting());
+        }
+        Ok(Look::Ended(RestoreReport {
+            indices: self.indices.iter().cloned().collect(),
+            shards_total: view.counts.shards_total,
+            unrestored: view.unrestored,
+        }))
+    }
+}
+
+/// The indices of which a shard names this snapshot as its source.
+pub(crate) fn restored_indices(
+    rows: &[ShardRow],
+    recoveries: &[ShardRecovery],
+    repository: &RepositoryName,
+    name: &SnapshotName,
+) -> BTreeSet<String> {
+    let waiting = format!("restore_source[{repository}/{name}]");
+    let failed = format!("failed to restore snapshot [{name}/");
+    let by_row = rows
+        .iter()
+        .filter(|row| row.is_primary())
+        .filter(|row| row.details().is_some_and(|details| details == waiting || details.contains(&failed)))
+        .map(|row| row.index().to_owned());
+    let by_recovery = recoveries.iter().filter(|shard| comes_from(shard, repository, name)).map(|shard| shard.index().to_owned());
+    by_row.chain(by_recovery).collect()
+}
+
+fn comes_from(shard: &ShardRecovery, repository: &RepositoryName, name: &SnapshotName) -> bool {
+    *shard.kind() == RecoveryType::Snapshot
+        && shard.source_repository() == Some(repository.as_str())
+        && shard.source_snapshot() == Some(name.as_str())
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct View {
+    counts: Counts,
+    pending: Vec<(String, u32)>,
+    unrestored: Vec<UnrestoredShard>,
+}
+
+/// Judges every expected primary by its row and its recovery.
+fn view(
+    indices: &BTreeSet<String>,
+    rows: Option<&[ShardRow]>,
+    recoveries: &[ShardRecovery],
+    repository: &RepositoryName,
+    name: &SnapshotName,
+) -> View {
+    let recoveries: BTreeMap<(&str, u32), &ShardRecovery> = recoveries
+        .iter()
+        .filter(|shard| shard.is_primary() && indices.contains(shard.index()))
+        .map(|shard| ((shard.index(), shard.shard()), shard))
+        .collect();
+    let mut view = View::default();
+    for shard in recoveries.values() {
+        view.counts.bytes_total += shard.bytes_total();
+        view.counts.bytes_done += shard.bytes_recovered();
+        view.counts.files_total += shard.files_total();
+        view.counts.files_done += shard.files_recovered();
+    }
+    // Without rows, what has a recovery is all there is to see.
+    let primaries: BTreeMap<(&str, u32), Option<&ShardRow>> = match rows {
+        Some(rows) => rows
+            .iter()
+            .filter(|row| row.is_primary() && indices.contains(row.index()))
+            .filter_map(|row| Some(((row.index(), row.shard()?), Some(row))))
+            .collect(),
+        None => recoveries.keys().map(|&key| (key, None)).collect(),
+    };
+    for (&(index, number), row) in &primaries {
+        view.counts.shards_total += 1;
+        match judge(*row, recoveries.get(&(index, number)).copied(), repository, name) {
+            Judgement::Done => view.counts.shards_done += 1,
+            Judgement::Pending => view.pending.push((index.to_owned(), number)),
+            Judgement::Failed(reason) => {
+                view.counts.shards_failed += 1;
+                view.unrestored.push(UnrestoredShard { index: index.to_owned(), shard: Some(number), reason });
+            }
+        }
+    }
+    for index in indices.iter().filter(|index| !primaries.keys().any(|(known, _)| known == index)) {
+        view.unrestored.push(UnrestoredShard {
+            index: index.clone(),
+            shard: None,
+            reason: "the index does not exist".to_owned(),
+        });
+    }
+    view
+}
+
+enum Judgement {
+    Done,
+    Pending,
+    Failed(String),
+}
+
+fn judge(
+    row: Option<&ShardRow>,
+    recovery: Option<&ShardRecovery>,
+    repository: &RepositoryName,
+    name: &SnapshotName,
+) -> Judgement {
+    let state = row.map(ShardRow::state);
+    if state == Some("UNASSIGNED") {
+        let reason = row.and_then(ShardRow::reason).unwrap_or_default();
+        return if reason == "ALLOCATION_FAILED" {
+            Judgement::Failed(row.and_then(ShardRow::details).unwrap_or("failed").to_owned())
+        } else {
+            Judgement::Pending
+        };
+    }
+    let started = match state {
+        Some(state) => matches!(state, "STARTED" | "RELOCATING"),
+        None => recovery.is_some_and(ShardRecovery::is_done),
+    };
+    if !started {
+        return Judgement::Pending;
+    }
+    match recovery {
+        Some(shard) if comes_from(shard, repository, name) => Judgement::Done,
+        // A partial snapshot's missing shards come back empty; another source means another restore or another index.
+        Some(shard) if *shard.kind() == RecoveryType::EmptyStore => {
+            Judgement::Failed("restored empty: it is not in the snapshot".to_owned())
+        }
+        Some(shard) if *shard.kind() == RecoveryType::Snapshot => Judgement::Failed("restored from another snapshot".to_owned()),
+        // It has moved or its node was restarted since; being started is what counts then.
+        _ => Judgement::Done,
+    }
+}

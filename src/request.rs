@@ -1,0 +1,209 @@
+//! One pure constructor per endpoint: every request is a value before it is traffic.
+
+use bytes::Bytes;
+use http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+
+use crate::error::{Error, Operation};
+use crate::name::{IndexName, RepositoryName, SnapshotName};
+use crate::repository::RepositorySettings;
+use crate::restore::RestoreSnapshot;
+use crate::snapshot::{CreateSnapshot, ListSnapshots};
+
+/// All but the unreserved characters of RFC 3986, so that nobody on the way has a reason to encode anew.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What may be done about a request whose answer was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replay {
+    /// It changes nothing: repeat it.
+    Read,
+    /// Doing it twice is doing it once: repeat it.
+    Repeat,
+    /// Never repeat it blindly: ask the domain first.
+    Probe,
+}
+
+/// A request before it is dated, signed and sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) operation: Operation,
+    pub(crate) replay: Replay,
+    pub(crate) method: Method,
+    /// Path and query as they go over the wire.
+    pub(crate) target: String,
+    pub(crate) body: Bytes,
+}
+
+/// A percent-encoded path, built segment by segment and never re-encoded.
+#[derive(Clone, Debug)]
+struct Target(String);
+
+impl Target {
+    fn new(segments: &[&str]) -> Self {
+        let mut out = String::new();
+        for segment in segments {
+            out.push('/');
+            out.extend(utf8_percent_encode(segment, SEGMENT));
+        }
+        if out.is_empty() {
+            out.push('/');
+        }
+        Self(out)
+    }
+
+    /// Adds a query parameter; its value is encoded like a segment, a space as `%20`.
+    fn query(mut self, name: &str, value: &str) -> Self {
+        self.0.push(if self.0.contains('?') { '&' } else { '?' });
+        self.0.extend(utf8_percent_encode(name, SEGMENT));
+        self.0.push('=');
+        self.0.extend(utf8_percent_encode(value, SEGMENT));
+        self
+    }
+
+    fn flag(self, name: &str, value: bool) -> Self {
+        if value { self.query(name, "true") } else { self }
+    }
+}
+
+impl Request {
+    fn new(operation: Operation, replay: Replay, method: Method, target: Target) -> Self {
+        Self { operation, replay, method, target: target.0, body: Bytes::new() }
+    }
+
+    fn read(operation: Operation, target: Target) -> Self {
+        Self::new(operation, Replay::Read, Method::GET, target)
+    }
+
+    fn json(mut self, body: &impl Serialize) -> Result<Self, Error> {
+        let body =
+            serde_json::to_vec(body).map_err(|error| Error::invalid("body cannot be written as JSON").with_source(error))?;
+        self.body = Bytes::from(body);
+        Ok(self)
+    }
+}
+
+pub(crate) fn server_info() -> Request {
+    Request::read(Operation::ServerInfo, Target::new(&[]))
+}
+
+pub(crate) fn register_repository(name: &RepositoryName, settings: &RepositorySettings, verify: bool) -> Result<Request, Error> {
+    let mut target = Target::new(&["_snapshot", name.as_str()]);
+    if !verify {
+        target = target.query("verify", "false");
+    }
+    Request::new(Operation::RegisterRepository, Replay::Repeat, Method::PUT, target).json(settings)
+}
+
+pub(crate) fn get_repository(name: &RepositoryName) -> Request {
+    Request::read(Operation::GetRepository, Target::new(&["_snapshot", name.as_str()]))
+}
+
+pub(crate) fn list_repositories() -> Request {
+    Request::read(Operation::ListRepositories, Target::new(&["_snapshot"]))
+}
+
+pub(crate) fn verify_repository(name: &RepositoryName) -> Request {
+    let target = Target::new(&["_snapshot", name.as_str(), "_verify"]);
+    Request::new(Operation::VerifyRepository, Replay::Repeat, Method::POST, target)
+}
+
+pub(crate) fn clean_up_repository(name: &RepositoryName) -> Request {
+    let target = Target::new(&["_snapshot", name.as_str(), "_cleanup"]);
+    Request::new(Operation::CleanUpRepository, Replay::Repeat, Method::POST, target)
+}
+
+pub(crate) fn unregister_repository(name: &RepositoryName) -> Request {
+    let target = Target::new(&["_snapshot", name.as_str()]);
+    Request::new(Operation::UnregisterRepository, Replay::Repeat, Method::DELETE, target)
+}
+
+pub(crate) fn create_snapshot(
+    repository: &RepositoryName,
+    name: &SnapshotName,
+    options: &CreateSnapshot,
+    wait: bool,
+) -> Result<Request, Error> {
+    let target = Target::new(&["_snapshot", repository.as_str(), name.as_str()]).flag("wait_for_completion", wait);
+    Request::new(Operation::CreateSnapshot, Replay::Probe, Method::PUT, target).json(options)
+}
+
+pub(crate) fn get_snapshot(repository: &RepositoryName, name: &SnapshotName) -> Request {
+    Request::read(Operation::GetSnapshot, Target::new(&["_snapshot", repository.as_str(), name.as_str()]))
+}
+
+pub(crate) fn list_snapshots(repository: &RepositoryName, options: &ListSnapshots) -> Request {
+    // A comma is encoded like the rest: the engine splits lists after decoding.
+    let pattern = options.pattern().map_or_else(|| "_all".to_owned(), |pattern| pattern.parts().collect::<Vec<_>>().join(","));
+    let mut target = Target::new(&["_snapshot", repository.as_str(), &pattern]);
+    if !options.is_verbose() {
+        target = target.query("verbose", "false");
+    }
+    let target = target.flag("ignore_unavailable", options.ignores_unavailable());
+    Request::read(Operation::ListSnapshots, target)
+}
+
+pub(crate) fn delete_snapshot(repository: &RepositoryName, name: &SnapshotName) -> Request {
+    let target = Target::new(&["_snapshot", repository.as_str(), name.as_str()]);
+    Request::new(Operation::DeleteSnapshot, Replay::Probe, Method::DELETE, target)
+}
+
+pub(crate) fn restore_snapshot(
+    repository: &RepositoryName,
+    name: &SnapshotName,
+    options: &RestoreSnapshot,
+) -> Result<Request, Error> {
+    let target = Target::new(&["_snapshot", repository.as_str(), name.as_str(), "_restore"]);
+    Request::new(Operation::RestoreSnapshot, Replay::Probe, Method::POST, target).json(options)
+}
+
+pub(crate) fn snapshot_status(repository: &RepositoryName, name: &SnapshotName) -> Request {
+    let target = Target::new(&["_snapshot", repository.as_str(), name.as_str(), "_status"]);
+    Request::read(Operation::SnapshotStatus, target)
+}
+
+/// The snapshots that run now, in one repository or in all.
+pub(crate) fn running_snapshots(repository: Option<&RepositoryName>) -> Request {
+    let target = match repository {
+        Some(name) => Target::new(&["_snapshot", name.as_str(), "_status"]),
+        None => Target::new(&["_snapshot", "_status"]),
+    };
+    Request::read(Operation::SnapshotStatus, target)
+}
+
+/// The recoveries of these indices, or of all.
+pub(crate) fn recovery(indices: &[IndexName]) -> Request {
+    let target = if indices.is_empty() { Target::new(&["_recovery"]) } else { Target::new(&[&join(indices), "_recovery"]) };
+    Request::read(Operation::Recovery, target)
+}
+
+/// The shards of all indices, with what is known of those that are not assigned.
+pub(crate) fn shards() -> Request {
+    let target = Target::new(&["_cat", "shards"])
+        .query("format", "json")
+        .query("h", "index,shard,prirep,state,unassigned.reason,unassigned.details");
+    Request::read(Operation::Shards, target)
+}
+
+fn join(indices: &[IndexName]) -> String {
+    indices.iter().map(IndexName::as_str).collect::<Vec<_>>().join(",")
+}
+
+/// A request of the caller's own making.
+pub(crate) fn raw(method: Method, segments: &[String], query: &[(String, String)], body: Bytes) -> Result<Request, Error> {
+    for segment in segments {
+        if segment.is_empty() || segment == "." || segment == ".." {
+            return Err(Error::invalid(format!("path segment {segment:?} would be dropped or resolved on the way")));
+        }
+        if segment.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | '%')) {
+            return Err(Error::invalid(format!("path segment {segment:?} contains a separator, `%` or a control character")));
+        }
+    }
+    let replay = if method == Method::GET || method == Method::HEAD { Replay::Read } else { Replay::Probe };
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let target = query.iter().fold(Target::new(&segments), |target, (name, value)| target.query(name, value));
+    let mut request = Request::new(Operation::Raw, replay, method, target);
+    request.body = body;
+    Ok(request)
+}

@@ -1,0 +1,328 @@
+//! What may be sent again, and when: pure rules by operation, not by HTTP verb.
+//!
+//! | failure | reads | register, unregister, verify, clean up | create, delete, restore, raw writes |
+//! | --- | --- | --- | --- |
+//! | no connection, nothing was sent | again | again | again |
+//! | signature's time refused, and the domain's `Date` told a new offset | again, once | again, once | again, once |
+//! | token expired or not known, refused by the edge | again, once, with new credentials | same | same |
+//! | throttled before the engine (403, 429 of the edge or a gateway) | again | again | again |
+//! | throttled by the engine (429) | again | again | not again |
+//! | connection lost, time-out, 502, 503, 504, no elected master | again | again | the domain is asked, see below |
+//! | an answer that is no JSON | again | again | the domain is asked |
+//! | another operation in the way | no | no | no |
+//! | anything else | no | no | no |
+//!
+//! "Again" is bounded by [`RetryPolicy`], by the call's time limit, and by a budget that all calls of a client and its
+//! clones share, so that a fleet does not storm a domain that is down.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Outcome, ServerLayer};
+use crate::request::Replay;
+
+/// How often and how patiently a call is repeated where repeating is safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    attempts: u32,
+    base: Duration,
+    cap: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { attempts: 10, base: Duration::from_millis(200), cap: Duration::from_secs(20) }
+    }
+}
+
+impl RetryPolicy {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sends everything once.
+    #[must_use]
+    pub fn never() -> Self {
+        Self::default().attempts(1)
+    }
+
+    /// How often a request is sent at most. Default 10; the call's time limit holds as well.
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts.max(1);
+        self
+    }
+
+    /// The shortest pause between two attempts. Default 200 ms.
+    #[must_use]
+    pub fn base(mut self, base: Duration) -> Self {
+        self.base = base;
+        self
+    }
+
+    /// The longest pause, also where the domain asks for a longer one by `Retry-After`. Default 20 s.
+    #[must_use]
+    pub fn cap(mut self, cap: Duration) -> Self {
+        self.cap = cap;
+        self
+    }
+
+    /// Decorrelated jitter: between the base and three times the pause before, up to the cap.
+    pub(crate) fn pause(&self, before: Duration, random: f64) -> Duration {
+        let ceiling = (before * 3).clamp(self.base, self.cap.max(self.base));
+        (self.base + (ceiling - self.base).mul_f64(random)).min(self.cap)
+    }
+}
+
+/// The retries that all calls of a client have together; every success gives one back.
+#[derive(Debug)]
+pub(crate) struct RetryTokens(Mutex<u32>);
+
+impl RetryTokens {
+    const ALL: u32 = 500;
+
+    fn take(&self) -> bool {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let some = *left > 0;
+        *left = left.saturating_sub(1);
+        some
+    }
+
+    pub(crate) fn succeeded(&self) {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *left = (*left + 1).min(Self::ALL);
+    }
+}
+
+impl Default for RetryTokens {
+    fn default() -> Self {
+        Self(Mutex::new(Self::ALL))
+    }
+}
+
+/// One failed attempt.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    /// What the domain asked for.
+    pub(crate) retry_after: Option<Duration>,
+    /// The domain's answer told another offset of the clocks than the attempt was signed with.
+    pub(crate) skew_learned: bool,
+}
+
+/// What has been tried in this call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct History {
+    attempts: u32,
+    pause: Duration,
+    resigned: bool,
+    renewed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Verdict {
+    Stop,
+    Retry { after: Duration, why: &'static str },
+}
+
+/// Decides about the next attempt. `left` is what remains of the call's time, `random` is in 0..1.
+pub(crate) fn classify(
+    replay: Replay,
+    failure: &Failure,
+    history: &mut History,
+    policy: &RetryPolicy,
+    left: Duration,
+    tokens: &RetryTokens,
+    random: f64,
+) -> Verdict {
+    history.attempts += 1;
+    let error = &failure.error;
+    let Some(why) = reason(replay, failure, history) else { return Verdict::Stop };
+    let after = match error.kind() {
+        ErrorKind::ClockSkew => {
+            history.resigned = true;
+            Duration::ZERO
+        }
+        ErrorKind::ExpiredToken => {
+            history.renewed = true;
+            Duration::ZERO
+        }
+        _ => {
+            history.pause = policy.pause(history.pause, random);
+            history.pause.max(failure.retry_after.unwrap_or_default().min(policy.cap))
+        }
+    };
+    if history.attempts >= policy.attempts || after >= left || !tokens.take() {
+        return Verdict::Stop;
+    }
+    Verdict::Retry { after, why }
+}
+
+/// Why the request may be sent again, if it may.
+fn reason(replay: Replay, failure: &Failure, history: &History) -> Option<&'static str> {
+    let error = &failure.error;
+    let repeatable = matches!(replay, Replay::Read | Replay::Repeat);
+    match error.kind() {
+        ErrorKind::Connect if error.outcome() == Outcome::NotSent => Some("no connection"),
+        ErrorKind::ClockSkew => (failure.skew_learned && !history.resigned).then_some("clock corrected"),
+        ErrorKind::ExpiredToken => (!history.renewed).then_some("credentials renewed"),
+        ErrorKind::Throttled => {
+            let before_engine = error.server().is_some_and(|server| server.layer() != ServerLayer::Engine);
+            (repeatable || before_engine).then_some("throttled")
+        }
+        ErrorKind::Interrupted if repeatable => Some("connection lost"),
+        ErrorKind::Timeout if repeatable => Some("timed out"),
+        ErrorKind::Unavailable if repeatable => Some("domain not available"),
+        ErrorKind::Decode if repeatable && error.is_garbled() => Some("answer garbled"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::ServerError;
+
+    const LEFT: Duration = Duration::from_secs(300);
+
+    fn failure(error: Error) -> Failure {
+        Failure { error, retry_after: None, skew_learned: true }
+    }
+
+    fn answered(status: u16, body: &str) -> Error {
+        Error::from_server(ServerError::parse(status, body.as_bytes(), None, &[]))
+    }
+
+    fn engine(status: u16, error_type: &str) -> Error {
+        answered(status, &format!(r#"{{"error":{{"type":"{error_type}","reason":"r"}},"status":{status}}}"#))
+    }
+
+    fn again(replay: Replay, error: Error) -> bool {
+        let verdict = classify(
+            replay,
+            &failure(error),
+            &mut History::default(),
+            &RetryPolicy::default(),
+            LEFT,
+            &RetryTokens::default(),
+            0.5,
+        );
+        verdict != Verdict::Stop
+    }
+
+    /// Each row of the table in the module's docs, for reads, repeatable writes and those that are probed.
+    #[test]
+    fn every_cell_of_the_table_holds() {
+        let lost = |kind| Error::new(kind, Outcome::Unknown, "");
+        let edge = |status, text: &str| answered(status, &format!(r#"{{"message":"{text}"}}"#));
+        let rows: Vec<(Box<dyn Fn() -> Error>, [bool; 3])> = vec![
+            (Box::new(|| Error::new(ErrorKind::Connect, Outcome::NotSent, "")), [true, true, true]),
+            (Box::new(move || edge(403, "Signature expired: 1 is now earlier than 2")), [true, true, true]),
+            (Box::new(move || edge(403, "The security token included in the request is expired")), [true, true, true]),
+            (Box::new(|| answered(403, r#"{"Message":"Request throttled due to too many requests"}"#)), [true, true, true]),
+            (Box::new(|| answered(429, "Too Many Requests")), [true, true, true]),
+            (Box::new(|| engine(429, "es_rejected_execution_exception")), [true, true, false]),
+            (Box::new(move || lost(ErrorKind::Interrupted)), [true, true, false]),
+            (Box::new(move || lost(ErrorKind::Timeout)), [true, true, false]),
+            (Box::new(|| answered(502, "<html></html>")), [true, true, false]),
+            (Box::new(|| answered(503, "")), [true, true, false]),
+            (Box::new(|| answered(504, "")), [true, true, false]),
+            (Box::new(|| engine(503, "master_not_discovered_exception")), [true, true, false]),
+            (Box::new(|| engine(503, "process_cluster_event_timeout_exception")), [true, true, false]),
+            (Box::new(|| Error::garbled("")), [true, true, false]),
+            (Box::new(|| engine(503, "concurrent_snapshot_execution_exception")), [false, false, false]),
+            (Box::new(|| engine(429, "cluster_block_exception")), [false, false, false]),
+            (Box::new(|| engine(500, "repository_exception")), [false, false, false]),
+            (Box::new(|| engine(404, "snapshot_missing_exception")), [false, false, false]),
+            (Box::new(|| answered(400, "")), [false, false, false]),
+            (Box::new(|| answered(307, "")), [false, false, false]),
+            (Box::new(|| Error::invalid("")), [false, false, false]),
+            (Box::new(|| Error::new(ErrorKind::Credentials, Outcome::NotSent, "")), [false, false, false]),
+            (Box::new(move || lost(ErrorKind::ReplyTooLarge)), [false, false, false]),
+            (Box::new(move || lost(ErrorKind::Decode)), [false, false, false]),
+        ];
+        for (make, expected) in rows {
+            for (replay, expected) in [Replay::Read, Replay::Repeat, Replay::Probe].into_iter().zip(expected) {
+                let error = make();
+                let shown = error.to_string();
+                assert_eq!(again(replay, error), expected, "{replay:?} {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_signature_is_renewed_once_and_only_for_a_new_offset() {
+        let skewed = || answered(403, r#"{"message":"Signature not yet current: 1 is still later than 2"}"#);
+        let (policy, tokens) = (RetryPolicy::default(), RetryTokens::default());
+        let mut history = History::default();
+        let stale = Failure { skew_learned: false, ..failure(skewed()) };
+        assert_eq!(classify(Replay::Read, &stale, &mut History::default(), &policy, LEFT, &tokens, 0.5), Verdict::Stop);
+
+        let first = classify(Replay::Read, &failure(skewed()), &mut history, &policy, LEFT, &tokens, 0.5);
+        let second = classify(Replay::Read, &failure(skewed()), &mut history, &policy, LEFT, &tokens, 0.5);
+
+        assert_eq!(first, Verdict::Retry { after: Duration::ZERO, why: "clock corrected" });
+        assert_eq!(second, Verdict::Stop);
+    }
+
+    #[test]
+    fn credentials_are_renewed_once() {
+        let expired = || failure(answered(403, r#"{"message":"The security token included in the request is invalid."}"#));
+        let (policy, tokens, mut history) = (RetryPolicy::default(), RetryTokens::default(), History::default());
+
+        let first = classify(Replay::Probe, &expired(), &mut history, &policy, LEFT, &tokens, 0.5);
+        let second = classify(Replay::Probe, &expired(), &mut history, &policy, LEFT, &tokens, 0.5);
+
+        assert!(matches!(first, Verdict::Retry { .. }));
+        assert_eq!(second, Verdict::Stop);
+    }
+
+    #[test]
+    fn attempts_time_and_the_shared_budget_end_it() {
+        let lost = || failure(answered(503, ""));
+        let tokens = RetryTokens::default();
+        let policy = RetryPolicy::default().attempts(2);
+        let mut history = History::default();
+        assert_ne!(classify(Replay::Read, &lost(), &mut history, &policy, LEFT, &tokens, 0.0), Verdict::Stop);
+        assert_eq!(classify(Replay::Read, &lost(), &mut history, &policy, LEFT, &tokens, 0.0), Verdict::Stop, "attempts");
+
+        let short = Duration::from_millis(100);
+        assert_eq!(classify(Replay::Read, &lost(), &mut History::default(), &policy, short, &tokens, 0.0), Verdict::Stop, "time");
+
+        while tokens.take() {}
+        assert_eq!(
+            classify(Replay::Read, &lost(), &mut History::default(), &policy, LEFT, &tokens, 0.0),
+            Verdict::Stop,
+            "budget"
+        );
+        tokens.succeeded();
+        assert_ne!(
+            classify(Replay::Read, &lost(), &mut History::default(), &policy, LEFT, &tokens, 0.0),
+            Verdict::Stop,
+            "refilled"
+        );
+    }
+
+    #[test]
+    fn retry_after_is_honoured_up_to_the_cap() {
+        let policy = RetryPolicy::default();
+        for (asked, expected) in [(5, 5), (3600, 20)] {
+            let busy = Failure { retry_after: Some(Duration::from_secs(asked)), ..failure(answered(503, "")) };
+            let verdict = classify(Replay::Read, &busy, &mut History::default(), &policy, LEFT, &RetryTokens::default(), 0.0);
+            assert_eq!(verdict, Verdict::Retry { after: Duration::from_secs(expected), why: "domain not available" });
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pauses_stay_between_base_and_cap(before in 0_u64..100_000, random in 0.0..1.0_f64) {
+            let policy = RetryPolicy::default();
+            let pause = policy.pause(Duration::from_millis(before), random);
+            prop_assert!(pause >= policy.base && pause <= policy.cap, "{pause:?}");
+        }
+    }
+}

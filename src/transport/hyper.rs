@@ -1,0 +1,476 @@
+//! The transport over hyper, hyper-util's pool and rustls.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use flate2::write::MultiGzDecoder;
+use futures_util::future::{Either, select};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
+use http::uri::Scheme;
+use http::{HeaderValue, Uri};
+use http_body::{Body as _, Frame};
+use http_body_util::Full;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::{CaptureConnection, Connected, Connection, HttpConnector, capture_connection};
+use hyper_util::client::legacy::{Client, Error as ClientError};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tower_service::Service;
+
+use crate::clock::{BoxFuture, Clock, SystemClock};
+use crate::endpoint::ConnectTarget;
+use crate::error::Error;
+use crate::transport::{Body, Transport, TransportError};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Which certificate authorities a [`HyperTransport`] trusts, apart from those given as PEM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TrustRoots {
+    /// Mozilla's list, compiled in (feature `webpki-roots`).
+    #[cfg(feature = "webpki-roots")]
+    Webpki,
+    /// The operating system's store, read when the transport is built (feature `native-roots`).
+    #[cfg(feature = "native-roots")]
+    Native,
+    /// None but those given by [`ca_pem`](HyperTransportBuilder::ca_pem).
+    OnlyGiven,
+}
+
+/// Settings of a [`HyperTransport`].
+#[derive(Clone)]
+pub struct HyperTransportBuilder {
+    roots: TrustRoots,
+    ca: Vec<u8>,
+    identity: Option<(Vec<u8>, Vec<u8>)>,
+    connect_timeout: Duration,
+    connection_age: Duration,
+    idle_timeout: Duration,
+    idle_per_host: usize,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for HyperTransportBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperTransportBuilder")
+            .field("roots", &self.roots)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("connection_age", &self.connection_age)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("idle_per_host", &self.idle_per_host)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HyperTransportBuilder {
+    /// Chooses the roots. Default: webpki where that feature is on, else native, else only the given ones.
+    #[must_use]
+    pub fn roots(mut self, roots: TrustRoots) -> Self {
+        self.roots = roots;
+        self
+    }
+
+    /// Trusts the certificate authorities in this PEM text as well.
+    #[must_use]
+    pub fn ca_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.ca.extend_from_slice(pem.as_ref());
+        self.ca.push(b'\n');
+        self
+    }
+
+    /// Shows a client certificate: its chain and its private key, both PEM.
+    #[must_use]
+    pub fn client_certificate_pem(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.identity = Some((chain.into(), key.into()));
+        self
+    }
+
+    /// How long name look-up, TCP and TLS may take together. Default 5 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// How old a connection may be and still get a request. Default 60 s: the addresses behind a domain change when it is
+    /// reconfigured, and AWS asks clients to resolve its name every minute.
+    #[must_use]
+    pub fn max_connection_age(mut self, age: Duration) -> Self {
+        self.connection_age = age;
+        self
+    }
+
+    /// How long an idle connection is kept. Default 45 s, below the load balancer's own minute.
+    #[must_use]
+    pub fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.idle_timeout = limit;
+        self
+    }
+
+    /// How many idle connections to one host are kept. Default 8.
+    #[must_use]
+    pub fn max_idle_per_host(mut self, connections: usize) -> Self {
+        self.idle_per_host = connections;
+        self
+    }
+
+    /// The clock for connect time-outs and connection ages. Default [`SystemClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Reads the certificates and makes the transport. Opens no connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a PEM text holds no usable certificate or key.
+    pub fn build(self) -> Result<HyperTransport, Error> {
+        let tls = self.tls()?;
+        Ok(HyperTransport { shared: Arc::new(Shared { tls: Arc::new(tls), pools: Mutex::new(HashMap::new()), settings: self }) })
+    }
+
+    fn tls(&self) -> Result<rustls::ClientConfig, Error> {
+        let mut roots = rustls::RootCertStore::empty();
+        match self.roots {
+            #[cfg(feature = "webpki-roots")]
+            TrustRoots::Webpki => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            #[cfg(feature = "native-roots")]
+            TrustRoots::Native => {
+                let found = rustls_native_certs::load_native_certs();
+                roots.add_parsable_certificates(found.certs);
+            }
+            TrustRoots::OnlyGiven => {}
+        }
+        for certificate in certificates(&self.ca, "CA")? {
+            roots.add(certificate).map_err(|error| Error::invalid("CA certificate is not usable").with_source(error))?;
+        }
+        if !self.ca.is_empty() && roots.is_empty() {
+            return Err(Error::invalid("CA file holds no certificate"));
+        }
+        // The provider is named, so that another crate which turns on a second one cannot change or break this.
+        let builder = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::invalid("TLS versions are not usable").with_source(error))?
+            .with_root_certificates(roots);
+        match &self.identity {
+            None => Ok(builder.with_no_client_auth()),
+            Some((chain, key)) => {
+                let chain = certificates(chain, "client")?;
+                if chain.is_empty() {
+                    return Err(Error::invalid("client certificate file holds no certificate"));
+                }
+                // The parser's own words may quote the key, so they are not kept.
+                let key = PrivateKeyDer::from_pem_slice(key)
+                    .map_err(|_| Error::invalid("client certificate's key is not a PEM private key"))?;
+                builder
+                    .with_client_auth_cert(chain, key)
+                    .map_err(|error| Error::invalid("client certificate and key are not usable").with_source(error))
+            }
+        }
+    }
+}
+
+fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| Error::invalid(format!("{what} certificate is not PEM")).with_source(error))
+}
+
+/// The transport that clients use by default: HTTP/1.1 over hyper, a pool, and rustls with the ring provider.
+///
+/// Cheap to clone; clones share the pool, and clients of any number of endpoints may share one. It asks for gzip and
+/// decodes it, compresses no request, and follows no redirect.
+#[derive(Clone)]
+pub struct HyperTransport {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: HyperTransportBuilder,
+    tls: Arc<rustls::ClientConfig>,
+    /// One pool for all that connect where their URI says, and one for each address that a tunnel leads through: a pool
+    /// tells connections apart by URI alone.
+    pools: Mutex<HashMap<Option<ConnectTarget>, Pool>>,
+}
+
+type Pool = Client<Connector, Full<Bytes>>;
+
+impl fmt::Debug for HyperTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperTransport").field("settings", &self.shared.settings).finish_non_exhaustive()
+    }
+}
+
+impl HyperTransport {
+    /// Starts with the defaults.
+    #[must_use]
+    pub fn builder() -> HyperTransportBuilder {
+        HyperTransportBuilder {
+            #[cfg(feature = "webpki-roots")]
+            roots: TrustRoots::Webpki,
+            #[cfg(all(feature = "native-roots", not(feature = "webpki-roots")))]
+            roots: TrustRoots::Native,
+            #[cfg(not(any(feature = "webpki-roots", feature = "native-roots")))]
+            roots: TrustRoots::OnlyGiven,
+            ca: Vec::new(),
+            identity: None,
+            connect_timeout: Duration::from_secs(5),
+            connection_age: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(45),
+            idle_per_host: 8,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    fn pool(&self, uri: &Uri, target: &ConnectTarget) -> Pool {
+        let own_port = uri.port_u16().or(if uri.scheme() == Some(&Scheme::HTTPS) { Some(443) } else { Some(80) });
+        let own_host = uri.host().map(|host| host.trim_matches(['[', ']']));
+        let detour = (own_host != Some(target.host()) || own_port != Some(target.port())).then(|| target.clone());
+        let shared = &self.shared;
+        let mut pools = shared.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools
+            .entry(detour)
+            .or_insert_with_key(|detour| {
+                let settings = &shared.settings;
+                Client::builder(TokioExecutor::new())
+                    .pool_timer(TokioTimer::new())
+                    .pool_idle_timeout(settings.idle_timeout)
+                    .pool_max_idle_per_host(settings.idle_per_host)
+                    .build(Connector::new(shared, detour.as_ref()))
+            })
+            .clone()
+    }
+
+    async fn send(
+        &self,
+        mut request: http::Request<Bytes>,
+        target: &ConnectTarget,
+    ) -> Result<http::Response<Body>, TransportError> {
+        let pool = self.pool(request.uri(), target);
+        request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
+        let mut request = request.map(Full::new);
+        let connection = capture_connection(&mut request);
+        let response = pool.request(request).await.map_err(transport_error)?;
+        self.retire(&connection);
+        let (mut head, body) = response.into_parts();
+        let gzip = head.headers.get(CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
+        let body = if gzip {
+            head.headers.remove(CONTENT_ENCODING);
+            head.headers.remove(CONTENT_LENGTH);
+            Body::new(Gunzip { inner: body, decoder: Some(MultiGzDecoder::new(Vec::new())) })
+        } else {
+            Body::new(body)
+        };
+        Ok(http::Response::from_parts(head, body))
+    }
+
+    /// Keeps a connection that has grown old from getting another request.
+    fn retire(&self, connection: &CaptureConnection) {
+        if let Some(connected) = connection.connection_metadata().as_ref() {
+            let mut extensions = http::Extensions::new();
+            connected.get_extras(&mut extensions);
+            let now = self.shared.settings.clock.monotonic();
+            if extensions
+                .get::<Established>()
+                .is_some_and(|established| now.saturating_sub(established.0) >= self.shared.settings.connection_age)
+            {
+                connected.poison();
+            }
+        }
+    }
+}
+
+impl Transport for HyperTransport {
+    fn call<'a>(
+        &'a self,
+        request: http::Request<Bytes>,
+        target: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+        Box::pin(self.send(request, target))
+    }
+}
+
+/// hyper gives a request back only if nothing of it was written; it calls that canceled.
+fn transport_error(error: ClientError) -> TransportError {
+    let unwritten = std::error::Error::source(&error)
+        .and_then(|source| source.downcast_ref::<hyper::Error>())
+        .is_some_and(hyper::Error::is_canceled);
+    if error.is_connect() || unwritten { TransportError::not_sent(error) } else { TransportError::unknown(error) }
+}
+
+/// When a connection was made, by the transport's clock.
+#[derive(Clone, Copy, Debug)]
+struct Established(Duration);
+
+/// Makes connections: the name in the URI goes to TLS, the bytes go to the detour if there is one.
+#[derive(Clone)]
+struct Connector {
+    https: HttpsConnector<Detour>,
+    limit: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl Connector {
+    fn new(shared: &Shared, detour: Option<&ConnectTarget>) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        Self {
+            https: HttpsConnector::from((Detour { tcp, to: detour.cloned() }, Arc::clone(&shared.tls))),
+            limit: shared.settings.connect_timeout,
+            clock: Arc::clone(&shared.settings.clock),
+        }
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = Timed<<HttpsConnector<Detour> as Service<Uri>>::Response>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.https.poll_ready(cx)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connect = self.https.call(uri);
+        let (clock, limit) = (Arc::clone(&self.clock), self.limit);
+        Box::pin(async move {
+            match select(connect, clock.timeout(limit)).await {
+                Either::Left((connected, _)) => Ok(Timed { stream: connected?, established: Established(clock.monotonic()) }),
+                Either::Right(((), _)) => {
+                    Err(format!("no connection within {limit:?}; a domain in a VPC does not answer from outside of it").into())
+                }
+            }
+        })
+    }
+}
+
+/// Connects to another address than the URI names.
+#[derive(Clone)]
+struct Detour {
+    tcp: HttpConnector,
+    to: Option<ConnectTarget>,
+}
+
+impl Service<Uri> for Detour {
+    type Response = <HttpConnector as Service<Uri>>::Response;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.tcp.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let uri = match &self.to {
+            Some(target) => match format!("http://{target}").parse() {
+                Ok(uri) => uri,
+                Err(error) => return Box::pin(std::future::ready(Err(BoxError::from(error)))),
+            },
+            None => uri,
+        };
+        let connect = self.tcp.call(uri);
+        Box::pin(async move { connect.await.map_err(Into::into) })
+    }
+}
+
+/// A connection that knows when it was made.
+struct Timed<T> {
+    stream: T,
+    established: Established,
+}
+
+impl<T: Connection> Connection for Timed<T> {
+    fn connected(&self) -> Connected {
+        self.stream.connected().extra(self.established)
+    }
+}
+
+impl<T: Read + Unpin> Read for Timed<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<T: Write + Unpin> Write for Timed<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+}
+
+/// A gzip body, decoded as it arrives.
+struct Gunzip {
+    inner: hyper::body::Incoming,
+    /// `None` once the end was reached.
+    decoder: Option<MultiGzDecoder<Vec<u8>>>,
+}
+
+impl Gunzip {
+    fn decode(&mut self, chunk: &[u8]) -> io::Result<Bytes> {
+        let Some(decoder) = &mut self.decoder else { return Ok(Bytes::new()) };
+        io::Write::write_all(decoder, chunk)?;
+        Ok(Bytes::from(std::mem::take(decoder.get_mut())))
+    }
+}
+
+impl http_body::Body for Gunzip {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        loop {
+            match std::task::ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    let Ok(chunk) = frame.into_data() else { continue };
+                    match this.decode(&chunk) {
+                        Ok(bytes) if bytes.is_empty() => {}
+                        Ok(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                        Err(error) => return Poll::Ready(Some(Err(error.into()))),
+                    }
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                None => {
+                    let Some(decoder) = this.decoder.take() else { return Poll::Ready(None) };
+                    return Poll::Ready(match decoder.finish() {
+                        Ok(rest) if rest.is_empty() => None,
+                        Ok(rest) => Some(Ok(Frame::data(Bytes::from(rest)))),
+                        Err(error) => Some(Err(error.into())),
+                    });
+                }
+            }
+        }
+    }
+}

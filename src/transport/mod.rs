@@ -1,0 +1,175 @@
+//! The port through which requests leave: one method that a caller may implement.
+
+#[cfg(feature = "hyper")]
+pub(crate) mod hyper;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::BodyExt as _;
+
+use crate::clock::BoxFuture;
+use crate::endpoint::ConnectTarget;
+
+/// Sends one request and gives the head of its answer; the body follows as a stream.
+///
+/// The request's URI is absolute. Its authority is what was signed: send it as `Host` (it is set already) and show its host
+/// to TLS as the server name; connect to `target`, which is another address when a tunnel leads to the domain. Send path,
+/// query, headers and body byte for byte, follow no redirect, and repeat nothing: the client does that, with a new
+/// signature. The [`Operation`](crate::Operation) is in the request's extensions.
+///
+/// One transport may serve clients of many endpoints.
+///
+/// # Examples
+///
+/// A transport that answers by itself:
+///
+/// ```
+/// use bytes::Bytes;
+/// use es_snapshot::{Body, BoxFuture, ConnectTarget, SnapshotClient, Transport, TransportError};
+///
+/// #[derive(Debug)]
+/// struct Canned;
+///
+/// impl Transport for Canned {
+///     fn call<'a>(
+///         &'a self,
+///         request: http::Request<Bytes>,
+///         _target: &'a ConnectTarget,
+///     ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+///         Box::pin(async move {
+///             assert_eq!(request.uri().path(), "/_snapshot");
+///             Ok(http::Response::new(Body::from(r#"{"nightly":{"type":"fs","settings":{"location":"n"}}}"#)))
+///         })
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), es_snapshot::Error> {
+/// let client = SnapshotClient::builder("http://localhost:9200").transport(Canned).build()?;
+/// assert_eq!(client.list_repositories().await?.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// Sends the request.
+    ///
+    /// # Errors
+    ///
+    /// A [`TransportError`] that says whether the request can have reached the domain. When in doubt, it can.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future may be dropped at any time, as time limits do; the domain may then have carried the request out.
+    fn call<'a>(
+        &'a self,
+        request: http::Request<Bytes>,
+        target: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>>;
+}
+
+impl<T: Transport + ?Sized> Transport for std::sync::Arc<T> {
+    fn call<'a>(
+        &'a self,
+        request: http::Request<Bytes>,
+        target: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+        (**self).call(request, target)
+    }
+}
+
+/// A request that got no whole answer.
+#[derive(Debug)]
+pub struct TransportError {
+    sent: bool,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+impl TransportError {
+    /// No byte of the request can have reached the domain, for example because no connection was made.
+    pub fn not_sent(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { sent: false, source: source.into() }
+    }
+
+    /// The request may have reached the domain and may have been carried out.
+    pub fn unknown(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { sent: true, source: source.into() }
+    }
+
+    /// Whether the request certainly did not reach the domain.
+    #[must_use]
+    pub fn is_not_sent(&self) -> bool {
+        !self.sent
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.sent { "connection failed after the request was sent" } else { "request was not sent" })
+    }
+}
+
+impl StdError for TransportError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
+
+/// The body of an answer, as it arrives.
+pub struct Body(Pin<Box<dyn http_body::Body<Data = Bytes, Error = TransportError> + Send>>);
+
+impl Body {
+    /// A body from any stream of bytes.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        Self(Box::pin(body.map_err(TransportError::unknown)))
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::new(http_body_util::Full::new(bytes))
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Body(..)")
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = TransportError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+        self.0.as_mut().poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.0.size_hint()
+    }
+}

@@ -1,0 +1,298 @@
+//! Holds the code to the layers of ARCHITECTURE.md: imports point down only, in `use` lines and in inline paths.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Rooms from the bottom up. A room may use those of lower layers, itself, and what the last column lists.
+const ROOMS: &[(u8, &str, &[&str])] = &[
+    (0, "error", &[]),
+    (0, "name", &["error"]),
+    (0, "units", &["error"]),
+    (0, "endpoint", &["error"]),
+    (1, "repository", &[]),
+    (1, "snapshot", &[]),
+    (1, "status", &["snapshot"]),
+    (1, "restore", &["snapshot"]),
+    (2, "request", &[]),
+    (2, "clock", &[]),
+    (3, "auth", &[]),
+    (3, "transport", &[]),
+    (4, "retry", &[]),
+    (4, "reconcile", &[]),
+    (5, "pipeline", &[]),
+    (6, "client", &[]),
+    (7, "testing", &[]),
+];
+
+#[derive(Debug, PartialEq)]
+struct Violation {
+    file: String,
+    line: usize,
+    from: String,
+    to: String,
+}
+
+/// Source text with comments, strings and character literals blanked, line breaks kept.
+fn code_only(source: &str) -> String {
+    let chars: Vec<char> = source.chars().collect();
+    let mut out = String::new();
+    let mut i = 0;
+    let blank = |c: char| if c == '\n' { '\n' } else { ' ' };
+    while i < chars.len() {
+        let rest = &chars[i..];
+        let raw_hashes = |offset: usize| rest[offset..].iter().take_while(|&&c| c == '#').count();
+        if rest.starts_with(&['/', '/']) {
+            while i < chars.len() && chars[i] != '\n' {
+                out.push(' ');
+                i += 1;
+            }
+        } else if rest.starts_with(&['/', '*']) {
+            while i < chars.len() && !chars[i..].starts_with(&['*', '/']) {
+                out.push(blank(chars[i]));
+                i += 1;
+            }
+        } else if rest[0] == 'r'
+            && !out.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+            && rest.get(1 + raw_hashes(1)) == Some(&'"')
+        {
+            let hashes = raw_hashes(1);
+            let end: Vec<char> = std::iter::once('"').chain(std::iter::repeat_n('#', hashes)).collect();
+            i += 2 + hashes;
+            while i < chars.len() && !chars[i..].starts_with(&end) {
+                out.push(blank(chars[i]));
+                i += 1;
+            }
+            i += end.len();
+        } else if rest[0] == '"' {
+            i += 1;
+            while i < chars.len() && chars[i] != '"' {
+                if chars[i] == '\\' {
+                    i += 1;
+                }
+                out.push(chars.get(i).copied().map_or(' ', blank));
+                i += 1;
+            }
+            i += 1;
+        } else if rest[0] == '\''
+            && (rest.get(2) == Some(&'\'') || (rest.get(1) == Some(&'\\') && rest.iter().skip(2).take(10).any(|&c| c == '\'')))
+        {
+            i += 2;
+            while i < chars.len() && chars[i] != '\'' {
+                i += 1;
+            }
+            i += 1;
+        } else {
+            out.push(rest[0]);
+            i += 1;
+        }
+    }
+    out
+}
+
+/// The module path of a file below `src`.
+fn module_of(file: &Path) -> Vec<String> {
+    let mut parts: Vec<String> = file.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    if parts.last().is_some_and(|last| last == "mod" || last == "lib") {
+        parts.pop();
+    }
+    parts
+}
+
+/// Every path that starts with `crate::` or `super::`, absolute, with its line; `use` groups are taken apart.
+fn paths(code: &str, module: &[String]) -> Vec<(usize, Vec<String>)> {
+    let mut found = Vec::new();
+    let mut inline: Vec<(i32, String)> = Vec::new();
+    let mut depth = 0;
+    let bytes = code.as_bytes();
+    let mut at = 0;
+    let word_end =
+        |from: usize| code[from..].find(|c: char| !c.is_alphanumeric() && c != '_').map_or(code.len(), |end| from + end);
+    while at < code.len() {
+        let c = bytes[at];
+        match c {
+            b'{' => depth += 1,
+            b'}' => {
+                depth -= 1;
+                inline.retain(|(opened, _)| *opened <= depth);
+            }
+            _ if c.is_ascii_alphabetic() || c == b'_' => {
+                let end = word_end(at);
+                let word = &code[at..end];
+                let boundary = !code[..at].ends_with("::") && !code[..at].ends_with(|c: char| c.is_alphanumeric());
+                if word == "mod" {
+                    let rest = code[end..].trim_start();
+                    let name_end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+                    if rest[name_end..].trim_start().starts_with('{') {
+                        inline.push((depth + 1, rest[..name_end].to_owned()));
+                    }
+                } else if boundary && (word == "crate" || word == "super") && code[end..].starts_with("::") {
+                    let here: Vec<String> = module.iter().cloned().chain(inline.iter().map(|(_, name)| name.clone())).collect();
+                    let line = code[..at].matches('\n').count() + 1;
+                    for tail in expand(&code[at..]) {
+                        found.push((line, absolute(&tail, &here)));
+                    }
+                }
+                at = end;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    found
+}
+
+/// The paths in `a::b::{c, d::e}`, each in its segments.
+fn expand(text: &str) -> Vec<Vec<String>> {
+    let mut segments = Vec::new();
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start();
+        if let Some(group) = rest.strip_prefix('{') {
+            let mut level = 1;
+            let mut start = 0;
+            let mut all = Vec::new();
+            for (i, c) in group.char_indices() {
+                match c {
+                    '{' => level += 1,
+                    '}' => level -= 1,
+                    _ => {}
+                }
+                if (c == ',' && level == 1) || level == 0 {
+                    let item = group[start..i].trim();
+                    if !item.is_empty() {
+                        all.extend(expand(item).into_iter().map(|tail| segments.iter().cloned().chain(tail).collect::<Vec<_>>()));
+                    }
+                    start = i + 1;
+                }
+                if level == 0 {
+                    break;
+                }
+            }
+            return all;
+        }
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        if end == 0 {
+            return vec![segments];
+        }
+        segments.push(rest[..end].to_owned());
+        match rest[end..].trim_start().strip_prefix("::") {
+            Some(more) => rest = more,
+            None => return vec![segments],
+        }
+    }
+}
+
+fn absolute(path: &[String], here: &[String]) -> Vec<String> {
+    let mut base: Vec<String> = if path[0] == "crate" { Vec::new() } else { here.to_vec() };
+    let mut rest = path;
+    while let Some((first, tail)) = rest.split_first() {
+        match first.as_str() {
+            "crate" | "self" => {}
+            "super" => {
+                base.pop();
+            }
+            _ => break,
+        }
+        rest = tail;
+    }
+    base.extend(rest.iter().cloned());
+    base
+}
+
+/// What the crate root re-exports, and from which room.
+fn reexports(root: &str) -> BTreeMap<String, String> {
+    let code = code_only(root);
+    let mut map = BTreeMap::new();
+    for statement in code.split("pub use ").skip(1) {
+        let statement = statement.split(';').next().unwrap_or_default();
+        for path in expand(statement) {
+            if let (Some(room), Some(item)) = (path.first(), path.last()) {
+                map.insert(item.clone(), room.clone());
+            }
+        }
+    }
+    map
+}
+
+fn room(name: &str) -> Option<(u8, &'static str, &'static [&'static str])> {
+    ROOMS.iter().find(|(_, room, _)| *room == name).copied()
+}
+
+fn check(file: &Path, source: &str, root: &BTreeMap<String, String>) -> Vec<Violation> {
+    let module = module_of(file);
+    let Some(own) = module.first().cloned() else { return Vec::new() };
+    let (layer, _, besides) = room(&own).unwrap_or_else(|| panic!("{} is a room without a row in the table", file.display()));
+    paths(&code_only(source), &module)
+        .into_iter()
+        .filter_map(|(line, path)| {
+            let first = path.first()?;
+            let to = root.get(first).unwrap_or(first).clone();
+            let (target, _, _) = room(&to).unwrap_or_else(|| panic!("{}:{line}: {to} is no room", file.display()));
+            let allowed = to == own || target < layer || besides.contains(&to.as_str());
+            (!allowed).then(|| Violation { file: file.display().to_string(), line, from: own.clone(), to })
+        })
+        .collect()
+}
+
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+#[test]
+fn imports_point_down_only() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = reexports(&fs::read_to_string(src.join("lib.rs")).unwrap());
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+
+    let violations: Vec<_> = files
+        .iter()
+        .flat_map(|file| check(file.strip_prefix(&src).unwrap(), &fs::read_to_string(file).unwrap(), &root))
+        .collect();
+
+    assert!(files.len() > 10, "the sources were not found");
+    assert_eq!(violations, []);
+}
+
+#[test]
+fn an_import_that_points_up_is_found_in_every_form() {
+    let root = BTreeMap::from([("SnapshotClient".to_owned(), "client".to_owned())]);
+    let forms = [
+        "use crate::client::wait;",
+        "use crate::{error::Error, pipeline};",
+        "fn f() { crate::pipeline::call(); }",
+        "fn f() -> crate::SnapshotClient { todo!() }",
+        "use super::client::SnapshotClient;",
+        "mod tests { use super::super::client; }",
+        "use crate::{\n    error::{Error, Outcome},\n    client::{builder, wait},\n};",
+    ];
+    for form in forms {
+        assert_eq!(check(Path::new("retry.rs"), form, &root).len(), 1, "{form}");
+    }
+}
+
+#[test]
+fn what_is_no_import_is_left_alone() {
+    let harmless = r##"
+        //! crate::client
+        /// [`crate::client`]
+        mod tests { use super::*; use crate::error::Error; }
+        const TEXT: &str = "crate::client"; const RAW: &str = r#"crate::client"#; const C: char = '"';
+    "##;
+    assert_eq!(check(Path::new("retry.rs"), harmless, &BTreeMap::new()), []);
+}
+
+#[test]
+fn rooms_of_one_layer_do_not_import_each_other() {
+    assert_eq!(check(Path::new("auth/mod.rs"), "use crate::transport::Body;", &BTreeMap::new()).len(), 1);
+    assert_eq!(check(Path::new("transport/hyper.rs"), "use super::super::auth::Auth;", &BTreeMap::new()).len(), 1);
+}
