@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use crate::error::Error;
 
@@ -25,8 +26,17 @@ impl ConnectTarget {
         self.port
     }
 
-    /// Parses `host:port`, with brackets around an IPv6 address.
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+    /// Whether traffic to it stays on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.host.eq_ignore_ascii_case("localhost") || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+}
+
+/// Parses `host:port`, with brackets around an IPv6 address.
+impl FromStr for ConnectTarget {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
         let authority: http::uri::Authority =
             text.parse().map_err(|_| Error::invalid(format!("connect address {text:?} is not of the form host:port")))?;
         let port = authority.port_u16().filter(|&port| port != 0);
@@ -34,11 +44,6 @@ impl ConnectTarget {
             Some(port) if !text.contains('@') => Ok(Self { host: bare(authority.host()).to_owned(), port }),
             _ => Err(Error::invalid(format!("connect address {text:?} is not of the form host:port"))),
         }
-    }
-
-    /// Whether traffic to it stays on this machine.
-    pub(crate) fn is_loopback(&self) -> bool {
-        self.host.eq_ignore_ascii_case("localhost") || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }
 
@@ -115,7 +120,7 @@ impl Endpoint {
         if authority.as_str().ends_with(':') {
             return refuse(&format!("{text:?} has a colon without a port"));
         }
-        let prefix = prefix(uri.path()).or_else(|why| refuse(&format!("{text:?} {why}")))?;
+        let prefix = prefix(uri.path()).map_err(|why| Error::invalid(format!("endpoint {text:?} {why}")))?;
         let region = amazon_region(bare_host)?;
         Ok(Self {
             https,
@@ -290,7 +295,7 @@ mod tests {
             ("127.0.0.1.example.org:1", false),
             ("10.0.0.1:1", false),
         ] {
-            assert_eq!(ConnectTarget::parse(address).unwrap().is_loopback(), loopback, "{address}");
+            assert_eq!(address.parse::<ConnectTarget>().unwrap().is_loopback(), loopback, "{address}");
         }
     }
 }

@@ -549,7 +549,7 @@ struct Inner {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, outcome: Outcome, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, outcome, operation: None, attempts: 0, message: message.into(), server: None, source: None }))
+        Self(Box::new(Inner { kind, outcome, operation: None, attempts: 0, message: message.into(), garbled: false, lasting: false, server: None, source: None }))
     }
 
     /// An argument that is refused before anything is sent.

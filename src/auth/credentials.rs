@@ -168,7 +168,7 @@ impl CredentialCache {
         {
             // Asked a moment ago: what came of it has to do. A provider may stretch expired credentials on purpose when
             // its service is down, so expired ones are tried rather than not.
-            match (usable.or(current), failure) {
+            match (usable.clone().or(current), failure) {
                 (Some(current), _) => return Step::Use(current.credentials),
                 (None, Some(error)) => return Step::Fail(Arc::clone(error)),
                 (None, None) => {}

@@ -9,7 +9,7 @@ use http::HeaderValue;
 use crate::auth::Auth;
 use crate::client::SnapshotClient;
 use crate::clock::{Clock, SystemClock};
-use crate::endpoint::{ConnectTarget, Endpoint};
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::pipeline::{CallOptions, ClockSkew, Core, Timeouts};
 use crate::retry::{RetryPolicy, RetryTokens};
@@ -148,7 +148,7 @@ impl SnapshotClientBuilder {
     pub fn build(self) -> Result<SnapshotClient, Error> {
         let mut endpoint = Endpoint::parse(&self.endpoint)?;
         if let Some(address) = &self.connect_to {
-            endpoint = endpoint.with_target(ConnectTarget::parse(address)?);
+            endpoint = endpoint.with_target(address.parse()?);
         }
         let given = self.region.or_else(|| self.fallback_region.filter(|_| endpoint.region().is_none()));
         let region = region(&endpoint, given, self.auth.signs())?;

@@ -177,7 +177,7 @@ impl SnapshotClient {
                     format!("repository name {:?} starts with `cs-`, which the service keeps for its own", repository.as_str());
                 return Err(refuse(Error::invalid(text)));
             }
-            if matches!(settings, RepositorySettings::S3(s3) if s3.role_arn().is_none()) {
+            if matches!(settings, RepositorySettings::S3(s3) if s3.get_role_arn().is_none()) {
                 let text = "an Amazon domain needs the role that it is to read and write the bucket with";
                 return Err(refuse(Error::new(ErrorKind::MissingRoleArn, Outcome::NotSent, text)));
             }
@@ -195,7 +195,7 @@ impl SnapshotClient {
         let request = request::get_repository(repository);
         pipeline::call_with(&self.core, &self.options, &request, |reply| {
             let map: RepositoryMap = pipeline::decode(&reply.body)?;
-            map.into_vec().into_iter().find(|found| found.name() == repository.as_str()).ok_or_else(|| {
+            map.0.into_iter().find(|found| found.name() == repository.as_str()).ok_or_else(|| {
                 Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain the repository that was asked for")
             })
         })
@@ -209,7 +209,7 @@ impl SnapshotClient {
     /// See [`ErrorKind`].
     pub async fn list_repositories(&self) -> Result<Vec<Repository>, Error> {
         let map: RepositoryMap = self.call(&request::list_repositories()).await?;
-        Ok(map.into_vec())
+        Ok(map.0)
     }
 
     /// Has every node write to the repository and read from it (`POST /_snapshot/{repository}/_verify`).
@@ -220,7 +220,7 @@ impl SnapshotClient {
     /// does not let it through.
     pub async fn verify_repository(&self, repository: &RepositoryName) -> Result<Vec<VerifiedNode>, Error> {
         let nodes: VerifiedNodes = self.call(&request::verify_repository(repository)).await?;
-        Ok(nodes.into_vec())
+        Ok(nodes.0)
     }
 
     /// Deletes what no snapshot refers to any more (`POST /_snapshot/{repository}/_cleanup`).

@@ -18,7 +18,8 @@ use crate::request;
 use crate::restore::{RecoveryType, ShardRecovery, ShardRow};
 use crate::retry::RetryPolicy;
 use crate::snapshot::{SnapshotInfo, SnapshotState};
-use crate::status::SnapshotStatus;
+use crate::status::{FileStats, SnapshotStatus};
+use crate::units::ByteSize;
 
 /// How long a wait lasts if it is not told otherwise: a day.
 const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -396,9 +397,9 @@ impl Watched for SnapshotWatch {
         }
         let shards = snapshot.shards();
         let mut counts = Counts {
-            shards_total: shards.map_or(0, |shards| shards.total().into()),
-            shards_done: shards.map_or(0, |shards| shards.successful().into()),
-            shards_failed: shards.map_or(0, |shards| shards.failed().into()),
+            shards_total: shards.map_or(0, |shards| shards.total()),
+            shards_done: shards.map_or(0, |shards| shards.successful()),
+            shards_failed: shards.map_or(0, |shards| shards.failed()),
             ..Counts::default()
         };
         if details && self.status {
@@ -414,20 +415,18 @@ impl Watched for SnapshotWatch {
 }
 
 fn status_counts(status: &SnapshotStatus) -> Counts {
-    // Newer servers write -1 where a node has left and its figures are not known.
-    let count = |figure: i64| u64::try_from(figure).unwrap_or(0);
-    let (shards, stats) = (status.shards_stats(), status.stats());
-    let copied = stats.processed().unwrap_or_else(|| stats.incremental());
-    let whole = stats.incremental();
-    let started = shards.total() > 0 && shards.initializing() < shards.total();
+    let (shards, stats) = (status.shards(), status.stats());
+    // Until a shard has begun, its files are not counted.
+    let begun = shards.total() > 0 && shards.initializing() < shards.total();
+    let copied = if begun { stats.processed() } else { FileStats::default() };
     Counts {
-        shards_total: count(shards.total()),
-        shards_done: count(shards.done()),
-        shards_failed: count(shards.failed()),
-        bytes_total: count(whole.size_in_bytes()),
-        bytes_done: if started { count(copied.size_in_bytes()) } else { 0 },
-        files_total: count(whole.file_count()),
-        files_done: if started { count(copied.file_count()) } else { 0 },
+        shards_total: shards.total(),
+        shards_done: shards.done(),
+        shards_failed: shards.failed(),
+        bytes_total: stats.incremental().size().map_or(0, ByteSize::bytes),
+        bytes_done: copied.size().map_or(0, ByteSize::bytes),
+        files_total: stats.incremental().files().unwrap_or(0),
+        files_done: copied.files().unwrap_or(0),
     }
 }
 

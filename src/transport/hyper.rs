@@ -14,7 +14,7 @@ use futures_util::future::{Either, select};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
 use http::uri::Scheme;
 use http::{HeaderValue, Uri};
-use http_body::{Body as _, Frame};
+use http_body::Frame;
 use http_body_util::Full;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::HttpsConnector;

@@ -1,0 +1,52 @@
+//! Decoding a listing of 1,000 snapshots, each of 20 indices: about 1.1 MB of JSON.
+
+use bytes::Bytes;
+use es_snapshot::{Body, BoxFuture, ConnectTarget, ListSnapshots, RepositoryName, SnapshotClient, Transport, TransportError};
+use http::{Request, Response};
+use serde_json::json;
+
+fn main() {
+    divan::main();
+}
+
+#[derive(Debug)]
+struct Listing(Bytes);
+
+impl Transport for Listing {
+    fn call<'a>(
+        &'a self,
+        _: Request<Bytes>,
+        _: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
+        Box::pin(std::future::ready(Ok(Response::new(Body::from(self.0.clone())))))
+    }
+}
+
+fn listing(snapshots: usize) -> Bytes {
+    let indices: Vec<String> = (0..20).map(|number| format!(".ds-logs-nginx.access-default-2024.05.{number:02}-000001")).collect();
+    let snapshots: Vec<_> = (0..snapshots)
+        .map(|number| {
+            json!({
+                "snapshot": format!("nightly-{number:05}"), "uuid": format!("lw31y3buT1iJyV-{number:07}"), "version_id": 7_100_299,
+                "version": "7.10.2", "indices": indices, "data_streams": [], "include_global_state": true, "state": "SUCCESS",
+                "start_time": "2021-06-04T07:43:34.170Z", "start_time_in_millis": 1_622_792_614_170_u64,
+                "end_time": "2021-06-04T07:43:34.770Z", "end_time_in_millis": 1_622_792_614_770_u64, "duration_in_millis": 600,
+                "failures": [], "shards": {"total": 20, "failed": 0, "successful": 20}
+            })
+        })
+        .collect();
+    Bytes::from(json!({ "snapshots": snapshots }).to_string())
+}
+
+#[divan::bench]
+fn list_1000_snapshots(bencher: divan::Bencher) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let client = SnapshotClient::builder("http://localhost:9200").transport(Listing(listing(1000))).build().unwrap();
+    let repository: RepositoryName = "nightly".parse().unwrap();
+
+    bencher.bench_local(|| {
+        let listed = runtime.block_on(client.list_snapshots(&repository, &ListSnapshots::new())).unwrap();
+        assert_eq!(listed.len(), 1000);
+        listed
+    });
+}

@@ -1,0 +1,40 @@
+//! Building, signing and "sending" one registration over a transport that answers by itself.
+
+use bytes::Bytes;
+use aws_credential_types::Credentials;
+use es_snapshot::{Body, BoxFuture, ConnectTarget, RepositoryName, S3Settings, SnapshotClient, Transport, TransportError};
+use http::{Request, Response};
+
+fn main() {
+    divan::main();
+}
+
+#[derive(Debug)]
+struct Acknowledge;
+
+impl Transport for Acknowledge {
+    fn call<'a>(
+        &'a self,
+        _: Request<Bytes>,
+        _: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
+        Box::pin(std::future::ready(Ok(Response::new(Body::from(r#"{"acknowledged":true}"#)))))
+    }
+}
+
+fn client(signed: bool) -> SnapshotClient {
+    let builder = SnapshotClient::builder("https://vpc-logs-x1y2.ap-northeast-1.es.amazonaws.com").transport(Acknowledge);
+    let credentials = Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", Some("t".repeat(736)), None, "bench");
+    if signed { builder.credentials(credentials) } else { builder }.build().unwrap()
+}
+
+#[divan::bench(args = [false, true])]
+fn register_repository(bencher: divan::Bencher, signed: bool) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let client = client(signed);
+    let repository: RepositoryName = "my-snapshot-repo".parse().unwrap();
+    let role = "arn:aws:iam::123456789012:role/TestRole".parse().unwrap();
+    let settings = S3Settings::new("my-bucket-4-es").region("ap-northeast-1").role_arn(role).into();
+
+    bencher.bench_local(|| runtime.block_on(client.register_repository(&repository, &settings)).unwrap());
+}

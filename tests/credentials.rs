@@ -1,0 +1,224 @@
+//! The cache before a credential provider.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{self, ProvideCredentials, future};
+use es_snapshot::testing::ManualClock;
+use es_snapshot::{Clock as _, CredentialCache};
+use futures_util::{FutureExt as _, join, poll};
+
+const LIFE: Duration = Duration::from_secs(3600);
+
+/// Gives keys `AKID0`, `AKID1`, … for an hour each, or what the script says.
+#[derive(Clone, Debug)]
+struct Provider {
+    clock: ManualClock,
+    loads: Arc<AtomicUsize>,
+    script: Arc<Mutex<VecDeque<Script>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Script {
+    Fail,
+    Hang,
+    /// Pending at first, then good.
+    Slow,
+    Life(Duration),
+}
+
+impl Provider {
+    fn new(clock: &ManualClock) -> Self {
+        Self { clock: clock.clone(), loads: Arc::default(), script: Arc::default() }
+    }
+
+    fn then(self, script: impl IntoIterator<Item = Script>) -> Self {
+        self.script.lock().unwrap().extend(script);
+        self
+    }
+
+    fn loads(&self) -> usize {
+        self.loads.load(Ordering::SeqCst)
+    }
+
+    async fn load(&self) -> provider::Result {
+        let number = self.loads.fetch_add(1, Ordering::SeqCst);
+        let script = self.script.lock().unwrap().pop_front();
+        let life = match script {
+            Some(Script::Fail) => return Err(CredentialsError::provider_error("the service is down")),
+            Some(Script::Hang) => std::future::pending().await,
+            Some(Script::Slow) => {
+                yield_once().await;
+                LIFE
+            }
+            Some(Script::Life(life)) => life,
+            None => LIFE,
+        };
+        let expiry = self.clock.wall() + life;
+        Ok(Credentials::new(format!("AKID{number}"), format!("secret{number}"), Some(format!("token{number}")), Some(expiry), "test"))
+    }
+}
+
+impl ProvideCredentials for Provider {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.load())
+    }
+}
+
+async fn yield_once() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+fn scene(script: impl IntoIterator<Item = Script>) -> (ManualClock, Provider, CredentialCache) {
+    let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+    let provider = Provider::new(&clock).then(script);
+    let cache = CredentialCache::with_clock(provider.clone(), Arc::new(clock.clone()));
+    (clock, provider, cache)
+}
+
+async fn key(cache: &CredentialCache) -> Result<String, CredentialsError> {
+    cache.provide_credentials().await.map(|credentials| credentials.access_key_id().to_owned())
+}
+
+#[tokio::test]
+async fn credentials_are_used_until_five_minutes_before_they_expire() {
+    let (clock, provider, cache) = scene([]);
+    assert_eq!(key(&cache).await.unwrap(), "AKID0");
+
+    clock.advance(LIFE - Duration::from_secs(301));
+    assert_eq!((key(&cache).await.unwrap(), provider.loads()), ("AKID0".to_owned(), 1));
+    clock.advance(Duration::from_secs(2));
+    assert_eq!((key(&cache).await.unwrap(), provider.loads()), ("AKID1".to_owned(), 2));
+}
+
+#[tokio::test]
+async fn short_lived_credentials_are_used_for_four_fifths_of_their_life() {
+    let (clock, provider, cache) = scene([Script::Life(Duration::from_secs(100))]);
+    key(&cache).await.unwrap();
+
+    clock.advance(Duration::from_secs(79));
+    assert_eq!((key(&cache).await.unwrap(), provider.loads()), ("AKID0".to_owned(), 1));
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(key(&cache).await.unwrap(), "AKID1");
+}
+
+#[tokio::test]
+async fn many_callers_make_one_refresh() {
+    let (_, provider, cache) = scene([Script::Slow]);
+
+    let (a, b, c) = join!(key(&cache), key(&cache), key(&cache));
+
+    assert_eq!([a.unwrap(), b.unwrap(), c.unwrap()], ["AKID0", "AKID0", "AKID0"]);
+    assert_eq!(provider.loads(), 1);
+}
+
+#[tokio::test]
+async fn a_failed_refresh_leaves_a_valid_key_in_use() {
+    let (clock, provider, cache) = scene([Script::Life(LIFE), Script::Fail]);
+    key(&cache).await.unwrap();
+    clock.advance(LIFE - Duration::from_secs(100));
+
+    assert_eq!((key(&cache).await.unwrap(), provider.loads()), ("AKID0".to_owned(), 2));
+    clock.advance(Duration::from_secs(2));
+    assert_eq!((key(&cache).await.unwrap(), provider.loads()), ("AKID2".to_owned(), 3));
+}
+
+#[tokio::test]
+async fn the_provider_is_asked_at_most_once_a_second() {
+    let (clock, provider, cache) = scene([Script::Fail, Script::Fail]);
+
+    for _ in 0..5 {
+        assert!(key(&cache).await.is_err());
+    }
+    assert_eq!(provider.loads(), 1);
+    clock.advance(Duration::from_millis(1001));
+    assert!(key(&cache).await.is_err());
+    assert_eq!(provider.loads(), 2);
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_runs_into_its_limit() {
+    let (clock, provider, cache) = scene([Script::Hang]);
+    let cache = cache.time_limit(Duration::from_secs(3));
+    let mut first = Box::pin(key(&cache));
+    assert!(poll!(&mut first).is_pending());
+
+    clock.advance(Duration::from_secs(3));
+
+    let error = first.await.unwrap_err();
+    let shown = format!("{:?}", error);
+    assert!(shown.contains("did not answer in time"), "{shown}");
+    clock.advance(Duration::from_secs(2));
+    assert_eq!((key(&cache).await.unwrap(), provider.loads()), ("AKID1".to_owned(), 2));
+}
+
+#[tokio::test]
+async fn while_one_caller_renews_a_valid_key_the_others_go_on_with_it() {
+    let (clock, provider, cache) = scene([Script::Life(LIFE), Script::Hang]);
+    key(&cache).await.unwrap();
+    clock.advance(LIFE - Duration::from_secs(100));
+    let mut renewing = Box::pin(key(&cache));
+    assert!(poll!(&mut renewing).is_pending());
+
+    assert_eq!(key(&cache).now_or_never().expect("does not wait").unwrap(), "AKID0");
+    assert_eq!(provider.loads(), 2);
+}
+
+#[tokio::test]
+async fn dropping_the_caller_that_renews_strands_nobody() {
+    let (_, provider, cache) = scene([Script::Slow]);
+    let mut first = Box::pin(key(&cache));
+    let mut second = Box::pin(key(&cache));
+    assert!(poll!(&mut first).is_pending());
+    assert!(poll!(&mut second).is_pending());
+
+    drop(first);
+
+    assert_eq!((second.await.unwrap(), provider.loads()), ("AKID0".to_owned(), 1));
+}
+
+#[tokio::test]
+async fn a_refresh_that_everybody_has_left_is_carried_on_by_the_next_caller() {
+    let (_, provider, cache) = scene([Script::Slow]);
+    let mut only = Box::pin(key(&cache));
+    assert!(poll!(&mut only).is_pending());
+    drop(only);
+
+    assert_eq!((key(&cache).await.unwrap(), provider.loads()), ("AKID0".to_owned(), 1));
+}
+
+#[tokio::test]
+async fn key_secret_and_token_are_of_one_refresh() {
+    let (clock, _, cache) = scene([]);
+    for number in 0..5 {
+        let credentials = cache.provide_credentials().await.unwrap();
+        assert_eq!(
+            (credentials.access_key_id(), credentials.secret_access_key(), credentials.session_token()),
+            (format!("AKID{number}").as_str(), format!("secret{number}").as_str(), Some(format!("token{number}").as_str()))
+        );
+        clock.advance(LIFE);
+    }
+}
+
+#[test]
+fn the_cache_shows_nothing_of_what_it_holds() {
+    let cache = CredentialCache::new(Credentials::new("AKIDCANARY", "secretcanary", Some("tokencanary".to_owned()), None, "test"));
+    let shown = format!("{cache:?}");
+    assert!(!shown.to_lowercase().contains("canary"), "{shown}");
+}

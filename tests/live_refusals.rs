@@ -1,0 +1,259 @@
+//! What a real domain refuses, and which kind of error that is.
+
+#[path = "support/live.rs"]
+mod live;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use es_snapshot::{
+    Auth, CreateSnapshot, ErrorKind, ListSnapshots, Outcome as Known, RepositoryName, RestoreSnapshot, S3Settings, ServerLayer,
+    SnapshotClient,
+};
+use live::{Live, LiveTest, Need, Outcome, refused, take, unique};
+
+fn main() -> ExitCode {
+    live::main(vec![
+        LiveTest { name: "a_wrong_secret_is_a_refused_signature", needs: &[Need::SigV4, Need::Gate], run: a_wrong_secret },
+        LiveTest { name: "a_wrong_region_is_a_refused_signature", needs: &[Need::SigV4, Need::Gate], run: a_wrong_region },
+        LiveTest { name: "an_unknown_token_is_an_expired_token", needs: &[Need::SigV4, Need::Gate], run: an_unknown_token },
+        LiveTest { name: "an_unsigned_request_is_denied", needs: &[Need::SigV4], run: an_unsigned_request },
+        LiveTest { name: "a_role_that_may_not_be_passed_is_denied", needs: &[Need::Gate], run: a_role_that_may_not_be_passed },
+        LiveTest { name: "a_missing_role_is_told", needs: &[Need::SigV4, Need::Gate], run: a_missing_role },
+        LiveTest { name: "a_missing_bucket_fails_verification", needs: &[Need::Steering], run: a_missing_bucket },
+        LiveTest { name: "a_bucket_elsewhere_fails_verification", needs: &[Need::Steering], run: a_bucket_elsewhere },
+        LiveTest { name: "a_missing_repository_is_told_by_every_operation", needs: &[], run: a_missing_repository },
+        LiveTest { name: "a_missing_snapshot_is_told_by_every_operation", needs: &[], run: a_missing_snapshot },
+        LiveTest { name: "a_name_that_is_taken_is_told", needs: &[], run: a_taken_name },
+        LiveTest { name: "a_missing_index_is_told", needs: &[], run: a_missing_index },
+        LiveTest { name: "an_open_index_of_that_name_refuses_the_restore", needs: &[], run: an_open_index },
+        LiveTest { name: "a_wrong_password_is_told", needs: &[Need::Basic], run: a_wrong_password },
+        LiveTest { name: "an_unknown_authority_is_no_connection", needs: &[Need::Tls], run: an_unknown_authority },
+    ])
+}
+
+fn a_wrong_secret(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let known = live.credentials();
+        let token = known.session_token().map(str::to_owned);
+        let wrong = Credentials::new(known.access_key_id(), "not-the-secret", token.clone(), None, "test");
+        let client = live.plain_builder().credentials(wrong).build()?;
+
+        let error = refused(client.list_repositories().await);
+
+        assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Signature, Known::Rejected, 1));
+        assert_eq!(error.server().map(es_snapshot::ServerError::layer), Some(ServerLayer::Signature));
+        // The gate echoes the canonical request, token included.
+        assert!(!format!("{error:?}").contains(&token.unwrap()), "the token was echoed");
+        Ok(())
+    })
+}
+
+fn a_wrong_region(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = SnapshotClient::builder(live.given("endpoint")).region("eu-north-1").credentials(live.credentials()).build()?;
+
+        assert_eq!(refused(client.list_repositories().await).kind(), ErrorKind::Signature);
+        Ok(())
+    })
+}
+
+fn an_unknown_token(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let known = live.credentials();
+        let stale = Credentials::new(known.access_key_id(), known.secret_access_key(), Some("stale".to_owned()), None, "test");
+        let client = live.plain_builder().credentials(stale).build()?;
+
+        assert_eq!(refused(client.list_repositories().await).kind(), ErrorKind::ExpiredToken);
+        Ok(())
+    })
+}
+
+fn an_unsigned_request(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.plain_builder().build()?;
+
+        let error = refused(client.list_repositories().await);
+
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::AccessDenied, Known::Rejected));
+        Ok(())
+    })
+}
+
+fn a_role_that_may_not_be_passed(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let settings = live.s3("x").role_arn(live.given("other_role_arn").parse()?);
+        // A registration that has to be signed, whatever the rest is.
+        let client = live.plain_builder().credentials(es_snapshot::default_credentials().await).build()?;
+
+        let error = refused(client.register_repository(&unique("denied").parse()?, &settings.into()).await);
+
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::AccessDenied, Known::Rejected));
+        assert!(error.to_string().contains("iam:PassRole"), "{error}");
+        Ok(())
+    })
+}
+
+fn a_missing_role(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let settings = S3Settings::new(live.bucket().0);
+
+        let error = refused(client.register_repository(&unique("roleless").parse()?, &settings.into()).await);
+
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::MissingRoleArn, Known::Rejected));
+        Ok(())
+    })
+}
+
+fn a_missing_bucket(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let name: RepositoryName = unique("bucketless").parse()?;
+        let settings = S3Settings::new("no-such-bucket").role_arn(live.given("role_arn").parse()?);
+
+        let error = refused(client.register_repository(&name, &settings.into()).await);
+
+        assert_eq!(error.kind(), ErrorKind::RepositoryVerification);
+        assert!(error.to_string().contains("bucket does not exist"), "{error}");
+        // Before Elasticsearch 8 it is registered all the same.
+        let _ = client.unregister_repository(&name).await;
+        Ok(())
+    })
+}
+
+fn a_bucket_elsewhere(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let name: RepositoryName = unique("elsewhere").parse()?;
+        let elsewhere = live.steer(".region", "eu-west-1");
+
+        let error = refused(client.register_repository(&name, &live.s3("x").into()).await);
+
+        drop(elsewhere);
+        assert_eq!(error.kind(), ErrorKind::RepositoryVerification);
+        assert!(error.to_string().contains("eu-west-1"), "{error}");
+        let _ = client.unregister_repository(&name).await;
+        Ok(())
+    })
+}
+
+fn a_missing_repository(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let (none, name): (RepositoryName, _) = (unique("none").parse()?, "x".parse()?);
+
+        let errors = [
+            refused(client.get_repository(&none).await),
+            refused(client.verify_repository(&none).await),
+            refused(client.cleanup_repository(&none).await),
+            refused(client.unregister_repository(&none).await),
+            refused(client.create_snapshot(&none, &name, &CreateSnapshot::new()).await),
+            refused(client.get_snapshot(&none, &name).await),
+            refused(client.list_snapshots(&none, &ListSnapshots::new()).await),
+            refused(client.snapshot_status(&none, &name).await),
+            refused(client.delete_snapshot(&none, &name).await),
+            refused(client.restore_snapshot(&none, &name, &RestoreSnapshot::new()).await),
+        ];
+
+        for error in errors {
+            assert_eq!(error.kind(), ErrorKind::RepositoryMissing, "{error}");
+            assert!(error.is_missing() && error.outcome() == Known::Rejected);
+        }
+        Ok(())
+    })
+}
+
+fn a_missing_snapshot(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let repository = live.repository(&client, "empty").await?;
+        let name = "missing".parse()?;
+
+        let errors = [
+            refused(client.get_snapshot(&repository, &name).await),
+            refused(client.snapshot_status(&repository, &name).await),
+            refused(client.delete_snapshot(&repository, &name).await),
+            refused(client.restore_snapshot(&repository, &name, &RestoreSnapshot::new()).await),
+        ];
+
+        for error in errors {
+            assert_eq!(error.kind(), ErrorKind::SnapshotMissing, "{error}");
+        }
+        client.unregister_repository(&repository).await?;
+        Ok(())
+    })
+}
+
+fn a_taken_name(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let index = live.index("taken", 1).await?;
+        let repository = live.repository(&client, "taken").await?;
+        let name = "taken".parse()?;
+        take(&client, &repository, &name, &index).await?.into_complete()?;
+
+        let error = refused(client.create_snapshot(&repository, &name, &CreateSnapshot::new()).await);
+
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::SnapshotNameTaken, Known::Rejected));
+        client.delete_snapshot(&repository, &name).await?;
+        client.unregister_repository(&repository).await?;
+        Ok(())
+    })
+}
+
+fn a_missing_index(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let repository = live.repository(&client, "indexless").await?;
+
+        let options = CreateSnapshot::new().indices([unique("absent")]);
+        let error = refused(client.create_snapshot(&repository, &"x".parse()?, &options).await);
+
+        assert_eq!(error.kind(), ErrorKind::IndexMissing);
+        client.unregister_repository(&repository).await?;
+        Ok(())
+    })
+}
+
+fn an_open_index(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let index = live.index("open", 1).await?;
+        let repository = live.repository(&client, "open").await?;
+        let name = "open".parse()?;
+        take(&client, &repository, &name, &index).await?.into_complete()?;
+
+        let options = RestoreSnapshot::new().indices([index.as_str()]);
+        let error = refused(client.restore_snapshot(&repository, &name, &options).await);
+
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Restore, Known::Rejected));
+        client.delete_snapshot(&repository, &name).await?;
+        client.unregister_repository(&repository).await?;
+        Ok(())
+    })
+}
+
+fn a_wrong_password(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.plain_builder().auth(Auth::basic("master", "wrong")?).build()?;
+
+        let error = refused(client.list_repositories().await);
+
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Unauthenticated, Known::Rejected));
+        Ok(())
+    })
+}
+
+fn an_unknown_authority(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        // The roots that are compiled in do not know the domain's own authority.
+        let client = SnapshotClient::builder(live.given("endpoint")).retry(es_snapshot::RetryPolicy::never()).build()?;
+
+        let error = refused(client.list_repositories().await);
+
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Known::NotSent));
+        Ok(())
+    })
+}

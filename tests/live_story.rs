@@ -1,0 +1,254 @@
+//! The whole story on a real domain: register, take, list, restore, delete, unregister.
+
+#[path = "support/live.rs"]
+mod live;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use es_snapshot::{
+    CreateSnapshot, DateMathName, ErrorKind, ListSnapshots, RawRequest, RepositoryName, RepositorySettings, RestoreSnapshot,
+    SnapshotName, SnapshotPattern, SnapshotState, WaitUpdate,
+};
+use futures_util::TryStreamExt as _;
+use http::Method;
+use live::{Live, LiveTest, Need, Outcome, refused, take, unique};
+use serde_json::json;
+
+fn main() -> ExitCode {
+    live::main(vec![
+        LiveTest { name: "the_whole_story_succeeds", needs: &[], run: |live| Box::pin(the_whole_story_succeeds(live)) },
+        LiveTest {
+            name: "every_request_of_the_story_is_signed_with_credentials_of_the_metadata_service",
+            needs: &[Need::SigV4, Need::Gate],
+            run: every_request_is_signed,
+        },
+        LiveTest {
+            name: "date_math_names_resolve_as_the_server_resolves_them",
+            needs: &[],
+            run: date_math_names_resolve_as_the_server_resolves_them,
+        },
+        LiveTest { name: "odd_names_reach_what_they_name", needs: &[], run: odd_names_reach_what_they_name },
+        LiveTest { name: "a_held_snapshot_runs_until_it_is_let_go", needs: &[Need::Steering], run: a_held_snapshot },
+        LiveTest { name: "a_partial_snapshot_is_an_outcome_of_its_own", needs: &[Need::Steering], run: a_partial_snapshot },
+        LiveTest { name: "a_failed_restore_names_its_shards", needs: &[Need::Steering], run: a_failed_restore },
+    ])
+}
+
+async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Error> {
+    let client = live.client().await;
+    let server = client.server_info().await?;
+    assert!(!server.version().is_empty());
+    let index = live.index("story", 2).await?;
+
+    let repository = live.repository(&client, "story").await?;
+    let registered = client.get_repository(&repository).await?;
+    let RepositorySettings::S3(settings) = registered.settings() else { panic!("{registered:?}") };
+    assert_eq!(settings.bucket(), live.bucket().0);
+    assert!(client.list_repositories().await?.iter().any(|found| found.name() == repository.as_str()));
+    assert!(!client.verify_repository(&repository).await?.is_empty());
+
+    let name: SnapshotName = unique("snap").parse()?;
+    let metadata = json!({"purpose": "story"}).as_object().cloned().unwrap();
+    let options = CreateSnapshot::new().indices([index.as_str()]).include_global_state(false).metadata(metadata);
+    client.create_snapshot(&repository, &name, &options).await?;
+    let mut progress = client.wait_for_snapshot(&repository, &name).within(Duration::from_secs(60)).progress();
+    let mut ended = None;
+    while let Some(update) = progress.try_next().await? {
+        if let WaitUpdate::Ended(snapshot) = update {
+            ended = Some(snapshot);
+        }
+    }
+    let snapshot = ended.expect("the stream ends with the outcome").into_complete()?;
+    assert_eq!(snapshot.indices(), [index.as_str()]);
+    assert_eq!(snapshot.shards().map(|shards| shards.successful()), Some(2));
+    assert_eq!(snapshot.metadata().and_then(|metadata| metadata.get("purpose")), Some(&json!("story")));
+    assert!(snapshot.duration().is_some() && snapshot.end_time() >= snapshot.start_time());
+
+    let listed = client.list_snapshots(&repository, &ListSnapshots::new()).await?;
+    assert_eq!(listed.iter().map(|found| found.name()).collect::<Vec<_>>(), [name.as_str()]);
+    let pattern: SnapshotPattern = "snap-*".parse()?;
+    let brief = client.list_snapshots(&repository, &ListSnapshots::new().pattern(pattern).verbose(false)).await?;
+    assert_eq!(*brief[0].state(), SnapshotState::Success);
+    let status = client.snapshot_status(&repository, &name).await?;
+    assert_eq!((status.shards_stats().total(), status.shards_stats().done()), (2, 2));
+    assert_eq!(client.running_snapshots(Some(&repository)).await?, []);
+
+    let restored = format!("restored-{index}").parse()?;
+    let options = RestoreSnapshot::new().indices([index.as_str()]).rename("(.+)", "restored-$1");
+    client.restore_snapshot(&repository, &name, &options).await?;
+    let report = client
+        .wait_for_restore(&repository, &name)
+        .indices([restored])
+        .within(Duration::from_secs(60))
+        .await?
+        .into_complete()?;
+    assert_eq!((report.indices(), report.shards_total()), ([format!("restored-{index}")].as_slice(), 2));
+    let count = live.node().raw(RawRequest::get([format!("restored-{index}"), "_count".to_owned()])).await?;
+    assert_eq!(count.body()["count"], 20);
+
+    client.delete_snapshot(&repository, &name).await?;
+    assert_eq!(refused(client.get_snapshot(&repository, &name).await).kind(), ErrorKind::SnapshotMissing);
+    client.cleanup_repository(&repository).await?;
+    client.unregister_repository(&repository).await?;
+    assert_eq!(refused(client.get_repository(&repository).await).kind(), ErrorKind::RepositoryMissing);
+    Ok(())
+}
+
+fn every_request_is_signed(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        the_whole_story_succeeds(Arc::clone(&live)).await?;
+
+        let log = live.log().await;
+
+        assert!(log.len() > 15, "the story makes more requests than {}", log.len());
+        for entry in &log {
+            assert_eq!(entry["verdict"], "signed", "{entry}");
+        }
+        Ok(())
+    })
+}
+
+fn date_math_names_resolve_as_the_server_resolves_them(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let index = live.index("math", 1).await?;
+        let repository = live.repository(&client, "math").await?;
+        let expressions = [
+            "<snap-{now/d}>",
+            "<snap-{now/M{yyyy.MM}}>",
+            "<snap-{now/d{yyyy-MM-dd|+09:00}}-x>",
+            "<snap-{now-1M/M{yyyy.MM.dd}}-y>",
+            "<snap-{now+36h/d{dd.MM.uuuu|-11:00}}>",
+            "<snap-{now/w{yyyy.MM.dd}}-week>",
+            "<snap-{now/y{yyyy}}-{now/d{MM}}>",
+            "<snap-{now/h{yyyy.MM.dd-HH|Asia/Tokyo}}>",
+            "<snap-{now-400d{yyyy.DDD|America/New_York}}>",
+        ];
+        for expression in expressions {
+            let name: DateMathName = expression.parse()?;
+            let before = client.resolve(&name)?;
+
+            let create = RawRequest::new(Method::PUT, ["_snapshot", repository.as_str(), expression])
+                .query("wait_for_completion", "true")
+                .body(json!({"indices": index.as_str(), "include_global_state": false}));
+            let chosen = client.raw(create).await?.into_body()["snapshot"]["snapshot"].clone();
+
+            let after = client.resolve(&name)?;
+            assert!(chosen == before.as_str() || chosen == after.as_str(), "{expression}: {chosen}, here {before}");
+            client.delete_snapshot(&repository, &chosen.as_str().unwrap().parse()?).await?;
+        }
+        client.unregister_repository(&repository).await?;
+        Ok(())
+    })
+}
+
+fn odd_names_reach_what_they_name(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let index = live.index("odd", 1).await?;
+        let repository: RepositoryName = unique("odd.~(re'po)!@$&+;=:ü").parse()?;
+        client.register_repository(&repository, &live.s3(&unique("odd")).into()).await?;
+        let names = ["a+b", "x:y", "semi;colon", "a=b&c", "(x)'!$@", "~t.-", "ünï", "日本", "trailing.", "a..b", "[x]{y}^`"];
+        for text in names {
+            let name: SnapshotName = text.parse()?;
+
+            let snapshot = take(&client, &repository, &name, &index).await?;
+
+            assert_eq!((snapshot.name(), snapshot.state()), (text, &SnapshotState::Success));
+        }
+        let listed = client.list_snapshots(&repository, &ListSnapshots::new()).await?;
+        assert_eq!(listed.len(), names.len());
+        for text in names {
+            client.delete_snapshot(&repository, &text.parse()?).await?;
+        }
+        assert_eq!(client.list_snapshots(&repository, &ListSnapshots::new()).await?, []);
+        client.unregister_repository(&repository).await?;
+        Ok(())
+    })
+}
+
+fn a_held_snapshot(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let index = live.index("held", 1).await?;
+        let repository = live.repository(&client, "held").await?;
+        let name: SnapshotName = "held".parse()?;
+        let hold = live.steer(".hold", "");
+        client.create_snapshot(&repository, &name, &CreateSnapshot::new().indices([index.as_str()])).await?;
+
+        let running = client.get_snapshot(&repository, &name).await?;
+        assert_eq!((running.state(), running.end_time(), running.duration()), (&SnapshotState::InProgress, None, None));
+        assert_eq!(client.running_snapshots(Some(&repository)).await?.len(), 1);
+        let wait = client.wait_for_snapshot(&repository, &name).within(Duration::from_secs(2));
+        assert_eq!(refused(wait.await).kind(), ErrorKind::Deadline);
+        assert_eq!(refused(client.unregister_repository(&repository).await).kind(), ErrorKind::Busy);
+        let again = client.create_snapshot(&repository, &name, &CreateSnapshot::new().indices([index.as_str()])).await;
+        assert_eq!(refused(again).kind(), ErrorKind::SnapshotNameTaken);
+        let restore = client.restore_snapshot(&repository, &name, &RestoreSnapshot::new()).await;
+        assert_eq!(refused(restore).kind(), ErrorKind::SnapshotMissing);
+
+        drop(hold);
+        let snapshot = client.wait_for_snapshot(&repository, &name).within(Duration::from_secs(60)).await?.into_complete()?;
+        assert!(snapshot.end_time().is_some_and(|end| end > SystemTime::UNIX_EPOCH));
+        client.delete_snapshot(&repository, &name).await?;
+        client.unregister_repository(&repository).await?;
+        Ok(())
+    })
+}
+
+fn a_partial_snapshot(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let index = live.index("partial", 2).await?;
+        let repository = live.repository(&client, "partial").await?;
+        let failing = live.steer(".fail-shard-1", "");
+
+        let snapshot = take(&client, &repository, &"partial".parse()?, &index).await?;
+
+        drop(failing);
+        assert_eq!(*snapshot.state(), SnapshotState::Partial);
+        assert_eq!(snapshot.failures().iter().map(|failure| (failure.index(), failure.shard_id())).collect::<Vec<_>>(), [(
+            index.as_str(),
+            Some(1)
+        )]);
+        let error = refused(snapshot.into_complete());
+        assert_eq!(error.kind(), ErrorKind::Incomplete);
+        assert!(error.to_string().contains("PARTIAL"), "{error}");
+        client.delete_snapshot(&repository, &"partial".parse()?).await?;
+        client.unregister_repository(&repository).await?;
+        Ok(())
+    })
+}
+
+fn a_failed_restore(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let index = live.index("broken", 2).await?;
+        let repository = live.repository(&client, "broken").await?;
+        let name: SnapshotName = "whole".parse()?;
+        take(&client, &repository, &name, &index).await?.into_complete()?;
+        let options = RestoreSnapshot::new().indices([index.as_str()]).rename("(.+)", "again-$1");
+        client.restore_snapshot(&repository, &name, &options).await?;
+        client.wait_for_restore(&repository, &name).within(Duration::from_secs(60)).await?.into_complete()?;
+
+        // The shards' files are gone, what names them is not.
+        let (_, folder) = live.bucket();
+        let indices = folder.unwrap().join(repository.as_str()).join("indices");
+        for entry in std::fs::read_dir(indices).unwrap() {
+            std::fs::remove_dir_all(entry.unwrap().path().join("0")).unwrap();
+        }
+        let options = RestoreSnapshot::new().indices([index.as_str()]).rename("(.+)", "never-$1");
+        client.restore_snapshot(&repository, &name, &options).await?;
+        let never = format!("never-{index}").parse()?;
+        let report = client.wait_for_restore(&repository, &name).indices([never]).within(Duration::from_secs(60)).await?;
+
+        assert!(!report.unrestored().is_empty());
+        for shard in report.unrestored() {
+            assert_eq!((shard.index(), shard.shard()), (format!("never-{index}").as_str(), Some(0)), "{shard}");
+        }
+        assert_eq!(refused(report.into_complete()).kind(), ErrorKind::Incomplete);
+        Ok(())
+    })
+}

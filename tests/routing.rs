@@ -1,0 +1,247 @@
+//! Whatever name is accepted, the request reaches the operation that was called, with that very name.
+//!
+//! The judge is a router of this test's own. It does with a path what the engines do (split at slashes, decode each segment,
+//! match the method), after what a client library or a proxy may do before (resolve dot segments, decode once more).
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use es_snapshot::{
+    Body, BoxFuture, ConnectTarget, CreateSnapshot, IndexName, ListSnapshots, RepositoryName, RestoreSnapshot, RetryPolicy,
+    S3Settings, SnapshotClient, SnapshotName, SnapshotPattern, Transport, TransportError,
+};
+use http::{Method, Request, Response};
+use proptest::prelude::*;
+
+/// Keeps the request and answers nothing of use.
+#[derive(Clone, Debug, Default)]
+struct Capture(Arc<Mutex<Vec<(Method, String)>>>);
+
+impl Transport for Capture {
+    fn call<'a>(
+        &'a self,
+        request: Request<Bytes>,
+        _: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
+        let target = request.uri().path_and_query().unwrap().to_string();
+        self.0.lock().unwrap().push((request.method().clone(), target));
+        Box::pin(std::future::ready(Ok(Response::new(Body::from("null")))))
+    }
+}
+
+/// What the engine would do: the operation and the names in its path, `None` where no handler is found.
+fn route(prefix: &str, method: &Method, target: &str) -> Option<(&'static str, Vec<String>)> {
+    let path = target.split('?').next()?.strip_prefix(prefix)?;
+    let segments: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect::<Option<_>>()?;
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    // The engine prefers a literal segment to a variable one.
+    let found = match (method.as_str(), segments.as_slice()) {
+        ("GET", []) => ("server_info", own(&[])),
+        ("GET", ["_recovery"]) => ("recovery", own(&[])),
+        ("GET", [index, "_recovery"]) => ("recovery", own(&[index])),
+        ("GET", ["_cat", "shards"]) => ("shards", own(&[])),
+        ("GET", ["_snapshot"]) => ("list_repositories", own(&[])),
+        ("GET", ["_snapshot", "_status"]) => ("running", own(&[])),
+        ("GET", ["_snapshot", repository]) => ("get_repository", own(&[repository])),
+        ("PUT" | "POST", ["_snapshot", repository]) => ("register", own(&[repository])),
+        ("DELETE", ["_snapshot", repository]) => ("unregister", own(&[repository])),
+        ("POST", ["_snapshot", repository, "_verify"]) => ("verify", own(&[repository])),
+        ("POST", ["_snapshot", repository, "_cleanup"]) => ("cleanup", own(&[repository])),
+        ("GET", ["_snapshot", repository, "_status"]) => ("running", own(&[repository])),
+        ("GET", ["_snapshot", repository, snapshot]) => ("get", own(&[repository, snapshot])),
+        ("PUT" | "POST", ["_snapshot", repository, snapshot]) => ("create", own(&[repository, snapshot])),
+        ("DELETE", ["_snapshot", repository, snapshot]) => ("delete", own(&[repository, snapshot])),
+        ("POST", ["_snapshot", repository, snapshot, "_restore"]) => ("restore", own(&[repository, snapshot])),
+        ("GET", ["_snapshot", repository, snapshot, "_status"]) => ("status", own(&[repository, snapshot])),
+        ("PUT" | "POST" | "DELETE", [index]) => ("index", own(&[index])),
+        _ => return None,
+    };
+    Some(found)
+}
+
+fn decode(segment: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = segment.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let pair = [rest.next()?, rest.next()?];
+            bytes.push(u8::from_str_radix(std::str::from_utf8(&pair).ok()?, 16).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// RFC 3986 §5.2.4, as URL libraries do it without being asked, encoded dots included.
+fn without_dots(path: &str) -> String {
+    let mut out: Vec<&str> = Vec::new();
+    for segment in path.trim_start_matches('/').split('/') {
+        match segment.to_ascii_lowercase().replace("%2e", ".").as_str() {
+            "." => {}
+            ".." => {
+                out.pop();
+            }
+            _ => out.push(segment),
+        }
+    }
+    format!("/{}", out.join("/"))
+}
+
+/// The name routes back by every way that a path may be treated on.
+fn arrives(prefix: &str, method: &Method, target: &str, expected: &(&'static str, Vec<String>)) -> Result<(), String> {
+    let normal = without_dots(target);
+    for (how, target) in [("as sent", target), ("normalised", normal.as_str())] {
+        let found = route(prefix, method, target);
+        if found.as_ref() != Some(expected) {
+            return Err(format!("{how}: {method} {target} reaches {found:?}, not {expected:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn client(prefix: &str) -> (SnapshotClient, Capture) {
+    let capture = Capture::default();
+    let client = SnapshotClient::builder(format!("http://localhost:9200{prefix}"))
+        .transport(capture.clone())
+        .retry(RetryPolicy::never())
+        .build()
+        .unwrap();
+    (client, capture)
+}
+
+/// Strings that are odd in the ways that matter, and any strings at all.
+fn text() -> impl Strategy<Value = String> {
+    let odd = prop::sample::select(vec![
+        "", ".", "..", "/", "//", "a/b", "../x", "%2F", "%2e%2e", "%252F", "_all", "_status", "_verify", "_current", "*", "a*", "a,b",
+        ",", "?", "a?b", "#", "a#b", "\\", "a b", " ", "\t", "\n", "\0", "\u{7f}", "\u{a0}", "\u{2028}", "a|b", "<x>", "\"", "-x", "+x",
+        "A", "É", "ß", "a%", "%", "%zz", "a;b", "a:b", "a=b&c", "a+b", "a..b", "...", ".x", "x.", "~", "ü", "日本", "😀", "a\u{301}",
+    ])
+    .prop_map(str::to_owned);
+    prop_oneof![odd, "[a-z0-9._~+:;=&@!$'()-]{1,12}", any::<String>(), prop::collection::vec(any::<char>(), 1..6).prop_map(String::from_iter)]
+}
+
+fn accepted<T: std::str::FromStr + std::fmt::Debug>() -> impl Strategy<Value = T> {
+    text().prop_filter_map("refused", |text| text.parse().ok())
+}
+
+const PREFIXES: [&str; 3] = ["", "/es", "/a/b.c~d"];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn every_accepted_name_arrives_at_its_operation(
+        repository in accepted::<RepositoryName>(),
+        snapshot in accepted::<SnapshotName>(),
+        index in accepted::<IndexName>(),
+        prefix in prop::sample::select(PREFIXES.to_vec()),
+    ) {
+        let (client, capture) = client(prefix);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let settings = S3Settings::new("bucket").into();
+        runtime.block_on(async {
+            let _ = client.server_info().await;
+            let _ = client.register_repository(&repository, &settings).await;
+            let _ = client.register_repository_unverified(&repository, &settings).await;
+            let _ = client.get_repository(&repository).await;
+            let _ = client.list_repositories().await;
+            let _ = client.verify_repository(&repository).await;
+            let _ = client.cleanup_repository(&repository).await;
+            let _ = client.unregister_repository(&repository).await;
+            let _ = client.create_snapshot_and_hold(&repository, &snapshot, &CreateSnapshot::new()).await;
+            let _ = client.get_snapshot(&repository, &snapshot).await;
+            let _ = client.list_snapshots(&repository, &ListSnapshots::new().pattern(SnapshotPattern::from(snapshot.clone()))).await;
+            let _ = client.restore_snapshot(&repository, &snapshot, &RestoreSnapshot::new()).await;
+            let _ = client.snapshot_status(&repository, &snapshot).await;
+            let _ = client.running_snapshots(Some(&repository)).await;
+            let _ = client.running_snapshots(None).await;
+            let _ = client.recovery(std::slice::from_ref(&index)).await;
+            let _ = client.recovery(&[]).await;
+            let _ = client.delete_snapshot(&repository, &snapshot).await;
+        });
+
+        let (r, s) = (repository.to_string(), snapshot.to_string());
+        let both = || vec![r.clone(), s.clone()];
+        let mut expected = vec![
+            ("server_info", vec![]),
+            ("register", vec![r.clone()]),
+            ("register", vec![r.clone()]),
+            ("get_repository", vec![r.clone()]),
+            ("list_repositories", vec![]),
+            ("verify", vec![r.clone()]),
+            ("cleanup", vec![r.clone()]),
+            ("unregister", vec![r.clone()]),
+            ("create", both()),
+            ("get", both()),
+            ("get", both()),
+            ("restore", both()),
+            ("status", both()),
+            ("running", vec![r.clone()]),
+            ("running", vec![]),
+            ("recovery", vec![index.to_string()]),
+            ("recovery", vec![]),
+            ("delete", both()),
+        ];
+        let sent = capture.0.lock().unwrap();
+        // A create or delete may look before and after; every look is a `get` of the same name.
+        let mut sent = sent.iter();
+        for expected in expected.drain(..) {
+            loop {
+                let (method, target) = sent.next().unwrap_or_else(|| panic!("{expected:?} was not sent"));
+                match arrives(prefix, method, target, &expected) {
+                    Ok(()) => break,
+                    Err(why) => prop_assert!(arrives(prefix, method, target, &("get", both())).is_ok(), "{}", why),
+                }
+            }
+        }
+        for (method, target) in sent {
+            prop_assert!(arrives(prefix, method, target, &("get", both())).is_ok(), "{} {}", method, target);
+        }
+    }
+
+    #[test]
+    fn a_repository_name_that_is_refused_would_not_have_arrived_or_been_taken(text in text()) {
+        if text.parse::<RepositoryName>().is_err() {
+            prop_assert!(goes_astray(&text) || engine_refuses(&text) || text.starts_with('_'), "{:?} could have been accepted", text);
+        }
+    }
+
+    #[test]
+    fn a_snapshot_name_that_is_refused_would_not_have_arrived_or_been_taken(text in text()) {
+        if text.parse::<SnapshotName>().is_err() {
+            // A leading dash excludes where lists are read.
+            let refused = engine_refuses(&text) || text.starts_with(['_', '-']) || text.to_lowercase() != text;
+            prop_assert!(goes_astray(&text) || refused, "{:?} could have been accepted", text);
+        }
+    }
+}
+
+/// The name put into a path as it is, or encoded, does not come back the same by every way.
+fn goes_astray(text: &str) -> bool {
+    let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let twice = decode(text).is_none_or(|once| once != text);
+    let expected = ("get_repository", vec![text.to_owned()]);
+    twice || text.len() > 255 || arrives("", &Method::GET, &format!("/_snapshot/{encoded}"), &expected).is_err()
+}
+
+/// The engine's own rules for names (and what no name should hold: control characters and white space of any kind).
+fn engine_refuses(text: &str) -> bool {
+    text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace() || "\\/*?\"<>|,#".contains(c))
+}
+
+#[test]
+fn the_router_of_this_test_tells_operations_apart() {
+    let cases = [
+        ("DELETE", "/_snapshot/repo/", Some(("unregister", vec!["repo".to_owned()]))),
+        ("DELETE", "/_snapshot/repo/x%2Fy", Some(("delete", vec!["repo".to_owned(), "x/y".to_owned()]))),
+        ("DELETE", "/myindex", Some(("index", vec!["myindex".to_owned()]))),
+        ("GET", "/_snapshot/_status", Some(("running", vec![]))),
+        ("PATCH", "/_snapshot/repo", None),
+    ];
+    for (method, target, expected) in cases {
+        assert_eq!(route("", &method.parse().unwrap(), target), expected, "{method} {target}");
+    }
+    assert_eq!(without_dots("/_snapshot/../myindex"), "/myindex");
+}

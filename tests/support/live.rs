@@ -1,0 +1,243 @@
+//! What the live tests share: the description of the domain, clients of it, and who may run.
+
+use std::env;
+use std::fs;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use es_snapshot::{
+    Auth, CreateSnapshot, Error, HyperTransport, IndexName, RawRequest, RepositoryName, S3Settings, SnapshotClient,
+    SnapshotClientBuilder, SnapshotInfo, SnapshotName, default_credentials,
+};
+use http::Method;
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::{Value, json};
+
+/// The domain that the variable `ES_SNAPSHOT_LIVE` describes; `tests/live/README.md` tells the fields.
+#[derive(Debug)]
+pub struct Live(Value);
+
+pub type Outcome = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
+
+/// A test, what it needs of the domain, and what it does.
+pub struct LiveTest {
+    pub name: &'static str,
+    pub needs: &'static [Need],
+    pub run: fn(Arc<Live>) -> Outcome,
+}
+
+/// What not every domain has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Need {
+    /// Requests have to be signed.
+    SigV4,
+    /// User and password are let in.
+    Basic,
+    /// The gate's control port and the node behind it.
+    Gate,
+    /// The files that steer a bucket of the stand-in S3.
+    Steering,
+    /// TLS with an authority of the domain's own.
+    Tls,
+}
+
+impl Live {
+    fn from_env() -> Option<Self> {
+        let file = env::var_os("ES_SNAPSHOT_LIVE")?;
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        Some(Self(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))))
+    }
+
+    fn has(&self, need: Need) -> bool {
+        match need {
+            Need::SigV4 => self.text("auth") == Some("sigv4"),
+            Need::Basic => self.text("auth") == Some("basic"),
+            Need::Gate => self.text("control").is_some() && self.text("node").is_some(),
+            Need::Steering => self.0["buckets"].as_object().is_some_and(|buckets| buckets.values().any(Value::is_string)),
+            Need::Tls => self.text("ca").is_some(),
+        }
+    }
+
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.0.get(field).and_then(Value::as_str)
+    }
+
+    /// A field that the test's needs promise.
+    pub fn given(&self, field: &str) -> &str {
+        self.text(field).unwrap_or_else(|| panic!("the description of the domain has no {field:?}"))
+    }
+
+    /// The first bucket, and its folder where it is a stand-in.
+    pub fn bucket(&self) -> (&str, Option<PathBuf>) {
+        let buckets = self.0["buckets"].as_object().expect("the description of the domain has no buckets");
+        let (name, folder) = buckets.iter().next().expect("the description of the domain has no bucket");
+        (name, folder.as_str().map(PathBuf::from))
+    }
+
+    /// A file that steers the bucket for as long as the value lives.
+    pub fn steer(&self, file: &str, text: &str) -> Steering {
+        let (_, folder) = self.bucket();
+        let path = folder.expect("the bucket is no stand-in").join(file);
+        fs::write(&path, text).unwrap();
+        Steering(path)
+    }
+
+    /// A client as the domain wants it, with credentials from where AWS tools find them.
+    pub async fn builder(&self) -> SnapshotClientBuilder {
+        let builder = self.plain_builder();
+        match self.text("auth") {
+            Some("sigv4") => builder.credentials(default_credentials().await),
+            Some("basic") => {
+                let (user, password) = self.text("basic").unwrap_or("master:Passw0rd!").split_once(':').unwrap();
+                let auth = Auth::basic(user, password).unwrap().with_signed_registration(default_credentials().await);
+                builder.auth(auth)
+            }
+            _ => builder.auth(Auth::none().with_signed_registration(default_credentials().await)),
+        }
+    }
+
+    /// A client that is not authenticated yet.
+    pub fn plain_builder(&self) -> SnapshotClientBuilder {
+        let mut builder = SnapshotClient::builder(self.given("endpoint"));
+        if let Some(region) = self.text("region") {
+            builder = builder.region(region);
+        }
+        if let Some(ca) = self.text("ca") {
+            builder = builder.transport(HyperTransport::builder().ca_pem(fs::read(ca).unwrap()).build().unwrap());
+        }
+        builder
+    }
+
+    pub async fn client(&self) -> SnapshotClient {
+        self.builder().await.build().unwrap()
+    }
+
+    /// The credentials that the instance had at the start.
+    pub fn credentials(&self) -> Credentials {
+        let token = self.text("session_token").map(str::to_owned);
+        Credentials::new(self.given("access_key"), self.given("secret_key"), token, None, "live")
+    }
+
+    /// The engine past the gate, to set a scene.
+    pub fn node(&self) -> SnapshotClient {
+        let mut builder = SnapshotClient::builder(self.text("node").unwrap_or_else(|| self.given("endpoint")));
+        if let Some((user, password)) = self.text("node_user").and_then(|user| user.split_once(':')) {
+            builder = builder.auth(Auth::basic(user, password).unwrap());
+        }
+        builder.build().unwrap()
+    }
+
+    fn control(&self) -> SnapshotClient {
+        SnapshotClient::builder(self.given("control")).build().unwrap()
+    }
+
+    /// Clears the gate's log, faults and clock.
+    pub async fn reset(&self) {
+        self.control().raw(RawRequest::new(Method::POST, ["reset"]).body(json!({}))).await.unwrap();
+    }
+
+    /// What the gate saw, but for the metadata service.
+    pub async fn log(&self) -> Vec<Value> {
+        let log = self.control().raw(RawRequest::get(["log"])).await.unwrap().into_body();
+        log.as_array().unwrap().iter().filter(|entry| entry["verdict"] != "imds").cloned().collect()
+    }
+
+    /// Settings of a repository of this domain, below a folder of its own.
+    pub fn s3(&self, base_path: &str) -> S3Settings {
+        let (bucket, _) = self.bucket();
+        let settings = S3Settings::new(bucket).base_path(base_path);
+        let settings = self.text("region").map_or_else(|| settings.clone(), |region| settings.clone().region(region));
+        match self.text("role_arn") {
+            Some(role) => settings.role_arn(role.parse().unwrap()),
+            None => settings,
+        }
+    }
+
+    /// Registers a repository and gives its name.
+    pub async fn repository(&self, client: &SnapshotClient, test: &str) -> Result<RepositoryName, Error> {
+        let name: RepositoryName = unique(test).parse()?;
+        client.register_repository(&name, &self.s3(name.as_str()).into()).await?;
+        Ok(name)
+    }
+
+    /// Makes an index with some documents and gives its name.
+    pub async fn index(&self, test: &str, shards: u32) -> Result<IndexName, Error> {
+        let name: IndexName = unique(test).parse()?;
+        let node = self.node();
+        let settings = json!({"settings": {"number_of_shards": shards, "number_of_replicas": 0}});
+        node.raw(RawRequest::new(Method::PUT, [name.as_str()]).body(settings)).await?;
+        for number in 0..20 {
+            let document = json!({"number": number, "text": unique("document")});
+            node.raw(RawRequest::new(Method::POST, [name.as_str(), "_doc"]).body(document)).await?;
+        }
+        node.raw(RawRequest::new(Method::POST, [name.as_str(), "_refresh"])).await?;
+        Ok(name)
+    }
+}
+
+/// Takes a snapshot of one index and waits for its end.
+pub async fn take(
+    client: &SnapshotClient,
+    repository: &RepositoryName,
+    name: &SnapshotName,
+    index: &IndexName,
+) -> Result<SnapshotInfo, Error> {
+    let options = CreateSnapshot::new().indices([index.as_str()]).include_global_state(false);
+    client.create_snapshot(repository, name, &options).await?;
+    client.wait_for_snapshot(repository, name).within(Duration::from_secs(60)).await
+}
+
+/// A bucket's steering file, which is removed with this value.
+pub struct Steering(PathBuf);
+
+impl Drop for Steering {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// A name that no other test and no earlier run has used.
+pub fn unique(test: &str) -> String {
+    format!("{test}-{:012x}", fastrand::u64(..) & 0xffff_ffff_ffff)
+}
+
+/// The error of a call that has to fail.
+pub fn refused<T: std::fmt::Debug>(result: Result<T, Error>) -> Error {
+    match result {
+        Ok(value) => panic!("was let through: {value:?}"),
+        Err(error) => error,
+    }
+}
+
+/// Runs the tests that the described domain can run; the others, or all if none is described, show as ignored.
+pub fn main(tests: Vec<LiveTest>) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // The gate's faults and clock are one for all.
+    arguments.test_threads = Some(1);
+    let live = Live::from_env().map(Arc::new);
+    let trials = tests
+        .into_iter()
+        .map(|test| {
+            let runs = live.as_ref().is_some_and(|live| test.needs.iter().all(|&need| live.has(need)));
+            let live = live.clone();
+            Trial::test(test.name, move || run(test.run, live)).with_ignored_flag(!runs)
+        })
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn run(test: fn(Arc<Live>) -> Outcome, live: Option<Arc<Live>>) -> Result<(), Failed> {
+    let live = live.ok_or("ES_SNAPSHOT_LIVE is not set")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        if live.has(Need::Gate) {
+            live.reset().await;
+        }
+        test(live).await.map_err(|error| format!("{error}\n{error:?}").into())
+    })
+}

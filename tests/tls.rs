@@ -1,0 +1,179 @@
+//! TLS with certificates of this test's own: the name that is verified, signed and sent may differ from the address that is
+//! connected to.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use es_snapshot::{ErrorKind, HyperTransport, Outcome, RetryPolicy, SnapshotClient, SnapshotClientBuilder, TrustRoots};
+use rcgen::{CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{self, RootCertStore, server::WebPkiClientVerifier};
+
+const HOST: &str = "vpc-logs-x1y2.ap-northeast-1.es.amazonaws.com";
+
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// Certificate and key of a server or client, both PEM.
+    fn issue(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> (String, String) {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.extended_key_usages = vec![usage];
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
+    }
+}
+
+/// What one request showed the server.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    server_name: Option<String>,
+    head: String,
+    client_certificate: bool,
+}
+
+/// A TLS server for `HOST` that answers every request with an empty object.
+async fn server(authority: &Authority, asks_for_certificate: bool) -> (SocketAddr, Arc<Mutex<Vec<Seen>>>) {
+    let (certificate, key) = authority.issue(HOST, ExtendedKeyUsagePurpose::ServerAuth);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
+    let builder = if asks_for_certificate {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+        builder.with_client_cert_verifier(WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build().unwrap())
+    } else {
+        builder.with_no_client_auth()
+    };
+    let config = builder
+        .with_single_cert(
+            vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()],
+            PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
+        )
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    #[expect(clippy::disallowed_methods, reason = "the server of this test")]
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(socket).await else { continue };
+            let (_, session) = stream.get_ref();
+            let mut entry = Seen {
+                server_name: session.server_name().map(str::to_owned),
+                client_certificate: session.peer_certificates().is_some(),
+                head: String::new(),
+            };
+            let mut buffer = [0; 4096];
+            let read = stream.read(&mut buffer).await.unwrap_or_default();
+            entry.head = String::from_utf8_lossy(&buffer[..read]).into_owned();
+            log.lock().unwrap().push(entry);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}").await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    (address, seen)
+}
+
+fn through_a_tunnel(address: SocketAddr, transport: HyperTransport) -> SnapshotClientBuilder {
+    SnapshotClient::builder(format!("https://{HOST}"))
+        .connect_to(address.to_string())
+        .transport(transport)
+        .credentials(aws_credential_types::Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"))
+        .retry(RetryPolicy::never())
+}
+
+fn trusting(authority: &Authority) -> HyperTransport {
+    HyperTransport::builder().roots(TrustRoots::OnlyGiven).ca_pem(authority.pem()).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_tunnel_is_shown_the_domains_own_name_in_tls_host_and_signature() {
+    let authority = Authority::new();
+    let (address, seen) = server(&authority, false).await;
+    let client = through_a_tunnel(address, trusting(&authority)).build().unwrap();
+
+    client.list_repositories().await.unwrap();
+
+    let seen = seen.lock().unwrap()[0].clone();
+    assert_eq!(seen.server_name.as_deref(), Some(HOST));
+    assert!(seen.head.to_lowercase().contains(&format!("host: {HOST}\r\n")), "{}", seen.head);
+    assert!(seen.head.contains("/ap-northeast-1/es/aws4_request"), "{}", seen.head);
+}
+
+#[tokio::test]
+async fn one_transport_leads_two_endpoints_of_one_name_to_their_own_addresses() {
+    let authority = Authority::new();
+    let (first, seen_by_first) = server(&authority, false).await;
+    let (second, seen_by_second) = server(&authority, false).await;
+    let transport = trusting(&authority);
+
+    through_a_tunnel(first, transport.clone()).build().unwrap().list_repositories().await.unwrap();
+    through_a_tunnel(second, transport).build().unwrap().list_repositories().await.unwrap();
+
+    assert_eq!((seen_by_first.lock().unwrap().len(), seen_by_second.lock().unwrap().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_authority_that_is_not_trusted_is_no_connection() {
+    let authority = Authority::new();
+    let (address, seen) = server(&authority, false).await;
+    let client = through_a_tunnel(address, trusting(&Authority::new())).build().unwrap();
+
+    let error = client.list_repositories().await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_no_connection() {
+    let authority = Authority::new();
+    let (address, _) = server(&authority, false).await;
+    let client = SnapshotClient::builder("https://search-other-1.ap-northeast-1.es.amazonaws.com")
+        .connect_to(address.to_string())
+        .transport(trusting(&authority))
+        .retry(RetryPolicy::never())
+        .build()
+        .unwrap();
+
+    assert_eq!(client.list_repositories().await.unwrap_err().kind(), ErrorKind::Connect);
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_when_it_is_asked_for() {
+    let authority = Authority::new();
+    let (address, seen) = server(&authority, true).await;
+    let (certificate, key) = authority.issue("client", ExtendedKeyUsagePurpose::ClientAuth);
+    let transport = HyperTransport::builder()
+        .roots(TrustRoots::OnlyGiven)
+        .ca_pem(authority.pem())
+        .client_certificate_pem(certificate, key)
+        .build()
+        .unwrap();
+
+    through_a_tunnel(address, transport).build().unwrap().list_repositories().await.unwrap();
+
+    assert!(seen.lock().unwrap()[0].client_certificate);
+}
+
+#[test]
+fn a_pem_text_without_a_certificate_is_refused() {
+    let error = HyperTransport::builder().ca_pem("no certificate").build().unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+}
