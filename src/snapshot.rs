@@ -1,1 +1,852 @@
-//! To come.
+//! Snapshots: what is asked for, and what the domain says of them.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::name::{IndexPattern, SnapshotPattern};
+use crate::units::{integer_or_text, moment, null_as_default, open_vocabulary, span};
+
+/// The largest `metadata` in bytes of compact JSON; the server counts the same way.
+const MAX_METADATA_BYTES: usize = 1024;
+
+/// Which kinds of indices a wildcard may stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ExpandWildcards {
+    /// Open indices.
+    Open,
+    /// Closed indices.
+    Closed,
+    /// Hidden indices, together with `Open` or `Closed`.
+    Hidden,
+    /// All indices.
+    All,
+    /// None: wildcards are not expanded.
+    None,
+}
+
+/// What goes into a new snapshot. Only what is set is sent; without `indices` that is every index.
+///
+/// Elasticsearch/OpenSearch REST API, create snapshot.
+///
+/// ```
+/// use es_snapshot::CreateSnapshot;
+///
+/// let options = CreateSnapshot::new().indices(["movies"]).include_global_state(false);
+/// assert_eq!(serde_json::to_string(&options).unwrap(), r#"{"indices":["movies"],"include_global_state":false}"#);
+/// assert_eq!(serde_json::to_string(&CreateSnapshot::new()).unwrap(), "{}");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CreateSnapshot {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    indices: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expand_wildcards: Option<Vec<ExpandWildcards>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignore_unavailable: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include_global_state: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partial: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feature_states: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Map<String, Value>>,
+}
+
+impl CreateSnapshot {
+    /// Every index and data stream, with the server's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The indices and data streams to take in: names, wildcards, `-exclusions`, date math. Each is checked as an
+    /// [`IndexPattern`] before anything is sent. Server's default, and the meaning of an empty list: all.
+    #[must_use]
+    pub fn indices<I>(mut self, patterns: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        self.indices = Some(patterns.into_iter().map(|pattern| pattern.as_ref().to_owned()).collect());
+        self
+    }
+
+    /// Which kinds of indices the wildcards stand for. Server's default: open and hidden ones, from Elasticsearch 8 all.
+    #[must_use]
+    pub fn expand_wildcards(mut self, kinds: impl IntoIterator<Item = ExpandWildcards>) -> Self {
+        self.expand_wildcards = Some(kinds.into_iter().collect());
+        self
+    }
+
+    /// Whether named indices that are missing or closed are passed over. Server's default: no, they make the call fail.
+    #[must_use]
+    pub fn ignore_unavailable(mut self, ignore: bool) -> Self {
+        self.ignore_unavailable = Some(ignore);
+        self
+    }
+
+    /// Whether the cluster state (templates, persistent settings…) is taken in. Server's default: yes.
+    #[must_use]
+    pub fn include_global_state(mut self, include: bool) -> Self {
+        self.include_global_state = Some(include);
+        self
+    }
+
+    /// Whether the snapshot may start while a primary shard is not available. Server's default: no. Even then a snapshot
+    /// can end as [`Partial`](SnapshotState::Partial), if a shard fails on the way.
+    #[must_use]
+    pub fn partial(mut self, partial: bool) -> Self {
+        self.partial = Some(partial);
+        self
+    }
+
+    /// The features whose state is taken in, or `none` alone. Elasticsearch 7.12 and later; other servers ignore it.
+    #[must_use]
+    pub fn feature_states<I>(mut self, features: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.feature_states = Some(features.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Anything to be kept with the snapshot: at most 1024 bytes of JSON. The keys `policy` and `sm_policy` belong to the servers' own schedulers.
+    #[must_use]
+    pub fn metadata(mut self, metadata: Map<String, Value>) -> Self {
+        self.metadata = Some(metadata);
+        self
+    }
+
+    /// The metadata, if set.
+    #[must_use]
+    pub fn get_metadata(&self) -> Option<&Map<String, Value>> {
+        self.metadata.as_ref()
+    }
+
+    /// What can be told to be wrong before anything is sent.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        for pattern in self.indices.iter().flatten() {
+            pattern.parse::<IndexPattern>()?;
+        }
+        let metadata = self.metadata.as_ref().map(|metadata| Value::Object(metadata.clone()).to_string().len());
+        match metadata.filter(|bytes| *bytes > MAX_METADATA_BYTES) {
+            Some(bytes) => {
+                Err(Error::invalid(format!("the metadata is {bytes} bytes of JSON; at most {MAX_METADATA_BYTES} are allowed")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The answer to a creation.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "CreatedReply")]
+#[non_exhaustive]
+pub enum CreatedSnapshot {
+    /// The snapshot has begun.
+    Accepted,
+    /// The snapshot has ended, not necessarily well: see [`SnapshotInfo::into_complete`].
+    Finished(Box<SnapshotInfo>),
+}
+
+#[derive(Deserialize)]
+struct CreatedReply {
+    accepted: Option<bool>,
+    snapshot: Option<Box<SnapshotInfo>>,
+}
+
+impl TryFrom<CreatedReply> for CreatedSnapshot {
+    type Error = &'static str;
+
+    fn try_from(reply: CreatedReply) -> Result<Self, Self::Error> {
+        match (reply.snapshot, reply.accepted) {
+            (Some(snapshot), _) => Ok(Self::Finished(snapshot)),
+            (None, Some(true)) => Ok(Self::Accepted),
+            (None, _) => Err("neither `accepted` nor `snapshot`"),
+        }
+    }
+}
+
+/// Which snapshots of a repository are listed, and how much of each.
+///
+/// ```
+/// use es_snapshot::{ListSnapshots, SnapshotPattern};
+///
+/// let nightly = ListSnapshots::new().pattern(SnapshotPattern::new(["nightly-*"])?).verbose(false);
+/// assert_ne!(nightly, ListSnapshots::new());
+/// # Ok::<(), es_snapshot::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListSnapshots {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pattern: Option<SnapshotPattern>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verbose: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignore_unavailable: Option<bool>,
+}
+
+impl ListSnapshots {
+    /// Every snapshot, in full.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only these. Default: all.
+    #[must_use]
+    pub fn pattern(mut self, pattern: impl Into<SnapshotPattern>) -> Self {
+        self.pattern = Some(pattern.into());
+        self
+    }
+
+    /// Whether everything is read of each snapshot, one object of the repository for each. Server's default: yes. If not, only
+    /// name, uuid, indices and state are told.
+    #[must_use]
+    pub fn verbose(mut self, verbose: bool) -> Self {
+        self.verbose = Some(verbose);
+        self
+    }
+
+    /// Whether names without a snapshot are passed over. Server's default: no, they make the call fail.
+    #[must_use]
+    pub fn ignore_unavailable(mut self, ignore: bool) -> Self {
+        self.ignore_unavailable = Some(ignore);
+        self
+    }
+
+    /// The pattern, if set.
+    #[must_use]
+    pub fn get_pattern(&self) -> Option<&SnapshotPattern> {
+        self.pattern.as_ref()
+    }
+
+    /// Whether everything is read, if set.
+    #[must_use]
+    pub fn get_verbose(&self) -> Option<bool> {
+        self.verbose
+    }
+
+    /// Whether missing names are passed over, if set.
+    #[must_use]
+    pub fn get_ignore_unavailable(&self) -> Option<bool> {
+        self.ignore_unavailable
+    }
+}
+
+open_vocabulary! {
+    /// How a snapshot stands, as `GET /_snapshot/{repository}/{snapshot}` tells it.
+    ///
+    /// Only [`Success`](Self::Success) is complete.
+    SnapshotState {
+        /// Being taken, or being aborted.
+        InProgress = "IN_PROGRESS",
+        /// Every shard is in it.
+        Success = "SUCCESS",
+        /// Some shards are not in it.
+        Partial = "PARTIAL",
+        /// It holds nothing that can be restored.
+        Failed = "FAILED",
+        /// Written by a version that this one cannot read.
+        Incompatible = "INCOMPATIBLE",
+    }
+}
+
+/// A snapshot as the domain describes it. A listing with [`verbose(false)`](ListSnapshots::verbose) tells only name, uuid,
+/// indices and state; the rest is then `None` or empty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SnapshotInfo {
+    snapshot: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uuid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repository: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version_id: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    indices: Vec<String>,
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    data_streams: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    include_global_state: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metadata: Option<Map<String, Value>>,
+    #[serde(default)]
+    state: SnapshotState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    start_time_in_millis: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    end_time_in_millis: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    duration_in_millis: Option<i64>,
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<ShardFailure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shards: Option<ShardCounts>,
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    feature_states: Vec<FeatureState>,
+    // The readable twins of the times: named here so that they are not kept for every snapshot of a listing.
+    #[serde(default, skip_serializing)]
+    start_time: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    end_time: IgnoredAny,
+    #[serde(default, skip_serializing)]
+    duration: IgnoredAny,
+    #[serde(flatten)]
+    other: Map<String, Value>,
+}
+
+impl SnapshotInfo {
+    /// The name as the domain wrote it; `parse` makes a [`SnapshotName`](crate::SnapshotName) of it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.snapshot
+    }
+
+    /// The id, which tells two snapshots apart that had the same name one after the other.
+    #[must_use]
+    pub fn uuid(&self) -> Option<&str> {
+        self.uuid.as_deref()
+    }
+
+    /// The repository: Elasticsearch 7.14 and later.
+    #[must_use]
+    pub fn repository(&self) -> Option<&str> {
+        self.repository.as_deref()
+    }
+
+    /// The version that took it. Not always a version number: Elasticsearch 8.10 and later write ranges such as
+    /// `8.11.0-8.12.0`, and an Amazon domain of 7.10 writes `7.9.1`.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// The version as the server's own number, whose meaning differs between engines.
+    #[must_use]
+    pub fn version_id(&self) -> Option<i64> {
+        self.version_id
+    }
+
+    /// The indices in it, those of data streams included.
+    #[must_use]
+    pub fn indices(&self) -> &[String] {
+        &self.indices
+    }
+
+    /// The data streams in it.
+    #[must_use]
+    pub fn data_streams(&self) -> &[String] {
+        &self.data_streams
+    }
+
+    /// Whether the cluster state is in it.
+    #[must_use]
+    pub fn include_global_state(&self) -> Option<bool> {
+        self.include_global_state
+    }
+
+    /// What was stored with it by [`CreateSnapshot::metadata`].
+    #[must_use]
+    pub fn metadata(&self) -> Option<&Map<String, Value>> {
+        self.metadata.as_ref()
+    }
+
+    /// How it stands. The empty word if the domain does not say.
+    #[must_use]
+    pub fn state(&self) -> &SnapshotState {
+        &self.state
+    }
+
+    /// Why it failed, if the domain says so.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn start_time(&self) -> Option<SystemTime> {
+        moment(self.start_time_in_millis)
+    }
+
+    /// When it ended; `None` while it runs.
+    #[must_use]
+    pub fn end_time(&self) -> Option<SystemTime> {
+        moment(self.end_time_in_millis)
+    }
+
+    /// How long it took; `None` while it runs.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        self.end_time()?;
+        span(self.duration_in_millis)
+    }
+
+    /// The shards that are not in it, and why. Empty while it runs.
+    #[must_use]
+    pub fn failures(&self) -> &[ShardFailure] {
+        &self.failures
+    }
+
+    /// How many shards it has. All 0 while it runs, before Elasticsearch 8.
+    #[must_use]
+    pub fn shards(&self) -> Option<ShardCounts> {
+        self.shards
+    }
+
+    /// The states of features in it: Elasticsearch 7.12 and later.
+    #[must_use]
+    pub fn feature_states(&self) -> &[FeatureState] {
+        &self.feature_states
+    }
+
+    /// What else the domain said.
+    #[must_use]
+    pub fn other(&self) -> &Map<String, Value> {
+        &self.other
+    }
+
+    /// This snapshot if it is complete, that is [`Success`](SnapshotState::Success).
+    ///
+    /// # Errors
+    ///
+    /// [`Incomplete`](ErrorKind::Incomplete) for any other state, with the number of failed shards and the first reasons.
+    ///
+    /// ```
+    /// use es_snapshot::{ErrorKind, SnapshotInfo};
+    ///
+    /// let snapshot: SnapshotInfo = serde_json::from_str(r#"{"snapshot":"nightly","state":"PARTIAL"}"#).unwrap();
+    /// assert_eq!(snapshot.into_complete().unwrap_err().kind(), ErrorKind::Incomplete);
+    /// ```
+    pub fn into_complete(self) -> Result<Self, Error> {
+        if self.state == SnapshotState::Success {
+            return Ok(self);
+        }
+        Err(Error::new(ErrorKind::Incomplete, Outcome::Rejected, self.what_is_missing()))
+    }
+
+    fn what_is_missing(&self) -> String {
+        const SHOWN: usize = 3;
+        let mut text = format!(
+            "{:?} is {}",
+            self.snapshot,
+            if self.state.as_str().is_empty() { "of no state" } else { self.state.as_str() }
+        );
+        if let Some(reason) = self.reason() {
+            text = format!("{text}: {reason}");
+        }
+        if let Some(shards) = self.shards.filter(|shards| shards.failed > 0) {
+            text = format!("{text}; {} of {} shards failed", shards.failed, shards.total);
+        }
+        for failure in self.failures.iter().take(SHOWN) {
+            let shard = failure.shard_id.map(|id| format!("[{id}]")).unwrap_or_default();
+            text = format!("{text}; {}{shard}: {}", failure.index, failure.reason().unwrap_or("no reason given"));
+        }
+        match self.failures.len().checked_sub(SHOWN) {
+            None | Some(0) => text,
+            Some(more) => format!("{text}; and {more} more"),
+        }
+    }
+}
+
+/// A shard that is not in a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ShardFailure {
+    #[serde(deserialize_with = "null_as_default")]
+    index: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index_uuid: Option<String>,
+    #[serde(deserialize_with = "integer_or_text", skip_serializing_if = "Option::is_none")]
+    shard_id: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
+}
+
+impl ShardFailure {
+    /// The index.
+    #[must_use]
+    pub fn index(&self) -> &str {
+        &self.index
+    }
+
+    /// The index's id. Elasticsearch 7 and OpenSearch write its name here.
+    #[must_use]
+    pub fn index_uuid(&self) -> Option<&str> {
+        self.index_uuid.as_deref()
+    }
+
+    /// The number of the shard.
+    #[must_use]
+    pub fn shard_id(&self) -> Option<u32> {
+        self.shard_id
+    }
+
+    /// Why it failed.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// The node that was to write the shard.
+    #[must_use]
+    pub fn node_id(&self) -> Option<&str> {
+        self.node_id.as_deref()
+    }
+
+    /// The status by its name, such as `INTERNAL_SERVER_ERROR`.
+    #[must_use]
+    pub fn status(&self) -> Option<&str> {
+        self.status.as_deref()
+    }
+}
+
+/// The shards of a snapshot or a restore, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ShardCounts {
+    total: u64,
+    failed: u64,
+    successful: u64,
+}
+
+impl ShardCounts {
+    /// All of them.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.total
+    }
+
+    /// Those that failed.
+    #[must_use]
+    pub fn failed(self) -> u64 {
+        self.failed
+    }
+
+    /// Those that are done.
+    #[must_use]
+    pub fn successful(self) -> u64 {
+        self.successful
+    }
+}
+
+/// The state of a feature in a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FeatureState {
+    feature_name: String,
+    #[serde(deserialize_with = "null_as_default")]
+    indices: Vec<String>,
+}
+
+impl FeatureState {
+    /// The feature, such as `kibana`.
+    #[must_use]
+    pub fn feature_name(&self) -> &str {
+        &self.feature_name
+    }
+
+    /// Its system indices.
+    #[must_use]
+    pub fn indices(&self) -> &[String] {
+        &self.indices
+    }
+}
+
+/// The reply of `GET /_snapshot/{repository}/{snapshot}`.
+#[derive(Debug, Deserialize)]
+#[serde(from = "ListReply")]
+pub(crate) struct SnapshotList {
+    pub(crate) snapshots: Vec<SnapshotInfo>,
+    /// Errors of repositories that could not be listed: Elasticsearch 7.14 to 8.14, with HTTP 200.
+    pub(crate) failures: BTreeMap<String, Value>,
+    pub(crate) total: Option<u64>,
+    pub(crate) remaining: Option<u64>,
+    pub(crate) next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ListReply {
+    snapshots: Option<Vec<SnapshotInfo>>,
+    failures: Option<BTreeMap<String, Value>>,
+    total: Option<u64>,
+    remaining: Option<u64>,
+    next: Option<String>,
+    /// A shape that never left development builds, and is still in the published specification.
+    responses: Option<Vec<RepositoryReply>>,
+}
+
+#[derive(Deserialize)]
+struct RepositoryReply {
+    #[serde(default)]
+    repository: String,
+    snapshots: Option<Vec<SnapshotInfo>>,
+    error: Option<Value>,
+}
+
+impl From<ListReply> for SnapshotList {
+    fn from(reply: ListReply) -> Self {
+        let mut list = Self {
+            snapshots: reply.snapshots.unwrap_or_default(),
+            failures: reply.failures.unwrap_or_default(),
+            total: reply.total,
+            remaining: reply.remaining,
+            next: reply.next,
+        };
+        for response in reply.responses.into_iter().flatten() {
+            list.snapshots.extend(response.snapshots.into_iter().flatten());
+            list.failures.extend(response.error.map(|error| (response.repository, error)));
+        }
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    /// What an Amazon domain of 7.10 answered.
+    const FINISHED: &str = r#"{"snapshots":[{"snapshot":"my-first-snapshot","uuid":"lw31y3buT1iJyV-09Gy85Q","version_id":7090199,"version":"7.9.1",
+        "indices":["movies",".kibana_1"],"data_streams":[],"include_global_state":true,"state":"SUCCESS","start_time":"2021-06-04T07:43:34.170Z",
+        "start_time_in_millis":1622792614170,"end_time":"2021-06-04T07:43:34.770Z","end_time_in_millis":1622792614770,"duration_in_millis":600,
+        "failures":[],"shards":{"total":6,"failed":0,"successful":6}}]}"#;
+
+    const RUNNING: &str = r#"{"snapshots":[{"snapshot":"s1","uuid":"bT3","version_id":7100299,"version":"7.10.2","indices":["logs"],"data_streams":[],
+        "include_global_state":true,"state":"IN_PROGRESS","start_time":"2024-05-01T10:00:00.123Z","start_time_in_millis":1714557600123,
+        "end_time":"1970-01-01T00:00:00.000Z","end_time_in_millis":0,"duration_in_millis":0,"failures":[],
+        "shards":{"total":0,"failed":0,"successful":0}}]}"#;
+
+    const PARTIAL: &str = r#"{"snapshot":"s2","state":"PARTIAL","shards":{"total":5,"failed":4,"successful":1},"failures":[
+        {"index":"logs","index_uuid":"logs","shard_id":1,"reason":"disk full","node_id":"n1","status":"INTERNAL_SERVER_ERROR"},
+        {"index":"logs","shard_id":"2","reason":null,"status":"INTERNAL_SERVER_ERROR"},{"index":"a"},{"index":"b"}]}"#;
+
+    fn list(reply: &str) -> SnapshotList {
+        serde_json::from_str(reply).unwrap()
+    }
+
+    fn millis(millis: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_finished_snapshot_is_read_to_the_last_field() {
+        let reply = list(FINISHED);
+        let snapshot = &reply.snapshots[0];
+        assert_eq!(snapshot.name(), "my-first-snapshot");
+        assert_eq!(snapshot.uuid(), Some("lw31y3buT1iJyV-09Gy85Q"));
+        assert_eq!((snapshot.version(), snapshot.version_id()), (Some("7.9.1"), Some(7_090_199)));
+        assert_eq!(snapshot.indices(), ["movies", ".kibana_1"]);
+        assert!(snapshot.data_streams().is_empty());
+        assert_eq!(snapshot.include_global_state(), Some(true));
+        assert_eq!(snapshot.state(), &SnapshotState::Success);
+        assert_eq!(snapshot.start_time(), Some(millis(1_622_792_614_170)));
+        assert_eq!(snapshot.end_time(), Some(millis(1_622_792_614_770)));
+        assert_eq!(snapshot.duration(), Some(Duration::from_millis(600)));
+        assert!(snapshot.failures().is_empty());
+        assert_eq!(snapshot.shards(), Some(ShardCounts { total: 6, failed: 0, successful: 6 }));
+        assert!(snapshot.other().is_empty());
+        assert!(snapshot.metadata().is_none() && snapshot.reason().is_none() && snapshot.repository().is_none());
+    }
+
+    #[test]
+    fn a_running_snapshot_has_neither_end_nor_duration() {
+        let reply = list(RUNNING);
+        let snapshot = &reply.snapshots[0];
+        assert_eq!(snapshot.state(), &SnapshotState::InProgress);
+        assert_eq!(snapshot.start_time(), Some(millis(1_714_557_600_123)));
+        assert_eq!((snapshot.end_time(), snapshot.duration()), (None, None));
+    }
+
+    #[test]
+    fn a_terse_listing_is_enough() {
+        let reply =
+            list(r#"{"snapshots":[{"snapshot":"s0","uuid":"aa","indices":["logs"],"data_streams":[],"state":"SUCCESS"}]}"#);
+        let snapshot = &reply.snapshots[0];
+        assert_eq!((snapshot.state(), snapshot.shards()), (&SnapshotState::Success, None));
+        assert_eq!((snapshot.start_time(), snapshot.duration()), (None, None));
+    }
+
+    #[test]
+    fn a_reply_of_elasticsearch_8_is_read_with_its_additions() {
+        let reply = list(
+            r#"{"snapshots":[{"snapshot":"s","uuid":"u","repository":"r","version_id":8505000,"version":"8.11.0-8.12.0","indices":[],"data_streams":["d"],
+            "feature_states":[{"feature_name":"kibana","indices":[".kibana_1"]}],"metadata":{"policy":"nightly"},"state":"PAUSED","index_details":{}}],
+            "total":3,"remaining":2,"next":"c3Vy"}"#,
+        );
+        let snapshot = &reply.snapshots[0];
+        assert_eq!((snapshot.repository(), snapshot.data_streams()), (Some("r"), &["d".to_owned()][..]));
+        assert_eq!(snapshot.feature_states()[0].feature_name(), "kibana");
+        assert_eq!(snapshot.feature_states()[0].indices(), [".kibana_1"]);
+        assert_eq!(snapshot.metadata().and_then(|metadata| metadata.get("policy")), Some(&json!("nightly")));
+        assert_eq!(snapshot.state(), &SnapshotState::Other("PAUSED".into()));
+        assert_eq!(snapshot.other().get("index_details"), Some(&json!({})));
+        assert_eq!((reply.total, reply.remaining, reply.next.as_deref()), (Some(3), Some(2), Some("c3Vy")));
+    }
+
+    #[test]
+    fn only_the_name_is_needed_and_null_is_absent() {
+        let snapshot: SnapshotInfo = serde_json::from_str(
+            r#"{"snapshot":"Odd Name","state":null,"indices":null,"failures":null,"shards":null,"uuid":null,"metadata":null,"end_time_in_millis":null}"#,
+        )
+        .unwrap();
+        let bare: SnapshotInfo = serde_json::from_str(r#"{"snapshot":"Odd Name"}"#).unwrap();
+        assert_eq!(snapshot, bare);
+        assert_eq!(bare.name(), "Odd Name");
+        assert_eq!(bare.state().as_str(), "");
+    }
+
+    #[test]
+    fn failures_of_repositories_are_kept_in_both_shapes() {
+        let multi = list(r#"{"snapshots":[],"failures":{"r":{"type":"repository_exception"}}}"#);
+        assert!(multi.failures.contains_key("r"));
+        let responses =
+            list(r#"{"responses":[{"repository":"a","snapshots":[{"snapshot":"s"}]},{"repository":"b","error":{"type":"x"}}]}"#);
+        assert_eq!(responses.snapshots[0].name(), "s");
+        assert_eq!(responses.failures.get("b"), Some(&json!({"type": "x"})));
+    }
+
+    #[test]
+    fn failed_shards_are_told_one_by_one() {
+        let snapshot: SnapshotInfo = serde_json::from_str(PARTIAL).unwrap();
+        let [first, second, ..] = snapshot.failures() else { panic!("{snapshot:?}") };
+        assert_eq!((first.index(), first.shard_id(), first.reason()), ("logs", Some(1), Some("disk full")));
+        assert_eq!(
+            (first.node_id(), first.index_uuid(), first.status()),
+            (Some("n1"), Some("logs"), Some("INTERNAL_SERVER_ERROR"))
+        );
+        assert_eq!((second.shard_id(), second.reason()), (Some(2), None));
+    }
+
+    #[test]
+    fn only_success_is_complete() {
+        for state in ["IN_PROGRESS", "PARTIAL", "FAILED", "INCOMPATIBLE", "PAUSED", ""] {
+            let snapshot: SnapshotInfo = serde_json::from_value(json!({"snapshot": "s", "state": state})).unwrap();
+            let error = snapshot.into_complete().unwrap_err();
+            assert_eq!((error.kind(), error.outcome()), (ErrorKind::Incomplete, Outcome::Rejected), "{state}");
+        }
+        let [snapshot] = <[SnapshotInfo; 1]>::try_from(list(FINISHED).snapshots).unwrap();
+        assert!(snapshot.into_complete().is_ok());
+    }
+
+    #[test]
+    fn an_incomplete_snapshot_names_state_and_failed_shards() {
+        let snapshot: SnapshotInfo = serde_json::from_str(PARTIAL).unwrap();
+        assert_eq!(
+            snapshot.into_complete().unwrap_err().to_string(),
+            r#"snapshot is not complete: "s2" is PARTIAL; 4 of 5 shards failed; logs[1]: disk full; logs[2]: no reason given; a: no reason given; and 1 more"#
+        );
+    }
+
+    #[test]
+    fn both_answers_to_a_creation_are_read() {
+        assert_eq!(serde_json::from_str::<CreatedSnapshot>(r#"{"accepted":true}"#).unwrap(), CreatedSnapshot::Accepted);
+        let finished: CreatedSnapshot = serde_json::from_str(&format!(r#"{{"snapshot":{PARTIAL}}}"#)).unwrap();
+        assert!(matches!(finished, CreatedSnapshot::Finished(snapshot) if snapshot.state() == &SnapshotState::Partial));
+        assert!(serde_json::from_str::<CreatedSnapshot>("{}").is_err());
+        assert!(serde_json::from_str::<CreatedSnapshot>(r#"{"accepted":false}"#).is_err());
+    }
+
+    #[test]
+    fn only_what_was_set_is_sent() {
+        let options = CreateSnapshot::new()
+            .indices(["movies", "-.kibana*"])
+            .expand_wildcards([ExpandWildcards::Open, ExpandWildcards::Hidden])
+            .ignore_unavailable(true)
+            .include_global_state(false)
+            .partial(false)
+            .feature_states(["none"])
+            .metadata(Map::from_iter([("by".to_owned(), json!("ops"))]));
+        let body = serde_json::to_value(&options).unwrap();
+        assert_eq!(
+            body,
+            json!({"indices": ["movies", "-.kibana*"], "expand_wildcards": ["open", "hidden"], "ignore_unavailable": true,
+                   "include_global_state": false, "partial": false, "feature_states": ["none"], "metadata": {"by": "ops"}})
+        );
+        assert_eq!(serde_json::from_value::<CreateSnapshot>(body).unwrap(), options);
+        options.validate().unwrap();
+    }
+
+    #[test]
+    fn an_odd_index_pattern_is_refused_before_sending() {
+        for pattern in ["a,b", "", "_all", "a b"] {
+            assert!(CreateSnapshot::new().indices([pattern]).validate().is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn metadata_may_have_1024_bytes_and_no_more() {
+        let options = |length| CreateSnapshot::new().metadata(Map::from_iter([("k".to_owned(), json!("x".repeat(length)))]));
+        assert!(options(1016).validate().is_ok());
+        assert!(options(1017).validate().is_err());
+    }
+
+    fn arbitrary_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[A-Z_a-z0-9]{0,6}".prop_map(Value::from),
+        ];
+        let key = "snapshots?|state|indices|shards|failures|total|responses|start_time_in_millis|end_time_in_millis|duration_in_millis|shard_id|[a-z]{1,3}";
+        leaf.prop_recursive(4, 32, 6, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::btree_map(key, inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn reading_any_json_and_asking_for_everything_never_panics(value in arbitrary_json()) {
+            let mut named = value.clone();
+            if let Value::Object(map) = &mut named {
+                map.insert("snapshot".to_owned(), json!("s"));
+            }
+            if let Ok(snapshot) = serde_json::from_value::<SnapshotInfo>(named) {
+                let _ = (snapshot.start_time(), snapshot.end_time(), snapshot.duration(), snapshot.into_complete());
+            }
+            let _ = serde_json::from_value::<SnapshotList>(value.clone());
+            let _ = serde_json::from_value::<CreatedSnapshot>(value);
+        }
+
+        #[test]
+        fn a_snapshot_survives_being_written_and_read(
+            name in ".{0,8}",
+            state in "IN_PROGRESS|SUCCESS|[A-Z]{0,4}",
+            times in any::<(Option<i64>, Option<i64>, Option<i64>)>(),
+            indices in proptest::collection::vec("[a-z]{1,4}", 0..3),
+            shard in any::<Option<u32>>(),
+            extra in any::<bool>(),
+        ) {
+            let snapshot: SnapshotInfo = serde_json::from_value(json!({"snapshot": name, "state": state, "start_time_in_millis": times.0,
+                "end_time_in_millis": times.1, "duration_in_millis": times.2, "start_time": "2024", "indices": indices,
+                "failures": [{"index": "i", "shard_id": shard}], "pinned_timestamp": extra})).unwrap();
+            let again: SnapshotInfo = serde_json::from_value(serde_json::to_value(&snapshot).unwrap()).unwrap();
+            prop_assert_eq!(again, snapshot);
+        }
+    }
+}
