@@ -325,11 +325,11 @@ mod tests {
         let shards = status.shards();
         assert_eq!((shards.started(), shards.done(), shards.total()), (1, 2, 3));
         assert_eq!((shards.initializing(), shards.finalizing(), shards.failed()), (0, 0, 0));
-        let stats = status.stats();
-        assert_eq!((stats.incremental().files(), stats.incremental().size()), (Some(10), Some(4096.into())));
-        assert_eq!((stats.processed().files(), stats.total().files()), (Some(4), Some(20)));
-        assert_eq!(stats.start_time(), Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_714_557_600_123)));
-        assert_eq!(stats.elapsed(), Some(Duration::from_millis(842)));
+        let work = status.stats();
+        assert_eq!((work.incremental().files(), work.incremental().size()), (Some(10), Some(4096.into())));
+        assert_eq!((work.processed().files(), work.total().files()), (Some(4), Some(20)));
+        assert_eq!(work.start_time(), Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_714_557_600_123)));
+        assert_eq!(work.elapsed(), Some(Duration::from_millis(842)));
     }
 
     #[test]
