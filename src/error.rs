@@ -727,6 +727,15 @@ fn plain(text: &str) -> String {
     out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Text from outside as an error shows it: escaped, and cut to a length that a log can bear.
+pub(crate) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 64;
+    match text.char_indices().nth(SHOWN) {
+        Some((cut, _)) => format!("{:?}…", text.get(..cut).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
 fn excerpt(text: &str) -> String {
     if text.len() <= EXCERPT {
         return text.to_owned();
@@ -853,5 +862,11 @@ mod tests {
     fn a_long_text_is_cut_on_a_character() {
         let text = "ü".repeat(EXCERPT);
         assert!(parse(500, &text).reason().len() <= EXCERPT + 3);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_escaped_in_errors() {
+        let shown = quoted(&format!("a\n{}", "ü".repeat(500)));
+        assert!(shown.starts_with("\"a\\n") && shown.chars().count() < 80, "{shown}");
     }
 }

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::error::Error;
-use crate::units::{ByteSize, null_as_default, quoted, scalar_text};
+use crate::error::{Error, quoted};
+use crate::units::{ByteSize, null_as_default, scalar_text};
 
 /// Settings that are stored and do nothing, and what was meant: the server accepts every unknown key.
 const MISTAKEN_KEYS: [(&str, &str); 2] = [("iam_role_arn", "role_arn"), ("read_only", "readonly")];

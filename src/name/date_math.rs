@@ -11,8 +11,7 @@ use jiff::{SignedDuration, Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{SnapshotName, check_snapshot};
-use crate::error::Error;
-use crate::units::quoted;
+use crate::error::{Error, quoted};
 
 /// A snapshot name with date math, such as `<nightly-{now/d}>`.
 ///

@@ -12,8 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use date_math::DateMathName;
 
-use crate::error::Error;
-use crate::units::quoted;
+use crate::error::{Error, quoted};
 
 /// The longest name in bytes: what file systems allow, and what the server allows for indices.
 const MAX_BYTES: usize = 255;
