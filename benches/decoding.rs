@@ -13,17 +13,14 @@ fn main() {
 struct Listing(Bytes);
 
 impl Transport for Listing {
-    fn call<'a>(
-        &'a self,
-        _: Request<Bytes>,
-        _: &'a ConnectTarget,
-    ) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
+    fn call<'a>(&'a self, _: Request<Bytes>, _: &'a ConnectTarget) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
         Box::pin(std::future::ready(Ok(Response::new(Body::from(self.0.clone())))))
     }
 }
 
 fn listing(snapshots: usize) -> Bytes {
-    let indices: Vec<String> = (0..20).map(|number| format!(".ds-logs-nginx.access-default-2024.05.{number:02}-000001")).collect();
+    let indices: Vec<String> =
+        (0..20).map(|number| format!(".ds-logs-nginx.access-default-2024.05.{number:02}-000001")).collect();
     let snapshots: Vec<_> = (0..snapshots)
         .map(|number| {
             json!({

@@ -1,7 +1,7 @@
 //! Building, signing and "sending" one registration over a transport that answers by itself.
 
-use bytes::Bytes;
 use aws_credential_types::Credentials;
+use bytes::Bytes;
 use es_snapshot::{Body, BoxFuture, ConnectTarget, RepositoryName, S3Settings, SnapshotClient, Transport, TransportError};
 use http::{Request, Response};
 
@@ -13,11 +13,7 @@ fn main() {
 struct Acknowledge;
 
 impl Transport for Acknowledge {
-    fn call<'a>(
-        &'a self,
-        _: Request<Bytes>,
-        _: &'a ConnectTarget,
-    ) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
+    fn call<'a>(&'a self, _: Request<Bytes>, _: &'a ConnectTarget) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
         Box::pin(std::future::ready(Ok(Response::new(Body::from(r#"{"acknowledged":true}"#)))))
     }
 }

@@ -549,7 +549,17 @@ struct Inner {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, outcome: Outcome, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, outcome, operation: None, attempts: 0, message: message.into(), garbled: false, lasting: false, server: None, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            outcome,
+            operation: None,
+            attempts: 0,
+            message: message.into(),
+            garbled: false,
+            lasting: false,
+            server: None,
+            source: None,
+        }))
     }
 
     /// An argument that is refused before anything is sent.
@@ -756,6 +766,15 @@ fn plain(text: &str) -> String {
     out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Text from outside as an error shows it: escaped, and cut to a length that a log can bear.
+pub(crate) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 64;
+    match text.char_indices().nth(SHOWN) {
+        Some((cut, _)) => format!("{:?}…", text.get(..cut).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
 fn excerpt(text: &str) -> String {
     if text.len() <= EXCERPT {
         return text.to_owned();
@@ -882,5 +901,11 @@ mod tests {
     fn a_long_text_is_cut_on_a_character() {
         let text = "ü".repeat(EXCERPT);
         assert!(parse(500, &text).reason().len() <= EXCERPT + 3);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_escaped_in_errors() {
+        let shown = quoted(&format!("a\n{}", "ü".repeat(500)));
+        assert!(shown.starts_with("\"a\\n") && shown.chars().count() < 80, "{shown}");
     }
 }

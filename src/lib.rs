@@ -1,4 +1,5 @@
-//! Typed async client for Elasticsearch and OpenSearch snapshots.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod auth;
 mod client;
@@ -29,8 +30,22 @@ pub use client::{RawReply, RawRequest, ServerInfo, SnapshotClient};
 pub use clock::{BoxFuture, Clock, SystemClock};
 pub use endpoint::ConnectTarget;
 pub use error::{Error, ErrorKind, ErrorType, Operation, Outcome, ServerError, ServerLayer};
+pub use name::{DateMathName, IndexName, IndexPattern, RepositoryName, SnapshotName, SnapshotPattern};
 pub use pipeline::Timeouts;
+pub use repository::{
+    Acknowledged, CleanUp, FsSettings, OtherSettings, Repository, RepositorySettings, RoleArn, S3Location, S3Settings,
+    UrlSettings, VerifiedNode,
+};
+pub use restore::{RecoveryStage, RecoveryType, RestoreSnapshot, RestoreSummary, ShardRecovery, StartedRestore};
 pub use retry::RetryPolicy;
+pub use snapshot::{
+    CreateSnapshot, CreatedSnapshot, ExpandWildcards, FeatureState, ListSnapshots, ShardCounts, ShardFailure, SnapshotInfo,
+    SnapshotState,
+};
+pub use status::{
+    FileStats, IndexStatus, ShardStage, ShardStageCounts, ShardStatus, SnapshotStats, SnapshotStatus, SnapshotStatusState,
+};
 #[cfg(feature = "hyper")]
 pub use transport::hyper::{HyperTransport, HyperTransportBuilder, TrustRoots};
 pub use transport::{Body, Transport, TransportError};
+pub use units::ByteSize;

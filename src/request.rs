@@ -135,7 +135,8 @@ pub(crate) fn get_snapshot(repository: &RepositoryName, name: &SnapshotName) -> 
 
 pub(crate) fn list_snapshots(repository: &RepositoryName, options: &ListSnapshots) -> Request {
     // A comma is encoded like the rest: the engine splits lists after decoding.
-    let pattern = options.get_pattern().map_or_else(|| "_all".to_owned(), |pattern| pattern.parts().collect::<Vec<_>>().join(","));
+    let pattern =
+        options.get_pattern().map_or_else(|| "_all".to_owned(), |pattern| pattern.parts().collect::<Vec<_>>().join(","));
     let mut target = Target::new(&["_snapshot", repository.as_str(), &pattern]);
     for (name, value) in [("verbose", options.get_verbose()), ("ignore_unavailable", options.get_ignore_unavailable())] {
         if let Some(value) = value {

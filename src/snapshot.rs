@@ -580,18 +580,12 @@ pub(crate) struct SnapshotList {
     pub(crate) snapshots: Vec<SnapshotInfo>,
     /// Errors of repositories that could not be listed: Elasticsearch 7.14 to 8.14, with HTTP 200.
     pub(crate) failures: BTreeMap<String, Value>,
-    pub(crate) total: Option<u64>,
-    pub(crate) remaining: Option<u64>,
-    pub(crate) next: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct ListReply {
     snapshots: Option<Vec<SnapshotInfo>>,
     failures: Option<BTreeMap<String, Value>>,
-    total: Option<u64>,
-    remaining: Option<u64>,
-    next: Option<String>,
     /// A shape that never left development builds, and is still in the published specification.
     responses: Option<Vec<RepositoryReply>>,
 }
@@ -606,13 +600,7 @@ struct RepositoryReply {
 
 impl From<ListReply> for SnapshotList {
     fn from(reply: ListReply) -> Self {
-        let mut list = Self {
-            snapshots: reply.snapshots.unwrap_or_default(),
-            failures: reply.failures.unwrap_or_default(),
-            total: reply.total,
-            remaining: reply.remaining,
-            next: reply.next,
-        };
+        let mut list = Self { snapshots: reply.snapshots.unwrap_or_default(), failures: reply.failures.unwrap_or_default() };
         for response in reply.responses.into_iter().flatten() {
             list.snapshots.extend(response.snapshots.into_iter().flatten());
             list.failures.extend(response.error.map(|error| (response.repository, error)));

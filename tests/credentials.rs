@@ -60,7 +60,13 @@ impl Provider {
             None => LIFE,
         };
         let expiry = self.clock.wall() + life;
-        Ok(Credentials::new(format!("AKID{number}"), format!("secret{number}"), Some(format!("token{number}")), Some(expiry), "test"))
+        Ok(Credentials::new(
+            format!("AKID{number}"),
+            format!("secret{number}"),
+            Some(format!("token{number}")),
+            Some(expiry),
+            "test",
+        ))
     }
 }
 
@@ -218,7 +224,8 @@ async fn key_secret_and_token_are_of_one_refresh() {
 
 #[test]
 fn the_cache_shows_nothing_of_what_it_holds() {
-    let cache = CredentialCache::new(Credentials::new("AKIDCANARY", "secretcanary", Some("tokencanary".to_owned()), None, "test"));
+    let cache =
+        CredentialCache::new(Credentials::new("AKIDCANARY", "secretcanary", Some("tokencanary".to_owned()), None, "test"));
     let shown = format!("{cache:?}");
     assert!(!shown.to_lowercase().contains("canary"), "{shown}");
 }

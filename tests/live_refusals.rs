@@ -52,7 +52,8 @@ fn a_wrong_secret(live: Arc<Live>) -> Outcome {
 
 fn a_wrong_region(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
-        let client = SnapshotClient::builder(live.given("endpoint")).region("eu-north-1").credentials(live.credentials()).build()?;
+        let client =
+            SnapshotClient::builder(live.given("endpoint")).region("eu-north-1").credentials(live.credentials()).build()?;
 
         assert_eq!(refused(client.list_repositories().await).kind(), ErrorKind::Signature);
         Ok(())

@@ -78,12 +78,8 @@ async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Er
     let restored = format!("restored-{index}").parse()?;
     let options = RestoreSnapshot::new().indices([index.as_str()]).rename("(.+)", "restored-$1");
     client.restore_snapshot(&repository, &name, &options).await?;
-    let report = client
-        .wait_for_restore(&repository, &name)
-        .indices([restored])
-        .within(Duration::from_secs(60))
-        .await?
-        .into_complete()?;
+    let report =
+        client.wait_for_restore(&repository, &name).indices([restored]).within(Duration::from_secs(60)).await?.into_complete()?;
     assert_eq!((report.indices(), report.shards_total()), ([format!("restored-{index}")].as_slice(), 2));
     let count = live.node().raw(RawRequest::get([format!("restored-{index}"), "_count".to_owned()])).await?;
     assert_eq!(count.body()["count"], 20);
@@ -209,10 +205,10 @@ fn a_partial_snapshot(live: Arc<Live>) -> Outcome {
 
         drop(failing);
         assert_eq!(*snapshot.state(), SnapshotState::Partial);
-        assert_eq!(snapshot.failures().iter().map(|failure| (failure.index(), failure.shard_id())).collect::<Vec<_>>(), [(
-            index.as_str(),
-            Some(1)
-        )]);
+        assert_eq!(
+            snapshot.failures().iter().map(|failure| (failure.index(), failure.shard_id())).collect::<Vec<_>>(),
+            [(index.as_str(), Some(1))]
+        );
         let error = refused(snapshot.into_complete());
         assert_eq!(error.kind(), ErrorKind::Incomplete);
         assert!(error.to_string().contains("PARTIAL"), "{error}");

@@ -6,9 +6,7 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use es_snapshot::testing::ManualClock;
-use es_snapshot::{
-    Body, BoxFuture, ConnectTarget, RawRequest, RetryPolicy, SnapshotClient, Transport, TransportError,
-};
+use es_snapshot::{Body, BoxFuture, ConnectTarget, RawRequest, RetryPolicy, SnapshotClient, Transport, TransportError};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{Method, Request, Response};
 use proptest::prelude::*;
@@ -90,10 +88,9 @@ fn signature(request: &Request<Bytes>, secret: &str, region: &str) -> String {
 }
 
 fn segment() -> impl Strategy<Value = String> {
-    prop_oneof!["[a-zA-Z0-9_.~-]{1,10}", "[ -~]{1,10}", any::<String>()]
-        .prop_filter("refused", |text| {
-            !matches!(text.as_str(), "" | "." | "..") && !text.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | '%'))
-        })
+    prop_oneof!["[a-zA-Z0-9_.~-]{1,10}", "[ -~]{1,10}", any::<String>()].prop_filter("refused", |text| {
+        !matches!(text.as_str(), "" | "." | "..") && !text.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | '%'))
+    })
 }
 
 fn body() -> impl Strategy<Value = Option<Value>> {

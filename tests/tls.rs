@@ -49,7 +49,8 @@ struct Seen {
 async fn server(authority: &Authority, asks_for_certificate: bool) -> (SocketAddr, Arc<Mutex<Vec<Seen>>>) {
     let (certificate, key) = authority.issue(HOST, ExtendedKeyUsagePurpose::ServerAuth);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
+    let builder =
+        rustls::ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
     let builder = if asks_for_certificate {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();

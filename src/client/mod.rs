@@ -8,11 +8,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::builder::SnapshotClientBuilder;
 use crate::client::wait::{WaitForRestore, WaitForSnapshot};
-use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::error::{Error, ErrorKind, Operation, Outcome, ServerError};
 use crate::name::{DateMathName, IndexName, RepositoryName, SnapshotName};
 use crate::pipeline::{self, CallOptions, Core, Timeouts};
 use crate::repository::{Acknowledged, CleanUp, Repository, RepositoryMap, RepositorySettings, VerifiedNode, VerifiedNodes};
@@ -20,7 +20,7 @@ use crate::request::{self, Request};
 use crate::restore::{RecoveryMap, RestoreSnapshot, ShardRecovery, StartedRestore};
 use crate::retry::RetryPolicy;
 use crate::snapshot::{CreateSnapshot, CreatedSnapshot, ListSnapshots, SnapshotInfo, SnapshotList};
-use crate::status::{SnapshotStatus, StatusList};
+use crate::status::{SnapshotStatus, SnapshotStatusList};
 
 /// A client of one domain or cluster.
 ///
@@ -303,9 +303,8 @@ impl SnapshotClient {
     pub async fn get_snapshot(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<SnapshotInfo, Error> {
         let request = request::get_snapshot(repository, name);
         pipeline::call_with(&self.core, &self.options, &request, |reply| {
-            let list: SnapshotList = pipeline::decode(&reply.body)?;
-            let found = list.into_snapshots()?.into_iter().find(|found| found.name() == name.as_str());
-            found.ok_or_else(|| {
+            let mut found = snapshots(pipeline::decode(&reply.body)?)?.into_iter();
+            found.find(|found| found.name() == name.as_str()).ok_or_else(|| {
                 Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain the snapshot that was asked for")
             })
         })
@@ -320,10 +319,7 @@ impl SnapshotClient {
     /// pattern, that matches nothing.
     pub async fn list_snapshots(&self, repository: &RepositoryName, options: &ListSnapshots) -> Result<Vec<SnapshotInfo>, Error> {
         let request = request::list_snapshots(repository, options);
-        pipeline::call_with(&self.core, &self.options, &request, |reply| {
-            pipeline::decode::<SnapshotList>(&reply.body)?.into_snapshots()
-        })
-        .await
+        pipeline::call_with(&self.core, &self.options, &request, |reply| snapshots(pipeline::decode(&reply.body)?)).await
     }
 
     /// Deletes one snapshot (`DELETE /_snapshot/{repository}/{snapshot}`), aborting it if it runs.
@@ -380,8 +376,8 @@ impl SnapshotClient {
     pub async fn snapshot_status(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<SnapshotStatus, Error> {
         let request = request::snapshot_status(repository, name);
         pipeline::call_with(&self.core, &self.options, &request, |reply| {
-            let list: StatusList = pipeline::decode(&reply.body)?;
-            list.into_vec().into_iter().find(|found| found.name() == name.as_str()).ok_or_else(|| {
+            let list: SnapshotStatusList = pipeline::decode(&reply.body)?;
+            list.snapshots.into_iter().find(|found| found.name() == name.as_str()).ok_or_else(|| {
                 Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain the snapshot that was asked for")
             })
         })
@@ -394,8 +390,8 @@ impl SnapshotClient {
     ///
     /// [`ErrorKind::NotAllowed`] on Amazon domains of Elasticsearch 5.3 and before, unless a repository is given.
     pub async fn running_snapshots(&self, repository: Option<&RepositoryName>) -> Result<Vec<SnapshotStatus>, Error> {
-        let list: StatusList = self.call(&request::running_snapshots(repository)).await?;
-        Ok(list.into_vec())
+        let list: SnapshotStatusList = self.call(&request::running_snapshots(repository)).await?;
+        Ok(list.snapshots)
     }
 
     /// The recoveries of the shards of these indices, or of all (`GET /_recovery`): how far restores are.
@@ -405,7 +401,7 @@ impl SnapshotClient {
     /// [`ErrorKind::IndexMissing`] if a named index does not exist.
     pub async fn recovery(&self, indices: &[IndexName]) -> Result<Vec<ShardRecovery>, Error> {
         let map: RecoveryMap = self.call(&request::recovery(indices)).await?;
-        Ok(map.into_vec())
+        Ok(map.0)
     }
 
     /// Waits until a snapshot has ended; see [`WaitForSnapshot`].
@@ -451,6 +447,17 @@ impl SnapshotClient {
 
     async fn call<T: serde::de::DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
         pipeline::call(&self.core, &self.options, request).await
+    }
+}
+
+/// The snapshots of a listing; Elasticsearch 7.14 to 8.14 tell a failed repository under HTTP 200.
+fn snapshots(list: SnapshotList) -> Result<Vec<SnapshotInfo>, Error> {
+    match list.failures.into_iter().next() {
+        None => Ok(list.snapshots),
+        Some((_, failure)) => {
+            let body = json!({"error": failure}).to_string();
+            Err(Error::from_server(ServerError::parse(200, body.as_bytes(), None, &[])))
+        }
     }
 }
 

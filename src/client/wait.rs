@@ -15,7 +15,7 @@ use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::request;
-use crate::restore::{RecoveryType, ShardRecovery, ShardRow};
+use crate::restore::{RecoveryStage, RecoveryType, ShardRecovery, ShardRow};
 use crate::retry::RetryPolicy;
 use crate::snapshot::{SnapshotInfo, SnapshotState};
 use crate::status::{FileStats, SnapshotStatus};
@@ -648,9 +648,9 @@ pub(crate) fn restored_indices(
     let failed = format!("failed to restore snapshot [{name}/");
     let by_row = rows
         .iter()
-        .filter(|row| row.is_primary())
-        .filter(|row| row.details().is_some_and(|details| details == waiting || details.contains(&failed)))
-        .map(|row| row.index().to_owned());
+        .filter(|row| row.prirep == "p")
+        .filter(|row| row.unassigned_details.as_ref().is_some_and(|details| *details == waiting || details.contains(&failed)))
+        .map(|row| row.index.clone());
     let by_recovery = recoveries.iter().filter(|shard| comes_from(shard, repository, name)).map(|shard| shard.index().to_owned());
     by_row.chain(by_recovery).collect()
 }
@@ -678,22 +678,22 @@ fn view(
 ) -> View {
     let recoveries: BTreeMap<(&str, u32), &ShardRecovery> = recoveries
         .iter()
-        .filter(|shard| shard.is_primary() && indices.contains(shard.index()))
-        .map(|shard| ((shard.index(), shard.shard()), shard))
+        .filter(|shard| shard.primary() && indices.contains(shard.index()))
+        .filter_map(|shard| Some(((shard.index(), shard.shard()?), shard)))
         .collect();
     let mut view = View::default();
     for shard in recoveries.values() {
-        view.counts.bytes_total += shard.bytes_total();
-        view.counts.bytes_done += shard.bytes_recovered();
-        view.counts.files_total += shard.files_total();
-        view.counts.files_done += shard.files_recovered();
+        view.counts.bytes_total += shard.total_size().map_or(0, ByteSize::bytes);
+        view.counts.bytes_done += shard.recovered_size().map_or(0, ByteSize::bytes);
+        view.counts.files_total += shard.total_files().unwrap_or(0);
+        view.counts.files_done += shard.recovered_files().unwrap_or(0);
     }
     // Without rows, what has a recovery is all there is to see.
     let primaries: BTreeMap<(&str, u32), Option<&ShardRow>> = match rows {
         Some(rows) => rows
             .iter()
-            .filter(|row| row.is_primary() && indices.contains(row.index()))
-            .filter_map(|row| Some(((row.index(), row.shard()?), Some(row))))
+            .filter(|row| row.prirep == "p" && indices.contains(&row.index))
+            .filter_map(|row| Some(((row.index.as_str(), row.shard?), Some(row))))
             .collect(),
         None => recoveries.keys().map(|&key| (key, None)).collect(),
     };
@@ -730,18 +730,16 @@ fn judge(
     repository: &RepositoryName,
     name: &SnapshotName,
 ) -> Judgement {
-    let state = row.map(ShardRow::state);
-    if state == Some("UNASSIGNED") {
-        let reason = row.and_then(ShardRow::reason).unwrap_or_default();
-        return if reason == "ALLOCATION_FAILED" {
-            Judgement::Failed(row.and_then(ShardRow::details).unwrap_or("failed").to_owned())
+    if let Some(row) = row.filter(|row| row.state == "UNASSIGNED") {
+        return if row.unassigned_reason.as_deref() == Some("ALLOCATION_FAILED") {
+            Judgement::Failed(row.unassigned_details.clone().unwrap_or_else(|| "failed".to_owned()))
         } else {
             Judgement::Pending
         };
     }
-    let started = match state {
-        Some(state) => matches!(state, "STARTED" | "RELOCATING"),
-        None => recovery.is_some_and(ShardRecovery::is_done),
+    let started = match row {
+        Some(row) => matches!(row.state.as_str(), "STARTED" | "RELOCATING"),
+        None => recovery.is_some_and(|shard| *shard.stage() == RecoveryStage::Done),
     };
     if !started {
         return Judgement::Pending;
