@@ -111,15 +111,14 @@ impl Endpoint {
             return refuse(&format!("{text:?} has a host with a character that no host name has"));
         }
         let own_port = if https { 443 } else { 80 };
-        let port = match authority.port() {
-            None => own_port,
-            Some(port) if port.as_u16() != 0 => port.as_u16(),
-            Some(_) => return refuse(&format!("{text:?} has port 0")),
+        // Not by the parser's own port, which is absent for one that is out of range.
+        let port = match authority.as_str().strip_prefix(authority.host()).unwrap_or_default() {
+            "" => own_port,
+            text_port => match text_port.strip_prefix(':').and_then(|port| port.parse().ok()) {
+                Some(port) if port != 0 => port,
+                _ => return refuse(&format!("{text:?} has a port that is no number from 1 to 65535")),
+            },
         };
-        // `host:` parses, and would be signed with the colon.
-        if authority.as_str().ends_with(':') {
-            return refuse(&format!("{text:?} has a colon without a port"));
-        }
         let prefix = prefix(uri.path()).map_err(|why| Error::invalid(format!("endpoint {text:?} {why}")))?;
         let region = amazon_region(bare_host)?;
         Ok(Self {

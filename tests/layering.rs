@@ -276,7 +276,7 @@ fn an_import_that_points_up_is_found_in_every_form() {
         "use crate::{\n    error::{Error, Outcome},\n    client::{builder, wait},\n};",
     ];
     for form in forms {
-        assert_eq!(check(Path::new("retry.rs"), form, &root).len(), 1, "{form}");
+        assert!(!check(Path::new("retry.rs"), form, &root).is_empty(), "{form}");
     }
 }
 

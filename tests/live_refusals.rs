@@ -1,5 +1,6 @@
 //! What a real domain refuses, and which kind of error that is.
 
+#[allow(dead_code, reason = "each of the live suites uses a part of it")]
 #[path = "support/live.rs"]
 mod live;
 

@@ -145,7 +145,7 @@ proptest! {
         prefix in prop::sample::select(PREFIXES.to_vec()),
     ) {
         let (client, capture) = client(prefix);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let settings = S3Settings::new("bucket").into();
         runtime.block_on(async {
             let _ = client.server_info().await;

@@ -124,7 +124,7 @@ proptest! {
             raw = raw.body(body);
         }
 
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(client.raw(raw)).unwrap();
 
         let request = capture.0.lock().unwrap().pop().unwrap();

@@ -10,30 +10,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
+use bytes::Bytes;
 use es_snapshot::{
     Auth, CreateSnapshot, Error, HyperTransport, IndexName, RawRequest, RepositoryName, S3Settings, SnapshotClient,
-    SnapshotClientBuilder, SnapshotInfo, SnapshotName, default_credentials,
+    SnapshotClientBuilder, SnapshotInfo, SnapshotName, Transport as _, default_credentials,
 };
 use http::Method;
+use http_body_util::BodyExt as _;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
 
 /// The domain that the variable `ES_SNAPSHOT_LIVE` describes; `tests/live/README.md` tells the fields.
 #[derive(Debug)]
-pub struct Live(Value);
+pub(crate) struct Live(Value);
 
-pub type Outcome = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
+pub(crate) type Outcome = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 
 /// A test, what it needs of the domain, and what it does.
-pub struct LiveTest {
-    pub name: &'static str,
-    pub needs: &'static [Need],
-    pub run: fn(Arc<Live>) -> Outcome,
+pub(crate) struct LiveTest {
+    pub(crate) name: &'static str,
+    pub(crate) needs: &'static [Need],
+    pub(crate) run: fn(Arc<Live>) -> Outcome,
 }
 
 /// What not every domain has.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Need {
+pub(crate) enum Need {
     /// Requests have to be signed.
     SigV4,
     /// User and password are let in.
@@ -63,24 +65,24 @@ impl Live {
         }
     }
 
-    pub fn text(&self, field: &str) -> Option<&str> {
+    pub(crate) fn text(&self, field: &str) -> Option<&str> {
         self.0.get(field).and_then(Value::as_str)
     }
 
     /// A field that the test's needs promise.
-    pub fn given(&self, field: &str) -> &str {
+    pub(crate) fn given(&self, field: &str) -> &str {
         self.text(field).unwrap_or_else(|| panic!("the description of the domain has no {field:?}"))
     }
 
     /// The first bucket, and its folder where it is a stand-in.
-    pub fn bucket(&self) -> (&str, Option<PathBuf>) {
+    pub(crate) fn bucket(&self) -> (&str, Option<PathBuf>) {
         let buckets = self.0["buckets"].as_object().expect("the description of the domain has no buckets");
         let (name, folder) = buckets.iter().next().expect("the description of the domain has no bucket");
         (name, folder.as_str().map(PathBuf::from))
     }
 
     /// A file that steers the bucket for as long as the value lives.
-    pub fn steer(&self, file: &str, text: &str) -> Steering {
+    pub(crate) fn steer(&self, file: &str, text: &str) -> Steering {
         let (_, folder) = self.bucket();
         let path = folder.expect("the bucket is no stand-in").join(file);
         fs::write(&path, text).unwrap();
@@ -88,7 +90,7 @@ impl Live {
     }
 
     /// A client as the domain wants it, with credentials from where AWS tools find them.
-    pub async fn builder(&self) -> SnapshotClientBuilder {
+    pub(crate) async fn builder(&self) -> SnapshotClientBuilder {
         let builder = self.plain_builder();
         match self.text("auth") {
             Some("sigv4") => builder.credentials(default_credentials().await),
@@ -102,7 +104,7 @@ impl Live {
     }
 
     /// A client that is not authenticated yet.
-    pub fn plain_builder(&self) -> SnapshotClientBuilder {
+    pub(crate) fn plain_builder(&self) -> SnapshotClientBuilder {
         let mut builder = SnapshotClient::builder(self.given("endpoint"));
         if let Some(region) = self.text("region") {
             builder = builder.region(region);
@@ -113,18 +115,18 @@ impl Live {
         builder
     }
 
-    pub async fn client(&self) -> SnapshotClient {
+    pub(crate) async fn client(&self) -> SnapshotClient {
         self.builder().await.build().unwrap()
     }
 
     /// The credentials that the instance had at the start.
-    pub fn credentials(&self) -> Credentials {
+    pub(crate) fn credentials(&self) -> Credentials {
         let token = self.text("session_token").map(str::to_owned);
         Credentials::new(self.given("access_key"), self.given("secret_key"), token, None, "live")
     }
 
     /// The engine past the gate, to set a scene.
-    pub fn node(&self) -> SnapshotClient {
+    pub(crate) fn node(&self) -> SnapshotClient {
         let mut builder = SnapshotClient::builder(self.text("node").unwrap_or_else(|| self.given("endpoint")));
         if let Some((user, password)) = self.text("node_user").and_then(|user| user.split_once(':')) {
             builder = builder.auth(Auth::basic(user, password).unwrap());
@@ -132,23 +134,40 @@ impl Live {
         builder.build().unwrap()
     }
 
+    /// Sends a PUT to the engine past the gate, with a path that no client would let through.
+    pub(crate) async fn put_on_node(&self, segments: &[&str], query: &str, body: &Value) -> Value {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        let encode = |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+        let path: Vec<String> = segments.iter().map(|segment| segment.bytes().map(encode).collect()).collect();
+        let node = self.given("node");
+        let authority = node.split("://").nth(1).unwrap();
+        let request = http::Request::put(format!("{node}/{}{query}", path.join("/")))
+            .header("host", authority)
+            .header("content-type", "application/json")
+            .body(Bytes::from(body.to_string()))
+            .unwrap();
+        let reply = HyperTransport::builder().build().unwrap().call(request, &authority.parse().unwrap()).await.unwrap();
+        let body = reply.into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice(&body).unwrap()
+    }
+
     fn control(&self) -> SnapshotClient {
         SnapshotClient::builder(self.given("control")).build().unwrap()
     }
 
     /// Clears the gate's log, faults and clock.
-    pub async fn reset(&self) {
+    pub(crate) async fn reset(&self) {
         self.control().raw(RawRequest::new(Method::POST, ["reset"]).body(json!({}))).await.unwrap();
     }
 
     /// What the gate saw, but for the metadata service.
-    pub async fn log(&self) -> Vec<Value> {
+    pub(crate) async fn log(&self) -> Vec<Value> {
         let log = self.control().raw(RawRequest::get(["log"])).await.unwrap().into_body();
         log.as_array().unwrap().iter().filter(|entry| entry["verdict"] != "imds").cloned().collect()
     }
 
     /// Settings of a repository of this domain, below a folder of its own.
-    pub fn s3(&self, base_path: &str) -> S3Settings {
+    pub(crate) fn s3(&self, base_path: &str) -> S3Settings {
         let (bucket, _) = self.bucket();
         let settings = S3Settings::new(bucket).base_path(base_path);
         let settings = self.text("region").map_or_else(|| settings.clone(), |region| settings.clone().region(region));
@@ -159,14 +178,14 @@ impl Live {
     }
 
     /// Registers a repository and gives its name.
-    pub async fn repository(&self, client: &SnapshotClient, test: &str) -> Result<RepositoryName, Error> {
+    pub(crate) async fn repository(&self, client: &SnapshotClient, test: &str) -> Result<RepositoryName, Error> {
         let name: RepositoryName = unique(test).parse()?;
         client.register_repository(&name, &self.s3(name.as_str()).into()).await?;
         Ok(name)
     }
 
     /// Makes an index with some documents and gives its name.
-    pub async fn index(&self, test: &str, shards: u32) -> Result<IndexName, Error> {
+    pub(crate) async fn index(&self, test: &str, shards: u32) -> Result<IndexName, Error> {
         let name: IndexName = unique(test).parse()?;
         let node = self.node();
         let settings = json!({"settings": {"number_of_shards": shards, "number_of_replicas": 0}});
@@ -181,7 +200,7 @@ impl Live {
 }
 
 /// Takes a snapshot of one index and waits for its end.
-pub async fn take(
+pub(crate) async fn take(
     client: &SnapshotClient,
     repository: &RepositoryName,
     name: &SnapshotName,
@@ -193,7 +212,7 @@ pub async fn take(
 }
 
 /// A bucket's steering file, which is removed with this value.
-pub struct Steering(PathBuf);
+pub(crate) struct Steering(PathBuf);
 
 impl Drop for Steering {
     fn drop(&mut self) {
@@ -202,12 +221,12 @@ impl Drop for Steering {
 }
 
 /// A name that no other test and no earlier run has used.
-pub fn unique(test: &str) -> String {
+pub(crate) fn unique(test: &str) -> String {
     format!("{test}-{:012x}", fastrand::u64(..) & 0xffff_ffff_ffff)
 }
 
 /// The error of a call that has to fail.
-pub fn refused<T: std::fmt::Debug>(result: Result<T, Error>) -> Error {
+pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Error>) -> Error {
     match result {
         Ok(value) => panic!("was let through: {value:?}"),
         Err(error) => error,
@@ -215,7 +234,7 @@ pub fn refused<T: std::fmt::Debug>(result: Result<T, Error>) -> Error {
 }
 
 /// Runs the tests that the described domain can run; the others, or all if none is described, show as ignored.
-pub fn main(tests: Vec<LiveTest>) -> ExitCode {
+pub(crate) fn main(tests: Vec<LiveTest>) -> ExitCode {
     let mut arguments = Arguments::from_args();
     // The gate's faults and clock are one for all.
     arguments.test_threads = Some(1);
