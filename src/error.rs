@@ -30,6 +30,8 @@ pub enum Operation {
     ListSnapshots,
     /// `DELETE /_snapshot/{repository}/{snapshot}`
     DeleteSnapshot,
+    /// `PUT /_snapshot/{repository}/{snapshot}/_clone/{target_snapshot}`
+    CloneSnapshot,
     /// `POST /_snapshot/{repository}/{snapshot}/_restore`
     RestoreSnapshot,
     /// `GET /_snapshot/{repository}/{snapshot}/_status` and its shorter forms
@@ -59,6 +61,7 @@ impl Operation {
             Self::GetSnapshot => "get_snapshot",
             Self::ListSnapshots => "list_snapshots",
             Self::DeleteSnapshot => "delete_snapshot",
+            Self::CloneSnapshot => "clone_snapshot",
             Self::RestoreSnapshot => "restore_snapshot",
             Self::SnapshotStatus => "snapshot_status",
             Self::Recovery => "recovery",
@@ -583,6 +586,11 @@ impl Error {
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
+        self.0.outcome = outcome;
         self
     }
 

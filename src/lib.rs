@@ -8,6 +8,7 @@ mod endpoint;
 mod error;
 mod name;
 mod pipeline;
+mod reconcile;
 mod repository;
 mod request;
 mod restore;
@@ -25,7 +26,9 @@ pub use auth::Auth;
 pub use auth::aws_config::default_credentials;
 pub use auth::credentials::CredentialCache;
 pub use client::builder::SnapshotClientBuilder;
-pub use client::wait::{Progress, ProgressStream, RestoreReport, UnrestoredShard, WaitForRestore, WaitForSnapshot, WaitUpdate};
+pub use client::wait::{
+    Progress, ProgressStream, RestoreReport, UnrestoredShard, WaitForDeletion, WaitForRestore, WaitForSnapshot, WaitUpdate,
+};
 pub use client::{RawReply, RawRequest, ServerInfo, SnapshotClient};
 pub use clock::{BoxFuture, Clock, SystemClock};
 pub use endpoint::ConnectTarget;
@@ -39,8 +42,8 @@ pub use repository::{
 pub use restore::{RecoveryStage, RecoveryType, RestoreSnapshot, RestoreSummary, ShardRecovery, StartedRestore};
 pub use retry::RetryPolicy;
 pub use snapshot::{
-    CreateSnapshot, CreatedSnapshot, ExpandWildcards, FeatureState, ListSnapshots, ShardCounts, ShardFailure, SnapshotInfo,
-    SnapshotState,
+    CloneSnapshot, CreateSnapshot, CreatedSnapshot, ExpandWildcards, FeatureState, ListSnapshots, ShardCounts, ShardFailure,
+    SnapshotInfo, SnapshotState, SnapshotToken,
 };
 pub use status::{
     FileStats, IndexStatus, ShardStage, ShardStageCounts, ShardStatus, SnapshotStats, SnapshotStatus, SnapshotStatusState,

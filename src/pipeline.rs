@@ -71,6 +71,13 @@ impl Timeouts {
     }
 }
 
+impl Timeouts {
+    /// The limit of a whole call.
+    pub(crate) fn whole(&self) -> Duration {
+        self.call
+    }
+}
+
 /// What is the same for all calls of a client, and shared by its clones.
 pub(crate) struct Core {
     pub(crate) endpoint: Endpoint,
@@ -107,6 +114,8 @@ pub(crate) struct CallOptions {
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: RetryPolicy,
     pub(crate) opaque_id: Option<HeaderValue>,
+    /// How long to wait for another operation that is in the way.
+    pub(crate) queue: Duration,
 }
 
 /// How far the domain's clock is ahead of this host's, in milliseconds.

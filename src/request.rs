@@ -9,7 +9,7 @@ use crate::error::{Error, Operation};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::repository::RepositorySettings;
 use crate::restore::RestoreSnapshot;
-use crate::snapshot::{CreateSnapshot, ListSnapshots};
+use crate::snapshot::{CloneSnapshot, CreateSnapshot, ListSnapshots};
 
 /// All but the unreserved characters of RFC 3986, so that nobody on the way has a reason to encode anew.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -122,11 +122,21 @@ pub(crate) fn unregister_repository(name: &RepositoryName) -> Request {
 pub(crate) fn create_snapshot(
     repository: &RepositoryName,
     name: &SnapshotName,
-    options: &CreateSnapshot,
+    body: &CreateSnapshot,
     wait: bool,
 ) -> Result<Request, Error> {
     let target = Target::new(&["_snapshot", repository.as_str(), name.as_str()]).flag("wait_for_completion", wait);
-    Request::new(Operation::CreateSnapshot, Replay::Probe, Method::PUT, target).json(options)
+    Request::new(Operation::CreateSnapshot, Replay::Probe, Method::PUT, target).json(body)
+}
+
+pub(crate) fn clone_snapshot(
+    repository: &RepositoryName,
+    source: &SnapshotName,
+    target: &SnapshotName,
+    options: &CloneSnapshot,
+) -> Result<Request, Error> {
+    let path = Target::new(&["_snapshot", repository.as_str(), source.as_str(), "_clone", target.as_str()]);
+    Request::new(Operation::CloneSnapshot, Replay::Probe, Method::PUT, path).json(options)
 }
 
 pub(crate) fn get_snapshot(repository: &RepositoryName, name: &SnapshotName) -> Request {

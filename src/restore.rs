@@ -154,6 +154,14 @@ impl RestoreSnapshot {
     }
 
     /// What can be told to be wrong before anything is sent.
+    pub(crate) fn restores_global_state(&self) -> bool {
+        self.typed.include_global_state || self.typed.feature_states.is_some()
+    }
+
+    pub(crate) fn renames(&self) -> bool {
+        self.typed.rename_pattern.is_some()
+    }
+
     pub(crate) fn validate(&self) -> Result<(), Error> {
         for pattern in self.typed.indices.iter().flatten() {
             pattern.parse::<IndexPattern>()?;
@@ -181,6 +189,9 @@ pub enum StartedRestore {
     Accepted,
     /// The restore has ended, or there was nothing to do; shards may have failed.
     Finished(RestoreSummary),
+    /// The answer was lost, and the domain was asked: shards are being or have been restored from the snapshot since the
+    /// request was sent. Probable, not certain, to be this call's doing: the API has no mark for a restore.
+    Adopted,
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,7 @@
 //! Snapshots: what is asked for, and what the domain says of them.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use serde::de::IgnoredAny;
@@ -59,6 +60,73 @@ pub struct CreateSnapshot {
     feature_states: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "TokenChoice::is_random")]
+    token: TokenChoice,
+}
+
+/// The key under which a snapshot's metadata carries its token.
+pub(crate) const TOKEN_KEY: &str = "es_snapshot_token";
+
+/// A mark in a snapshot's metadata by which it is known again: after a lost answer, and by a later process.
+///
+/// Every create carries one. It is random unless the caller gives its own, which may be anything of 8 to 64 letters, digits
+/// and `-_.:` that no other snapshot has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SnapshotToken(String);
+
+impl SnapshotToken {
+    /// A new token of 128 random bits.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(format!("{:032x}", fastrand::u128(..)))
+    }
+
+    /// The token's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SnapshotToken {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if !(8..=64).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) {
+            return Err(Error::invalid("a snapshot token has 8 to 64 letters, digits and characters of `-_.:`"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for SnapshotToken {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<SnapshotToken> for String {
+    fn from(token: SnapshotToken) -> Self {
+        token.0
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TokenChoice {
+    #[default]
+    Random,
+    Given(SnapshotToken),
+    None,
+}
+
+impl TokenChoice {
+    fn is_random(&self) -> bool {
+        *self == Self::Random
+    }
 }
 
 impl CreateSnapshot {
@@ -120,7 +188,7 @@ impl CreateSnapshot {
         self
     }
 
-    /// Anything to be kept with the snapshot: at most 1024 bytes of JSON. The keys `policy` and `sm_policy` belong to the servers' own schedulers.
+    /// Anything to be kept with the snapshot: at most 1024 bytes of JSON together with the token (56 bytes if random). The keys `policy` and `sm_policy` belong to the servers' own schedulers.
     #[must_use]
     pub fn metadata(mut self, metadata: Map<String, Value>) -> Self {
         self.metadata = Some(metadata);
@@ -133,22 +201,92 @@ impl CreateSnapshot {
         self.metadata.as_ref()
     }
 
+    /// Marks the snapshot with this token instead of a random one, so that a process which lost its memory finds it again:
+    /// creating with the same name and token adopts what an earlier call has made.
+    #[must_use]
+    pub fn token(mut self, token: SnapshotToken) -> Self {
+        self.token = TokenChoice::Given(token);
+        self
+    }
+
+    /// Puts no token into the metadata, for those who must not.
+    ///
+    /// After a lost answer a snapshot of this name then counts as this call's own if it began at or after the call, by the
+    /// domain's clock. That is probable, not certain: another client may have begun one just then.
+    #[must_use]
+    pub fn without_token(mut self) -> Self {
+        self.token = TokenChoice::None;
+        self
+    }
+
+    /// The token that a call with these options marks the snapshot with.
+    pub(crate) fn mark(&self) -> Option<SnapshotToken> {
+        match &self.token {
+            TokenChoice::Random => Some(SnapshotToken::random()),
+            TokenChoice::Given(token) => Some(token.clone()),
+            TokenChoice::None => None,
+        }
+    }
+
+    /// The request's body: these options with the token among the metadata, once nothing is found wrong with them.
+    pub(crate) fn marked(&self, token: Option<&SnapshotToken>) -> Result<Self, Error> {
+        let mut body = Self { token: TokenChoice::Random, ..self.clone() };
+        if body.metadata.as_ref().is_some_and(|metadata| metadata.contains_key(TOKEN_KEY)) {
+            return Err(Error::invalid(format!(
+                "metadata must not have the key {TOKEN_KEY:?}; give CreateSnapshot::token a token"
+            )));
+        }
+        if let Some(token) = token {
+            body.metadata.get_or_insert_default().insert(TOKEN_KEY.to_owned(), Value::from(token.as_str()));
+        }
+        body.validate()?;
+        Ok(body)
+    }
+
     /// What can be told to be wrong before anything is sent.
-    pub(crate) fn validate(&self) -> Result<(), Error> {
+    fn validate(&self) -> Result<(), Error> {
         for pattern in self.indices.iter().flatten() {
             pattern.parse::<IndexPattern>()?;
         }
         let metadata = self.metadata.as_ref().map(|metadata| Value::Object(metadata.clone()).to_string().len());
         match metadata.filter(|bytes| *bytes > MAX_METADATA_BYTES) {
-            Some(bytes) => {
-                Err(Error::invalid(format!("the metadata is {bytes} bytes of JSON; at most {MAX_METADATA_BYTES} are allowed")))
-            }
+            Some(bytes) => Err(Error::invalid(format!(
+                "the metadata with its token is {bytes} bytes of JSON; at most {MAX_METADATA_BYTES} are allowed"
+            ))),
             None => Ok(()),
         }
     }
 }
 
-/// The answer to a creation.
+/// Which indices of a snapshot go into its clone.
+///
+/// Elasticsearch/OpenSearch REST API, clone snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloneSnapshot {
+    indices: Vec<String>,
+}
+
+impl CloneSnapshot {
+    /// The indices to take over: names, wildcards, `-exclusions`. `["*"]` is all.
+    #[must_use]
+    pub fn new<I>(patterns: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        Self { indices: patterns.into_iter().map(|pattern| pattern.as_ref().to_owned()).collect() }
+    }
+
+    /// What can be told to be wrong before anything is sent.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        if self.indices.is_empty() {
+            return Err(Error::invalid("a clone needs at least one index pattern"));
+        }
+        self.indices.iter().try_for_each(|pattern| pattern.parse::<IndexPattern>().map(|_| ()))
+    }
+}
+
+/// The answer to a creation or a clone.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "CreatedReply")]
 #[non_exhaustive]
@@ -157,6 +295,9 @@ pub enum CreatedSnapshot {
     Accepted,
     /// The snapshot has ended, not necessarily well: see [`SnapshotInfo::into_complete`].
     Finished(Box<SnapshotInfo>),
+    /// An answer was lost, or an earlier process sent the same token: the domain was asked and has this call's snapshot,
+    /// running or ended.
+    Adopted(Box<SnapshotInfo>),
 }
 
 #[derive(Deserialize)]

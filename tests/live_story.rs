@@ -127,7 +127,8 @@ fn date_math_names_resolve_as_the_server_resolves_them(live: Arc<Live>) -> Outco
             let before = client.resolve(&name)?;
 
             let body = json!({"indices": index.as_str(), "include_global_state": false});
-            let reply = live.put_on_node(&["_snapshot", repository.as_str(), expression], "?wait_for_completion=true", &body).await;
+            let reply =
+                live.put_on_node(&["_snapshot", repository.as_str(), expression], "?wait_for_completion=true", &body).await;
             let chosen = reply["snapshot"]["snapshot"].clone();
 
             let after = client.resolve(&name)?;

@@ -172,7 +172,7 @@ impl SnapshotClientBuilder {
             user_agent,
             reply_limit: self.reply_limit,
         };
-        let options = CallOptions { timeouts: self.timeouts, retry: self.retry, opaque_id: None };
+        let options = CallOptions { timeouts: self.timeouts, retry: self.retry, ..CallOptions::default() };
         Ok(SnapshotClient::new(core, options))
     }
 }

@@ -1,9 +1,11 @@
 //! The client: one method for each operation of the snapshot API.
 
 pub(crate) mod builder;
+mod reconciled;
 pub(crate) mod wait;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode};
@@ -11,15 +13,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::client::builder::SnapshotClientBuilder;
-use crate::client::wait::{WaitForRestore, WaitForSnapshot};
+use crate::client::reconciled::{Creation, Deletion, Restoration, reconcile};
+use crate::client::wait::{WaitForDeletion, WaitForRestore, WaitForSnapshot};
 use crate::error::{Error, ErrorKind, Operation, Outcome, ServerError};
-use crate::name::{DateMathName, IndexName, RepositoryName, SnapshotName};
+use crate::name::{DateMathName, IndexName, RepositoryName, SnapshotName, SnapshotPattern};
 use crate::pipeline::{self, CallOptions, Core, Timeouts};
+use crate::reconcile::{Evidence, Reconciler};
 use crate::repository::{Acknowledged, CleanUp, Repository, RepositoryMap, RepositorySettings, VerifiedNode, VerifiedNodes};
 use crate::request::{self, Request};
 use crate::restore::{RecoveryMap, RestoreSnapshot, ShardRecovery, StartedRestore};
 use crate::retry::RetryPolicy;
-use crate::snapshot::{CreateSnapshot, CreatedSnapshot, ListSnapshots, SnapshotInfo, SnapshotList};
+use crate::snapshot::{CloneSnapshot, CreateSnapshot, CreatedSnapshot, ListSnapshots, SnapshotInfo, SnapshotList};
 use crate::status::{SnapshotStatus, SnapshotStatusList};
 
 /// A client of one domain or cluster.
@@ -91,6 +95,13 @@ impl SnapshotClient {
     #[must_use]
     pub fn with_retry(&self, retry: RetryPolicy) -> Self {
         Self { options: CallOptions { retry, ..self.options.clone() }, ..self.clone() }
+    }
+
+    /// The same client waiting this long when a snapshot, deletion, clone or clean-up is in the way of what it is to do, and
+    /// trying again meanwhile. Default: not at all; the call then fails with [`ErrorKind::Busy`].
+    #[must_use]
+    pub fn with_queue_time(&self, queue: Duration) -> Self {
+        Self { options: CallOptions { queue, ..self.options.clone() }, ..self.clone() }
     }
 
     /// The same client sending this `X-Opaque-Id`, which shows up in the server's tasks and slow logs.
@@ -183,7 +194,7 @@ impl SnapshotClient {
             }
         }
         let request = request::register_repository(repository, settings, verify).map_err(refuse)?;
-        self.call(&request).await
+        self.queued(|| self.call(&request)).await
     }
 
     /// One repository's definition (`GET /_snapshot/{repository}`).
@@ -229,7 +240,8 @@ impl SnapshotClient {
     ///
     /// [`ErrorKind::Busy`] while a snapshot, deletion or clean-up runs.
     pub async fn cleanup_repository(&self, repository: &RepositoryName) -> Result<CleanUp, Error> {
-        self.call(&request::clean_up_repository(repository)).await
+        let request = request::clean_up_repository(repository);
+        self.queued(|| self.call(&request)).await
     }
 
     /// Forgets a repository (`DELETE /_snapshot/{repository}`); its snapshots stay in the bucket.
@@ -239,22 +251,31 @@ impl SnapshotClient {
     /// [`ErrorKind::RepositoryMissing`] if it is not registered, [`ErrorKind::Busy`] if it is in use.
     #[doc(alias = "delete_repository")]
     pub async fn unregister_repository(&self, repository: &RepositoryName) -> Result<Acknowledged, Error> {
-        self.call(&request::unregister_repository(repository)).await
+        let request = request::unregister_repository(repository);
+        self.queued(|| self.call(&request)).await
     }
 
     /// Starts a snapshot (`PUT /_snapshot/{repository}/{snapshot}`) and returns when it runs; see
     /// [`wait_for_snapshot`](Self::wait_for_snapshot) for its end.
     ///
+    /// The snapshot's metadata carries a token. When an answer is lost, a gateway fails, or the name turns out to be taken,
+    /// the domain is asked for the snapshot and the token tells whose it is: [`CreatedSnapshot::Adopted`], or the error
+    /// that the name is taken. If nothing has come of the request, as seen by three looks over at least ten seconds, it
+    /// is sent again with the same token. No snapshot is made twice, and none that exists is called failed.
+    ///
     /// # Errors
     ///
     /// * [`ErrorKind::InvalidInput`], before anything is sent.
-    /// * [`ErrorKind::SnapshotNameTaken`], [`ErrorKind::RepositoryMissing`], [`ErrorKind::IndexMissing`].
-    /// * [`ErrorKind::Busy`]: another operation is in the way.
-    /// * any kind with [`Outcome::Unknown`]: the answer was lost and the snapshot may run.
+    /// * [`ErrorKind::SnapshotNameTaken`]: by a snapshot that is not this call's.
+    /// * [`ErrorKind::RepositoryMissing`], [`ErrorKind::IndexMissing`].
+    /// * [`ErrorKind::Busy`]: another operation is in the way, longer than [`with_queue_time`](Self::with_queue_time) allows.
+    /// * any kind with [`Outcome::Unknown`]: an answer was lost, and the domain could not be asked until the call's time
+    ///   limit, or it refused a repetition for another reason.
     ///
     /// # Cancel safety
     ///
-    /// Dropped after the request was sent, the snapshot may have been started and goes on.
+    /// Dropped after the request was sent, the snapshot may have been started and goes on. With a token of the caller's own
+    /// ([`CreateSnapshot::token`]) the same call adopts it later.
     pub async fn create_snapshot(
         &self,
         repository: &RepositoryName,
@@ -267,12 +288,17 @@ impl SnapshotClient {
     /// Takes a snapshot and holds the request until it has ended (`?wait_for_completion=true`).
     ///
     /// For small snapshots on self-managed clusters: a gateway cuts the request off after about a minute, and Amazon's
-    /// always does. [`create_snapshot`](Self::create_snapshot) and a wait have no such end.
+    /// always does; the answer is then [`CreatedSnapshot::Adopted`] with a snapshot that runs.
+    /// [`create_snapshot`](Self::create_snapshot) and a wait have no such end.
     ///
     /// # Errors
     ///
     /// As [`create_snapshot`](Self::create_snapshot). A snapshot that ended `PARTIAL` or `FAILED` is no error here: look at
-    /// [`SnapshotInfo::outcome`], or make it one by [`SnapshotInfo::into_complete`].
+    /// [`SnapshotInfo::state`], or make it one by [`SnapshotInfo::into_complete`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`create_snapshot`](Self::create_snapshot).
     pub async fn create_snapshot_and_hold(
         &self,
         repository: &RepositoryName,
@@ -290,9 +316,54 @@ impl SnapshotClient {
         hold: bool,
     ) -> Result<CreatedSnapshot, Error> {
         let refuse = |error: Error| error.during(Operation::CreateSnapshot, 0);
+        let token = options.mark();
+        let body = options.marked(token.as_ref()).map_err(refuse)?;
+        let request = request::create_snapshot(repository, name, &body, hold).map_err(refuse)?;
+        let (machine, evidence) = match token {
+            Some(token) => (Reconciler::new().doubting_first_refusal(), Evidence::Token(token.as_str().to_owned())),
+            None => (Reconciler::new(), Evidence::StartedSince(self.core.now())),
+        };
+        let creation = Creation { repository, name, request, evidence };
+        self.queued(|| reconcile(self, machine, &creation)).await
+    }
+
+    /// Starts the clone of a snapshot within its repository (`PUT /_snapshot/{repository}/{snapshot}/_clone/{target}`);
+    /// [`wait_for_snapshot`](Self::wait_for_snapshot) on the target tells its end.
+    ///
+    /// A clone carries no metadata. The target is looked for first, and after a lost answer a snapshot of that name counts
+    /// as this call's if it began at or after the call, by the domain's clock: probable, not certain.
+    ///
+    /// # Errors
+    ///
+    /// * [`ErrorKind::InvalidInput`], before anything is sent.
+    /// * [`ErrorKind::SnapshotMissing`]: the source; [`ErrorKind::SnapshotNameTaken`]: the target.
+    /// * [`ErrorKind::NotAllowed`] where Amazon's allow-list does not let it through.
+    /// * others as [`create_snapshot`](Self::create_snapshot).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped after the request was sent, the clone may have been started and goes on.
+    pub async fn clone_snapshot(
+        &self,
+        repository: &RepositoryName,
+        source: &SnapshotName,
+        target: &SnapshotName,
+        options: &CloneSnapshot,
+    ) -> Result<CreatedSnapshot, Error> {
+        let refuse = |error: Error| error.during(Operation::CloneSnapshot, 0);
         options.validate().map_err(refuse)?;
-        let request = request::create_snapshot(repository, name, options, hold).map_err(refuse)?;
-        self.call(&request).await
+        let request = request::clone_snapshot(repository, source, target, options).map_err(refuse)?;
+        match self.get_snapshot(repository, target).await {
+            Ok(_) => {
+                let text = format!("snapshot {repository}:{target} exists");
+                return Err(refuse(Error::new(ErrorKind::SnapshotNameTaken, Outcome::NotSent, text)));
+            }
+            Err(error) if error.kind() == ErrorKind::SnapshotMissing => {}
+            Err(error) => return Err(error),
+        }
+        let evidence = Evidence::StartedSince(self.core.now());
+        let creation = Creation { repository, name: target, request, evidence };
+        self.queued(|| reconcile(self, Reconciler::new(), &creation)).await
     }
 
     /// One snapshot (`GET /_snapshot/{repository}/{snapshot}`), running or ended.
@@ -324,18 +395,63 @@ impl SnapshotClient {
 
     /// Deletes one snapshot (`DELETE /_snapshot/{repository}/{snapshot}`), aborting it if it runs.
     ///
-    /// The server answers when the files are gone, which may take longer than a gateway waits.
+    /// The server answers when the files are gone, which may take longer than a gateway waits. So the snapshot's uuid is
+    /// read first, and after a lost answer the domain is asked: gone, or replaced by a snapshot of another uuid, is done;
+    /// still there, as seen by three looks over at least ten seconds, it is asked to be deleted again. One race remains,
+    /// since the API deletes by name: a snapshot that another client makes under this name after the last look, or while
+    /// a lost request is still on its way, can be hit.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::SnapshotMissing`]; [`ErrorKind::Busy`] while it is restored or cloned; any kind with
-    /// [`Outcome::Unknown`] if the answer was lost.
+    /// * [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`].
+    /// * [`ErrorKind::Busy`] while it is restored or cloned, longer than [`with_queue_time`](Self::with_queue_time) allows.
+    /// * any kind with [`Outcome::Unknown`]: an answer was lost, and the domain could not tell until the call's time limit;
+    ///   see [`wait_for_deletion`](Self::wait_for_deletion).
     ///
     /// # Cancel safety
     ///
     /// Dropped after the request was sent, the deletion goes on.
-    pub async fn delete_snapshot(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<Acknowledged, Error> {
-        self.call(&request::delete_snapshot(repository, name)).await
+    pub async fn delete_snapshot(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<(), Error> {
+        let found = self.get_snapshot(repository, name).await?;
+        self.delete_found(repository, name, &found).await
+    }
+
+    async fn delete_found(&self, repository: &RepositoryName, name: &SnapshotName, found: &SnapshotInfo) -> Result<(), Error> {
+        let evidence = Evidence::Deletes(found.uuid().map(str::to_owned));
+        let deletion = Deletion { repository, name, evidence };
+        self.queued(|| reconcile(self, Reconciler::new(), &deletion)).await
+    }
+
+    /// Deletes every snapshot that matches now, one after the other, and tells of each what came of it.
+    ///
+    /// The pattern is resolved first, so that a snapshot which another client makes meanwhile is not hit.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`list_snapshots`](Self::list_snapshots). What goes wrong with one snapshot is in its place in the list.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped on the way, the snapshots before are deleted, the one in hand may be, the others are not.
+    pub async fn delete_snapshots(
+        &self,
+        repository: &RepositoryName,
+        pattern: &SnapshotPattern,
+    ) -> Result<Vec<(String, Result<(), Error>)>, Error> {
+        let options = ListSnapshots::new().pattern(pattern.clone()).verbose(false);
+        let found = match self.list_snapshots(repository, &options).await {
+            Err(error) if error.kind() == ErrorKind::SnapshotMissing => Vec::new(),
+            found => found?,
+        };
+        let mut deleted = Vec::with_capacity(found.len());
+        for snapshot in found {
+            let result = match snapshot.name().parse() {
+                Ok(name) => self.delete_found(repository, &name, &snapshot).await,
+                Err(error) => Err(error),
+            };
+            deleted.push((snapshot.name().to_owned(), result));
+        }
+        Ok(deleted)
     }
 
     /// Starts a restore (`POST /_snapshot/{repository}/{snapshot}/_restore`); see
@@ -343,12 +459,18 @@ impl SnapshotClient {
     ///
     /// The cluster's global state is restored only if the options ask for it.
     ///
+    /// What is being restored from the snapshot is looked up first. After a lost answer the domain is asked for shards that
+    /// have this snapshot as their source and were not there before, or began at or after the call: then the restore runs
+    /// ([`StartedRestore::Adopted`]). If none appears in three looks over at least ten seconds, the request is sent again; a
+    /// late first one would be refused by the open indices. A restore of the global state is never sent again.
+    ///
     /// # Errors
     ///
     /// * [`ErrorKind::InvalidInput`], before anything is sent.
     /// * [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`], [`ErrorKind::IndexMissing`].
     /// * [`ErrorKind::Restore`]: an open index of that name exists, or version or state do not allow it.
-    /// * any kind with [`Outcome::Unknown`]: the answer was lost and the restore may run.
+    /// * [`ErrorKind::Busy`]: another operation is in the way, longer than [`with_queue_time`](Self::with_queue_time) allows.
+    /// * any kind with [`Outcome::Unknown`]: an answer was lost, and the domain could not be asked until the call's time limit.
     ///
     /// # Cancel safety
     ///
@@ -362,7 +484,10 @@ impl SnapshotClient {
         let refuse = |error: Error| error.during(Operation::RestoreSnapshot, 0);
         options.validate().map_err(refuse)?;
         let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
-        self.call(&request).await
+        let before = self.restored_before(repository, name).await?;
+        let machine = if options.restores_global_state() { Reconciler::new().without_resend() } else { Reconciler::new() };
+        let restoration = Restoration { repository, name, request, renames: options.renames(), since: self.core.now(), before };
+        self.queued(|| reconcile(self, machine, &restoration)).await
     }
 
     /// Shards and bytes of a snapshot (`GET /_snapshot/{repository}/{snapshot}/_status`).
@@ -414,6 +539,12 @@ impl SnapshotClient {
     #[must_use = "a wait does nothing until it is awaited"]
     pub fn wait_for_restore(&self, repository: &RepositoryName, name: &SnapshotName) -> WaitForRestore {
         WaitForRestore::new(self.clone(), repository.clone(), name.clone())
+    }
+
+    /// Waits until a snapshot is gone; see [`WaitForDeletion`].
+    #[must_use = "a wait does nothing until it is awaited"]
+    pub fn wait_for_deletion(&self, repository: &RepositoryName, name: &SnapshotName) -> WaitForDeletion {
+        WaitForDeletion::new(self.clone(), repository.clone(), name.clone())
     }
 
     /// Sends a request that this crate has no type for; signed, timed and judged like the rest.

@@ -430,6 +430,74 @@ fn status_counts(status: &SnapshotStatus) -> Counts {
     }
 }
 
+/// The wait until a snapshot is gone; made by [`SnapshotClient::wait_for_deletion`].
+///
+/// For a deletion whose end could not be awaited: a gateway gives up after a minute, and deleting may take hours. It asks
+/// for nothing to be deleted. The snapshot is gone when the domain says so, or when the name belongs to another uuid.
+///
+/// Polls, limits and errors are those of [`WaitForSnapshot`]; a missing repository is an error, not a deletion.
+///
+/// # Cancel safety
+///
+/// Dropping the wait stops watching. The deletion goes on.
+#[derive(Clone, Debug)]
+#[must_use = "a wait does nothing until it is awaited"]
+pub struct WaitForDeletion {
+    client: SnapshotClient,
+    repository: RepositoryName,
+    name: SnapshotName,
+    limit: Duration,
+}
+
+impl WaitForDeletion {
+    pub(crate) fn new(client: SnapshotClient, repository: RepositoryName, name: SnapshotName) -> Self {
+        Self { client, repository, name, limit: DEADLINE }
+    }
+
+    /// How long to wait at most, on the monotonic clock. Default 24 hours.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+impl IntoFuture for WaitForDeletion {
+    type Output = Result<(), Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { client, repository, name, limit } = self;
+        outcome(client, limit, DeletionWatch { repository, name, uuid: None })
+    }
+}
+
+struct DeletionWatch {
+    repository: RepositoryName,
+    name: SnapshotName,
+    uuid: Option<String>,
+}
+
+impl Watched for DeletionWatch {
+    type Outcome = ();
+
+    fn what(&self) -> String {
+        format!("deletion of snapshot {}:{}", self.repository, self.name)
+    }
+
+    async fn look(&mut self, client: &SnapshotClient, _details: bool) -> Result<Look<()>, Error> {
+        match client.get_snapshot(&self.repository, &self.name).await {
+            Ok(snapshot) => {
+                let uuid = snapshot.uuid().map(str::to_owned);
+                let replaced = self.uuid.is_some() && self.uuid != uuid;
+                self.uuid = uuid;
+                Ok(if replaced { Look::Ended(()) } else { Look::Running(Counts::default()) })
+            }
+            Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(Look::Ended(())),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// The wait for the end of a restore; made by [`SnapshotClient::wait_for_restore`].
 ///
 /// Await it for a [`RestoreReport`], which names every shard that was not restored;

@@ -1,0 +1,298 @@
+//! Drives the [`Reconciler`](crate::reconcile::Reconciler): creates, clones, restores and deletes that tell the truth after a lost answer.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value};
+
+use crate::client::SnapshotClient;
+use crate::client::wait::restored_indices;
+use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::name::{RepositoryName, SnapshotName};
+use crate::reconcile::{Evidence, Found, Reconciler, Sent, Sighting, Step, Verdict, is_since};
+use crate::repository::Acknowledged;
+use crate::request::{self, Request};
+use crate::restore::{RecoveryType, ShardRecovery, ShardRow, StartedRestore};
+use crate::retry::RetryPolicy;
+use crate::snapshot::{CreatedSnapshot, SnapshotInfo, TOKEN_KEY};
+
+/// The first pause before a request that was in the way of another operation is sent again, and the longest.
+const QUEUE_FIRST: Duration = Duration::from_secs(1);
+const QUEUE_LONGEST: Duration = Duration::from_secs(30);
+
+/// An operation that is never repeated blindly.
+pub(crate) trait Reconciled: Sync {
+    type Answer: Send;
+
+    fn operation(&self) -> Operation;
+
+    /// Sends the request once (and again only where it certainly was not carried out).
+    fn send(&self, client: &SnapshotClient) -> impl Future<Output = Result<Self::Answer, Error>> + Send;
+
+    /// Asks the domain what has come of it; the answer goes to the caller if it has happened.
+    fn look(&self, client: &SnapshotClient) -> impl Future<Output = Result<(Sighting, Option<Self::Answer>), Error>> + Send;
+
+    /// Whether an earlier request of ours could be what made the domain refuse this one.
+    fn is_echo(&self, kind: ErrorKind) -> bool;
+
+    /// The error for the case that somebody else's doing stands in the place of this.
+    fn foreign(&self) -> Error;
+}
+
+/// Sends, looks and sends again as the machine says, until it comes to a verdict or the call's time is over.
+pub(crate) async fn reconcile<R: Reconciled>(
+    client: &SnapshotClient,
+    mut machine: Reconciler,
+    subject: &R,
+) -> Result<R::Answer, Error> {
+    let clock = &client.core.clock;
+    let began = clock.monotonic();
+    let looking = client.with_retry(RetryPolicy::new().attempts(3));
+    let mut attempts = 0;
+    let mut trouble: Option<Error> = None;
+    let mut answer: Option<R::Answer> = None;
+    let mut step = Step::Send;
+    let verdict = loop {
+        step = match step {
+            Step::Send => match subject.send(client).await {
+                Ok(done) => {
+                    answer = Some(done);
+                    machine.sent(Sent::Done)
+                }
+                Err(error) => {
+                    attempts += error.attempts();
+                    let sent = classify(&error, subject, machine.is_lost());
+                    trouble = Some(error);
+                    machine.sent(sent)
+                }
+            },
+            Step::Look { after } => {
+                let left = client.options.timeouts.whole().saturating_sub(clock.monotonic().saturating_sub(began));
+                if left.is_zero() {
+                    break machine.out_of_time();
+                }
+                clock.sleep(after.min(left)).await;
+                let sighting = match subject.look(&looking).await {
+                    Ok((sighting, found)) => {
+                        answer = found;
+                        sighting
+                    }
+                    Err(error) => {
+                        tracing::debug!(kind = ?error.kind(), "the domain could not be asked");
+                        Sighting::Blind
+                    }
+                };
+                tracing::info!(operation = subject.operation().as_str(), ?sighting, "asked the domain after a lost answer");
+                machine.saw(sighting, clock.monotonic().saturating_sub(began))
+            }
+            Step::End(verdict) => break verdict,
+        };
+    };
+    let last = || Error::new(ErrorKind::Interrupted, Outcome::Unknown, "");
+    let error = match (verdict, answer) {
+        (Verdict::Adopted | Verdict::Done, Some(answer)) => return Ok(answer),
+        (Verdict::Foreign, _) => match trouble {
+            Some(trouble) => subject.foreign().with_source(trouble),
+            None => subject.foreign(),
+        },
+        (Verdict::Refused { certain: true } | Verdict::NotSent, _) => trouble.unwrap_or_else(last),
+        (Verdict::Refused { certain: false }, _) => trouble.unwrap_or_else(last).with_outcome(Outcome::Unknown),
+        (Verdict::Unknown | Verdict::Adopted | Verdict::Done, _) => trouble.unwrap_or_else(last).with_outcome(Outcome::Unknown),
+    };
+    Err(error.during(subject.operation(), attempts.max(1)))
+}
+
+fn classify(error: &Error, subject: &impl Reconciled, lost: bool) -> Sent {
+    if subject.is_echo(error.kind()) || (lost && error.kind() == ErrorKind::Busy) {
+        return Sent::Echo;
+    }
+    match error.outcome() {
+        Outcome::NotSent => Sent::NotSent,
+        Outcome::Rejected => Sent::Refused,
+        Outcome::Unknown => Sent::Lost,
+    }
+}
+
+/// A snapshot being created, or cloned from another.
+pub(crate) struct Creation<'a> {
+    pub(crate) repository: &'a RepositoryName,
+    pub(crate) name: &'a SnapshotName,
+    pub(crate) request: Request,
+    pub(crate) evidence: Evidence,
+}
+
+impl Reconciled for Creation<'_> {
+    type Answer = CreatedSnapshot;
+
+    fn operation(&self) -> Operation {
+        self.request.operation
+    }
+
+    async fn send(&self, client: &SnapshotClient) -> Result<CreatedSnapshot, Error> {
+        if self.request.operation == Operation::CloneSnapshot {
+            return client.call::<Acknowledged>(&self.request).await.map(|_| CreatedSnapshot::Accepted);
+        }
+        client.call(&self.request).await
+    }
+
+    async fn look(&self, client: &SnapshotClient) -> Result<(Sighting, Option<CreatedSnapshot>), Error> {
+        let found = find(client, self.repository, self.name).await?;
+        let sighting = self.evidence.judge(found.as_ref().map(as_found));
+        Ok((sighting, found.map(|found| CreatedSnapshot::Adopted(Box::new(found)))))
+    }
+
+    fn is_echo(&self, kind: ErrorKind) -> bool {
+        kind == ErrorKind::SnapshotNameTaken
+    }
+
+    fn foreign(&self) -> Error {
+        let text = format!("snapshot {}:{} is not the one that this call was to make", self.repository, self.name);
+        Error::new(ErrorKind::SnapshotNameTaken, Outcome::Rejected, text)
+    }
+}
+
+fn as_found(snapshot: &SnapshotInfo) -> Found<'_> {
+    Found { uuid: snapshot.uuid(), token: token(snapshot.metadata()), started: snapshot.start_time() }
+}
+
+fn token(metadata: Option<&Map<String, Value>>) -> Option<&str> {
+    metadata?.get(TOKEN_KEY)?.as_str()
+}
+
+/// The snapshot of that name, if there is one. A repository that is not registered holds none.
+async fn find(client: &SnapshotClient, repository: &RepositoryName, name: &SnapshotName) -> Result<Option<SnapshotInfo>, Error> {
+    match client.get_snapshot(repository, name).await {
+        Ok(snapshot) => Ok(Some(snapshot)),
+        Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A snapshot being deleted.
+pub(crate) struct Deletion<'a> {
+    pub(crate) repository: &'a RepositoryName,
+    pub(crate) name: &'a SnapshotName,
+    pub(crate) evidence: Evidence,
+}
+
+impl Reconciled for Deletion<'_> {
+    type Answer = ();
+
+    fn operation(&self) -> Operation {
+        Operation::DeleteSnapshot
+    }
+
+    async fn send(&self, client: &SnapshotClient) -> Result<(), Error> {
+        client.call::<Acknowledged>(&request::delete_snapshot(self.repository, self.name)).await.map(|_| ())
+    }
+
+    async fn look(&self, client: &SnapshotClient) -> Result<(Sighting, Option<()>), Error> {
+        let found = find(client, self.repository, self.name).await?;
+        Ok((self.evidence.judge(found.as_ref().map(as_found)), Some(())))
+    }
+
+    fn is_echo(&self, kind: ErrorKind) -> bool {
+        kind == ErrorKind::SnapshotMissing
+    }
+
+    fn foreign(&self) -> Error {
+        Error::new(ErrorKind::SnapshotMissing, Outcome::Rejected, "")
+    }
+}
+
+/// A snapshot being restored.
+pub(crate) struct Restoration<'a> {
+    pub(crate) repository: &'a RepositoryName,
+    pub(crate) name: &'a SnapshotName,
+    pub(crate) request: Request,
+    /// Whether indices keep their names.
+    pub(crate) renames: bool,
+    /// When it was first sent, by the domain's clock.
+    pub(crate) since: SystemTime,
+    /// The indices that were being or had been restored from this snapshot before; `None` if that may not be asked.
+    pub(crate) before: Option<BTreeSet<String>>,
+}
+
+impl Restoration<'_> {
+    /// Whether a recovery is of this restore: from this snapshot, since it was sent, under the name it would have.
+    fn is_ours(&self, shard: &ShardRecovery) -> bool {
+        *shard.kind() == RecoveryType::Snapshot
+            && shard.source_repository() == Some(self.repository.as_str())
+            && shard.source_snapshot() == Some(self.name.as_str())
+            && is_since(shard.start_time(), self.since)
+            && (self.renames || shard.source_index().is_none_or(|source| source == shard.index()))
+    }
+}
+
+impl Reconciled for Restoration<'_> {
+    type Answer = StartedRestore;
+
+    fn operation(&self) -> Operation {
+        Operation::RestoreSnapshot
+    }
+
+    async fn send(&self, client: &SnapshotClient) -> Result<StartedRestore, Error> {
+        client.call(&self.request).await
+    }
+
+    async fn look(&self, client: &SnapshotClient) -> Result<(Sighting, Option<StartedRestore>), Error> {
+        let rows: Vec<ShardRow> = client.call(&request::shards()).await?;
+        let recoveries = client.recovery(&[]).await?;
+        let seen = restored_indices(&rows, &[], self.repository, self.name);
+        let new = self.before.as_ref().is_some_and(|before| seen.difference(before).next().is_some());
+        let happened = new || recoveries.iter().any(|shard| self.is_ours(shard));
+        Ok(if happened { (Sighting::Happened, Some(StartedRestore::Adopted)) } else { (Sighting::Nothing, None) })
+    }
+
+    fn is_echo(&self, kind: ErrorKind) -> bool {
+        kind == ErrorKind::Restore
+    }
+
+    fn foreign(&self) -> Error {
+        Error::new(ErrorKind::Restore, Outcome::Rejected, "")
+    }
+}
+
+impl SnapshotClient {
+    /// What is being or has been restored from a snapshot, to tell a new restore from it; `None` if that may not be asked.
+    pub(crate) async fn restored_before(
+        &self,
+        repository: &RepositoryName,
+        name: &SnapshotName,
+    ) -> Result<Option<BTreeSet<String>>, Error> {
+        let asked = async {
+            let rows: Vec<ShardRow> = self.call(&request::shards()).await?;
+            let recoveries = self.recovery(&[]).await?;
+            Ok::<_, Error>(restored_indices(&rows, &recoveries, repository, name))
+        };
+        match asked.await {
+            Ok(before) => Ok(Some(before)),
+            Err(error) if matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::NotAllowed) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Does something, and again while another operation is in the way, for as long as the client queues.
+    pub(crate) async fn queued<T, F: Future<Output = Result<T, Error>> + Send>(
+        &self,
+        mut act: impl FnMut() -> F,
+    ) -> Result<T, Error> {
+        let clock = &self.core.clock;
+        let deadline = clock.monotonic().saturating_add(self.options.queue);
+        let mut pause = QUEUE_FIRST;
+        loop {
+            match act().await {
+                Err(error) if error.kind() == ErrorKind::Busy => {
+                    let left = deadline.saturating_sub(clock.monotonic());
+                    if left.is_zero() {
+                        return Err(error);
+                    }
+                    tracing::info!(wait_ms = u64::try_from(pause.as_millis()).ok(), "another operation is in the way");
+                    clock.sleep(pause.min(left)).await;
+                    pause = (pause * 2).min(QUEUE_LONGEST);
+                }
+                result => return result,
+            }
+        }
+    }
+}
