@@ -1,0 +1,465 @@
+//! The front end of the domain: who may do what, and what it says to the others.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+/// How far the time of a signature may be off.
+const WINDOW: Duration = Duration::from_mins(5);
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const PRINCIPAL: &str = "arn:aws:sts::123456789012:assumed-role/EC2RoleForESSnapshot/i-0123456789abcdef0";
+
+/// Whom the fake domain lets in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FakeAuth {
+    /// Every request must be signed: a domain whose access policy names IAM principals. The default.
+    SigV4,
+    /// Unsigned requests pass, but none that needs `iam:PassRole`; a signature that is there must be right.
+    Open,
+    /// User and password as with fine-grained access control, or a signature.
+    Basic {
+        /// The user's name.
+        user: String,
+        /// The password.
+        password: String,
+    },
+}
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub(super) struct Arrival {
+    pub(super) method: String,
+    /// Path and query as they stood in the request line.
+    pub(super) target: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Arrival {
+    /// All values of a header, joined as a signature joins them.
+    pub(super) fn header(&self, name: &str) -> Option<String> {
+        let values: Vec<_> = self.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        (!values.is_empty()).then(|| values.join(","))
+    }
+
+    fn action(&self) -> String {
+        let mut letters = self.method.chars();
+        let first = letters.next().map(String::from).unwrap_or_default();
+        format!("es:ESHttp{first}{}", letters.as_str().to_lowercase())
+    }
+}
+
+/// How a request was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    Signed,
+    Basic,
+    Open,
+}
+
+/// A refusal of the front end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Denial {
+    pub(super) status: u16,
+    /// JSON, or none for the plain text of the security plugin.
+    pub(super) body: Option<Value>,
+}
+
+impl Denial {
+    /// A refusal of the signature check.
+    fn signature(text: impl Into<String>) -> Self {
+        Self { status: 403, body: Some(json!({ "message": text.into() })) }
+    }
+
+    /// A refusal of the policy or the allow-list.
+    fn policy(status: u16, text: impl Into<String>) -> Self {
+        Self { status, body: Some(json!({ "Message": text.into() })) }
+    }
+
+    fn unauthorized() -> Self {
+        Self { status: 401, body: None }
+    }
+}
+
+/// Temporary credentials that the domain gave out. Their end stands on the monotonic clock, which nobody sets.
+#[derive(Clone)]
+pub(super) struct Issued {
+    pub(super) key: String,
+    pub(super) secret: String,
+    pub(super) token: String,
+    pub(super) expires: Duration,
+}
+
+/// The front end's configuration and the credentials it knows.
+pub(super) struct Edge {
+    pub(super) auth: FakeAuth,
+    pub(super) region: String,
+    pub(super) pass_roles: BTreeSet<String>,
+    pub(super) denied: BTreeSet<String>,
+    pub(super) forbidden: Vec<String>,
+    pub(super) life: Duration,
+    issued: Vec<Issued>,
+}
+
+impl Edge {
+    pub(super) fn new(auth: FakeAuth, region: String, pass_roles: BTreeSet<String>, life: Duration) -> Self {
+        Self { auth, region, pass_roles, denied: BTreeSet::new(), forbidden: Vec::new(), life, issued: Vec::new() }
+    }
+
+    /// The newest credentials, new ones if there are none or in the last fifth of their life.
+    pub(super) fn current(&mut self, monotonic: Duration) -> Issued {
+        match self.issued.last() {
+            Some(newest) if newest.expires.saturating_sub(monotonic) >= self.life / 5 && newest.expires > monotonic => {
+                newest.clone()
+            }
+            _ => self.rotate(monotonic),
+        }
+    }
+
+    /// Gives out new credentials; older ones stay good until they expire.
+    pub(super) fn rotate(&mut self, monotonic: Duration) -> Issued {
+        let new = Issued {
+            key: format!("ASIA{}", random_text(16, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")),
+            secret: random_text(40, BASE64),
+            token: format!("{}==", random_text(240, BASE64)),
+            expires: monotonic.saturating_add(self.life),
+        };
+        self.issued.push(new.clone());
+        new
+    }
+
+    /// Lets all credentials that were given out so far expire now.
+    pub(super) fn revoke(&mut self, monotonic: Duration) {
+        for issued in &mut self.issued {
+            issued.expires = issued.expires.min(monotonic);
+        }
+    }
+
+    /// Judges one request.
+    pub(super) fn authorize(&self, arrival: &Arrival, now: SystemTime, monotonic: Duration) -> Result<Entry, Denial> {
+        let entry = self.authenticate(arrival, now, monotonic)?;
+        if self.forbidden.iter().any(|prefix| arrival.target.starts_with(prefix)) {
+            return Err(Denial::policy(401, format!("Your request: '{}' is not allowed.", arrival.target)));
+        }
+        self.check_pass_role(arrival, entry)?;
+        Ok(entry)
+    }
+
+    fn authenticate(&self, arrival: &Arrival, now: SystemTime, monotonic: Duration) -> Result<Entry, Denial> {
+        let action = arrival.action();
+        let Some(authorization) = arrival.header("authorization") else {
+            return match self.auth {
+                FakeAuth::Open => Ok(Entry::Open),
+                FakeAuth::Basic { .. } => Err(Denial::unauthorized()),
+                FakeAuth::SigV4 => Err(Denial::policy(
+                    403,
+                    format!(
+                        "User: anonymous is not authorized to perform: {action} because no resource-based policy allows the {action} action"
+                    ),
+                )),
+            };
+        };
+        if authorization.starts_with(ALGORITHM) {
+            self.check_signature(arrival, &authorization, now, monotonic)?;
+            if self.denied.contains(&action) {
+                return Err(Denial::policy(
+                    403,
+                    format!(
+                        "User: {PRINCIPAL} is not authorized to perform: {action} with an explicit deny in an identity-based policy"
+                    ),
+                ));
+            }
+            return Ok(Entry::Signed);
+        }
+        if authorization.starts_with("Basic ") {
+            return match &self.auth {
+                FakeAuth::Basic { user, password } if authorization == basic(user, password) => Ok(Entry::Basic),
+                FakeAuth::Basic { .. } => Err(Denial::unauthorized()),
+                FakeAuth::SigV4 | FakeAuth::Open => Err(Denial::signature(format!(
+                    "Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. \
+                     Authorization header requires 'SignedHeaders' parameter. Authorization header requires existence of either a \
+                     'X-Amz-Date' or a 'Date' header. Authorization={authorization}"
+                ))),
+            };
+        }
+        let scheme = authorization.split_whitespace().next().unwrap_or_default();
+        let excerpt: String = authorization.chars().take(40).collect();
+        Err(Denial::signature(format!(
+            "'{scheme}' not a valid key=value pair (missing equal-sign) in Authorization header: '{excerpt}'."
+        )))
+    }
+
+    fn check_signature(
+        &self,
+        arrival: &Arrival,
+        authorization: &str,
+        now: SystemTime,
+        monotonic: Duration,
+    ) -> Result<(), Denial> {
+        let Some(parts) = Authorization::parse(authorization) else {
+            return Err(Denial::signature(format!(
+                "'{authorization}' not a valid key=value pair (missing equal-sign) in Authorization header"
+            )));
+        };
+        let scope: Vec<&str> = parts.credential.split('/').collect();
+        let &[key, date, region, service, terminator] = scope.as_slice() else {
+            return Err(Denial::signature("Credential should be scoped with a valid terminator: 'aws4_request'"));
+        };
+        if service != "es" || terminator != "aws4_request" {
+            return Err(Denial::signature("Credential should be scoped to correct service: 'es'. "));
+        }
+        if region != self.region {
+            return Err(Denial::signature(format!("Credential should be scoped to a valid region, not '{region}'. ")));
+        }
+        let issued = self.issued.iter().find(|issued| issued.key == key);
+        let Some(issued) = issued.filter(|issued| arrival.header("x-amz-security-token").as_ref() == Some(&issued.token)) else {
+            return Err(Denial::signature("The security token included in the request is invalid."));
+        };
+        if issued.expires <= monotonic {
+            return Err(Denial::signature("The security token included in the request is expired"));
+        }
+        let stamp = arrival.header("x-amz-date").unwrap_or_default();
+        let Some(when) = parse_stamp(&stamp) else {
+            return Err(Denial::signature(
+                "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.",
+            ));
+        };
+        if !stamp.starts_with(date) {
+            return Err(Denial::signature(
+                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP",
+            ));
+        }
+        check_window(&stamp, when, now)?;
+        check_signed_headers(arrival, &parts.signed)?;
+        if let Some(claimed) = arrival.header("x-amz-content-sha256")
+            && payload_hash(&arrival.body).as_ref() != Some(&claimed)
+        {
+            return Err(Denial::signature("The provided 'x-amz-content-sha256' header does not match what was computed."));
+        }
+        let mut headers = Vec::new();
+        for name in &parts.signed {
+            let Some(value) = arrival.header(name) else {
+                return Err(Denial::signature(format!("signed header '{name}' is not in the request")));
+            };
+            headers.push((*name, value.split_whitespace().collect::<Vec<_>>().join(" ")));
+        }
+        let expected =
+            signature(arrival, &headers, issued, region, when, PayloadChecksumKind::NoHeader).map(|(_, signature)| signature);
+        if expected.as_deref() != Some(parts.signature) {
+            let canonical = canonical_request(arrival, &headers);
+            return Err(Denial::signature(format!(
+                "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and \
+                 signing method. Consult the service documentation for details.\n\nThe Canonical String for this request should have \
+                 been\n'{canonical}'\n"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Registration of an S3 repository hands a role to the service.
+    fn check_pass_role(&self, arrival: &Arrival, entry: Entry) -> Result<(), Denial> {
+        let path = arrival.target.split('?').next().unwrap_or_default();
+        let registers = matches!(arrival.method.as_str(), "PUT" | "POST")
+            && path.strip_prefix("/_snapshot/").is_some_and(|name| {
+                let name = name.strip_suffix('/').unwrap_or(name);
+                !name.is_empty() && !name.contains('/')
+            });
+        let body: Value = serde_json::from_slice(&arrival.body).unwrap_or_default();
+        if !registers || body.get("type").and_then(Value::as_str) != Some("s3") {
+            return Ok(());
+        }
+        let role = body.pointer("/settings/role_arn").and_then(Value::as_str).unwrap_or_default();
+        if role.is_empty() {
+            return Err(Denial::policy(401, "settings.role_arn is needed for snapshot registration."));
+        }
+        let user = if entry == Entry::Signed { PRINCIPAL } else { "anonymous" };
+        if entry != Entry::Signed || !self.pass_roles.contains(role) {
+            return Err(Denial::policy(
+                403,
+                format!("User: {user} is not authorized to perform: iam:PassRole on resource: {role}"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn check_window(stamp: &str, when: SystemTime, now: SystemTime) -> Result<(), Denial> {
+    let (floor, ceiling) = (now.checked_sub(WINDOW).unwrap_or(now), now.checked_add(WINDOW).unwrap_or(now));
+    let show = |time| format_time(time, "%Y%m%dT%H%M%SZ");
+    // A stamp has no fractions of a second.
+    if when + Duration::from_secs(1) <= floor {
+        let (floor, now) = (show(floor), show(now));
+        return Err(Denial::signature(format!("Signature expired: {stamp} is now earlier than {floor} ({now} - 5 min.)")));
+    }
+    if when > ceiling {
+        let (ceiling, now) = (show(ceiling), show(now));
+        return Err(Denial::signature(format!(
+            "Signature not yet current: {stamp} is still later than {ceiling} ({now} + 5 min.)"
+        )));
+    }
+    Ok(())
+}
+
+fn check_signed_headers(arrival: &Arrival, signed: &[&str]) -> Result<(), Denial> {
+    let must: BTreeSet<&str> = ["host", "x-amz-date"]
+        .into_iter()
+        .chain(arrival.headers.keys().map(http::HeaderName::as_str).filter(|name| name.starts_with("x-amz-")))
+        .collect();
+    match must.into_iter().find(|name| !signed.contains(name)) {
+        None => Ok(()),
+        Some(missing) => Err(Denial::signature(format!("'{missing}' must be a 'SignedHeader' in the AWS Authorization."))),
+    }
+}
+
+/// The parts of the header `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`.
+struct Authorization<'a> {
+    credential: &'a str,
+    signed: Vec<&'a str>,
+    signature: &'a str,
+}
+
+impl<'a> Authorization<'a> {
+    fn parse(header: &'a str) -> Option<Self> {
+        let mut parts = header.strip_prefix(ALGORITHM)?.strip_prefix(' ')?.splitn(3, ',').map(str::trim);
+        let mut part = |name| parts.next().and_then(|part: &'a str| part.strip_prefix(name));
+        let (credential, signed, signature) = (part("Credential=")?, part("SignedHeaders=")?, part("Signature=")?);
+        let is_hash = signature.len() == 64 && signature.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        is_hash.then(|| Self { credential, signed: signed.split(';').collect(), signature })
+    }
+}
+
+/// Signs what arrived as the client should have; gives the headers that the signer adds, and the signature.
+fn signature(
+    arrival: &Arrival,
+    headers: &[(&str, String)],
+    issued: &Issued,
+    region: &str,
+    when: SystemTime,
+    checksum: PayloadChecksumKind,
+) -> Option<(Vec<(String, String)>, String)> {
+    let identity = Credentials::new(&issued.key, &issued.secret, Some(issued.token.clone()), None, "FakeDomain").into();
+    let mut settings = SigningSettings::default();
+    settings.payload_checksum_kind = checksum;
+    // What the client chose to sign is checked, were it what others leave out.
+    settings.excluded_headers = None;
+    let params =
+        v4::SigningParams::builder().identity(&identity).region(region).name("es").time(when).settings(settings).build().ok()?;
+    let host = arrival.header("host")?;
+    let request = SignableRequest::new(
+        &arrival.method,
+        format!("http://{host}{}", arrival.target),
+        headers.iter().map(|(name, value)| (*name, value.as_str())),
+        SignableBody::Bytes(&arrival.body),
+    )
+    .ok()?;
+    let (instructions, signature) = sign(request, &params.into()).ok()?.into_parts();
+    let added = instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Some((added, signature))
+}
+
+/// The SHA-256 of a body in hexadecimal, as the signer computes it.
+fn payload_hash(body: &[u8]) -> Option<String> {
+    let headers = [(http::header::HOST, http::HeaderValue::from_static("localhost"))].into_iter().collect();
+    let arrival = Arrival { method: "GET".to_owned(), target: "/".to_owned(), headers, body: body.to_owned() };
+    let nobody = Issued { key: String::new(), secret: String::new(), token: String::new(), expires: Duration::ZERO };
+    let (added, _) = signature(&arrival, &[], &nobody, "", SystemTime::UNIX_EPOCH, PayloadChecksumKind::XAmzSha256)?;
+    added.into_iter().find_map(|(name, value)| (name == "x-amz-content-sha256").then_some(value))
+}
+
+/// The canonical request, for the text of a refusal. It holds the session token, as the real one does.
+fn canonical_request(arrival: &Arrival, headers: &[(&str, String)]) -> String {
+    let (path, query) = arrival.target.split_once('?').unwrap_or((&arrival.target, ""));
+    let mut pairs: Vec<String> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            format!("{}={}", encode(&decode_lossy(name), ""), encode(&decode_lossy(value), ""))
+        })
+        .collect();
+    pairs.sort();
+    let lines: String = headers.iter().flat_map(|(name, value)| [*name, ":", value, "\n"]).collect();
+    let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
+    let hash = payload_hash(&arrival.body).unwrap_or_default();
+    format!("{}\n{}\n{}\n{lines}\n{}\n{hash}", arrival.method, encode(path, "/"), pairs.join("&"), names.join(";"))
+}
+
+fn encode(text: &str, kept: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.as_bytes().contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
+fn decode_lossy(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+fn parse_stamp(stamp: &str) -> Option<SystemTime> {
+    let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", stamp).ok()?;
+    Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().into())
+}
+
+/// A time in UTC, in the manner of `strftime`.
+pub(super) fn format_time(time: SystemTime, format: &str) -> String {
+    jiff::Timestamp::try_from(time).map(|time| time.strftime(format).to_string()).unwrap_or_default()
+}
+
+const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// So many letters of an alphabet, by chance.
+pub(super) fn random_text(length: usize, alphabet: &[u8]) -> String {
+    (0..length).filter_map(|_| fastrand::choice(alphabet)).map(|byte| char::from(*byte)).collect()
+}
+
+/// The header of basic authentication.
+fn basic(user: &str, password: &str) -> String {
+    let bytes = format!("{user}:{password}").into_bytes();
+    let mut out = String::from("Basic ");
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let letter = BASE64.get((bits >> (18 - 6 * place)) as usize & 63).copied().map_or('=', char::from);
+            out.push(if place <= chunk.len() { letter } else { '=' });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_of_basic_authentication_is_padded_base64() {
+        for (user, password, expected) in
+            [("master", "Passw0rd!", "Basic bWFzdGVyOlBhc3N3MHJkIQ=="), ("a", "b", "Basic YTpi"), ("ab", "c", "Basic YWI6Yw==")]
+        {
+            assert_eq!(basic(user, password), expected);
+        }
+    }
+
+    #[test]
+    fn the_payload_hash_is_the_sha_256_of_the_body() {
+        assert_eq!(payload_hash(b"").as_deref(), Some("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
+    }
+
+    #[test]
+    fn a_time_is_formatted_as_http_wants_it() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        assert_eq!(format_time(time, "%a, %d %b %Y %H:%M:%S GMT"), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(parse_stamp("19941106T084937Z"), Some(time));
+    }
+}

@@ -1,0 +1,750 @@
+//! The fake domain: front end, engine, faults and log in one.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use serde_json::Value;
+use tokio::sync::{oneshot, watch};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
+
+use super::clock::ManualClock;
+use super::edge::{Arrival, Denial, Edge, Entry, FakeAuth, format_time, random_text};
+use super::engine::{Cluster, Engine, FakeOutcome, Now, Phase, Snapshot, SnapshotOptions};
+use super::fault::{Action, Fault, pick};
+use super::relay::{self, Spoil};
+use super::rest;
+use crate::clock::{Clock, SystemClock};
+use crate::error::Operation;
+
+/// The role that a domain may be given unless the builder says otherwise.
+const PASS_ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+/// The bucket that is always there.
+const BUCKET: &str = "my-bucket-4-es";
+
+/// A stateful stand-in of an Amazon domain on loopback; see [the module](super). Clones share it; it runs until the last is dropped.
+#[derive(Clone)]
+pub struct FakeDomain {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    /// The relay stops when this is dropped.
+    _stop: Arc<watch::Sender<()>>,
+}
+
+/// Sets up a [`FakeDomain`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing runs before `start`"]
+pub struct FakeDomainBuilder {
+    engine: Engine,
+    clock: Option<ManualClock>,
+    auth: FakeAuth,
+    region: String,
+    pass_roles: BTreeSet<String>,
+    credential_life: Duration,
+    buckets: Vec<(String, Option<String>)>,
+    snapshots_take: Duration,
+    restores_take: Duration,
+    hold_snapshots: bool,
+    hold_restores: bool,
+    seed: u64,
+}
+
+impl Default for FakeDomainBuilder {
+    fn default() -> Self {
+        Self {
+            engine: Engine::elasticsearch("7.10.2"),
+            clock: None,
+            auth: FakeAuth::SigV4,
+            region: "ap-northeast-1".to_owned(),
+            pass_roles: BTreeSet::new(),
+            credential_life: Duration::from_hours(6),
+            buckets: vec![(BUCKET.to_owned(), None)],
+            snapshots_take: Duration::from_secs(3),
+            restores_take: Duration::from_secs(3),
+            hold_snapshots: false,
+            hold_restores: false,
+            seed: 1,
+        }
+    }
+}
+
+impl FakeDomainBuilder {
+    /// The engine to answer as. Default: Elasticsearch 7.10.2.
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
+        self
+    }
+
+    /// The clock by which snapshots proceed and credentials expire. Default: real time.
+    ///
+    /// The domain's wall time starts as the clock's and follows its monotonic time: a step of the clock's wall time puts the
+    /// client's time wrong, not the domain's.
+    pub fn clock(mut self, clock: ManualClock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Whom to let in. Default: [`FakeAuth::SigV4`].
+    pub fn auth(mut self, auth: FakeAuth) -> Self {
+        self.auth = auth;
+        self
+    }
+
+    /// The region that signatures must be scoped to. Default: `ap-northeast-1`.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = region.into();
+        self
+    }
+
+    /// A role that callers may pass; more than once for more. Default:
+    /// `arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot`.
+    pub fn pass_role(mut self, arn: impl Into<String>) -> Self {
+        self.pass_roles.insert(arn.into());
+        self
+    }
+
+    /// How long credentials live; in the last fifth of it new ones are given out. Default: six hours.
+    pub fn credential_life(mut self, life: Duration) -> Self {
+        self.credential_life = life;
+        self
+    }
+
+    /// A bucket that exists beside `my-bucket-4-es`, and does not mind which region it is asked in.
+    pub fn bucket(mut self, name: impl Into<String>) -> Self {
+        self.buckets.push((name.into(), None));
+        self
+    }
+
+    /// A bucket that exists in this region, and refuses a repository with another.
+    pub fn bucket_in(mut self, name: impl Into<String>, region: impl Into<String>) -> Self {
+        self.buckets.push((name.into(), Some(region.into())));
+        self
+    }
+
+    /// How long a snapshot takes by the domain's clock. Default: 3 s, so that a client that waits sees it running, then ended.
+    pub fn snapshots_take(mut self, duration: Duration) -> Self {
+        self.snapshots_take = duration;
+        self
+    }
+
+    /// How long a restore takes by the domain's clock. Default: 3 s.
+    pub fn restores_take(mut self, duration: Duration) -> Self {
+        self.restores_take = duration;
+        self
+    }
+
+    /// Starts with [`FakeDomain::hold_snapshots`] on. Default: off.
+    pub fn hold_snapshots(mut self, hold: bool) -> Self {
+        self.hold_snapshots = hold;
+        self
+    }
+
+    /// Starts with [`FakeDomain::hold_restores`] on. Default: off.
+    pub fn hold_restores(mut self, hold: bool) -> Self {
+        self.hold_restores = hold;
+        self
+    }
+
+    /// The seed of the faults' probabilities. Default: 1.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Starts the domain on a free port of loopback, in a thread of its own.
+    ///
+    /// # Panics
+    ///
+    /// When there is no port or no thread to be had.
+    pub async fn start(self) -> FakeDomain {
+        let pass_roles = if self.pass_roles.is_empty() { [PASS_ROLE.to_owned()].into() } else { self.pass_roles };
+        let mut cluster = Cluster::new(self.engine);
+        cluster.buckets = self.buckets.into_iter().collect();
+        (cluster.snapshots_take, cluster.restores_take) = (self.snapshots_take, self.restores_take);
+        (cluster.hold_snapshots, cluster.hold_restores) = (self.hold_snapshots, self.hold_restores);
+        let clock: Arc<dyn Clock> = match &self.clock {
+            Some(clock) => Arc::new(clock.clone()),
+            None => Arc::new(SystemClock),
+        };
+        let state = State {
+            edge: Edge::new(self.auth, self.region, pass_roles, self.credential_life),
+            cluster,
+            faults: Vec::new(),
+            random: fastrand::Rng::with_seed(self.seed),
+            late: Vec::new(),
+            events: Vec::new(),
+            origin: clock.wall().checked_sub(clock.monotonic()).unwrap_or(SystemTime::UNIX_EPOCH),
+            skew: 0,
+        };
+        let shared = Arc::new(Shared { clock, state: Mutex::new(state) });
+        let (stop, stopped) = watch::channel(());
+        let (started, address) = oneshot::channel();
+        let responder = Responder(Arc::clone(&shared));
+        let manual = self.clock;
+        std::thread::spawn(move || run(responder, manual, stopped, started));
+        match address.await {
+            Ok(Ok(address)) => FakeDomain { shared, address, _stop: Arc::new(stop) },
+            Ok(Err(error)) => panic!("the fake domain cannot listen: {error}"),
+            Err(ended) => panic!("the fake domain's thread has ended: {ended}"),
+        }
+    }
+}
+
+/// Runs server and relay until the domain is dropped. A thread of their own keeps them apart from the runtime of the test,
+/// which may have one thread only, or block it.
+fn run(
+    responder: Responder,
+    manual: Option<ManualClock>,
+    stopped: watch::Receiver<()>,
+    started: oneshot::Sender<std::io::Result<SocketAddr>>,
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        // Nobody listens any more: whoever started this has been dropped.
+        Err(error) => return drop(started.send(Err(error))),
+    };
+    runtime.block_on(async move {
+        let listener = match tokio::net::TcpListener::bind("127.0.0.1:0").await {
+            Ok(listener) => listener,
+            Err(error) => return drop(started.send(Err(error))),
+        };
+        let server = MockServer::builder().disable_request_recording().start().await;
+        Mock::given(matchers::any()).respond_with(responder).mount(&server).await;
+        if started.send(listener.local_addr()).is_ok() {
+            relay::serve(listener, *server.address(), manual, stopped).await;
+        }
+    });
+}
+
+struct Shared {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+struct State {
+    edge: Edge,
+    cluster: Cluster,
+    faults: Vec<Fault>,
+    random: fastrand::Rng,
+    /// Requests whose client is gone and that the engine has not seen yet.
+    late: Vec<Late>,
+    events: Vec<Event>,
+    /// The wall time at the clock's monotonic zero.
+    origin: SystemTime,
+    skew: i64,
+}
+
+struct Late {
+    due: Duration,
+    arrival: Arrival,
+    entry: Entry,
+}
+
+/// One request as the fake domain saw it: what tests judge by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// When it came to the engine, or was refused before it, by the domain's clock.
+    pub time: SystemTime,
+    /// The method.
+    pub method: String,
+    /// Path and query, byte for byte as they arrived.
+    pub path: String,
+    /// What the front end made of it.
+    pub verdict: Verdict,
+    /// The status of the answer as the engine or the front end gave it; a fault may have kept it from the client. None where a
+    /// fault answered or dropped it first.
+    pub status: Option<u16>,
+    /// The endpoint that it went to, where this crate has a name for it.
+    pub operation: Option<Operation>,
+    /// Whether the engine carried it out: it answered with success, or changed its state all the same.
+    pub executed: bool,
+    /// The fault that struck, such as `drop_after`.
+    pub fault: Option<&'static str>,
+    /// The header `x-amz-date`.
+    pub amz_date: Option<String>,
+    /// The signature in the header `authorization`.
+    pub signature: Option<String>,
+    /// The header `user-agent`.
+    pub user_agent: Option<String>,
+    /// The header `x-opaque-id`.
+    pub opaque_id: Option<String>,
+}
+
+/// What the front end made of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Let in: the signature is right.
+    Signed,
+    /// Let in: user and password are right.
+    Basic,
+    /// Let in without a proof of who it is.
+    Open,
+    /// Refused.
+    Denied,
+    /// Not judged: a fault answered or dropped it first.
+    Fault,
+    /// Let in, but a call that the fake domain does not know.
+    Unexpected,
+}
+
+/// A snapshot as the fake domain has it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FakeSnapshot {
+    /// Its name.
+    pub name: String,
+    /// Its uuid, new for each snapshot.
+    pub uuid: String,
+    /// `IN_PROGRESS`, `SUCCESS`, `PARTIAL` or `FAILED`.
+    pub state: &'static str,
+    /// Its indices, by name.
+    pub indices: Vec<String>,
+    /// The metadata that it was created with.
+    pub metadata: Option<Value>,
+    /// When it began, by the domain's clock.
+    pub start: SystemTime,
+    /// When it ended, if it has.
+    pub end: Option<SystemTime>,
+}
+
+impl FakeSnapshot {
+    fn new(snapshot: &Snapshot) -> Self {
+        Self {
+            name: snapshot.name.clone(),
+            uuid: snapshot.uuid.clone(),
+            state: snapshot.state(),
+            indices: snapshot.indices.keys().cloned().collect(),
+            metadata: snapshot.metadata.clone(),
+            start: snapshot.began.wall,
+            end: match snapshot.phase {
+                Phase::Running { .. } => None,
+                Phase::Ended { at, .. } => Some(at),
+            },
+        }
+    }
+}
+
+impl FakeDomain {
+    /// Starts a domain with all defaults; see [`FakeDomainBuilder`] for them, and for when it panics.
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// Sets up a domain.
+    pub fn builder() -> FakeDomainBuilder {
+        FakeDomainBuilder::default()
+    }
+
+    /// The URL to connect to, `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The region that signatures must be scoped to.
+    #[must_use]
+    pub fn region(&self) -> String {
+        self.look(|state, _| state.edge.region.clone())
+    }
+
+    /// A source of the domain's current credentials, with a count of its own of how often it was asked.
+    #[must_use]
+    pub fn credentials_provider(&self) -> FakeCredentials {
+        FakeCredentials { shared: Arc::clone(&self.shared), loads: Arc::default() }
+    }
+
+    /// Gives out new credentials; older ones stay good until they expire.
+    pub fn rotate(&self) {
+        self.look(|state, now| drop(state.edge.rotate(now.monotonic)));
+    }
+
+    /// Lets all credentials that were given out so far expire now, and gives out new ones.
+    pub fn revoke(&self) {
+        self.look(|state, now| {
+            state.edge.revoke(now.monotonic);
+            state.edge.rotate(now.monotonic);
+        });
+    }
+
+    /// Puts the domain's clock this many seconds ahead of, or with a negative number behind, the time it was started with.
+    pub fn set_skew(&self, seconds: i64) {
+        self.look(|state, _| state.skew = seconds);
+    }
+
+    /// Takes paths with this beginning off the allow-list: they are answered with 401.
+    pub fn forbid(&self, path_prefix: impl Into<String>) {
+        self.look(|state, _| state.edge.forbidden.push(path_prefix.into()));
+    }
+
+    /// Denies signers an action such as `es:ESHttpPut`.
+    pub fn deny(&self, action: impl Into<String>) {
+        self.look(|state, _| state.edge.denied.insert(action.into()));
+    }
+
+    /// Adds a rule that makes requests go wrong, after those that are there.
+    pub fn fault(&self, fault: Fault) {
+        self.look(|state, _| state.faults.push(fault));
+    }
+
+    /// Removes all such rules.
+    pub fn clear_faults(&self) {
+        self.look(|state, _| state.faults.clear());
+    }
+
+    /// While on, snapshots that are started stay `IN_PROGRESS`, and a create that waits is answered with 504 as by the load
+    /// balancer. Turned off, those end, each as planned but not before its time.
+    pub fn hold_snapshots(&self, hold: bool) {
+        self.look(|state, now| {
+            state.cluster.hold_snapshots = hold;
+            if !hold {
+                state.cluster.release_snapshots(now);
+            }
+        });
+    }
+
+    /// While on, restores that are started stay under way; otherwise as [`hold_snapshots`](Self::hold_snapshots).
+    pub fn hold_restores(&self, hold: bool) {
+        self.look(|state, now| {
+            state.cluster.hold_restores = hold;
+            if !hold {
+                state.cluster.release_restores(now);
+            }
+        });
+    }
+
+    /// Ends a running snapshot now.
+    ///
+    /// # Panics
+    ///
+    /// When no such snapshot is running: the test expects what is not so.
+    pub fn finish_snapshot(&self, repository: &str, name: &str, outcome: FakeOutcome) {
+        let was_running = self.look(|state, now| state.cluster.end_snapshot(repository, name, Some(outcome), now));
+        assert!(was_running, "no snapshot [{repository}:{name}] is running");
+    }
+
+    /// How the next snapshot that is started will end. More than once for those after it; beyond them all end in success.
+    pub fn plan_snapshot(&self, outcome: FakeOutcome) {
+        self.look(|state, _| state.cluster.next_outcomes.push_back(outcome));
+    }
+
+    /// Lets the restore of this primary shard fail, under the name that the index has after the restore: it is unassigned until
+    /// the index is deleted.
+    pub fn fail_restore_shard(&self, index: &str, shard: u32) {
+        self.look(|state, _| state.cluster.failing_shards.insert((index.to_owned(), shard)));
+    }
+
+    /// Starts a snapshot of all indices as another client of the domain would.
+    ///
+    /// # Panics
+    ///
+    /// When the repository is missing or has a snapshot of that name.
+    pub fn another_client_creates(&self, repository: &str, name: &str) {
+        let started = self.look(|state, now| {
+            let cluster = &mut state.cluster;
+            let names: Vec<String> = cluster.indices.keys().cloned().collect();
+            let copies = cluster.index_copies(&names);
+            let free = cluster.snapshot(repository, name).is_none();
+            let options = SnapshotOptions { include_global_state: true, ..SnapshotOptions::default() };
+            free && cluster.start_snapshot(repository, name, copies, options, now).is_some()
+        });
+        assert!(started, "[{repository}:{name}] cannot be created");
+    }
+
+    /// Creates an index with so many primary shards and no replicas.
+    pub fn create_index(&self, name: &str, shards: u32) {
+        self.look(|state, now| state.cluster.create_index(name, shards, now));
+    }
+
+    /// The names of the registered repositories, sorted.
+    #[must_use]
+    pub fn repositories(&self) -> Vec<String> {
+        self.look(|state, _| state.cluster.repositories.keys().cloned().collect())
+    }
+
+    /// The snapshots of a repository by time of start; none where there is no such repository.
+    #[must_use]
+    pub fn snapshots(&self, repository: &str) -> Vec<FakeSnapshot> {
+        self.look(|state, _| state.cluster.snapshots(repository).into_iter().flatten().map(FakeSnapshot::new).collect())
+    }
+
+    /// The names of the indices, sorted.
+    #[must_use]
+    pub fn indices(&self) -> Vec<String> {
+        self.look(|state, _| state.cluster.indices.keys().cloned().collect())
+    }
+
+    /// Every request so far, in the order in which the domain dealt with them.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        self.look(|state, _| state.events.clone())
+    }
+
+    /// Checks that the domain knew every call.
+    ///
+    /// # Panics
+    ///
+    /// When it did not; the message names those calls.
+    pub fn assert_no_unexpected_calls(&self) {
+        let unexpected: Vec<String> = self
+            .events()
+            .into_iter()
+            .filter(|event| event.verdict == Verdict::Unexpected)
+            .map(|event| format!("{} {}", event.method, event.path))
+            .collect();
+        assert!(unexpected.is_empty(), "unexpected calls of the fake domain: {}", unexpected.join(", "));
+    }
+
+    /// The state as it is at this moment.
+    fn look<T>(&self, look: impl FnOnce(&mut State, Now) -> T) -> T {
+        let (mut state, now) = self.shared.enter();
+        look(&mut state, now)
+    }
+}
+
+impl fmt::Debug for FakeDomain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeDomain").field("endpoint", &self.endpoint()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Takes the state and brings it up to the present.
+    fn enter(&self) -> (MutexGuard<'_, State>, Now) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let monotonic = self.clock.monotonic();
+        let now = state.at(monotonic);
+        state.catch_up(now);
+        (state, now)
+    }
+}
+
+impl State {
+    /// The domain's time at this monotonic time.
+    fn at(&self, monotonic: Duration) -> Now {
+        let wall = self.origin.checked_add(monotonic).unwrap_or(self.origin);
+        let skew = Duration::from_secs(self.skew.unsigned_abs());
+        let skewed = if self.skew < 0 { wall.checked_sub(skew) } else { wall.checked_add(skew) };
+        Now { wall: skewed.unwrap_or(wall), monotonic }
+    }
+
+    /// Deals with what became due since the last look, in order of time.
+    fn catch_up(&mut self, now: Now) {
+        let (mut due, rest): (Vec<Late>, Vec<Late>) = self.late.drain(..).partition(|late| late.due <= now.monotonic);
+        self.late = rest;
+        due.sort_by_key(|late| late.due);
+        for late in due {
+            let then = self.at(late.due);
+            self.cluster.settle(then);
+            let answer = rest::answer(&mut self.cluster, &late.arrival, then);
+            self.log(&late.arrival, then, late.entry.into(), Some(&answer), Some("late"));
+        }
+        self.cluster.settle(now);
+    }
+
+    fn log(&mut self, arrival: &Arrival, now: Now, verdict: Verdict, answer: Option<&rest::Answer>, fault: Option<&'static str>) {
+        let authorization = arrival.header("authorization").unwrap_or_default();
+        self.events.push(Event {
+            time: now.wall,
+            method: arrival.method.clone(),
+            path: arrival.target.clone(),
+            verdict: if answer.is_some_and(|answer| answer.unexpected) { Verdict::Unexpected } else { verdict },
+            status: answer.map(|answer| answer.status),
+            operation: answer.and_then(|answer| answer.operation),
+            executed: answer.is_some_and(|answer| answer.executed),
+            fault,
+            amz_date: arrival.header("x-amz-date"),
+            signature: authorization.split_once("Signature=").map(|(_, signature)| signature.to_owned()),
+            user_agent: arrival.header("user-agent"),
+            opaque_id: arrival.header("x-opaque-id"),
+        });
+    }
+
+    /// Deals with one request: faults before the engine, front end, engine, faults after it.
+    fn handle(&mut self, arrival: &Arrival, now: Now) -> Reply {
+        let fault = pick(&mut self.faults, &arrival.method, &arrival.target, &mut self.random);
+        let name = fault.as_ref().map(|(action, _)| action.name());
+        if let Some((action, headers)) = &fault
+            && action.is_before_engine()
+        {
+            self.log(arrival, now, Verdict::Fault, None, name);
+            return match action {
+                Action::Status { status, body, content_type } => {
+                    Reply::new(*status, body.clone(), content_type).with_headers(headers)
+                }
+                Action::Restart => Reply::spoiled(Spoil::Restart),
+                _ => Reply::spoiled(Spoil::Drop),
+            };
+        }
+        let entry = match self.edge.authorize(arrival, now.wall, now.monotonic) {
+            Ok(entry) => entry,
+            Err(denial) => {
+                self.log(arrival, now, Verdict::Denied, None, name);
+                if let Some(event) = self.events.last_mut() {
+                    event.status = Some(denial.status);
+                }
+                return Reply::denied(&denial);
+            }
+        };
+        if let Some((Action::Late { by }, _)) = &fault {
+            self.late.push(Late { due: now.monotonic.saturating_add(*by), arrival: arrival.clone(), entry });
+            return Reply::spoiled(Spoil::Drop);
+        }
+        let answer = rest::answer(&mut self.cluster, arrival, now);
+        self.log(arrival, now, entry.into(), Some(&answer), name);
+        let reply = self.engine_reply(&answer, arrival);
+        match fault {
+            Some((Action::StatusAfter { status }, headers)) => Reply::gateway(status).with_headers(&headers),
+            Some((Action::DropAfter, _)) => reply.spoil(Spoil::Drop),
+            Some((Action::Truncate, _)) => reply.spoil(Spoil::Truncate),
+            Some((Action::Trickle { pause }, _)) => reply.spoil(Spoil::Trickle(pause)),
+            Some((Action::Delay { by }, _)) => reply.spoil(Spoil::Delay(by)),
+            _ => reply,
+        }
+    }
+
+    fn engine_reply(&self, answer: &rest::Answer, arrival: &Arrival) -> Reply {
+        let engine = &self.cluster.engine;
+        let body = match &answer.body {
+            rest::Body::GatewayPage => return Reply::gateway(answer.status),
+            rest::Body::Empty => String::new(),
+            rest::Body::Json(body) if answer.pretty => format!("{body:#}"),
+            rest::Body::Json(body) => body.to_string(),
+        };
+        let content_type = if engine.es(8, 0) { "application/json" } else { "application/json; charset=UTF-8" };
+        let mut reply = Reply::new(answer.status, body, content_type);
+        let mut add = |name: &str, value: String| reply.headers.push((name.to_owned(), value));
+        if engine.es(7, 14) {
+            add("x-elastic-product", "Elasticsearch".to_owned());
+        }
+        if engine.os(3, 0) {
+            add("x-opensearch-version", format!("OpenSearch/{} (opensearch)", engine.version));
+        }
+        if let Some(id) = arrival.header("x-opaque-id") {
+            add("x-opaque-id", id);
+        }
+        reply
+    }
+}
+
+impl From<Entry> for Verdict {
+    fn from(entry: Entry) -> Self {
+        match entry {
+            Entry::Signed => Self::Signed,
+            Entry::Basic => Self::Basic,
+            Entry::Open => Self::Open,
+        }
+    }
+}
+
+/// An answer on its way to the relay.
+struct Reply {
+    status: u16,
+    body: Vec<u8>,
+    content_type: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Reply {
+    fn new(status: u16, body: impl Into<Vec<u8>>, content_type: &str) -> Self {
+        Self { status, body: body.into(), content_type: content_type.to_owned(), headers: Vec::new() }
+    }
+
+    /// The page of a load balancer.
+    fn gateway(status: u16) -> Self {
+        let words = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error");
+        Self::new(status, format!("<html><head><title>{status} {words}</title></head></html>"), "text/html")
+    }
+
+    fn spoiled(spoil: Spoil) -> Self {
+        Self::new(200, Vec::new(), "text/plain").spoil(spoil)
+    }
+
+    fn denied(denial: &Denial) -> Self {
+        match &denial.body {
+            Some(body) => {
+                let id = random_text(32, b"0123456789abcdef");
+                Self::new(denial.status, body.to_string(), "application/json")
+                    .with_headers(&[("x-amzn-RequestId".to_owned(), id)])
+            }
+            None => Self::new(denial.status, "Unauthorized", "text/plain")
+                .with_headers(&[("www-authenticate".to_owned(), r#"Basic realm="Security""#.to_owned())]),
+        }
+    }
+
+    fn spoil(self, spoil: Spoil) -> Self {
+        self.with_headers(&[(relay::SPOIL.to_owned(), spoil.to_header())])
+    }
+
+    fn with_headers(mut self, headers: &[(String, String)]) -> Self {
+        self.headers.extend_from_slice(headers);
+        self
+    }
+}
+
+struct Responder(Arc<Shared>);
+
+impl Respond for Responder {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let mut headers = request.headers.clone();
+        let target = headers.remove(relay::TARGET).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let arrival = Arrival {
+            method: request.method.as_str().to_owned(),
+            target: target.unwrap_or_default(),
+            headers,
+            body: request.body.clone(),
+        };
+        let (mut state, now) = self.0.enter();
+        let reply = state.handle(&arrival, now);
+        let template = ResponseTemplate::new(reply.status)
+            .insert_header("date", format_time(now.wall, "%a, %d %b %Y %H:%M:%S GMT"))
+            .set_body_raw(reply.body, &reply.content_type);
+        reply.headers.into_iter().fold(template, |template, (name, value)| template.append_header(name, value))
+    }
+}
+
+/// Hands out the current credentials of a [`FakeDomain`], as an instance's metadata service would. Clones share one count.
+#[derive(Clone)]
+pub struct FakeCredentials {
+    shared: Arc<Shared>,
+    loads: Arc<AtomicUsize>,
+}
+
+impl FakeCredentials {
+    /// How often credentials were asked for.
+    #[must_use]
+    pub fn loads(&self) -> usize {
+        self.loads.load(Ordering::SeqCst)
+    }
+}
+
+impl fmt::Debug for FakeCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeCredentials").field("loads", &self.loads()).finish_non_exhaustive()
+    }
+}
+
+impl ProvideCredentials for FakeCredentials {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        self.loads.fetch_add(1, Ordering::SeqCst);
+        let (mut state, now) = self.shared.enter();
+        let issued = state.edge.current(now.monotonic);
+        let expires = now.wall.checked_add(issued.expires.saturating_sub(now.monotonic));
+        future::ProvideCredentials::ready(Ok(Credentials::new(
+            issued.key,
+            issued.secret,
+            Some(issued.token),
+            expires,
+            "FakeDomain",
+        )))
+    }
+}
