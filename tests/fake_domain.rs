@@ -1,5 +1,7 @@
 //! The fake domain, driven over raw sockets with requests that AWS's own signer signed: no client of this crate is involved.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail the test")]
+
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -164,7 +166,7 @@ async fn exchange(
     headers: &[(String, String)],
     body: &[u8],
 ) -> Option<Answer> {
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines: String = headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
     let mut request = format!("{method} {target} HTTP/1.1\r\n{lines}content-length: {}\r\n\r\n", body.len()).into_bytes();
     request.extend_from_slice(body);
     stream.write_all(&request).await.ok()?;
@@ -585,7 +587,7 @@ async fn a_held_snapshot_ends_as_the_test_says() {
     let scene = Scene::registered().await;
     scene.domain.hold_snapshots(true);
     scene.call("PUT", "/_snapshot/r/s", None).await;
-    scene.clock.advance(Duration::from_secs(3600));
+    scene.clock.advance(Duration::from_hours(1));
     assert_eq!(scene.domain.snapshots("r")[0].state, "IN_PROGRESS");
 
     scene.domain.finish_snapshot("r", "s", FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] });
@@ -889,6 +891,47 @@ async fn an_index_that_is_not_whole_is_restored_only_when_partial_is_asked_for()
     assert_eq!(done["snapshot"]["shards"], json!({"total": 2, "failed": 1, "successful": 1}));
 }
 
+// ---- strictness
+
+#[tokio::test]
+async fn query_parameters_are_judged_by_name_value_and_version() {
+    let unknown = "request [/_snapshot/none] contains unrecognized parameter: [cluster_manager_timeout]";
+    let both = "Please only use one of the request parameters [master_timeout, cluster_manager_timeout].";
+    let boolean = "Failed to parse value [maybe] as only [true] or [false] are allowed.";
+    let unit = "failed to parse setting [master_timeout] with value [abc] as a time value: unit is missing or unrecognized";
+    let missing = "[none] missing";
+    for (engine, query, reason) in [
+        (Engine::elasticsearch("7.10.2"), "cluster_manager_timeout=30s", unknown),
+        (Engine::opensearch("2.19.6"), "cluster_manager_timeout=30s", missing),
+        (Engine::opensearch("2.19.6"), "cluster_manager_timeout=30s&master_timeout=30s", both),
+        (Engine::elasticsearch("7.10.2"), "master_timeout=30s", missing),
+        (Engine::elasticsearch("7.10.2"), "master_timeout=abc", unit),
+        (Engine::elasticsearch("7.10.2"), "local=maybe", boolean),
+    ] {
+        let scene = Scene::with(|builder| builder.engine(engine)).await;
+        let answer = scene.call("GET", &format!("/_snapshot/none?{query}"), None).await;
+        assert_eq!(answer.reason(), reason, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_needs_its_content_type() {
+    let scene = Scene::with(|builder| builder.auth(FakeAuth::Open)).await;
+    let send = async |content_type: Option<&str>| {
+        let mut headers = vec![("host".to_owned(), scene.host())];
+        headers.extend(content_type.map(|value| ("content-type".to_owned(), value.to_owned())));
+        let body = br#"{"type":"fs","settings":{"location":"x"}}"#;
+        let answer = scene.send_raw("PUT", "/_snapshot/r", &headers, body).await.unwrap();
+        (answer.status, answer.json())
+    };
+    assert_eq!(send(None).await, (406, json!({"error": "Content-Type header is missing", "status": 406})));
+    assert_eq!(
+        send(Some("text/plain")).await,
+        (406, json!({"error": "Content-Type header [text/plain] is not supported", "status": 406}))
+    );
+    assert_eq!(send(Some("application/json")).await, (200, json!({"acknowledged": true})));
+}
+
 // ---- what is not known
 
 #[tokio::test]
@@ -967,7 +1010,8 @@ async fn an_answer_is_cut_in_half_or_trickles() {
     let before = scene.clock.monotonic();
     let trickled = scene.call("GET", "/_snapshot/r", None).await;
     assert_eq!(trickled.body, whole.body);
-    assert_eq!(scene.clock.monotonic() - before, Duration::from_millis(10) * u32::try_from(whole.body.len()).unwrap());
+    let pauses = Duration::from_millis(10) * u32::try_from(whole.body.len()).unwrap();
+    assert_eq!(scene.clock.monotonic(), before + pauses);
 }
 
 #[tokio::test]
@@ -975,7 +1019,7 @@ async fn a_delay_lets_the_clients_time_out_come_first() {
     let scene = Scene::registered().await;
     scene.domain.fault(Fault::delay(Duration::from_secs(61)).times(2));
 
-    let timeout = scene.clock.timeout(Duration::from_secs(60));
+    let timeout = scene.clock.timeout(Duration::from_mins(1));
     tokio::select! {
         biased;
         _ = scene.call("PUT", "/_snapshot/r/s", None) => panic!("the answer came first"),

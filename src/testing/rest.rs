@@ -269,6 +269,12 @@ impl Call<'_> {
                 "Please only use one of the request parameters [master_timeout, cluster_manager_timeout].",
             ));
         }
+        let time_outs = self.query.iter().filter(|(name, _)| name.ends_with("timeout") && known.contains(&name.as_str()));
+        if let Some((name, value)) = time_outs.into_iter().find(|(_, value)| !is_time(value)) {
+            return Err(Fail::illegal(format!(
+                "failed to parse setting [{name}] with value [{value}] as a time value: unit is missing or unrecognized"
+            )));
+        }
         // Of those that every endpoint has, the others change the answer in ways that the fake does not.
         let unknown: Vec<&str> = self.query.iter().map(|(name, _)| name.as_str()).filter(|name| !known.contains(name)).collect();
         let unknown: Vec<&str> = unknown.into_iter().filter(|name| !["pretty", "format", "error_trace"].contains(name)).collect();
@@ -368,7 +374,7 @@ impl Cluster {
             Route::Recovery(index) => self.recovery(index, call),
             Route::CreateIndex(index) => self.put_index(index, call),
             Route::DeleteIndex(index) => self.delete_index(index),
-            Route::GetRepositories(names) => self.get_repositories(names),
+            Route::GetRepositories(names) => self.get_repositories(names, call),
             Route::PutRepository(name) => self.put_repository(name, call),
             Route::DeleteRepository(pattern) => self.delete_repositories(pattern, call.now),
             Route::Verify(name) => self.verify(name),
@@ -587,7 +593,8 @@ impl Cluster {
         Ok(acknowledged())
     }
 
-    fn get_repositories(&self, list: Option<&str>) -> Outcome {
+    fn get_repositories(&self, list: Option<&str>, call: &Call<'_>) -> Outcome {
+        call.flag("local", false)?;
         let mut out = Map::new();
         for pattern in list.unwrap_or("_all").split(',') {
             let found = self.repositories.iter().filter(|(name, _)| pattern == "_all" || matches(pattern, name));
@@ -792,6 +799,11 @@ impl Cluster {
     fn get_snapshots(&self, repositories: &str, names: &str, call: &Call<'_>) -> Outcome {
         let ignore_unavailable = call.flag("ignore_unavailable", false)?;
         let many = self.engine.es(7, 14);
+        let detail = Detail {
+            verbose: call.flag("verbose", true)?,
+            repository: many && call.flag("include_repository", true)?,
+            indices: call.flag("index_names", true)?,
+        };
         let repositories: Vec<&str> = if many {
             let mut chosen = Vec::new();
             for pattern in repositories.split(',') {
@@ -833,11 +845,6 @@ impl Cluster {
         if many {
             next = page(&mut found, call)?;
         }
-        let detail = Detail {
-            verbose: call.flag("verbose", true)?,
-            repository: many && call.flag("include_repository", true)?,
-            indices: call.flag("index_names", true)?,
-        };
         let snapshots: Vec<Value> =
             found.iter().map(|(repository, snapshot)| self.snapshot_info(repository, snapshot, detail)).collect();
         let mut out = json!({ "snapshots": snapshots });
@@ -1304,6 +1311,12 @@ impl Tally {
         }
         out
     }
+}
+
+/// Whether a text is a time value such as `30s`.
+fn is_time(text: &str) -> bool {
+    let unit = text.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    text == "-1" || text == "0" || unit.len() < text.len() && ["nanos", "micros", "ms", "s", "m", "h", "d"].contains(&unit)
 }
 
 const FORBIDDEN: [char; 10] = ['\\', '/', '*', '?', '"', '<', '>', '|', ' ', ','];
