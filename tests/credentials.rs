@@ -53,7 +53,9 @@ impl Provider {
             Some(Script::Fail) => return Err(CredentialsError::provider_error("the service is down")),
             Some(Script::Hang) => std::future::pending().await,
             Some(Script::Slow) => {
-                yield_once().await;
+                for _ in 0..5 {
+                    yield_once().await;
+                }
                 LIFE
             }
             Some(Script::Life(life)) => life,
