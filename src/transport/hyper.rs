@@ -152,11 +152,12 @@ impl HyperTransportBuilder {
             }
             TrustRoots::OnlyGiven => {}
         }
-        for certificate in certificates(&self.ca, "CA")? {
-            roots.add(certificate).map_err(|error| Error::invalid("CA certificate is not usable").with_source(error))?;
-        }
-        if !self.ca.is_empty() && roots.is_empty() {
+        let given = certificates(&self.ca, "CA")?;
+        if given.is_empty() && !self.ca.is_empty() {
             return Err(Error::invalid("CA file holds no certificate"));
+        }
+        for certificate in given {
+            roots.add(certificate).map_err(|error| Error::invalid("CA certificate is not usable").with_source(error))?;
         }
         // The provider is named, so that another crate which turns on a second one cannot change or break this.
         let builder = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
