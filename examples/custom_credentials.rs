@@ -50,7 +50,9 @@ async fn main() -> ExitCode {
     };
     match repositories {
         Ok(repositories) => {
-            repositories.iter().for_each(|repository| println!("{}", repository.name()));
+            for repository in repositories {
+                println!("{}", repository.name());
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

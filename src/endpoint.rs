@@ -198,8 +198,9 @@ fn amazon_region(host: &str) -> Result<Option<String>, Error> {
         )));
     }
     let region = match labels.as_slice() {
-        [name, region, "es", "amazonaws", "com"] | [name, region, "es", "amazonaws", "com", "cn"] => Some((*name, *region)),
-        [name, "aos", region, "on", "aws"] => Some((*name, *region)),
+        [name, region, "es", "amazonaws", "com"]
+        | [name, region, "es", "amazonaws", "com", "cn"]
+        | [name, "aos", region, "on", "aws"] => Some((*name, *region)),
         _ => None,
     };
     Ok(region

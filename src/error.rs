@@ -288,28 +288,24 @@ impl ServerError {
             causes: Vec::new(),
             request_id: request_id.map(clean),
         };
-        match serde_json::from_slice::<Value>(body) {
-            Ok(Value::Object(object)) => {
-                if let Some(error) = object.get("error") {
-                    this.layer = ServerLayer::Engine;
-                    this.read_engine(error, &clean);
-                } else if let Some(text) = object.get("Message").and_then(Value::as_str) {
-                    this.layer = ServerLayer::Policy;
-                    this.reason = clean(text);
-                } else if let Some(text) = object.get("message").and_then(Value::as_str) {
-                    this.layer = ServerLayer::Signature;
-                    this.reason = clean(text);
-                } else {
-                    this.reason = clean(&String::from_utf8_lossy(body));
-                }
+        if let Ok(Value::Object(object)) = serde_json::from_slice::<Value>(body) {
+            if let Some(error) = object.get("error") {
+                this.layer = ServerLayer::Engine;
+                this.read_engine(error, &clean);
+            } else if let Some(text) = object.get("Message").and_then(Value::as_str) {
+                this.layer = ServerLayer::Policy;
+                this.reason = clean(text);
+            } else if let Some(text) = object.get("message").and_then(Value::as_str) {
+                this.layer = ServerLayer::Signature;
+                this.reason = clean(text);
+            } else {
+                this.reason = clean(&String::from_utf8_lossy(body));
             }
-            _ => {
-                let text = String::from_utf8_lossy(body);
-                if status == 401 {
-                    this.layer = ServerLayer::Authentication;
-                }
-                this.reason = clean(&plain(&text));
+        } else {
+            if status == 401 {
+                this.layer = ServerLayer::Authentication;
             }
+            this.reason = clean(&plain(&String::from_utf8_lossy(body)));
         }
         this
     }

@@ -36,7 +36,7 @@ pub(crate) enum Sent {
     /// The answer was lost; the request may have been, or may still be, carried out.
     Lost,
     /// The request certainly did not reach the domain.
-    NotSent,
+    Unsent,
     /// The domain refused it in words that an earlier request of ours could have caused: the name is taken, the snapshot
     /// is gone, the index is open.
     Echo,
@@ -122,6 +122,10 @@ pub(crate) enum Verdict {
 }
 
 /// The state of one operation.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and the search over all sequences covers their combinations"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Reconciler {
     /// Whether a first refusal is looked into as well: an earlier process may have sent the same request.
@@ -174,8 +178,8 @@ impl Reconciler {
                 self.lost = true;
                 self.look_anew()
             }
-            Sent::NotSent if self.lost => self.look_anew(),
-            Sent::NotSent => Step::End(Verdict::NotSent),
+            Sent::Unsent if self.lost => self.look_anew(),
+            Sent::Unsent => Step::End(Verdict::NotSent),
             Sent::Echo if self.lost || self.doubts_first_refusal => {
                 self.echo = true;
                 self.nothing = 0;
@@ -282,7 +286,11 @@ mod tests {
         ArrivesLater,
         NotSent,
         Refused,
-        Look { blind: bool },
+    }
+
+    impl Environment {
+        const SENDS: [Self; 6] =
+            [Self::Answered, Self::AnswerLost, Self::NeverArrives, Self::ArrivesLater, Self::NotSent, Self::Refused];
     }
 
     impl World {
@@ -338,7 +346,7 @@ mod tests {
             let sent = match environment {
                 Environment::Answered if refused => Sent::Echo,
                 Environment::Answered => Sent::Done,
-                Environment::NotSent => Sent::NotSent,
+                Environment::NotSent => Sent::Unsent,
                 Environment::Refused => Sent::Refused,
                 _ => Sent::Lost,
             };
@@ -440,11 +448,10 @@ mod tests {
                     if let Err(why) = world.may_send(first) {
                         broken(why);
                     }
-                    use Environment::{AnswerLost, Answered, ArrivesLater, NeverArrives, NotSent, Refused};
                     // A send follows its look at once: other clients' moves in between are the race that the docs tell of.
                     let moves = if first { world.moves() } else { vec![world] };
                     for world in moves {
-                        for environment in [Answered, AnswerLost, NeverArrives, ArrivesLater, NotSent, Refused] {
+                        for environment in Environment::SENDS {
                             let (world, sent) = world.send(environment);
                             let mut machine = machine;
                             let step = machine.sent(sent);
@@ -454,8 +461,7 @@ mod tests {
                 }
                 Step::Look { after } => {
                     for world in world.moves() {
-                        for environment in [Environment::Look { blind: false }, Environment::Look { blind: true }] {
-                            let Environment::Look { blind } = environment else { continue };
+                        for blind in [false, true] {
                             let (world, sighting) = world.look(after, blind);
                             let mut machine = machine;
                             let step = machine.saw(sighting, Duration::from_millis(world.now));

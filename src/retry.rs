@@ -72,7 +72,7 @@ impl RetryPolicy {
     /// Decorrelated jitter: between the base and three times the pause before, up to the cap.
     pub(crate) fn pause(&self, before: Duration, random: f64) -> Duration {
         let ceiling = (before * 3).clamp(self.base, self.cap.max(self.base));
-        (self.base + (ceiling - self.base).mul_f64(random)).min(self.cap)
+        (self.base + ceiling.saturating_sub(self.base).mul_f64(random)).min(self.cap)
     }
 }
 
@@ -217,9 +217,10 @@ mod tests {
     /// Each row of the table in the module's docs, for reads, repeatable writes and those that are probed.
     #[test]
     fn every_cell_of_the_table_holds() {
+        type Row = (Box<dyn Fn() -> Error>, [bool; 3]);
         let lost = |kind| Error::new(kind, Outcome::Unknown, "");
         let edge = |status, text: &str| answered(status, &format!(r#"{{"message":"{text}"}}"#));
-        let rows: Vec<(Box<dyn Fn() -> Error>, [bool; 3])> = vec![
+        let rows: Vec<Row> = vec![
             (Box::new(|| Error::new(ErrorKind::Connect, Outcome::NotSent, "")), [true, true, true]),
             (Box::new(move || edge(403, "Signature expired: 1 is now earlier than 2")), [true, true, true]),
             (Box::new(move || edge(403, "The security token included in the request is expired")), [true, true, true]),

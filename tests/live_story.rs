@@ -62,12 +62,12 @@ async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Er
     }
     let snapshot = ended.expect("the stream ends with the outcome").into_complete()?;
     assert_eq!(snapshot.indices(), [index.as_str()]);
-    assert_eq!(snapshot.shards().map(|shards| shards.successful()), Some(2));
+    assert_eq!(snapshot.shards().map(es_snapshot::ShardCounts::successful), Some(2));
     assert_eq!(snapshot.metadata().and_then(|metadata| metadata.get("purpose")), Some(&json!("story")));
     assert!(snapshot.duration().is_some() && snapshot.end_time() >= snapshot.start_time());
 
     let listed = client.list_snapshots(&repository, &ListSnapshots::new()).await?;
-    assert_eq!(listed.iter().map(|found| found.name()).collect::<Vec<_>>(), [name.as_str()]);
+    assert_eq!(listed.iter().map(es_snapshot::SnapshotInfo::name).collect::<Vec<_>>(), [name.as_str()]);
     let pattern: SnapshotPattern = "snap-*".parse()?;
     let brief = client.list_snapshots(&repository, &ListSnapshots::new().pattern(pattern).verbose(false)).await?;
     assert_eq!(*brief[0].state(), SnapshotState::Success);

@@ -28,7 +28,8 @@ impl Transport for Capture {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 fn hmac(key: &[u8], text: &str) -> Vec<u8> {
@@ -73,7 +74,8 @@ fn signature(request: &Request<Bytes>, secret: &str, region: &str) -> String {
         .collect();
     query.sort();
     let query: Vec<String> = query.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let headers: String = signed.split(';').map(|name| format!("{name}:{}\n", header(name))).collect();
+    let headers: Vec<String> = signed.split(';').map(|name| format!("{name}:{}\n", header(name))).collect();
+    let headers = headers.concat();
     let canonical = format!(
         "{}\n{path}\n{}\n{headers}\n{signed}\n{}",
         request.method(),

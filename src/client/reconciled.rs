@@ -96,8 +96,7 @@ pub(crate) async fn reconcile<R: Reconciled>(
             None => subject.foreign(),
         },
         (Verdict::Refused { certain: true } | Verdict::NotSent, _) => trouble.unwrap_or_else(last),
-        (Verdict::Refused { certain: false }, _) => trouble.unwrap_or_else(last).with_outcome(Outcome::Unknown),
-        (Verdict::Unknown | Verdict::Adopted | Verdict::Done, _) => trouble.unwrap_or_else(last).with_outcome(Outcome::Unknown),
+        _ => trouble.unwrap_or_else(last).with_outcome(Outcome::Unknown),
     };
     Err(error.during(subject.operation(), attempts.max(1)))
 }
@@ -107,7 +106,7 @@ fn classify(error: &Error, subject: &impl Reconciled, lost: bool) -> Sent {
         return Sent::Echo;
     }
     match error.outcome() {
-        Outcome::NotSent => Sent::NotSent,
+        Outcome::NotSent => Sent::Unsent,
         Outcome::Rejected => Sent::Refused,
         Outcome::Unknown => Sent::Lost,
     }

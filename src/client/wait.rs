@@ -17,7 +17,7 @@ use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::request;
 use crate::restore::{RecoveryStage, RecoveryType, ShardRecovery, ShardRow};
 use crate::retry::RetryPolicy;
-use crate::snapshot::{SnapshotInfo, SnapshotState};
+use crate::snapshot::{ShardCounts, SnapshotInfo, SnapshotState};
 use crate::status::{FileStats, SnapshotStatus};
 use crate::units::ByteSize;
 
@@ -44,7 +44,11 @@ pub enum WaitUpdate<P, O> {
 /// # Cancel safety
 ///
 /// Dropping it stops watching. It cancels and deletes nothing on the domain.
-pub struct ProgressStream<P, O>(Pin<Box<dyn Stream<Item = Result<WaitUpdate<P, O>, Error>> + Send>>);
+pub struct ProgressStream<P, O>(Pin<Box<dyn Updates<P, O>>>);
+
+trait Updates<P, O>: Stream<Item = Result<WaitUpdate<P, O>, Error>> + Send {}
+
+impl<P, O, S: Stream<Item = Result<WaitUpdate<P, O>, Error>> + Send> Updates<P, O> for S {}
 
 impl<P, O> Stream for ProgressStream<P, O> {
     type Item = Result<WaitUpdate<P, O>, Error>;
@@ -283,7 +287,7 @@ fn progress<W: Watched>(client: &SnapshotClient, limit: Duration, watched: W) ->
 /// The wait for the end of a snapshot; made by [`SnapshotClient::wait_for_snapshot`].
 ///
 /// Await it for the [`SnapshotInfo`] with the final state, which may be `PARTIAL` or `FAILED`: look at
-/// [`SnapshotInfo::outcome`] or use [`SnapshotInfo::into_complete`]. [`progress`](Self::progress) tells the way there.
+/// [`SnapshotInfo::state`] or use [`SnapshotInfo::into_complete`]. [`progress`](Self::progress) tells the way there.
 ///
 /// It polls after 1 s and then ever less often, down to every 30 s: an hour's wait makes about 125 requests (twice that with
 /// `progress`), one after the other and so over one connection. It survives expired credentials, throttling, gateway errors,
@@ -397,9 +401,9 @@ impl Watched for SnapshotWatch {
         }
         let shards = snapshot.shards();
         let mut counts = Counts {
-            shards_total: shards.map_or(0, |shards| shards.total()),
-            shards_done: shards.map_or(0, |shards| shards.successful()),
-            shards_failed: shards.map_or(0, |shards| shards.failed()),
+            shards_total: shards.map_or(0, ShardCounts::total),
+            shards_done: shards.map_or(0, ShardCounts::successful),
+            shards_failed: shards.map_or(0, ShardCounts::failed),
             ..Counts::default()
         };
         if details && self.status {
@@ -415,17 +419,17 @@ impl Watched for SnapshotWatch {
 }
 
 fn status_counts(status: &SnapshotStatus) -> Counts {
-    let (shards, stats) = (status.shards(), status.stats());
+    let (shards, files) = (status.shards(), status.stats());
     // Until a shard has begun, its files are not counted.
     let begun = shards.total() > 0 && shards.initializing() < shards.total();
-    let copied = if begun { stats.processed() } else { FileStats::default() };
+    let copied = if begun { files.processed() } else { FileStats::default() };
     Counts {
         shards_total: shards.total(),
         shards_done: shards.done(),
         shards_failed: shards.failed(),
-        bytes_total: stats.incremental().size().map_or(0, ByteSize::bytes),
+        bytes_total: files.incremental().size().map_or(0, ByteSize::bytes),
         bytes_done: copied.size().map_or(0, ByteSize::bytes),
-        files_total: stats.incremental().files().unwrap_or(0),
+        files_total: files.incremental().files().unwrap_or(0),
         files_done: copied.files().unwrap_or(0),
     }
 }
