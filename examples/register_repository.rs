@@ -2,6 +2,8 @@
 //!
 //! Without `--endpoint` it runs against a fake domain inside this process. See `--help`.
 
+#![expect(clippy::doc_markdown, rustdoc::bare_urls, reason = "the comments of the arguments are shown as plain text")]
+
 use std::process::ExitCode;
 use std::time::Duration;
 
