@@ -72,6 +72,13 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// Whether its endpoint is one of those of snapshots and repositories.
+    pub(crate) fn takes_master_timeout(self) -> bool {
+        !matches!(self, Self::Raw | Self::ServerInfo | Self::Recovery | Self::Shards)
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -582,6 +589,11 @@ impl Error {
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
         self
     }
 

@@ -1,4 +1,32 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Cancel safety
+//!
+//! Every future and stream may be dropped at any time and leaves nothing half-done in the client. Requests that were sent
+//! go on at the domain; nothing is cancelled or deleted by dropping. Each method says what the domain may then have done.
+//!
+//! # Observability
+//!
+//! The crate speaks through [`tracing`](https://docs.rs/tracing); never of bodies, headers or secrets. Build counters and
+//! the age of the last good snapshot on these:
+//!
+//! | what | level | fields |
+//! | --- | --- | --- |
+//! | span `es_snapshot.operation`: a create, clone, restore or delete with all its sends and looks | info | `operation`, `repository`, `snapshot`, `outcome` |
+//! | span `es_snapshot.call`: one request with its attempts | debug | `operation`, `repository`, `snapshot`, `attempts`, `outcome` |
+//! | event `repeating a request` | info | `attempt`, `reason`, `wait_ms` |
+//! | event `asked the domain after a lost answer` | info | `sighting` |
+//! | event `another operation is in the way` | info | `wait_ms` |
+//! | event `snapshot ended`, from a wait | info | `repository`, `snapshot`, `state`, `ended_ms` (since the epoch) |
+//! | event `credentials could not be renewed` | warn | `kept`: whether a valid key is left |
+//!
+//! `operation` is [`Operation::as_str`]; `outcome` is `done` or an [`ErrorKind`].
+//!
+//! # Stability
+//!
+//! Public types come from `http`, `http-body`, `bytes`, `serde`, `serde_json`, `futures-core` and `aws-credential-types`, and
+//! with the feature `aws-config` from `aws-types`. Not promised: default values, texts of errors, spans and events, and the
+//! module [`testing`](crate::testing).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Here rather than in the manifest: tests, benches and examples may panic and print.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]
@@ -45,7 +73,7 @@ pub use restore::{RecoveryStage, RecoveryType, RestoreSnapshot, RestoreSummary, 
 pub use retry::RetryPolicy;
 pub use snapshot::{
     CloneSnapshot, CreateSnapshot, CreatedSnapshot, ExpandWildcards, FeatureState, ListSnapshots, ShardCounts, ShardFailure,
-    SnapshotInfo, SnapshotState, SnapshotToken,
+    SnapshotInfo, SnapshotState, SnapshotTicket, SnapshotToken,
 };
 pub use status::{
     FileStats, IndexStatus, ShardStage, ShardStageCounts, ShardStatus, SnapshotStats, SnapshotStatus, SnapshotStatusState,

@@ -116,6 +116,8 @@ pub(crate) struct CallOptions {
     pub(crate) opaque_id: Option<HeaderValue>,
     /// How long to wait for another operation that is in the way.
     pub(crate) queue: Duration,
+    /// How long the server may wait for an elected master, if it is told.
+    pub(crate) master_timeout: Option<Duration>,
 }
 
 /// How far the domain's clock is ahead of this host's, in milliseconds.
@@ -181,14 +183,17 @@ pub(crate) async fn call_with<T>(
     decode: impl Fn(Reply) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let span = tracing::debug_span!(
-        "es_snapshot",
+        "es_snapshot.call",
         operation = request.operation.as_str(),
-        method = request.method.as_str(),
+        repository = request.repository.as_ref().map(tracing::field::display),
+        snapshot = request.snapshot.as_ref().map(tracing::field::display),
         attempts = tracing::field::Empty,
         outcome = tracing::field::Empty,
     );
     let run = async {
         let mut attempts = 0;
+        let timed = options.master_timeout.map(|limit| request.with_master_timeout(limit));
+        let request = timed.as_ref().unwrap_or(request);
         let result = attempts_of(core, options, request, &decode, &mut attempts).await;
         let span = tracing::Span::current();
         span.record("attempts", attempts);
@@ -231,7 +236,12 @@ async fn attempts_of<T>(
                 if let (ErrorKind::ExpiredToken, Some(credentials)) = (failure.error.kind(), &attempt.signed_with) {
                     core.authorizer.reject(request.operation, credentials);
                 }
-                tracing::info!(attempt = *attempts, reason = why, wait_ms = u64::try_from(after.as_millis()).ok(), "repeating");
+                tracing::info!(
+                    attempt = *attempts,
+                    reason = why,
+                    wait_ms = u64::try_from(after.as_millis()).ok(),
+                    "repeating a request"
+                );
                 core.clock.sleep(after).await;
             }
         }

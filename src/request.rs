@@ -1,5 +1,7 @@
 //! One pure constructor per endpoint: every request is a value before it is traffic.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -34,6 +36,9 @@ pub(crate) struct Request {
     /// Path and query as they go over the wire.
     pub(crate) target: String,
     pub(crate) body: Bytes,
+    /// What it is about, for spans.
+    pub(crate) repository: Option<RepositoryName>,
+    pub(crate) snapshot: Option<SnapshotName>,
 }
 
 /// A percent-encoded path, built segment by segment and never re-encoded.
@@ -69,11 +74,31 @@ impl Target {
 
 impl Request {
     fn new(operation: Operation, replay: Replay, method: Method, target: Target) -> Self {
-        Self { operation, replay, method, target: target.0, body: Bytes::new() }
+        Self { operation, replay, method, target: target.0, body: Bytes::new(), repository: None, snapshot: None }
     }
 
     fn read(operation: Operation, target: Target) -> Self {
         Self::new(operation, Replay::Read, Method::GET, target)
+    }
+
+    fn about(mut self, repository: &RepositoryName) -> Self {
+        self.repository = Some(repository.clone());
+        self
+    }
+
+    fn and(mut self, snapshot: &SnapshotName) -> Self {
+        self.snapshot = Some(snapshot.clone());
+        self
+    }
+
+    /// Asks the server to give up waiting for an elected master after this time. Every version takes `master_timeout` on the
+    /// endpoints of snapshots; the other name that OpenSearch has for it is unknown to Elasticsearch.
+    pub(crate) fn with_master_timeout(&self, limit: Duration) -> Self {
+        let mut this = self.clone();
+        if self.operation.takes_master_timeout() {
+            this.target = Target(this.target).query("master_timeout", &format!("{}ms", limit.as_millis())).0;
+        }
+        this
     }
 
     fn json(mut self, body: &impl Serialize) -> Result<Self, Error> {
@@ -93,11 +118,11 @@ pub(crate) fn register_repository(name: &RepositoryName, settings: &RepositorySe
     if !verify {
         target = target.query("verify", "false");
     }
-    Request::new(Operation::RegisterRepository, Replay::Repeat, Method::PUT, target).json(settings)
+    Request::new(Operation::RegisterRepository, Replay::Repeat, Method::PUT, target).about(name).json(settings)
 }
 
 pub(crate) fn get_repository(name: &RepositoryName) -> Request {
-    Request::read(Operation::GetRepository, Target::new(&["_snapshot", name.as_str()]))
+    Request::read(Operation::GetRepository, Target::new(&["_snapshot", name.as_str()])).about(name)
 }
 
 pub(crate) fn list_repositories() -> Request {
@@ -106,17 +131,17 @@ pub(crate) fn list_repositories() -> Request {
 
 pub(crate) fn verify_repository(name: &RepositoryName) -> Request {
     let target = Target::new(&["_snapshot", name.as_str(), "_verify"]);
-    Request::new(Operation::VerifyRepository, Replay::Repeat, Method::POST, target)
+    Request::new(Operation::VerifyRepository, Replay::Repeat, Method::POST, target).about(name)
 }
 
 pub(crate) fn clean_up_repository(name: &RepositoryName) -> Request {
     let target = Target::new(&["_snapshot", name.as_str(), "_cleanup"]);
-    Request::new(Operation::CleanUpRepository, Replay::Repeat, Method::POST, target)
+    Request::new(Operation::CleanUpRepository, Replay::Repeat, Method::POST, target).about(name)
 }
 
 pub(crate) fn unregister_repository(name: &RepositoryName) -> Request {
     let target = Target::new(&["_snapshot", name.as_str()]);
-    Request::new(Operation::UnregisterRepository, Replay::Repeat, Method::DELETE, target)
+    Request::new(Operation::UnregisterRepository, Replay::Repeat, Method::DELETE, target).about(name)
 }
 
 pub(crate) fn create_snapshot(
@@ -126,7 +151,7 @@ pub(crate) fn create_snapshot(
     wait: bool,
 ) -> Result<Request, Error> {
     let target = Target::new(&["_snapshot", repository.as_str(), name.as_str()]).flag("wait_for_completion", wait);
-    Request::new(Operation::CreateSnapshot, Replay::Probe, Method::PUT, target).json(body)
+    Request::new(Operation::CreateSnapshot, Replay::Probe, Method::PUT, target).about(repository).and(name).json(body)
 }
 
 pub(crate) fn clone_snapshot(
@@ -136,11 +161,13 @@ pub(crate) fn clone_snapshot(
     options: &CloneSnapshot,
 ) -> Result<Request, Error> {
     let path = Target::new(&["_snapshot", repository.as_str(), source.as_str(), "_clone", target.as_str()]);
-    Request::new(Operation::CloneSnapshot, Replay::Probe, Method::PUT, path).json(options)
+    Request::new(Operation::CloneSnapshot, Replay::Probe, Method::PUT, path).about(repository).and(target).json(options)
 }
 
 pub(crate) fn get_snapshot(repository: &RepositoryName, name: &SnapshotName) -> Request {
     Request::read(Operation::GetSnapshot, Target::new(&["_snapshot", repository.as_str(), name.as_str()]))
+        .about(repository)
+        .and(name)
 }
 
 pub(crate) fn list_snapshots(repository: &RepositoryName, options: &ListSnapshots) -> Request {
@@ -153,12 +180,12 @@ pub(crate) fn list_snapshots(repository: &RepositoryName, options: &ListSnapshot
             target = target.query(name, if value { "true" } else { "false" });
         }
     }
-    Request::read(Operation::ListSnapshots, target)
+    Request::read(Operation::ListSnapshots, target).about(repository)
 }
 
 pub(crate) fn delete_snapshot(repository: &RepositoryName, name: &SnapshotName) -> Request {
     let target = Target::new(&["_snapshot", repository.as_str(), name.as_str()]);
-    Request::new(Operation::DeleteSnapshot, Replay::Probe, Method::DELETE, target)
+    Request::new(Operation::DeleteSnapshot, Replay::Probe, Method::DELETE, target).about(repository).and(name)
 }
 
 pub(crate) fn restore_snapshot(
@@ -167,12 +194,12 @@ pub(crate) fn restore_snapshot(
     options: &RestoreSnapshot,
 ) -> Result<Request, Error> {
     let target = Target::new(&["_snapshot", repository.as_str(), name.as_str(), "_restore"]);
-    Request::new(Operation::RestoreSnapshot, Replay::Probe, Method::POST, target).json(options)
+    Request::new(Operation::RestoreSnapshot, Replay::Probe, Method::POST, target).about(repository).and(name).json(options)
 }
 
 pub(crate) fn snapshot_status(repository: &RepositoryName, name: &SnapshotName) -> Request {
     let target = Target::new(&["_snapshot", repository.as_str(), name.as_str(), "_status"]);
-    Request::read(Operation::SnapshotStatus, target)
+    Request::read(Operation::SnapshotStatus, target).about(repository).and(name)
 }
 
 /// The snapshots that run now, in one repository or in all.

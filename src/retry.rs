@@ -1,19 +1,4 @@
-//! What may be sent again, and when: pure rules by operation, not by HTTP verb.
-//!
-//! | failure | reads | register, unregister, verify, clean up | create, delete, restore, raw writes |
-//! | --- | --- | --- | --- |
-//! | no connection, nothing was sent | again | again | again |
-//! | signature's time refused, and the domain's `Date` told a new offset | again, once | again, once | again, once |
-//! | token expired or not known, refused by the edge | again, once, with new credentials | same | same |
-//! | throttled before the engine (403, 429 of the edge or a gateway) | again | again | again |
-//! | throttled by the engine (429) | again | again | not again |
-//! | connection lost, time-out, 502, 503, 504, no elected master | again | again | the domain is asked, see below |
-//! | an answer that is no JSON | again | again | the domain is asked |
-//! | another operation in the way | no | no | no |
-//! | anything else | no | no | no |
-//!
-//! "Again" is bounded by [`RetryPolicy`], by the call's time limit, and by a budget that all calls of a client and its
-//! clones share, so that a fleet does not storm a domain that is down.
+//! What may be sent again, and when: pure rules by operation, not by HTTP verb; the table is in [`RetryPolicy`]'s docs.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -22,6 +7,28 @@ use crate::error::{Error, ErrorKind, Outcome, ServerLayer};
 use crate::request::Replay;
 
 /// How often and how patiently a call is repeated where repeating is safe.
+///
+/// What is safe goes by operation, not by HTTP verb, and is not to be set:
+///
+/// | failure | reads | register, unregister, verify, clean up | create, clone, delete, restore, raw writes |
+/// | --- | --- | --- | --- |
+/// | no connection, nothing was sent | again | again | again |
+/// | signature's time refused, and the domain's `Date` told a new offset | again, once | again, once | again, once |
+/// | token expired or not known, refused by the edge | again, once, with new credentials | same | same |
+/// | throttled before the engine (403, 429 of the edge or a gateway) | again | again | again |
+/// | throttled by the engine (429) | again | again | not again |
+/// | connection lost, time-out, 502, 503, 504, no elected master | again | again | the domain is asked |
+/// | an answer that is no JSON | again | again | the domain is asked |
+/// | another operation in the way | no | no | no |
+/// | anything else | no | no | no |
+///
+/// "Again" is bounded by this policy, by the call's time limit, and by a budget that all calls of a client and its
+/// clones share, so that a fleet does not storm a domain that is down.
+///
+/// Where the domain is asked, it goes on as [`create_snapshot`](crate::SnapshotClient::create_snapshot),
+/// [`delete_snapshot`](crate::SnapshotClient::delete_snapshot) and
+/// [`restore_snapshot`](crate::SnapshotClient::restore_snapshot) say; a raw write ends with
+/// [`Outcome::Unknown`](crate::Outcome::Unknown).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     attempts: u32,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Outcome};
-use crate::name::{IndexPattern, SnapshotPattern};
+use crate::name::{IndexPattern, RepositoryName, SnapshotName, SnapshotPattern};
 use crate::units::{integer_or_text, moment, null_as_default, open_vocabulary, span};
 
 /// The largest `metadata` in bytes of compact JSON; the server counts the same way.
@@ -65,7 +65,7 @@ pub struct CreateSnapshot {
 }
 
 /// The key under which a snapshot's metadata carries its token.
-pub(crate) const TOKEN_KEY: &str = "es_snapshot_token";
+const TOKEN_KEY: &str = "es_snapshot_token";
 
 /// A mark in a snapshot's metadata by which it is known again: after a lost answer, and by a later process.
 ///
@@ -111,6 +111,75 @@ impl TryFrom<String> for SnapshotToken {
 impl From<SnapshotToken> for String {
     fn from(token: SnapshotToken) -> Self {
         token.0
+    }
+}
+
+/// Which snapshot is waited for: plain data that another process can take up the wait with.
+///
+/// The uuid and the token, as far as they are known, keep the wait from taking another snapshot of the same name for it.
+///
+/// ```
+/// use es_snapshot::{SnapshotTicket, SnapshotToken};
+///
+/// let ticket = SnapshotTicket::new("nightly".parse()?, "2024.05.01".parse()?).token(SnapshotToken::random());
+/// let kept = serde_json::to_string(&ticket).unwrap();
+/// assert_eq!(serde_json::from_str::<SnapshotTicket>(&kept).unwrap(), ticket);
+/// # Ok::<(), es_snapshot::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotTicket {
+    repository: RepositoryName,
+    snapshot: SnapshotName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uuid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<SnapshotToken>,
+}
+
+impl SnapshotTicket {
+    /// A snapshot by name alone.
+    #[must_use]
+    pub fn new(repository: RepositoryName, snapshot: SnapshotName) -> Self {
+        Self { repository, snapshot, uuid: None, token: None }
+    }
+
+    /// Only the snapshot of this uuid, as [`SnapshotInfo::uuid`] or a wait's progress gives it.
+    #[must_use]
+    pub fn uuid(mut self, uuid: impl Into<String>) -> Self {
+        self.uuid = Some(uuid.into());
+        self
+    }
+
+    /// Only the snapshot that was created with this token.
+    #[must_use]
+    pub fn token(mut self, token: SnapshotToken) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// The repository.
+    #[must_use]
+    pub fn repository(&self) -> &RepositoryName {
+        &self.repository
+    }
+
+    /// The snapshot's name.
+    #[must_use]
+    pub fn snapshot(&self) -> &SnapshotName {
+        &self.snapshot
+    }
+
+    /// The uuid, once known.
+    #[must_use]
+    pub fn get_uuid(&self) -> Option<&str> {
+        self.uuid.as_deref()
+    }
+
+    /// Whether a snapshot that was found under the name is the one that is meant.
+    pub(crate) fn means(&self, found: &SnapshotInfo) -> bool {
+        let same = |expected: Option<&str>, found: Option<&str>| expected.is_none() || found.is_none() || expected == found;
+        same(self.uuid.as_deref(), found.uuid())
+            && (self.uuid.is_some() || self.token.is_none() || self.token.as_ref().map(SnapshotToken::as_str) == found.token())
     }
 }
 
@@ -561,6 +630,12 @@ impl SnapshotInfo {
     #[must_use]
     pub fn other(&self) -> &Map<String, Value> {
         &self.other
+    }
+
+    /// The token that its creation was marked with; see [`SnapshotToken`].
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.metadata()?.get(TOKEN_KEY)?.as_str()
     }
 
     /// This snapshot if it is complete, that is [`Success`](SnapshotState::Success).

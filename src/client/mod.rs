@@ -23,7 +23,9 @@ use crate::repository::{Acknowledged, CleanUp, Repository, RepositoryMap, Reposi
 use crate::request::{self, Request};
 use crate::restore::{RecoveryMap, RestoreSnapshot, ShardRecovery, StartedRestore};
 use crate::retry::RetryPolicy;
-use crate::snapshot::{CloneSnapshot, CreateSnapshot, CreatedSnapshot, ListSnapshots, SnapshotInfo, SnapshotList};
+use crate::snapshot::{
+    CloneSnapshot, CreateSnapshot, CreatedSnapshot, ListSnapshots, SnapshotInfo, SnapshotList, SnapshotTicket,
+};
 use crate::status::{SnapshotStatus, SnapshotStatusList};
 
 /// A client of one domain or cluster.
@@ -102,6 +104,14 @@ impl SnapshotClient {
     #[must_use]
     pub fn with_queue_time(&self, queue: Duration) -> Self {
         Self { options: CallOptions { queue, ..self.options.clone() }, ..self.clone() }
+    }
+
+    /// The same client telling the server how long to wait for an elected master (`master_timeout`, in milliseconds), on the
+    /// endpoints of snapshots and repositories. Default: not told; the server's own is 30 s. A change may still be applied
+    /// after the server gave up.
+    #[must_use]
+    pub fn with_master_timeout(&self, limit: Duration) -> Self {
+        Self { options: CallOptions { master_timeout: Some(limit), ..self.options.clone() }, ..self.clone() }
     }
 
     /// The same client sending this `X-Opaque-Id`, which shows up in the server's tasks and slow logs.
@@ -533,6 +543,12 @@ impl SnapshotClient {
     #[must_use = "a wait does nothing until it is awaited"]
     pub fn wait_for_snapshot(&self, repository: &RepositoryName, name: &SnapshotName) -> WaitForSnapshot {
         WaitForSnapshot::new(self.clone(), repository.clone(), name.clone())
+    }
+
+    /// Takes up a wait that another process began; see [`SnapshotTicket`].
+    #[must_use = "a wait does nothing until it is awaited"]
+    pub fn resume_wait(&self, ticket: SnapshotTicket) -> WaitForSnapshot {
+        WaitForSnapshot::resume(self.clone(), ticket)
     }
 
     /// Waits until the restore of a snapshot has ended; see [`WaitForRestore`].

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Map, Value};
+use tracing::Instrument as _;
 
 use crate::client::SnapshotClient;
 use crate::client::wait::restored_indices;
@@ -14,7 +14,7 @@ use crate::repository::Acknowledged;
 use crate::request::{self, Request};
 use crate::restore::{RecoveryType, ShardRecovery, ShardRow, StartedRestore};
 use crate::retry::RetryPolicy;
-use crate::snapshot::{CreatedSnapshot, SnapshotInfo, TOKEN_KEY};
+use crate::snapshot::{CreatedSnapshot, SnapshotInfo};
 
 /// The first pause before a request that was in the way of another operation is sent again, and the longest.
 const QUEUE_FIRST: Duration = Duration::from_secs(1);
@@ -25,6 +25,8 @@ pub(crate) trait Reconciled: Sync {
     type Answer: Send;
 
     fn operation(&self) -> Operation;
+
+    fn names(&self) -> (&RepositoryName, &SnapshotName);
 
     /// Sends the request once (and again only where it certainly was not carried out).
     fn send(&self, client: &SnapshotClient) -> impl Future<Output = Result<Self::Answer, Error>> + Send;
@@ -42,9 +44,31 @@ pub(crate) trait Reconciled: Sync {
 /// Sends, looks and sends again as the machine says, until it comes to a verdict or the call's time is over.
 pub(crate) async fn reconcile<R: Reconciled>(
     client: &SnapshotClient,
-    mut machine: Reconciler,
+    machine: Reconciler,
     subject: &R,
 ) -> Result<R::Answer, Error> {
+    let (repository, snapshot) = subject.names();
+    let span = tracing::info_span!(
+        "es_snapshot.operation",
+        operation = subject.operation().as_str(),
+        %repository,
+        %snapshot,
+        attempts = tracing::field::Empty,
+        outcome = tracing::field::Empty,
+    );
+    async {
+        let result = drive(client, machine, subject).await;
+        match &result {
+            Ok(_) => tracing::Span::current().record("outcome", "done"),
+            Err(error) => tracing::Span::current().record("outcome", tracing::field::debug(error.kind())),
+        };
+        result
+    }
+    .instrument(span)
+    .await
+}
+
+async fn drive<R: Reconciled>(client: &SnapshotClient, mut machine: Reconciler, subject: &R) -> Result<R::Answer, Error> {
     let clock = &client.core.clock;
     let began = clock.monotonic();
     let looking = client.with_retry(RetryPolicy::new().attempts(3));
@@ -82,7 +106,7 @@ pub(crate) async fn reconcile<R: Reconciled>(
                         Sighting::Blind
                     }
                 };
-                tracing::info!(operation = subject.operation().as_str(), ?sighting, "asked the domain after a lost answer");
+                tracing::info!(?sighting, "asked the domain after a lost answer");
                 machine.saw(sighting, clock.monotonic().saturating_sub(began))
             }
             Step::End(verdict) => break verdict,
@@ -127,6 +151,10 @@ impl Reconciled for Creation<'_> {
         self.request.operation
     }
 
+    fn names(&self) -> (&RepositoryName, &SnapshotName) {
+        (self.repository, self.name)
+    }
+
     async fn send(&self, client: &SnapshotClient) -> Result<CreatedSnapshot, Error> {
         if self.request.operation == Operation::CloneSnapshot {
             return client.call::<Acknowledged>(&self.request).await.map(|_| CreatedSnapshot::Accepted);
@@ -151,11 +179,7 @@ impl Reconciled for Creation<'_> {
 }
 
 fn as_found(snapshot: &SnapshotInfo) -> Found<'_> {
-    Found { uuid: snapshot.uuid(), token: token(snapshot.metadata()), started: snapshot.start_time() }
-}
-
-fn token(metadata: Option<&Map<String, Value>>) -> Option<&str> {
-    metadata?.get(TOKEN_KEY)?.as_str()
+    Found { uuid: snapshot.uuid(), token: snapshot.token(), started: snapshot.start_time() }
 }
 
 /// The snapshot of that name, if there is one. A repository that is not registered holds none.
@@ -179,6 +203,10 @@ impl Reconciled for Deletion<'_> {
 
     fn operation(&self) -> Operation {
         Operation::DeleteSnapshot
+    }
+
+    fn names(&self) -> (&RepositoryName, &SnapshotName) {
+        (self.repository, self.name)
     }
 
     async fn send(&self, client: &SnapshotClient) -> Result<(), Error> {
@@ -230,6 +258,10 @@ impl Reconciled for Restoration<'_> {
         Operation::RestoreSnapshot
     }
 
+    fn names(&self) -> (&RepositoryName, &SnapshotName) {
+        (self.repository, self.name)
+    }
+
     async fn send(&self, client: &SnapshotClient) -> Result<StartedRestore, Error> {
         client.call(&self.request).await
     }
@@ -271,6 +303,14 @@ impl SnapshotClient {
         }
     }
 
+    /// The snapshots that run, in words; nothing if that cannot be asked.
+    async fn running_now(&self) -> String {
+        let running = self.with_retry(RetryPolicy::never()).running_snapshots(None).await.unwrap_or_default();
+        let names: Vec<String> =
+            running.iter().map(|one| format!("{}:{}", one.repository().unwrap_or_default(), one.name())).collect();
+        if names.is_empty() { String::new() } else { format!("running: {}", names.join(", ")) }
+    }
+
     /// Does something, and again while another operation is in the way, for as long as the client queues.
     pub(crate) async fn queued<T, F: Future<Output = Result<T, Error>> + Send>(
         &self,
@@ -284,7 +324,8 @@ impl SnapshotClient {
                 Err(error) if error.kind() == ErrorKind::Busy => {
                     let left = deadline.saturating_sub(clock.monotonic());
                     if left.is_zero() {
-                        return Err(error);
+                        let running = self.running_now().await;
+                        return Err(if running.is_empty() { error } else { error.with_message(running) });
                     }
                     tracing::info!(wait_ms = u64::try_from(pause.as_millis()).ok(), "another operation is in the way");
                     clock.sleep(pause.min(left)).await;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_core::Stream;
 use futures_util::stream;
@@ -17,7 +17,7 @@ use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::request;
 use crate::restore::{RecoveryStage, RecoveryType, ShardRecovery, ShardRow};
 use crate::retry::RetryPolicy;
-use crate::snapshot::{ShardCounts, SnapshotInfo, SnapshotState};
+use crate::snapshot::{ShardCounts, SnapshotInfo, SnapshotState, SnapshotTicket, SnapshotToken};
 use crate::status::{FileStats, SnapshotStatus};
 use crate::units::ByteSize;
 
@@ -68,6 +68,7 @@ impl<P, O> fmt::Debug for ProgressStream<P, O> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     counts: Counts,
+    uuid: Option<String>,
     elapsed: Duration,
     rate: Option<f64>,
 }
@@ -125,6 +126,12 @@ impl Progress {
     #[must_use]
     pub fn files_done(&self) -> u64 {
         self.counts.files_done
+    }
+
+    /// The snapshot's uuid, once known; `None` for a restore.
+    #[must_use]
+    pub fn uuid(&self) -> Option<&str> {
+        self.uuid.as_deref()
     }
 
     /// How long this wait has been watching.
@@ -213,7 +220,7 @@ impl Pace {
     }
 
     /// The progress, if it differs from the one before.
-    fn changed(&mut self, counts: Counts) -> Option<Progress> {
+    fn changed(&mut self, counts: Counts, uuid: Option<&str>) -> Option<Progress> {
         self.refusals = 0;
         self.trouble = None;
         let (before, at_first) = self.last.map_or((None, counts.bytes_done), |(before, at_first)| (Some(before), at_first));
@@ -225,7 +232,7 @@ impl Pace {
         let copied = counts.bytes_done.saturating_sub(at_first);
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let rate = (copied > 0 && !elapsed.is_zero()).then(|| copied as f64 / elapsed.as_secs_f64());
-        Some(Progress { counts, elapsed, rate })
+        Some(Progress { counts, uuid: uuid.map(str::to_owned), elapsed, rate })
     }
 }
 
@@ -241,6 +248,11 @@ trait Watched: Send + 'static {
 
     fn what(&self) -> String;
 
+    /// The uuid of the snapshot that is waited for, once known.
+    fn uuid(&self) -> Option<&str> {
+        None
+    }
+
     fn look(&mut self, client: &SnapshotClient, details: bool)
     -> impl Future<Output = Result<Look<Self::Outcome>, Error>> + Send;
 }
@@ -252,7 +264,7 @@ async fn advance<W: Watched>(pace: &mut Pace, watched: &mut W, details: bool) ->
         match watched.look(&pace.client, details).await {
             Ok(Look::Ended(outcome)) => return Ok(WaitUpdate::Ended(outcome)),
             Ok(Look::Running(counts)) => {
-                if let Some(progress) = pace.changed(counts) {
+                if let Some(progress) = pace.changed(counts, watched.uuid()) {
                     return Ok(WaitUpdate::Progress(progress));
                 }
             }
@@ -307,15 +319,30 @@ fn progress<W: Watched>(client: &SnapshotClient, limit: Duration, watched: W) ->
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct WaitForSnapshot {
     client: SnapshotClient,
-    repository: RepositoryName,
-    name: SnapshotName,
-    uuid: Option<String>,
+    ticket: SnapshotTicket,
     limit: Duration,
 }
 
 impl WaitForSnapshot {
     pub(crate) fn new(client: SnapshotClient, repository: RepositoryName, name: SnapshotName) -> Self {
-        Self { client, repository, name, uuid: None, limit: DEADLINE }
+        Self::resume(client, SnapshotTicket::new(repository, name))
+    }
+
+    pub(crate) fn resume(client: SnapshotClient, ticket: SnapshotTicket) -> Self {
+        Self { client, ticket, limit: DEADLINE }
+    }
+
+    /// Waits only for the snapshot that was created with this token.
+    pub fn token(mut self, token: SnapshotToken) -> Self {
+        self.ticket = self.ticket.token(token);
+        self
+    }
+
+    /// What another process can take the wait up with, by [`SnapshotClient::resume_wait`]. [`Progress::uuid`] tells the uuid
+    /// to add to it, once that is known.
+    #[must_use]
+    pub fn ticket(&self) -> SnapshotTicket {
+        self.ticket.clone()
     }
 
     /// How long to wait at most, on the monotonic clock. Default 24 hours.
@@ -345,8 +372,8 @@ impl WaitForSnapshot {
     /// # }
     /// ```
     pub fn progress(self) -> ProgressStream<Progress, SnapshotInfo> {
-        let Self { client, repository, name, uuid, limit } = self;
-        progress(&client, limit, SnapshotWatch { repository, name, uuid, missing: 0, status: true })
+        let Self { client, ticket, limit } = self;
+        progress(&client, limit, SnapshotWatch { ticket, missing: 0, status: true })
     }
 }
 
@@ -355,15 +382,13 @@ impl IntoFuture for WaitForSnapshot {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { client, repository, name, uuid, limit } = self;
-        outcome(client, limit, SnapshotWatch { repository, name, uuid, missing: 0, status: true })
+        let Self { client, ticket, limit } = self;
+        outcome(client, limit, SnapshotWatch { ticket, missing: 0, status: true })
     }
 }
 
 struct SnapshotWatch {
-    repository: RepositoryName,
-    name: SnapshotName,
-    uuid: Option<String>,
+    ticket: SnapshotTicket,
     missing: u32,
     /// Whether `_status` may be asked for.
     status: bool,
@@ -373,11 +398,15 @@ impl Watched for SnapshotWatch {
     type Outcome = SnapshotInfo;
 
     fn what(&self) -> String {
-        format!("snapshot {}:{}", self.repository, self.name)
+        format!("snapshot {}:{}", self.ticket.repository(), self.ticket.snapshot())
+    }
+
+    fn uuid(&self) -> Option<&str> {
+        self.ticket.get_uuid()
     }
 
     async fn look(&mut self, client: &SnapshotClient, details: bool) -> Result<Look<SnapshotInfo>, Error> {
-        let snapshot = match client.get_snapshot(&self.repository, &self.name).await {
+        let snapshot = match client.get_snapshot(self.ticket.repository(), self.ticket.snapshot()).await {
             Ok(snapshot) => snapshot,
             // Right after create, or while a master is elected, it may be missing for a moment.
             Err(error) if error.kind() == ErrorKind::SnapshotMissing => {
@@ -387,16 +416,22 @@ impl Watched for SnapshotWatch {
             Err(error) => return Err(error),
         };
         self.missing = 0;
-        match &self.uuid {
-            Some(uuid) if snapshot.uuid().is_some_and(|found| found != uuid) => {
-                let text = format!("{} is gone, and another snapshot has taken its name", self.what());
-                let error = Error::new(ErrorKind::SnapshotMissing, Outcome::Rejected, text);
-                return Err(error.during(Operation::GetSnapshot, 1).lasting());
-            }
-            Some(_) => {}
-            None => self.uuid = snapshot.uuid().map(str::to_owned),
+        if !self.ticket.means(&snapshot) {
+            let text = format!("{} is gone, and another snapshot has taken its name", self.what());
+            let error = Error::new(ErrorKind::SnapshotMissing, Outcome::Rejected, text);
+            return Err(error.during(Operation::GetSnapshot, 1).lasting());
+        }
+        if let Some(uuid) = snapshot.uuid() {
+            self.ticket = self.ticket.clone().uuid(uuid);
         }
         if *snapshot.state() != SnapshotState::InProgress {
+            tracing::info!(
+                repository = %self.ticket.repository(),
+                snapshot = %self.ticket.snapshot(),
+                state = snapshot.state().as_str(),
+                ended_ms = snapshot.end_time().and_then(epoch_millis),
+                "snapshot ended"
+            );
             return Ok(Look::Ended(snapshot));
         }
         let shards = snapshot.shards();
@@ -407,7 +442,7 @@ impl Watched for SnapshotWatch {
             ..Counts::default()
         };
         if details && self.status {
-            match client.snapshot_status(&self.repository, &self.name).await {
+            match client.snapshot_status(self.ticket.repository(), self.ticket.snapshot()).await {
                 Ok(status) => counts = status_counts(&status),
                 Err(error) if matches!(error.kind(), ErrorKind::NotAllowed | ErrorKind::AccessDenied) => self.status = false,
                 // The state is known; the figures can wait for the next poll.
@@ -416,6 +451,10 @@ impl Watched for SnapshotWatch {
         }
         Ok(Look::Running(counts))
     }
+}
+
+fn epoch_millis(time: SystemTime) -> Option<u64> {
+    u64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_millis()).ok()
 }
 
 fn status_counts(status: &SnapshotStatus) -> Counts {
