@@ -26,7 +26,7 @@
 //!
 //! Public types come from `http`, `http-body`, `bytes`, `serde`, `serde_json`, `futures-core` and `aws-credential-types`, and
 //! with the feature `aws-config` from `aws-types`. Not promised: default values, texts of errors, spans and events, and the
-//! module [`testing`](crate::testing).
+//! module `testing`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Here rather than in the manifest: tests, benches and examples may panic and print.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]
