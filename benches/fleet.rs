@@ -41,7 +41,7 @@ fn main() {
         let authority = authority();
         let tls = acceptor(&authority);
         println!("{}", authority.pem().replace('\n', "|"));
-        return serve(Some(tls));
+        return serve(Some(&tls));
     }
     measure("http", "serve-plain");
     measure("https", "serve-tls");
@@ -86,7 +86,7 @@ fn measure(scheme: &str, servers: &str) {
     let per_watch = held.saturating_sub(before) / WATCHES;
     let (loads, rotations) = (provider.0.load(Ordering::Relaxed), WATCHED.as_secs() / (LIFE.as_secs() * 4 / 5) + 1);
     println!("{scheme:5}  {WATCHES} watches, {SERVERS} servers, {} s", WATCHED.as_secs());
-    println!("       {:.1} KiB for each watch at the most, connection included", per_watch as f64 / 1024.0);
+    println!("       {} KiB for each watch at the most, connection included", per_watch.div_ceil(1024));
     println!("       {loads} credential refreshes in {rotations} rotations");
     assert!(u64::try_from(loads).unwrap() <= rotations, "more than one refresh a rotation");
     if scheme == "http" {
@@ -136,14 +136,14 @@ impl Drop for Servers {
 }
 
 /// Answers every request with a snapshot that runs.
-fn serve(tls: Option<TlsAcceptor>) {
+fn serve(tls: Option<&TlsAcceptor>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let accepting = FuturesUnordered::new();
         for _ in 0..SERVERS {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             println!("{}", listener.local_addr().unwrap().port());
-            accepting.push(accept(listener, tls.clone()));
+            accepting.push(accept(listener, tls.cloned()));
         }
         std::io::stdout().flush().unwrap();
         accepting.collect::<Vec<()>>().await;
