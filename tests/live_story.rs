@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use es_snapshot::{
-    CreateSnapshot, DateMathName, ErrorKind, ListSnapshots, RawRequest, RepositoryName, RepositorySettings, RestoreSnapshot,
-    SnapshotName, SnapshotPattern, SnapshotState, WaitUpdate,
+    CloneSnapshot, CreateSnapshot, CreatedSnapshot, DateMathName, ErrorKind, ListSnapshots, RawRequest, RepositoryName,
+    RepositorySettings, RestoreSnapshot, SnapshotName, SnapshotPattern, SnapshotState, SnapshotToken, WaitUpdate,
 };
 use futures_util::TryStreamExt as _;
 use live::{Live, LiveTest, Need, Outcome, refused, take, unique};
@@ -32,6 +32,9 @@ fn main() -> ExitCode {
         LiveTest { name: "odd_names_reach_what_they_name", needs: &[], run: odd_names_reach_what_they_name },
         LiveTest { name: "a_held_snapshot_runs_until_it_is_let_go", needs: &[Need::Steering], run: a_held_snapshot },
         LiveTest { name: "a_partial_snapshot_is_an_outcome_of_its_own", needs: &[Need::Steering], run: a_partial_snapshot },
+        LiveTest { name: "a_clone_holds_the_indices_it_was_told", needs: &[], run: a_clone },
+        LiveTest { name: "what_is_queued_waits_for_the_snapshot_in_its_way", needs: &[Need::Steering], run: a_queue },
+        LiveTest { name: "the_same_token_adopts_what_an_earlier_process_made", needs: &[], run: an_earlier_process },
         LiveTest { name: "a_failed_restore_names_its_shards", needs: &[Need::Steering], run: a_failed_restore },
     ])
 }
@@ -188,6 +191,75 @@ fn a_held_snapshot(live: Arc<Live>) -> Outcome {
         drop(hold);
         let snapshot = client.wait_for_snapshot(&repository, &name).within(Duration::from_secs(60)).await?.into_complete()?;
         assert!(snapshot.end_time().is_some_and(|end| end > SystemTime::UNIX_EPOCH));
+        client.delete_snapshot(&repository, &name).await?;
+        client.unregister_repository(&repository).await?;
+        Ok(())
+    })
+}
+
+fn a_clone(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let index = live.index("clone", 1).await?;
+        let repository = live.repository(&client, "clone").await?;
+        let (source, target): (SnapshotName, SnapshotName) = ("source".parse()?, "target".parse()?);
+        take(&client, &repository, &source, &index).await?.into_complete()?;
+
+        client.clone_snapshot(&repository, &source, &target, &CloneSnapshot::new([index.as_str()])).await?;
+
+        let clone = client.wait_for_snapshot(&repository, &target).within(Duration::from_secs(60)).await?.into_complete()?;
+        assert_eq!(clone.indices(), [index.as_str()]);
+        let again = client.clone_snapshot(&repository, &source, &target, &CloneSnapshot::new(["*"])).await;
+        assert_eq!(refused(again).kind(), ErrorKind::SnapshotNameTaken);
+        let deleted = client.delete_snapshots(&repository, &SnapshotPattern::all()).await?;
+        assert!(deleted.len() == 2 && deleted.iter().all(|(_, result)| result.is_ok()), "{deleted:?}");
+        client.unregister_repository(&repository).await?;
+        Ok(())
+    })
+}
+
+fn a_queue(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let index = live.index("queue", 1).await?;
+        let repository = live.repository(&client, "queue").await?;
+        let name: SnapshotName = "running".parse()?;
+        let hold = live.steer(".hold", "");
+        client.create_snapshot(&repository, &name, &CreateSnapshot::new().indices([index.as_str()])).await?;
+        let error = refused(client.unregister_repository(&repository).await);
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        assert!(error.to_string().contains(&format!("running: {repository}:{name}")), "{error}");
+
+        let queued = client.with_queue_time(Duration::from_secs(60));
+        let let_go = async {
+            refused(client.unregister_repository(&repository).await);
+            drop(hold);
+        };
+        let (unregistered, ()) = futures_util::join!(queued.unregister_repository(&repository), let_go);
+
+        unregistered?;
+        Ok(())
+    })
+}
+
+fn an_earlier_process(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let index = live.index("token", 1).await?;
+        let repository = live.repository(&client, "token").await?;
+        let name: SnapshotName = "once".parse()?;
+        let token = SnapshotToken::random();
+        let options = CreateSnapshot::new().indices([index.as_str()]).token(token.clone());
+        client.create_snapshot(&repository, &name, &options).await?;
+
+        let again = client.create_snapshot(&repository, &name, &options).await?;
+        let another = client.create_snapshot(&repository, &name, &options.token(SnapshotToken::random())).await;
+
+        let CreatedSnapshot::Adopted(adopted) = again else { panic!("{again:?}") };
+        assert_eq!(adopted.token(), Some(token.as_str()));
+        assert_eq!(refused(another).kind(), ErrorKind::SnapshotNameTaken);
+        let ticket = client.wait_for_snapshot(&repository, &name).token(token).ticket();
+        client.resume_wait(ticket).within(Duration::from_secs(60)).await?.into_complete()?;
         client.delete_snapshot(&repository, &name).await?;
         client.unregister_repository(&repository).await?;
         Ok(())
