@@ -288,8 +288,8 @@ fn progress<W: Watched>(client: &SnapshotClient, limit: Duration, watched: W) ->
 /// [`SnapshotInfo::state`] or use [`SnapshotInfo::into_complete`]. [`progress`](Self::progress) tells the way there.
 ///
 /// It polls at once, after 1 s and then ever less often, down to every 30 s: a wait of one hour makes 128 requests (255 with
-/// `progress`), one after the other and so over one connection at a time. It survives expired credentials, throttling, gateway errors,
-/// lost connections, and a 404 shortly after the snapshot was created. The state is that of `GET
+/// `progress`), one after the other and so over one connection at a time. It survives expired credentials, throttling,
+/// gateway errors, lost connections, and a 404 shortly after the snapshot was created. The state is that of `GET
 /// _snapshot/{repository}/{snapshot}`, never that of `_status`, which calls a partial snapshot `SUCCESS` on many versions.
 ///
 /// # Errors
