@@ -7,21 +7,25 @@ mod scene;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use es_snapshot::testing::{Event, FakeAuth, Fault, ManualClock, Verdict};
 use es_snapshot::{
-    Auth, Body, BoxFuture, CloneSnapshot, ConnectTarget, CreateSnapshot, CredentialCache, Error, ErrorKind, HyperTransport,
-    ListSnapshots, Operation, Outcome, RawRequest, RestoreSnapshot, RetryPolicy, SnapshotClient, SnapshotClientBuilder,
-    SnapshotState, SnapshotStatusState, Timeouts, Transport, TransportError,
+    Auth, Body, BoxFuture, Clock as _, CloneSnapshot, ConnectTarget, CreateSnapshot, CredentialCache, Error, ErrorKind,
+    HyperTransport, ListSnapshots, Operation, Outcome, RawRequest, RestoreSnapshot, RetryPolicy, SnapshotClient,
+    SnapshotClientBuilder, SnapshotState, SnapshotStatusState, Timeouts, Transport, TransportError,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::join;
+use http_body::Frame;
+use http_body_util::BodyExt as _;
 use scene::{Scene, repository, settings, snapshot};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -374,27 +378,61 @@ async fn other_time_limits_hold_for_the_client_that_was_made_with_them() {
     scene.client.list_repositories().await.unwrap();
 }
 
+/// Answers with spaces without end, one after each pause.
+#[derive(Clone, Debug)]
+struct Dripping {
+    clock: ManualClock,
+    pause: Duration,
+    drips: bool,
+}
+
+impl Transport for Dripping {
+    fn call<'a>(
+        &'a self,
+        _request: http::Request<Bytes>,
+        _target: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+        Box::pin(async { Ok(http::Response::new(Body::new(self.clone()))) })
+    }
+}
+
+impl http_body::Body for Dripping {
+    type Data = Bytes;
+    type Error = TransportError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+        self.drips = !self.drips;
+        if self.drips {
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b" ")))));
+        }
+        self.clock.advance(self.pause);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// The error of a call whose answer comes in drips, and how long the call took.
+async fn after_drips(pause: Duration) -> (Error, Duration) {
+    let clock = ManualClock::new(std::time::SystemTime::UNIX_EPOCH);
+    let transport = Dripping { clock: clock.clone(), pause, drips: false };
+    let client =
+        never(SnapshotClient::builder("http://localhost:9200")).transport(transport).clock(clock.clone()).build().unwrap();
+    (client.server_info().await.unwrap_err(), clock.monotonic())
+}
+
 #[tokio::test]
 async fn a_gap_in_the_answer_ends_the_attempt() {
-    let patient =
-        |client| never(client).timeouts(Timeouts::new().attempt(Duration::from_hours(10)).call(Duration::from_hours(10)));
-    let scene = Scene::with(|domain| domain, patient).await;
-    scene.domain.fault(Fault::trickle(Duration::from_secs(31)));
+    let (error, took) = after_drips(Duration::from_secs(31)).await;
 
-    let error = scene.client.server_info().await.unwrap_err();
-
-    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert_eq!((error.kind(), error.outcome(), took), (ErrorKind::Timeout, Outcome::Unknown, Duration::from_secs(31)));
     assert!(error.to_string().contains("nothing more of the answer came within 30s"), "{error}");
 }
 
 #[tokio::test]
-async fn an_answer_that_trickles_without_a_gap_ends_with_the_attempts_time() {
-    let scene = Scene::with(|domain| domain, never).await;
-    scene.domain.fault(Fault::trickle(Duration::from_secs(1)));
+async fn an_answer_that_drips_without_a_gap_ends_with_the_attempts_time() {
+    let (error, took) = after_drips(Duration::from_secs(1)).await;
 
-    let error = scene.client.server_info().await.unwrap_err();
-
-    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert_eq!((error.kind(), error.outcome(), took), (ErrorKind::Timeout, Outcome::Unknown, Duration::from_secs(75)));
     assert!(error.to_string().contains("no whole answer within 75s"), "{error}");
 }
 
@@ -510,6 +548,25 @@ async fn a_gzip_bomb_is_stopped_at_the_cap() {
     let error = plain_client(address).max_reply_bytes(1 << 20).build().unwrap().server_info().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::ReplyTooLarge);
+}
+
+#[tokio::test]
+async fn a_gzip_bomb_is_decoded_in_pieces_of_a_few_megabytes() {
+    let (address, _) = server(answer(GZIP, &gzip(&vec![b' '; 64 << 20]))).await;
+    let request =
+        http::Request::get(format!("http://{address}/")).header("host", address.to_string()).body(Bytes::new()).unwrap();
+    let target: ConnectTarget = address.to_string().parse().unwrap();
+
+    let transport = HyperTransport::builder().build().unwrap();
+    let mut body = transport.call(request, &target).await.unwrap().into_body();
+
+    let (mut whole, mut largest) = (0, 0);
+    while let Some(frame) = body.frame().await {
+        let piece = frame.unwrap().into_data().unwrap().len();
+        (whole, largest) = (whole + piece, largest.max(piece));
+    }
+    assert_eq!(whole, 64 << 20);
+    assert!(largest <= 8 << 20, "{largest} bytes at once");
 }
 
 // ---- connections
