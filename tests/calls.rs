@@ -1,5 +1,7 @@
 //! One call: how often it is sent, signed and dated, how long it may take, and what it accepts as an answer.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+
 #[allow(dead_code, reason = "each of the suites uses a part of it")]
 #[path = "support/scene.rs"]
 mod scene;
@@ -218,7 +220,8 @@ async fn clients_that_share_a_cache_load_credentials_once() {
     let (first, second, third) = (client(), client(), client());
 
     let (a, b) = join!(first.list_repositories(), second.list_repositories());
-    (a.unwrap(), b.unwrap());
+    a.unwrap();
+    b.unwrap();
     third.list_repositories().await.unwrap();
 
     assert_eq!(scene.provider.loads(), 1);
@@ -599,7 +602,7 @@ async fn clients_that_share_a_transport_share_its_connections() {
 async fn a_connection_gets_no_request_after_its_greatest_age() {
     let (address, accepted) = server(answer("", b"{}")).await;
     let clock = ManualClock::new(std::time::SystemTime::UNIX_EPOCH);
-    let transport = HyperTransport::builder().clock(clock.clone()).max_connection_age(Duration::from_secs(60)).build().unwrap();
+    let transport = HyperTransport::builder().clock(clock.clone()).max_connection_age(Duration::from_mins(1)).build().unwrap();
     let client = plain_client(address).transport(transport).build().unwrap();
     client.server_info().await.unwrap();
 

@@ -3,6 +3,8 @@
 //! Time, credentials and the domain are in memory, and each of their steps takes a few polls. So a future can be polled
 //! n times and dropped, for every n until it ends by itself; after each of these drops the same client has to do its work.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+
 use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture as _};
 use std::pin::Pin;
@@ -98,17 +100,15 @@ impl Domain {
             ("GET", ["_snapshot", "r", name, "_status"]) => {
                 (200, json!({"snapshots": [{"snapshot": name, "state": "STARTED", "shards_stats": {"total": 2, "done": 1}}]}))
             }
-            ("GET", ["_snapshot", "r", name]) => match snapshots.get_mut(*name) {
-                Some((metadata, looks)) => {
-                    let state = if *looks < 2 { "IN_PROGRESS" } else { "SUCCESS" };
-                    *looks += 1;
-                    (200, json!({"snapshots": [{"snapshot": name, "uuid": name, "state": state, "metadata": metadata}]}))
-                }
-                None => {
+            ("GET", ["_snapshot", "r", name]) => {
+                let Some((metadata, looks)) = snapshots.get_mut(*name) else {
                     let reason = format!("[r:{name}] is missing");
-                    (404, json!({"error": {"type": "snapshot_missing_exception", "reason": reason}, "status": 404}))
-                }
-            },
+                    return (404, json!({"error": {"type": "snapshot_missing_exception", "reason": reason}, "status": 404}));
+                };
+                let state = if *looks < 2 { "IN_PROGRESS" } else { "SUCCESS" };
+                *looks += 1;
+                (200, json!({"snapshots": [{"snapshot": name, "uuid": name, "state": state, "metadata": metadata}]}))
+            }
             ("PUT", ["_snapshot", "r", name]) => {
                 let body: Value = serde_json::from_slice(body).unwrap_or_default();
                 snapshots.insert((*name).to_owned(), (body["metadata"].clone(), 0));

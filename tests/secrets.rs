@@ -493,7 +493,7 @@ async fn a_connection_that_cannot_be_made_traces_and_shows_no_secret() {
 #[tokio::test]
 async fn a_provider_that_fails_behind_a_cache_traces_no_older_secret() {
     let (trace, _guard) = Trace::start();
-    let scene = Scene::with(|domain| domain.credential_life(Duration::from_secs(60)), |client| client).await;
+    let scene = Scene::with(|domain| domain.credential_life(Duration::from_mins(1)), |client| client).await;
     scene.client.list_repositories().await.unwrap();
     let issued = scene.provider.provide_credentials().await.unwrap();
 
