@@ -37,13 +37,14 @@ impl FromStr for ConnectTarget {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let authority: http::uri::Authority =
-            text.parse().map_err(|_| Error::invalid(format!("connect address {text:?} is not of the form host:port")))?;
-        let port = authority.port_u16().filter(|&port| port != 0);
-        match port {
-            Some(port) if !text.contains('@') => Ok(Self { host: bare(authority.host()).to_owned(), port }),
-            _ => Err(Error::invalid(format!("connect address {text:?} is not of the form host:port"))),
+        // Before an `@` there may be a password, so that text is not shown.
+        if text.contains('@') {
+            return Err(Error::invalid("connect address must not have a user or password in it"));
         }
+        let refused = || Error::invalid(format!("connect address {text:?} is not of the form host:port"));
+        let authority: http::uri::Authority = text.parse().map_err(|_| refused())?;
+        let port = authority.port_u16().filter(|&port| port != 0).ok_or_else(refused)?;
+        Ok(Self { host: bare(authority.host()).to_owned(), port })
     }
 }
 

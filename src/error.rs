@@ -286,7 +286,7 @@ pub struct ServerError {
 impl ServerError {
     /// Reads a failed answer, whatever layer gave it; `secrets` are texts that must not survive.
     pub(crate) fn parse(status: u16, body: &[u8], request_id: Option<&str>, secrets: &[&str]) -> Self {
-        let clean = |text: &str| excerpt(&scrub(text, secrets));
+        let clean = |text: &str| cleaned(text, secrets);
         let mut this = Self {
             status,
             layer: ServerLayer::Gateway,
@@ -720,17 +720,31 @@ impl StdError for Error {
 }
 
 /// Text without what may be a secret: the given texts, and whatever stands behind the names of headers that carry one.
-pub(crate) fn scrub(text: &str, secrets: &[&str]) -> String {
+fn scrub(text: &str, secrets: &[&str]) -> String {
     const MARK: &str = "[redacted]";
     let mut out = text.to_owned();
     for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
-        if out.contains(*secret) {
-            out = out.replace(*secret, MARK);
-        }
+        out = hide(&out, secret, MARK);
     }
     for name in ["x-amz-security-token", "authorization"] {
         out = scrub_after(&out, name, MARK);
     }
+    out
+}
+
+/// Replaces a secret, and a beginning of it: who quotes an excerpt may quote nearly all of it.
+fn hide(text: &str, secret: &str, mark: &str) -> String {
+    const TELLING: usize = 8;
+    let beginning = secret.get(..TELLING).unwrap_or(secret);
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, found)) = rest.find(beginning).and_then(|at| rest.split_at_checked(at)) {
+        let common = found.bytes().zip(secret.bytes()).take_while(|(a, b)| a == b).count();
+        out.push_str(before);
+        out.push_str(mark);
+        rest = found.get(found.floor_char_boundary(common)..).unwrap_or_default();
+    }
+    out.push_str(rest);
     out
 }
 
@@ -789,6 +803,11 @@ pub(crate) fn quoted(text: &str) -> String {
         Some((cut, _)) => format!("{:?}…", text.get(..cut).unwrap_or_default()),
         None => format!("{text:?}"),
     }
+}
+
+/// Text of the domain as an error keeps it: without secrets, and cut to a length that a log can bear.
+pub(crate) fn cleaned(text: &str, secrets: &[&str]) -> String {
+    excerpt(&scrub(text, secrets))
 }
 
 fn excerpt(text: &str) -> String {
@@ -904,6 +923,11 @@ mod tests {
     #[test]
     fn a_given_secret_is_replaced_wherever_it_stands() {
         assert_eq!(scrub("a s3cr3t b s3cr3t", &["s3cr3t"]), "a [redacted] b [redacted]");
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_is_replaced_as_far_as_it_goes() {
+        assert_eq!(scrub("'0123456789ab', 0123456é, 01234567é", &["0123456789abcdef"]), "'[redacted]', 0123456é, [redacted]é");
     }
 
     #[test]

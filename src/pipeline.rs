@@ -17,7 +17,7 @@ use tracing::Instrument as _;
 use crate::auth::{Authorizer, Signable};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
-use crate::error::{Error, ErrorKind, Outcome, ServerError};
+use crate::error::{Error, ErrorKind, Outcome, ServerError, cleaned};
 use crate::request::Request;
 use crate::retry::{self, Failure, RetryPolicy, RetryTokens, Verdict};
 use crate::transport::{Body, Transport, TransportError};
@@ -168,11 +168,36 @@ fn parse_date(text: &str) -> Option<SystemTime> {
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
+    /// What the request carried and no error about this answer may repeat.
+    secrets: Vec<String>,
+}
+
+impl Reply {
+    /// Decodes the body. The error names the JSON path and shows nothing else of the body, so serde's own words are left out.
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let mut json = serde_json::Deserializer::from_slice(&self.body);
+        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            // Names of fields are the domain's text too.
+            let path = cleaned(&error.path().to_string(), &self.secrets());
+            let at = format!("at {path} (line {}, column {})", error.inner().line(), error.inner().column());
+            if error.inner().is_data() {
+                Error::new(ErrorKind::Decode, Outcome::Unknown, at)
+            } else {
+                Error::garbled(format!("no whole JSON {at}"))
+            }
+        })?;
+        json.end().map_err(|_| Error::garbled("more than one JSON value"))?;
+        Ok(value)
+    }
+
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        self.secrets.iter().map(String::as_str).collect()
+    }
 }
 
 /// Sends a request until its answer is known or may not be sought any further, and decodes that answer.
 pub(crate) async fn call<T: DeserializeOwned>(core: &Core, options: &CallOptions, request: &Request) -> Result<T, Error> {
-    call_with(core, options, request, |reply| decode(&reply.body)).await
+    call_with(core, options, request, |reply| reply.decode()).await
 }
 
 /// [`call`] with a decoding of the caller's own.
@@ -296,7 +321,6 @@ async fn attempt(core: &Core, options: &CallOptions, request: &Request, left: Du
     wire.extensions_mut().insert(request.operation);
 
     let sent = core.clock.monotonic();
-    let secrets: Vec<&str> = authorization.secrets.iter().map(String::as_str).collect();
     let exchange = exchange(core, options, wire);
     let mut received = None;
     let mut retry_after = None;
@@ -305,7 +329,7 @@ async fn attempt(core: &Core, options: &CallOptions, request: &Request, left: Du
             core.skew.learn(&head.headers, core.clock.wall(), core.clock.monotonic().saturating_sub(sent));
             retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
             received = Some(head.status.as_u16());
-            judge(&head, body, &secrets)
+            judge(&head, Reply { status: head.status, body, secrets: authorization.secrets })
         }
         Either::Left((Err(error), _)) => Err(error),
         Either::Right(((), _)) => {
@@ -360,26 +384,11 @@ fn lost(error: TransportError) -> Error {
 }
 
 /// What a whole answer means, by its status.
-fn judge(head: &http::response::Parts, body: Bytes, secrets: &[&str]) -> Result<Reply, Error> {
+fn judge(head: &http::response::Parts, reply: Reply) -> Result<Reply, Error> {
     if head.status.is_success() {
-        return Ok(Reply { status: head.status, body });
+        return Ok(reply);
     }
     let request_id = head.headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    let server = ServerError::parse(head.status.as_u16(), &body, request_id, secrets);
+    let server = ServerError::parse(head.status.as_u16(), &reply.body, request_id, &reply.secrets());
     Err(Error::from_server(server))
-}
-
-/// Decodes an answer. The error names the JSON path and shows nothing of the body, so serde's own words are left out.
-pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let at = format!("at {} (line {}, column {})", error.path(), error.inner().line(), error.inner().column());
-        if error.inner().is_data() {
-            Error::new(ErrorKind::Decode, Outcome::Unknown, at)
-        } else {
-            Error::garbled(format!("no whole JSON {at}"))
-        }
-    })?;
-    json.end().map_err(|_| Error::garbled("more than one JSON value"))?;
-    Ok(value)
 }

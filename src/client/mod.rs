@@ -17,7 +17,7 @@ use crate::client::reconciled::{Creation, Deletion, Restoration, reconcile};
 use crate::client::wait::{WaitForDeletion, WaitForRestore, WaitForSnapshot};
 use crate::error::{Error, ErrorKind, Operation, Outcome, ServerError};
 use crate::name::{DateMathName, IndexName, RepositoryName, SnapshotName, SnapshotPattern};
-use crate::pipeline::{self, CallOptions, Core, Timeouts};
+use crate::pipeline::{self, CallOptions, Core, Reply, Timeouts};
 use crate::reconcile::{Evidence, Reconciler};
 use crate::repository::{Acknowledged, CleanUp, Repository, RepositoryMap, RepositorySettings, VerifiedNode, VerifiedNodes};
 use crate::request::{self, Request};
@@ -215,7 +215,7 @@ impl SnapshotClient {
     pub async fn get_repository(&self, repository: &RepositoryName) -> Result<Repository, Error> {
         let request = request::get_repository(repository);
         pipeline::call_with(&self.core, &self.options, &request, |reply| {
-            let map: RepositoryMap = pipeline::decode(&reply.body)?;
+            let map: RepositoryMap = reply.decode()?;
             map.0.into_iter().find(|found| found.name() == repository.as_str()).ok_or_else(|| {
                 Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain the repository that was asked for")
             })
@@ -384,7 +384,7 @@ impl SnapshotClient {
     pub async fn get_snapshot(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<SnapshotInfo, Error> {
         let request = request::get_snapshot(repository, name);
         pipeline::call_with(&self.core, &self.options, &request, |reply| {
-            let mut found = snapshots(pipeline::decode(&reply.body)?)?.into_iter();
+            let mut found = snapshots(&reply)?.into_iter();
             found.find(|found| found.name() == name.as_str()).ok_or_else(|| {
                 Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain the snapshot that was asked for")
             })
@@ -400,7 +400,7 @@ impl SnapshotClient {
     /// pattern, that matches nothing.
     pub async fn list_snapshots(&self, repository: &RepositoryName, options: &ListSnapshots) -> Result<Vec<SnapshotInfo>, Error> {
         let request = request::list_snapshots(repository, options);
-        pipeline::call_with(&self.core, &self.options, &request, |reply| snapshots(pipeline::decode(&reply.body)?)).await
+        pipeline::call_with(&self.core, &self.options, &request, |reply| snapshots(&reply)).await
     }
 
     /// Deletes one snapshot (`DELETE /_snapshot/{repository}/{snapshot}`), aborting it if it runs.
@@ -511,7 +511,7 @@ impl SnapshotClient {
     pub async fn snapshot_status(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<SnapshotStatus, Error> {
         let request = request::snapshot_status(repository, name);
         pipeline::call_with(&self.core, &self.options, &request, |reply| {
-            let list: SnapshotStatusList = pipeline::decode(&reply.body)?;
+            let list: SnapshotStatusList = reply.decode()?;
             list.snapshots.into_iter().find(|found| found.name() == name.as_str()).ok_or_else(|| {
                 Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain the snapshot that was asked for")
             })
@@ -586,7 +586,7 @@ impl SnapshotClient {
         };
         let request = request::raw(method, &segments, &query, body).map_err(|error| error.during(Operation::Raw, 0))?;
         pipeline::call_with(&self.core, &self.options, &request, |reply| {
-            let body = if reply.body.is_empty() { Value::Null } else { pipeline::decode(&reply.body)? };
+            let body = if reply.body.is_empty() { Value::Null } else { reply.decode()? };
             Ok(RawReply { status: reply.status, body })
         })
         .await
@@ -598,12 +598,13 @@ impl SnapshotClient {
 }
 
 /// The snapshots of a listing; Elasticsearch 7.14 to 8.14 tell a failed repository under HTTP 200.
-fn snapshots(list: SnapshotList) -> Result<Vec<SnapshotInfo>, Error> {
+fn snapshots(reply: &Reply) -> Result<Vec<SnapshotInfo>, Error> {
+    let list: SnapshotList = reply.decode()?;
     match list.failures.into_iter().next() {
         None => Ok(list.snapshots),
         Some((_, failure)) => {
             let body = json!({"error": failure}).to_string();
-            Err(Error::from_server(ServerError::parse(200, body.as_bytes(), None, &[])))
+            Err(Error::from_server(ServerError::parse(200, body.as_bytes(), None, &reply.secrets())))
         }
     }
 }

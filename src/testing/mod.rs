@@ -12,17 +12,44 @@
 //!
 //! ```
 //! use std::time::{Duration, SystemTime};
-//! use es_snapshot::testing::{Engine, FakeDomain, Fault, ManualClock};
 //!
-//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! use es_snapshot::testing::{FakeDomain, FakeOutcome, Fault, ManualClock};
+//! use es_snapshot::{CreateSnapshot, ErrorKind, RepositoryName, S3Settings, SnapshotClient, SnapshotName};
+//!
+//! // What a service does each night, and what its test is about.
+//! async fn back_up(client: &SnapshotClient, repository: &RepositoryName, name: &SnapshotName) -> Result<(), es_snapshot::Error> {
+//!     client.create_snapshot(repository, name, &CreateSnapshot::new().indices(["movies"])).await?;
+//!     client.wait_for_snapshot(repository, name).await?.into_complete()?;
+//!     Ok(())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), es_snapshot::Error> {
 //! let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
-//! let domain = FakeDomain::builder().engine(Engine::opensearch("2.19.6")).clock(clock.clone()).start().await;
+//! let domain = FakeDomain::builder().clock(clock.clone()).snapshots_take(Duration::from_secs(3600)).start().await;
 //! domain.create_index("movies", 2);
-//! domain.fault(Fault::drop_after().on_method("PUT").on_path("/_snapshot/").times(1));
-//! // … a client with domain.endpoint(), domain.region(), domain.credentials_provider() and the clock does its work …
+//! let client = SnapshotClient::builder(domain.endpoint())
+//!     .region(domain.region())
+//!     .credentials(domain.credentials_provider())
+//!     .clock(clock)
+//!     .build()?;
+//! let repository: RepositoryName = "my-snapshot-repo".parse()?;
+//! let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot".parse()?;
+//! client.register_repository(&repository, &S3Settings::new("my-bucket-4-es").role_arn(role).into()).await?;
+//!
+//! // The answer to the create is lost, and the domain has an hour's work; neither costs the test any time.
+//! domain.fault(Fault::drop_after().on_method("PUT").times(1));
+//! back_up(&client, &repository, &"monday".parse()?).await?;
+//! assert_eq!(domain.snapshots("my-snapshot-repo").len(), 1);
+//!
+//! // A shard fails: no backup, and the service has to notice.
+//! domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] });
+//! let error = back_up(&client, &repository, &"tuesday".parse()?).await.unwrap_err();
+//! assert_eq!(error.kind(), ErrorKind::Incomplete);
+//!
 //! domain.assert_no_unexpected_calls();
-//! assert!(domain.events().is_empty());
-//! # });
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # What it is not

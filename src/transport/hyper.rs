@@ -1,9 +1,10 @@
 //! The transport over hyper, hyper-util's pool and rustls.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -137,7 +138,8 @@ impl HyperTransportBuilder {
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a PEM text holds no usable certificate or key.
     pub fn build(self) -> Result<HyperTransport, Error> {
         let tls = self.tls()?;
-        Ok(HyperTransport { shared: Arc::new(Shared { tls: Arc::new(tls), pools: Mutex::new(HashMap::new()), settings: self }) })
+        let (tls, pools, connections) = (Arc::new(tls), Mutex::default(), Mutex::default());
+        Ok(HyperTransport { shared: Arc::new(Shared { settings: self, tls, pools, connections }) })
     }
 
     fn tls(&self) -> Result<rustls::ClientConfig, Error> {
@@ -203,6 +205,8 @@ struct Shared {
     /// One pool for all that connect where their URI says, and one for each address that a tunnel leads through: a pool
     /// tells connections apart by URI alone.
     pools: Mutex<HashMap<Option<ConnectTarget>, Pool>>,
+    /// Connections and when they were made, the oldest first, until they are retired.
+    connections: Mutex<VecDeque<(Duration, CaptureConnection)>>,
 }
 
 type Pool = Client<Connector, Full<Bytes>>;
@@ -262,32 +266,46 @@ impl HyperTransport {
         request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
         let mut request = request.map(Full::new);
         let connection = capture_connection(&mut request);
+        self.retire_old();
         let response = pool.request(request).await.map_err(transport_error)?;
-        self.retire(&connection);
+        self.note(connection);
         let (mut head, body) = response.into_parts();
         let gzip = head.headers.get(CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
         let body = if gzip {
             head.headers.remove(CONTENT_ENCODING);
             head.headers.remove(CONTENT_LENGTH);
-            Body::new(Gunzip { inner: body, decoder: Some(MultiGzDecoder::new(Vec::new())) })
+            Body::new(Gunzip { inner: body, encoded: Bytes::new(), decoder: Some(MultiGzDecoder::new(Vec::new())) })
         } else {
             Body::new(body)
         };
         Ok(http::Response::from_parts(head, body))
     }
 
-    /// Keeps a connection that has grown old from getting another request.
-    fn retire(&self, connection: &CaptureConnection) {
-        if let Some(connected) = connection.connection_metadata().as_ref() {
-            let mut extensions = http::Extensions::new();
-            connected.get_extras(&mut extensions);
-            let now = self.shared.settings.clock.monotonic();
-            if extensions
-                .get::<Established>()
-                .is_some_and(|established| now.saturating_sub(established.0) >= self.shared.settings.connection_age)
-            {
+    /// Keeps connections that have grown old from getting another request, idle ones too.
+    fn retire_old(&self) {
+        let settings = &self.shared.settings;
+        let now = settings.clock.monotonic();
+        let mut connections = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((_, connection)) =
+            connections.pop_front_if(|(made, _)| now.saturating_sub(*made) >= settings.connection_age)
+        {
+            if let Some(connected) = connection.connection_metadata().as_ref() {
                 connected.poison();
             }
+        }
+    }
+
+    /// Remembers a connection with its first request.
+    fn note(&self, connection: CaptureConnection) {
+        let mut extensions = http::Extensions::new();
+        if let Some(connected) = connection.connection_metadata().as_ref() {
+            connected.get_extras(&mut extensions);
+        }
+        let Some(Established { at, noted }) = extensions.remove::<Established>() else { return };
+        if !noted.swap(true, Ordering::Relaxed) {
+            let mut connections = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
+            let place = connections.partition_point(|(made, _)| *made <= at);
+            connections.insert(place, (at, connection));
         }
     }
 }
@@ -311,8 +329,11 @@ fn transport_error(error: ClientError) -> TransportError {
 }
 
 /// When a connection was made, by the transport's clock.
-#[derive(Clone, Copy, Debug)]
-struct Established(Duration);
+#[derive(Clone, Debug)]
+struct Established {
+    at: Duration,
+    noted: Arc<AtomicBool>,
+}
 
 /// Makes connections: the name in the URI goes to TLS, the bytes go to the detour if there is one.
 #[derive(Clone)]
@@ -349,7 +370,9 @@ impl Service<Uri> for Connector {
         let (clock, limit) = (Arc::clone(&self.clock), self.limit);
         Box::pin(async move {
             match select(connect, clock.timeout(limit)).await {
-                Either::Left((connected, _)) => Ok(Timed { stream: connected?, established: Established(clock.monotonic()) }),
+                Either::Left((connected, _)) => {
+                    Ok(Timed { stream: connected?, established: Established { at: clock.monotonic(), noted: Arc::default() } })
+                }
                 Either::Right(((), _)) => {
                     Err(format!("no connection within {limit:?}; a domain in a VPC does not answer from outside of it").into())
                 }
@@ -395,7 +418,7 @@ struct Timed<T> {
 
 impl<T: Connection> Connection for Timed<T> {
     fn connected(&self) -> Connected {
-        self.stream.connected().extra(self.established)
+        self.stream.connected().extra(self.established.clone())
     }
 }
 
@@ -434,14 +457,23 @@ impl<T: Write + Unpin> Write for Timed<T> {
 /// A gzip body, decoded as it arrives.
 struct Gunzip {
     inner: hyper::body::Incoming,
+    /// What has arrived and is not decoded yet.
+    encoded: Bytes,
     /// `None` once the end was reached.
     decoder: Option<MultiGzDecoder<Vec<u8>>>,
 }
 
 impl Gunzip {
-    fn decode(&mut self, chunk: &[u8]) -> io::Result<Bytes> {
+    /// How much is decoded at once: a byte may stand for a thousand, and whoever counts them has to get the chance to stop.
+    const PIECE: usize = 4096;
+
+    /// The next decoded bytes of what has arrived, none if it does not suffice for any.
+    fn decode(&mut self) -> io::Result<Bytes> {
         let Some(decoder) = &mut self.decoder else { return Ok(Bytes::new()) };
-        io::Write::write_all(decoder, chunk)?;
+        while !self.encoded.is_empty() && decoder.get_ref().is_empty() {
+            let piece = self.encoded.split_to(Self::PIECE.min(self.encoded.len()));
+            io::Write::write_all(decoder, &piece)?;
+        }
         Ok(Bytes::from(std::mem::take(decoder.get_mut())))
     }
 }
@@ -453,15 +485,13 @@ impl http_body::Body for Gunzip {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
         loop {
+            match this.decode() {
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Err(error) => return Poll::Ready(Some(Err(error.into()))),
+            }
             match std::task::ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
-                Some(Ok(frame)) => {
-                    let Ok(chunk) = frame.into_data() else { continue };
-                    match this.decode(&chunk) {
-                        Ok(bytes) if bytes.is_empty() => {}
-                        Ok(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                        Err(error) => return Poll::Ready(Some(Err(error.into()))),
-                    }
-                }
+                Some(Ok(frame)) => this.encoded = frame.into_data().unwrap_or_default(),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
                 None => {
                     let Some(decoder) = this.decoder.take() else { return Poll::Ready(None) };

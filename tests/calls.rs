@@ -1,0 +1,864 @@
+//! One call: how often it is sent, signed and dated, how long it may take, and what it accepts as an answer.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+
+#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[path = "support/scene.rs"]
+mod scene;
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use bytes::Bytes;
+use es_snapshot::testing::{Event, FakeAuth, Fault, ManualClock, Verdict};
+use es_snapshot::{
+    Auth, Body, BoxFuture, Clock as _, CloneSnapshot, ConnectTarget, CreateSnapshot, CredentialCache, Error, ErrorKind,
+    HyperTransport, ListSnapshots, Operation, Outcome, RawRequest, RestoreSnapshot, RetryPolicy, SnapshotClient,
+    SnapshotClientBuilder, SnapshotState, SnapshotStatusState, Timeouts, Transport, TransportError,
+};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::join;
+use http_body::Frame;
+use http_body_util::BodyExt as _;
+use scene::{Scene, repository, settings, snapshot};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+/// Every operation that a client offers.
+const OPERATIONS: [Operation; 16] = [
+    Operation::RegisterRepository,
+    Operation::GetRepository,
+    Operation::ListRepositories,
+    Operation::VerifyRepository,
+    Operation::CleanUpRepository,
+    Operation::UnregisterRepository,
+    Operation::CreateSnapshot,
+    Operation::GetSnapshot,
+    Operation::ListSnapshots,
+    Operation::DeleteSnapshot,
+    Operation::CloneSnapshot,
+    Operation::RestoreSnapshot,
+    Operation::SnapshotStatus,
+    Operation::Recovery,
+    Operation::ServerInfo,
+    Operation::Raw,
+];
+
+/// Does it, on a domain with the ended snapshot `s`.
+async fn perform(client: &SnapshotClient, operation: Operation) -> Result<(), Error> {
+    let (r, s) = (repository(), snapshot());
+    match operation {
+        Operation::RegisterRepository => client.register_repository(&r, &settings()).await.map(drop),
+        Operation::GetRepository => client.get_repository(&r).await.map(drop),
+        Operation::ListRepositories => client.list_repositories().await.map(drop),
+        Operation::VerifyRepository => client.verify_repository(&r).await.map(drop),
+        Operation::CleanUpRepository => client.cleanup_repository(&r).await.map(drop),
+        Operation::UnregisterRepository => client.unregister_repository(&r).await.map(drop),
+        Operation::CreateSnapshot => client.create_snapshot(&r, &"t".parse().unwrap(), &CreateSnapshot::new()).await.map(drop),
+        Operation::GetSnapshot => client.get_snapshot(&r, &s).await.map(drop),
+        Operation::ListSnapshots => client.list_snapshots(&r, &ListSnapshots::new()).await.map(drop),
+        Operation::DeleteSnapshot => client.delete_snapshot(&r, &s).await,
+        Operation::CloneSnapshot => {
+            client.clone_snapshot(&r, &s, &"u".parse().unwrap(), &CloneSnapshot::new(["movies"])).await.map(drop)
+        }
+        Operation::RestoreSnapshot => {
+            client.restore_snapshot(&r, &s, &RestoreSnapshot::new().rename("(.+)", "restored_$1")).await.map(drop)
+        }
+        Operation::SnapshotStatus => client.snapshot_status(&r, &s).await.map(drop),
+        Operation::Recovery => client.recovery(&[]).await.map(drop),
+        Operation::ServerInfo => client.server_info().await.map(drop),
+        _ => client.raw(RawRequest::get(["_snapshot"])).await.map(drop),
+    }
+}
+
+async fn prepared() -> Scene {
+    prepared_with(|client| client).await
+}
+
+async fn prepared_with(client: impl FnOnce(SnapshotClientBuilder) -> SnapshotClientBuilder) -> Scene {
+    let scene = Scene::with(|domain| domain, client).await;
+    scene.prepare().await;
+    scene.take_snapshot().await;
+    scene
+}
+
+fn denied(events: &[Event]) -> usize {
+    events.iter().filter(|event| event.verdict == Verdict::Denied).count()
+}
+
+fn never(builder: SnapshotClientBuilder) -> SnapshotClientBuilder {
+    builder.retry(RetryPolicy::never())
+}
+
+fn unavailable() -> Fault {
+    Fault::status(503, "no server", "text/plain")
+}
+
+// ---- signatures, clocks and credentials
+
+#[tokio::test]
+async fn every_attempt_is_dated_and_signed_anew() {
+    let scene = Scene::with(|d| d, |client| client.retry(RetryPolicy::new().base(Duration::from_secs(2)))).await;
+    scene.domain.fault(unavailable().times(3));
+
+    scene.client.list_repositories().await.unwrap();
+
+    let events = scene.domain.events();
+    let dates: BTreeSet<_> = events.iter().map(|event| event.amz_date.clone().unwrap()).collect();
+    let signatures: BTreeSet<_> = events.iter().map(|event| event.signature.clone().unwrap()).collect();
+    assert_eq!((events.len(), dates.len(), signatures.len()), (4, 4, 4));
+}
+
+/// With the domain's clock this far off, every operation is refused once at most, and so after it has been put right.
+async fn survives_a_skew_of(seconds: i64) {
+    for operation in OPERATIONS {
+        let scene = prepared().await;
+        let before = scene.domain.events().len();
+        scene.domain.set_skew(seconds);
+        perform(&scene.client, operation).await.unwrap_or_else(|error| panic!("{operation}: {error:?}"));
+        let events = scene.events_since(before);
+        assert_eq!((denied(&events), events[0].verdict), (1, Verdict::Denied), "{operation}");
+
+        let before = scene.domain.events().len();
+        scene.domain.set_skew(0);
+        scene.client.list_repositories().await.unwrap_or_else(|error| panic!("after {operation}: {error:?}"));
+        scene.client.list_repositories().await.unwrap();
+        assert_eq!((denied(&scene.events_since(before)), scene.events_since(before).len()), (1, 3), "after {operation}");
+    }
+}
+
+#[tokio::test]
+async fn a_domain_an_hour_ahead_gets_the_right_time_from_the_second_attempt_on() {
+    survives_a_skew_of(3_600).await;
+}
+
+#[tokio::test]
+async fn a_domain_an_hour_behind_gets_the_right_time_from_the_second_attempt_on() {
+    survives_a_skew_of(-3_600).await;
+}
+
+#[tokio::test]
+async fn a_domain_more_than_a_day_ahead_gets_the_right_time_from_the_second_attempt_on() {
+    survives_a_skew_of(26 * 3_600).await;
+}
+
+#[tokio::test]
+async fn a_domain_more_than_a_day_behind_gets_the_right_time_from_the_second_attempt_on() {
+    survives_a_skew_of(-26 * 3_600).await;
+}
+
+#[tokio::test]
+async fn a_step_of_the_hosts_clock_is_made_good_by_the_second_attempt() {
+    let scene = prepared().await;
+    let before = scene.domain.events().len();
+
+    scene.clock.step_wall(-7_200);
+    scene.client.list_repositories().await.unwrap();
+    scene.clock.step_wall(7_200);
+    scene.client.list_repositories().await.unwrap();
+
+    assert_eq!((denied(&scene.events_since(before)), scene.events_since(before).len()), (2, 4));
+}
+
+#[tokio::test]
+async fn a_clock_that_cannot_be_put_right_is_refused_and_tried_twice_at_most() {
+    let scene = Scene::new().await;
+    let refusal = r#"{"message":"Signature expired: 20200101T000000Z is now earlier than 20200101T001000Z"}"#;
+    scene.domain.fault(Fault::status(403, refusal, "application/json"));
+
+    let error = scene.client.list_repositories().await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::ClockSkew, Outcome::Rejected));
+    assert!(scene.domain.events().len() <= 2);
+}
+
+#[tokio::test]
+async fn revoked_credentials_are_renewed_once_for_every_operation() {
+    for operation in OPERATIONS {
+        let scene = prepared().await;
+        let (before, loads) = (scene.domain.events().len(), scene.provider.loads());
+        scene.domain.revoke();
+
+        perform(&scene.client, operation).await.unwrap_or_else(|error| panic!("{operation}: {error:?}"));
+
+        assert_eq!((denied(&scene.events_since(before)), scene.provider.loads() - loads), (1, 1), "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_stay_bad_are_tried_twice() {
+    let scene = Scene::new().await;
+    let refusal = r#"{"message":"The security token included in the request is invalid."}"#;
+    scene.domain.fault(Fault::status(403, refusal, "application/json"));
+
+    let error = scene.client.list_repositories().await.unwrap_err();
+
+    assert_eq!((error.kind(), error.attempts(), scene.domain.events().len()), (ErrorKind::ExpiredToken, 2, 2));
+}
+
+#[tokio::test]
+async fn clients_that_share_a_cache_load_credentials_once() {
+    let scene = Scene::new().await;
+    let cache = CredentialCache::with_clock(scene.provider.clone(), Arc::new(scene.clock.clone()));
+    let client = || {
+        SnapshotClient::builder(scene.domain.endpoint())
+            .region(scene.domain.region())
+            .auth(Auth::sigv4_shared(cache.clone()))
+            .clock(scene.clock.clone())
+            .build()
+            .unwrap()
+    };
+    let (first, second, third) = (client(), client(), client());
+
+    let (a, b) = join!(first.list_repositories(), second.list_repositories());
+    a.unwrap();
+    b.unwrap();
+    third.list_repositories().await.unwrap();
+
+    assert_eq!(scene.provider.loads(), 1);
+}
+
+#[tokio::test]
+async fn with_a_password_only_the_registration_is_signed() {
+    let auth = FakeAuth::Basic { user: "master".to_owned(), password: "pass:word".to_owned() };
+    let scene = Scene::with(|domain| domain.auth(auth), |client| client).await;
+    let auth = Auth::basic("master", "pass:word").unwrap().with_signed_registration(scene.provider.clone());
+    let client = SnapshotClient::builder(scene.domain.endpoint())
+        .region(scene.domain.region())
+        .auth(auth)
+        .clock(scene.clock.clone())
+        .build()
+        .unwrap();
+
+    client.register_repository(&repository(), &settings()).await.unwrap();
+    client.list_repositories().await.unwrap();
+    client.unregister_repository(&repository()).await.unwrap();
+
+    let verdicts: Vec<_> = scene.domain.events().iter().map(|event| event.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Signed, Verdict::Basic, Verdict::Basic]);
+}
+
+// ---- repetition
+
+#[tokio::test]
+async fn a_read_is_repeated_after_trouble_that_passes() {
+    for fault in [
+        Fault::status(429, "Too Many Requests", "text/plain"),
+        Fault::status(502, "<html>", "text/html"),
+        unavailable(),
+        Fault::status_after(504),
+        Fault::garbage(),
+        Fault::truncate(),
+        Fault::drop_before(),
+        Fault::drop_after(),
+        Fault::restart(),
+        Fault::delay(Duration::from_secs(76)),
+    ] {
+        let scene = Scene::new().await;
+        let shown = format!("{fault:?}");
+        scene.domain.fault(fault.times(2));
+
+        scene.client.list_repositories().await.unwrap_or_else(|error| panic!("{shown}: {error:?}"));
+
+        assert_eq!(scene.domain.events().len(), 3, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_call_is_sent_once() {
+    let scene = Scene::new().await;
+    scene.domain.deny("es:ESHttpGet");
+
+    let error = scene.client.list_repositories().await.unwrap_err();
+
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::AccessDenied, 1));
+    assert_eq!(scene.domain.events().len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_for_what_is_missing_is_sent_once() {
+    let scene = Scene::new().await;
+
+    let error = scene.client.get_repository(&repository()).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::RepositoryMissing, 1));
+    assert_eq!(scene.domain.events().len(), 1);
+}
+
+#[tokio::test]
+async fn a_read_is_sent_ten_times_at_most() {
+    let scene = Scene::new().await;
+    scene.domain.fault(unavailable());
+
+    let error = scene.client.list_repositories().await.unwrap_err();
+
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Unavailable, 10));
+    assert_eq!(scene.domain.events().len(), 10);
+}
+
+#[tokio::test]
+async fn a_client_that_never_repeats_sends_once() {
+    let scene = Scene::with(|domain| domain, never).await;
+    scene.domain.fault(unavailable());
+
+    scene.client.list_repositories().await.unwrap_err();
+
+    assert_eq!(scene.domain.events().len(), 1);
+}
+
+#[tokio::test]
+async fn the_pause_that_the_domain_asks_for_is_kept() {
+    let scene = Scene::new().await;
+    scene.domain.fault(Fault::status(429, "Too Many Requests", "text/plain").header("retry-after", "7").times(1));
+
+    scene.client.list_repositories().await.unwrap();
+
+    assert_eq!(scene.clock.sleeps(), [Duration::from_secs(7)]);
+}
+
+#[tokio::test]
+async fn a_pause_that_the_domain_asks_for_is_cut_to_the_longest_of_the_policy() {
+    let scene = Scene::new().await;
+    scene.domain.fault(Fault::status(503, "later", "text/plain").header("retry-after", "3600").times(1));
+
+    scene.client.list_repositories().await.unwrap();
+
+    assert_eq!(scene.clock.sleeps(), [Duration::from_secs(20)]);
+}
+
+// ---- time limits
+
+#[tokio::test]
+async fn a_call_ends_at_its_time_limit_whatever_attempts_are_left() {
+    let limit = Duration::from_secs(10);
+    let impatient =
+        |client: SnapshotClientBuilder| client.timeouts(Timeouts::new().call(limit)).retry(RetryPolicy::new().attempts(1_000));
+    let scene = Scene::with(|domain| domain, impatient).await;
+    scene.domain.fault(unavailable());
+
+    let error = scene.client.list_repositories().await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(scene.clock.sleeps().iter().sum::<Duration>() <= limit);
+    assert!(error.attempts() > 1);
+}
+
+#[tokio::test]
+async fn an_attempt_ends_at_its_time_limit_and_nobody_knows_what_came_of_it() {
+    let scene = Scene::with(|domain| domain, never).await;
+    scene.domain.fault(Fault::delay(Duration::from_secs(76)));
+
+    let error = scene.client.list_repositories().await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
+    assert!(error.is_timeout());
+}
+
+#[tokio::test]
+async fn an_answer_within_the_time_limit_is_an_answer() {
+    let scene = Scene::with(|domain| domain, never).await;
+    scene.domain.fault(Fault::delay(Duration::from_secs(74)));
+
+    scene.client.list_repositories().await.unwrap();
+}
+
+#[tokio::test]
+async fn other_time_limits_hold_for_the_client_that_was_made_with_them() {
+    let scene = Scene::with(|domain| domain, never).await;
+    scene.domain.fault(Fault::delay(Duration::from_secs(10)));
+    let impatient = scene.client.with_timeouts(Timeouts::new().attempt(Duration::from_secs(9)));
+
+    assert_eq!(impatient.list_repositories().await.unwrap_err().kind(), ErrorKind::Timeout);
+    scene.client.list_repositories().await.unwrap();
+}
+
+/// Answers with spaces without end, one after each pause.
+#[derive(Clone, Debug)]
+struct Dripping {
+    clock: ManualClock,
+    pause: Duration,
+    drips: bool,
+}
+
+impl Transport for Dripping {
+    fn call<'a>(
+        &'a self,
+        _request: http::Request<Bytes>,
+        _target: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+        Box::pin(async { Ok(http::Response::new(Body::new(self.clone()))) })
+    }
+}
+
+impl http_body::Body for Dripping {
+    type Data = Bytes;
+    type Error = TransportError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+        self.drips = !self.drips;
+        if self.drips {
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b" ")))));
+        }
+        self.clock.advance(self.pause);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// The error of a call whose answer comes in drips, and how long the call took.
+async fn after_drips(pause: Duration) -> (Error, Duration) {
+    let clock = ManualClock::new(std::time::SystemTime::UNIX_EPOCH);
+    let transport = Dripping { clock: clock.clone(), pause, drips: false };
+    let client =
+        never(SnapshotClient::builder("http://localhost:9200")).transport(transport).clock(clock.clone()).build().unwrap();
+    (client.server_info().await.unwrap_err(), clock.monotonic())
+}
+
+#[tokio::test]
+async fn a_gap_in_the_answer_ends_the_attempt() {
+    let (error, took) = after_drips(Duration::from_secs(31)).await;
+
+    assert_eq!((error.kind(), error.outcome(), took), (ErrorKind::Timeout, Outcome::Unknown, Duration::from_secs(31)));
+    assert!(error.to_string().contains("nothing more of the answer came within 30s"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_drips_without_a_gap_ends_with_the_attempts_time() {
+    let (error, took) = after_drips(Duration::from_secs(1)).await;
+
+    assert_eq!((error.kind(), error.outcome(), took), (ErrorKind::Timeout, Outcome::Unknown, Duration::from_secs(75)));
+    assert!(error.to_string().contains("no whole answer within 75s"), "{error}");
+}
+
+// ---- what is accepted as an answer
+
+#[tokio::test]
+async fn an_answer_over_the_cap_is_refused_and_not_asked_for_again() {
+    let scene = Scene::with(|domain| domain, |client| client.max_reply_bytes(100)).await;
+
+    let error = scene.client.server_info().await.unwrap_err();
+
+    assert_eq!((error.kind(), scene.domain.events().len()), (ErrorKind::ReplyTooLarge, 1));
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_error_and_not_followed() {
+    let scene = Scene::new().await;
+    let elsewhere = format!("{}/elsewhere", scene.domain.endpoint());
+    scene.domain.fault(Fault::status(307, "", "text/plain").header("location", elsewhere));
+
+    let error = scene.client.list_repositories().await.unwrap_err();
+
+    assert_eq!(error.server().map(es_snapshot::ServerError::status), Some(307));
+    assert_eq!(scene.domain.events().len(), 1);
+}
+
+/// Answers every request with this over connections that stay open, and counts the connections.
+async fn server(answer: Vec<u8>) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&accepted);
+    let answer = Arc::new(answer);
+    #[expect(clippy::disallowed_methods, reason = "the server of this test")]
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            let answer = Arc::clone(&answer);
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while client.read_buf(&mut request).await.is_ok_and(|count| count > 0) {
+                    if request.ends_with(b"\r\n\r\n") {
+                        request.clear();
+                        let _ = client.write_all(&answer).await;
+                    }
+                }
+            });
+        }
+    });
+    (address, accepted)
+}
+
+fn answer(headers: &str, body: &[u8]) -> Vec<u8> {
+    let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{headers}\r\n", body.len()).into_bytes();
+    answer.extend_from_slice(body);
+    answer
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+const GZIP: &str = "content-encoding: gzip\r\n";
+
+fn plain_client(address: SocketAddr) -> SnapshotClientBuilder {
+    never(SnapshotClient::builder(format!("http://{address}")))
+}
+
+#[tokio::test]
+async fn an_answer_in_gzip_is_decoded() {
+    let (address, _) = server(answer(GZIP, &gzip(br#"{"name":"node","version":{"number":"7.10.2"}}"#))).await;
+
+    let info = plain_client(address).build().unwrap().server_info().await.unwrap();
+
+    assert_eq!((info.node_name(), info.version()), ("node", "7.10.2"));
+}
+
+#[tokio::test]
+async fn an_answer_of_several_gzip_members_is_decoded_to_its_end() {
+    let members = [gzip(br#"{"name":"no"#), gzip(br#"de"}"#)].concat();
+    let (address, _) = server(answer(GZIP, &members)).await;
+
+    assert_eq!(plain_client(address).build().unwrap().server_info().await.unwrap().node_name(), "node");
+}
+
+#[tokio::test]
+async fn a_gzip_answer_that_is_cut_off_is_an_error_wherever_it_is_cut() {
+    let whole = gzip(br#"{"name":"node"}"#);
+    for length in 1..whole.len() {
+        let (address, _) = server(answer(GZIP, &whole[..length])).await;
+
+        let error = plain_client(address).build().unwrap().server_info().await.unwrap_err();
+
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Interrupted, Outcome::Unknown), "{length} bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_gzip_answer_that_is_none_is_an_error() {
+    let (address, _) = server(answer(GZIP, br#"{"name":"node"}"#)).await;
+
+    assert_eq!(plain_client(address).build().unwrap().server_info().await.unwrap_err().kind(), ErrorKind::Interrupted);
+}
+
+#[tokio::test]
+async fn a_gzip_bomb_is_stopped_at_the_cap() {
+    let bomb = gzip(&vec![b' '; 32 << 20]);
+    assert!(bomb.len() < 100_000);
+    let (address, _) = server(answer(GZIP, &bomb)).await;
+
+    let error = plain_client(address).max_reply_bytes(1 << 20).build().unwrap().server_info().await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::ReplyTooLarge);
+}
+
+#[tokio::test]
+async fn a_gzip_bomb_is_decoded_in_pieces_of_a_few_megabytes() {
+    let (address, _) = server(answer(GZIP, &gzip(&vec![b' '; 64 << 20]))).await;
+    let request =
+        http::Request::get(format!("http://{address}/")).header("host", address.to_string()).body(Bytes::new()).unwrap();
+    let target: ConnectTarget = address.to_string().parse().unwrap();
+
+    let transport = HyperTransport::builder().build().unwrap();
+    let mut body = transport.call(request, &target).await.unwrap().into_body();
+
+    let (mut whole, mut largest) = (0, 0);
+    while let Some(frame) = body.frame().await {
+        let piece = frame.unwrap().into_data().unwrap().len();
+        (whole, largest) = (whole + piece, largest.max(piece));
+    }
+    assert_eq!(whole, 64 << 20);
+    assert!(largest <= 8 << 20, "{largest} bytes at once");
+}
+
+// ---- connections
+
+#[tokio::test]
+async fn calls_use_one_connection_one_after_the_other() {
+    let (address, accepted) = server(answer("", b"{}")).await;
+    let client = plain_client(address).build().unwrap();
+
+    for _ in 0..5 {
+        client.server_info().await.unwrap();
+    }
+
+    assert_eq!(accepted.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn clients_that_share_a_transport_share_its_connections() {
+    let (address, accepted) = server(answer("", b"{}")).await;
+    let transport = HyperTransport::builder().build().unwrap();
+
+    for _ in 0..3 {
+        plain_client(address).transport(transport.clone()).build().unwrap().server_info().await.unwrap();
+    }
+
+    assert_eq!(accepted.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_connection_gets_no_request_after_its_greatest_age() {
+    let (address, accepted) = server(answer("", b"{}")).await;
+    let clock = ManualClock::new(std::time::SystemTime::UNIX_EPOCH);
+    let transport = HyperTransport::builder().clock(clock.clone()).max_connection_age(Duration::from_mins(1)).build().unwrap();
+    let client = plain_client(address).transport(transport).build().unwrap();
+    client.server_info().await.unwrap();
+
+    clock.advance(Duration::from_secs(59));
+    client.server_info().await.unwrap();
+    assert_eq!(accepted.load(Ordering::SeqCst), 1);
+    clock.advance(Duration::from_secs(1));
+    client.server_info().await.unwrap();
+    assert_eq!(accepted.load(Ordering::SeqCst), 2);
+}
+
+// ---- headers
+
+#[tokio::test]
+async fn requests_name_the_library_the_product_and_the_opaque_id() {
+    let scene = Scene::with(|domain| domain, |client| client.user_agent("nightly-backup/1.4")).await;
+
+    scene.client.with_opaque_id("job-17").unwrap().list_repositories().await.unwrap();
+
+    let event = scene.domain.events().remove(0);
+    let agent = concat!("es-snapshot/", env!("CARGO_PKG_VERSION"), " nightly-backup/1.4");
+    assert_eq!((event.user_agent.as_deref(), event.opaque_id.as_deref()), (Some(agent), Some("job-17")));
+}
+
+#[tokio::test]
+async fn an_opaque_id_is_not_sent_unless_given() {
+    let scene = Scene::new().await;
+    let _named = scene.client.with_opaque_id("job-17").unwrap();
+
+    scene.client.list_repositories().await.unwrap();
+
+    assert_eq!(scene.domain.events()[0].opaque_id, None);
+}
+
+#[tokio::test]
+async fn an_opaque_id_that_no_header_can_carry_is_refused() {
+    let scene = Scene::new().await;
+
+    assert_eq!(scene.client.with_opaque_id("a\r\nb").unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+// ---- what a builder refuses
+
+fn credentials() -> Credentials {
+    Credentials::new("AKIDEXAMPLE", "secret", None, None, "test")
+}
+
+fn refusal(builder: SnapshotClientBuilder) -> String {
+    let error = builder.build().unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
+    error.to_string()
+}
+
+const AMAZON: &str = "https://vpc-logs-x1y2.eu-west-1.es.amazonaws.com";
+
+#[test]
+fn no_credentials_go_over_http_to_another_host() {
+    for auth in [Auth::sigv4(credentials()), Auth::basic("u", "p").unwrap(), Auth::api_key("k").unwrap()] {
+        let text = refusal(SnapshotClient::builder("http://logs.example.com:9200").region("eu-west-1").auth(auth));
+        assert!(text.contains("is not encrypted"), "{text}");
+    }
+}
+
+#[test]
+fn credentials_may_go_over_http_to_this_host() {
+    for endpoint in ["http://localhost:9200", "http://127.0.0.1:9200", "http://[::1]:9200"] {
+        SnapshotClient::builder(endpoint).region("eu-west-1").credentials(credentials()).build().unwrap();
+    }
+}
+
+#[test]
+fn credentials_may_go_over_http_with_the_callers_consent() {
+    SnapshotClient::builder("http://logs.example.com:9200")
+        .auth(Auth::basic("u", "p").unwrap())
+        .danger_send_credentials_unencrypted()
+        .build()
+        .unwrap();
+}
+
+#[test]
+fn http_to_another_host_is_fine_without_credentials() {
+    SnapshotClient::builder("http://logs.example.com:9200").build().unwrap();
+}
+
+#[test]
+fn it_is_the_address_connected_to_that_decides_about_http() {
+    let basic = || Auth::basic("u", "p").unwrap();
+
+    SnapshotClient::builder("http://logs.example.com").connect_to("127.0.0.1:9200").auth(basic()).build().unwrap();
+    refusal(SnapshotClient::builder("http://localhost:9200").connect_to("10.0.0.1:9200").auth(basic()));
+}
+
+#[test]
+fn the_region_is_read_from_an_amazon_host() {
+    SnapshotClient::builder(AMAZON).credentials(credentials()).build().unwrap();
+    SnapshotClient::builder(AMAZON).region("eu-west-1").credentials(credentials()).build().unwrap();
+}
+
+#[test]
+fn a_region_other_than_the_hosts_is_refused() {
+    let text = refusal(SnapshotClient::builder(AMAZON).region("eu-west-2").credentials(credentials()));
+
+    assert!(text.contains("eu-west-1") && text.contains("eu-west-2"), "{text}");
+}
+
+#[test]
+fn a_signature_needs_a_region() {
+    let text = refusal(SnapshotClient::builder("https://logs.example.com").credentials(credentials()));
+
+    assert!(text.contains("region"), "{text}");
+}
+
+#[test]
+fn without_a_signature_no_region_is_needed() {
+    SnapshotClient::builder("https://logs.example.com").auth(Auth::basic("u", "p").unwrap()).build().unwrap();
+}
+
+#[test]
+fn a_signed_registration_needs_a_region() {
+    let auth = Auth::basic("u", "p").unwrap().with_signed_registration(credentials());
+
+    refusal(SnapshotClient::builder("https://logs.example.com").auth(auth));
+}
+
+#[test]
+fn a_region_of_no_region_s_form_is_refused() {
+    for region in ["", "EU-WEST-1", "eu west 1", "eu-west-1/es"] {
+        refusal(SnapshotClient::builder("https://logs.example.com").region(region).credentials(credentials()));
+    }
+}
+
+#[test]
+fn a_user_agent_that_no_header_can_carry_is_refused() {
+    refusal(SnapshotClient::builder(AMAZON).user_agent("a\nb"));
+}
+
+// ---- answers of tomorrow
+
+/// Answers every request with this JSON.
+#[derive(Debug)]
+struct Canned(&'static str);
+
+impl Transport for Canned {
+    fn call<'a>(
+        &'a self,
+        _request: http::Request<Bytes>,
+        _target: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+        Box::pin(async { Ok(http::Response::new(Body::from(self.0))) })
+    }
+}
+
+fn canned(answer: &'static str) -> SnapshotClient {
+    SnapshotClient::builder("http://localhost:9200").transport(Canned(answer)).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_snapshot_with_unknown_fields_and_an_unknown_state_is_read() {
+    let client =
+        canned(r#"{"snapshots":[{"snapshot":"s","state":"FROZEN","colour":"blue","shards":{"total":1,"odd":2}}],"total":1}"#);
+
+    let found = client.get_snapshot(&repository(), &snapshot()).await.unwrap();
+
+    assert_eq!(found.state().as_str(), "FROZEN");
+    assert!(!matches!(found.state(), SnapshotState::Success | SnapshotState::InProgress));
+    assert_eq!(found.other().get("colour"), Some(&json!("blue")));
+}
+
+#[tokio::test]
+async fn a_snapshot_of_nothing_but_a_name_is_read() {
+    let found = canned(r#"{"snapshots":[{"snapshot":"s"}]}"#).get_snapshot(&repository(), &snapshot()).await.unwrap();
+
+    assert_eq!((found.name(), found.uuid(), found.start_time()), ("s", None, None));
+}
+
+#[tokio::test]
+async fn a_status_with_an_unknown_state_is_read() {
+    let client = canned(r#"{"snapshots":[{"snapshot":"s","state":"DREAMING","extra":{}}]}"#);
+
+    let status = client.snapshot_status(&repository(), &snapshot()).await.unwrap();
+
+    assert_eq!(status.state().as_str(), "DREAMING");
+    assert_ne!(status.state(), &SnapshotStatusState::Success);
+}
+
+#[tokio::test]
+async fn a_repository_of_an_unknown_type_is_read() {
+    let found = canned(r#"{"r":{"type":"hdfs","settings":{"uri":"hdfs://x"},"new":1}}"#).list_repositories().await.unwrap();
+
+    assert_eq!(found[0].settings().repository_type(), "hdfs");
+}
+
+#[tokio::test]
+async fn an_answer_of_another_shape_names_where_it_differs() {
+    let error = canned(r#"{"snapshots":[{"snapshot":7}]}"#).get_snapshot(&repository(), &snapshot()).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Decode);
+    assert!(error.to_string().contains("snapshots[0]"), "{error}");
+}
+
+// ---- raw requests
+
+#[tokio::test]
+async fn a_raw_request_is_signed_and_its_answer_is_json() {
+    let scene = prepared().await;
+
+    let reply = scene.client.raw(RawRequest::get(["_snapshot", "r", "s"]).query("verbose", "false")).await.unwrap();
+
+    assert_eq!((reply.status().as_u16(), &reply.body()["snapshots"][0]["snapshot"]), (200, &json!("s")));
+    let event = scene.domain.events().pop().unwrap();
+    assert_eq!((event.path.as_str(), event.verdict), ("/_snapshot/r/s?verbose=false", Verdict::Signed));
+}
+
+#[tokio::test]
+async fn a_raw_request_sends_its_body() {
+    let scene = Scene::new().await;
+    let settings = json!({"type": "s3", "settings": {"bucket": "my-bucket-4-es", "role_arn": scene::ROLE}});
+
+    let request = RawRequest::new(http::Method::PUT, ["_snapshot", "by-hand"]).body(settings);
+    scene.client.raw(request).await.unwrap();
+
+    assert_eq!(scene.domain.repositories(), ["by-hand"]);
+}
+
+#[tokio::test]
+async fn a_raw_request_that_fails_is_a_typed_error() {
+    let scene = Scene::new().await;
+
+    let error = scene.client.raw(RawRequest::get(["_snapshot", "absent"])).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::RepositoryMissing, Some(Operation::Raw)));
+}
+
+#[tokio::test]
+async fn a_raw_write_is_not_sent_again_after_a_lost_answer() {
+    let scene = Scene::new().await;
+    scene.domain.fault(Fault::drop_after());
+
+    let error = scene.client.raw(RawRequest::new(http::Method::PUT, ["movies"])).await.unwrap_err();
+
+    assert_eq!((error.outcome(), scene.domain.events().len()), (Outcome::Unknown, 1));
+}
+
+#[tokio::test]
+async fn a_raw_request_for_a_path_that_would_change_on_its_way_is_refused() {
+    let scene = Scene::new().await;
+    for segment in ["", ".", "..", "a/b", "a%2fb", "a\\b", "a\nb"] {
+        let error = scene.client.raw(RawRequest::get(["_snapshot", segment])).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{segment:?}");
+    }
+    assert!(scene.domain.events().is_empty());
+}
+
+#[tokio::test]
+async fn an_empty_answer_to_a_raw_request_is_null() {
+    let reply = canned("").raw(RawRequest::get(["x"])).await.unwrap();
+
+    assert!(reply.body().is_null());
+}

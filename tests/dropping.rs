@@ -1,0 +1,407 @@
+//! Dropping any future or stream at any await point leaves nothing half-done in the client.
+//!
+//! Time, credentials and the domain are in memory, and each of their steps takes a few polls. So a future can be polled
+//! n times and dropped, for every n until it ends by itself; after each of these drops the same client has to do its work.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+
+use std::collections::BTreeMap;
+use std::future::{Future, IntoFuture as _};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{self, ProvideCredentials};
+use bytes::Bytes;
+use es_snapshot::testing::ManualClock;
+use es_snapshot::{
+    Body, BoxFuture, Clock as _, CloneSnapshot, ConnectTarget, CreateSnapshot, ErrorKind, ListSnapshots, RawRequest,
+    RepositoryName, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotName, SnapshotPattern, Transport,
+    TransportError,
+};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, poll};
+use http::Method;
+use http_body::Frame;
+use serde_json::{Value, json};
+
+/// How many polls each step takes.
+const STEPS: u32 = 2;
+
+/// Ends after some polls.
+struct Steps(u32);
+
+impl Future for Steps {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0 == 0 {
+            return Poll::Ready(());
+        }
+        self.0 -= 1;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// One piece of JSON that is slow to come.
+struct SlowBody {
+    steps: Steps,
+    text: Option<String>,
+}
+
+impl http_body::Body for SlowBody {
+    type Data = Bytes;
+    type Error = TransportError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+        std::task::ready!(Pin::new(&mut self.steps).poll(cx));
+        Poll::Ready(self.text.take().map(|text| Ok(Frame::data(text.into()))))
+    }
+}
+
+/// A domain in memory: the repository `r` with the ended snapshot `s`, and what clients add.
+#[derive(Debug, Default)]
+struct Domain {
+    /// The metadata of the snapshots, and how often each was looked at: the first two looks find it running.
+    snapshots: Mutex<BTreeMap<String, (Value, u32)>>,
+    /// The requests that are on their way.
+    under_way: AtomicUsize,
+    requests: AtomicUsize,
+    /// How many answers to writes to lose.
+    losses: AtomicUsize,
+    /// How many requests to refuse as a gateway does.
+    outages: AtomicUsize,
+}
+
+fn takes_one(of: &AtomicUsize) -> bool {
+    of.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+}
+
+impl Domain {
+    fn answer(&self, method: &Method, path: &str, body: &[u8]) -> (u16, Value) {
+        let mut snapshots = self.snapshots.lock().unwrap();
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let accepted = (200, json!({"accepted": true}));
+        let acknowledged = (200, json!({"acknowledged": true}));
+        match (method.as_str(), segments.as_slice()) {
+            ("GET", [""]) => (200, json!({"name": "node"})),
+            ("GET", ["_snapshot"] | ["_snapshot", "r"]) => (200, json!({"r": {"type": "fs", "settings": {"location": "r"}}})),
+            ("PUT" | "DELETE", ["_snapshot", "r"]) => acknowledged,
+            ("POST", ["_snapshot", "r", "_verify"]) => (200, json!({"nodes": {}})),
+            ("POST", ["_snapshot", "r", "_cleanup"]) => (200, json!({"results": {"deleted_bytes": 0, "deleted_blobs": 0}})),
+            ("GET", ["_snapshot", "r", "_all" | "%2A"]) => {
+                let list: Vec<Value> = snapshots.keys().map(|name| json!({"snapshot": name, "uuid": name})).collect();
+                (200, json!({"snapshots": list}))
+            }
+            ("GET", ["_snapshot", "_status"]) => (200, json!({"snapshots": []})),
+            ("GET", ["_snapshot", "r", name, "_status"]) => {
+                (200, json!({"snapshots": [{"snapshot": name, "state": "STARTED", "shards_stats": {"total": 2, "done": 1}}]}))
+            }
+            ("GET", ["_snapshot", "r", name]) => {
+                let Some((metadata, looks)) = snapshots.get_mut(*name) else {
+                    let reason = format!("[r:{name}] is missing");
+                    return (404, json!({"error": {"type": "snapshot_missing_exception", "reason": reason}, "status": 404}));
+                };
+                let state = if *looks < 2 { "IN_PROGRESS" } else { "SUCCESS" };
+                *looks += 1;
+                (200, json!({"snapshots": [{"snapshot": name, "uuid": name, "state": state, "metadata": metadata}]}))
+            }
+            ("PUT", ["_snapshot", "r", name]) => {
+                let body: Value = serde_json::from_slice(body).unwrap_or_default();
+                snapshots.insert((*name).to_owned(), (body["metadata"].clone(), 0));
+                accepted
+            }
+            ("PUT", ["_snapshot", "r", _, "_clone", name]) => {
+                snapshots.insert((*name).to_owned(), (Value::Null, 0));
+                acknowledged
+            }
+            ("DELETE", ["_snapshot", "r", name]) => {
+                snapshots.remove(*name);
+                acknowledged
+            }
+            ("POST", ["_snapshot", "r", _, "_restore"]) => accepted,
+            ("GET", ["_cat", "shards"]) => (200, json!([{"index": "i", "shard": "0", "prirep": "p", "state": "STARTED"}])),
+            ("GET", ["_recovery"]) => {
+                let source = json!({"repository": "r", "snapshot": "s", "index": "i"});
+                (
+                    200,
+                    json!({"i": {"shards": [{"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true, "source": source}]}}),
+                )
+            }
+            _ => panic!("{method} {path} is not foreseen"),
+        }
+    }
+}
+
+/// Counts a request as under way for as long as it lives.
+struct UnderWay<'a>(&'a Domain);
+
+impl<'a> UnderWay<'a> {
+    fn new(domain: &'a Domain) -> Self {
+        domain.under_way.fetch_add(1, Ordering::SeqCst);
+        domain.requests.fetch_add(1, Ordering::SeqCst);
+        Self(domain)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Transport for Domain {
+    fn call<'a>(
+        &'a self,
+        request: http::Request<Bytes>,
+        _target: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+        Box::pin(async move {
+            let _under_way = UnderWay::new(self);
+            Steps(STEPS).await;
+            if takes_one(&self.outages) {
+                return Ok(http::Response::builder().status(503).body(Body::from("no server")).unwrap());
+            }
+            let (status, answer) = self.answer(request.method(), request.uri().path(), request.body());
+            Steps(STEPS).await;
+            if request.method() != Method::GET && takes_one(&self.losses) {
+                return Err(TransportError::unknown("the connection broke"));
+            }
+            let body = SlowBody { steps: Steps(STEPS), text: Some(answer.to_string()) };
+            Ok(http::Response::builder().status(status).body(Body::new(body)).unwrap())
+        })
+    }
+}
+
+/// Takes its time, and counts how often it was asked.
+#[derive(Debug)]
+struct Provider {
+    clock: ManualClock,
+    loads: Arc<AtomicUsize>,
+}
+
+impl Provider {
+    async fn load(&self) -> provider::Result {
+        self.loads.fetch_add(1, Ordering::SeqCst);
+        Steps(STEPS).await;
+        let expiry = self.clock.wall() + Duration::from_hours(100);
+        Ok(Credentials::new("AKIDEXAMPLE", "secret", Some("token".to_owned()), Some(expiry), "test"))
+    }
+}
+
+impl ProvideCredentials for Provider {
+    fn provide_credentials<'a>(&'a self) -> provider::future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        provider::future::ProvideCredentials::new(self.load())
+    }
+}
+
+struct World {
+    domain: Arc<Domain>,
+    loads: Arc<AtomicUsize>,
+    client: SnapshotClient,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        let domain = Arc::new(Domain::default());
+        domain.snapshots.lock().unwrap().insert("s".to_owned(), (Value::Null, 0));
+        let loads = Arc::default();
+        let client = SnapshotClient::builder("http://localhost:9200")
+            .region("eu-west-1")
+            .credentials(Provider { clock: clock.clone(), loads: Arc::clone(&loads) })
+            .transport(Arc::clone(&domain))
+            .clock(clock)
+            .build()
+            .unwrap();
+        Self { domain, loads, client }
+    }
+
+    fn losing(answers: usize) -> Self {
+        let world = Self::new();
+        world.domain.losses.store(answers, Ordering::SeqCst);
+        world
+    }
+
+    fn failing(requests: usize) -> Self {
+        let world = Self::new();
+        world.domain.outages.store(requests, Ordering::SeqCst);
+        world
+    }
+
+    /// Checks that the client does its work, whatever was dropped before.
+    async fn works(&self, what: &str) {
+        assert_eq!(self.domain.under_way.load(Ordering::SeqCst), 0, "{what}: a request outlives its future");
+        self.domain.losses.store(0, Ordering::SeqCst);
+        self.domain.outages.store(0, Ordering::SeqCst);
+        let (r, name) = (repository(), "afterwards".parse().unwrap());
+        self.client.create_snapshot(&r, &name, &CreateSnapshot::new()).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        let ended = self.client.wait_for_snapshot(&r, &name).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        ended.into_complete().unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        assert_eq!(self.loads.load(Ordering::SeqCst), 1, "{what}: credentials are loaded once, and that load is carried on");
+    }
+}
+
+fn repository() -> RepositoryName {
+    "r".parse().unwrap()
+}
+
+fn snapshot() -> SnapshotName {
+    "s".parse().unwrap()
+}
+
+/// Polls what `begin` makes n times and drops it, for every n until it ends by itself, each in a world of its own.
+async fn dropped_after_every_number_of_polls<F: Future<Output = ()>>(world: fn() -> World, begin: impl Fn(SnapshotClient) -> F) {
+    for polls in 0.. {
+        let world = world();
+        let mut future = Box::pin(begin(world.client.clone()));
+        let mut ended = false;
+        for _ in 0..polls {
+            ended = poll!(&mut future).is_ready();
+        }
+        drop(future);
+        world.works(&format!("dropped after {polls} polls")).await;
+        if ended {
+            assert!(polls > STEPS, "it ended after {polls} polls and was never dropped under way");
+            return;
+        }
+    }
+}
+
+macro_rules! can_be_dropped_anywhere {
+    ($($name:ident($world:expr): |$client:ident| $call:expr;)*) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                dropped_after_every_number_of_polls($world, |$client| async move {
+                    let _done = $call.await.unwrap();
+                })
+                .await;
+            }
+        )*
+    };
+}
+
+can_be_dropped_anywhere! {
+    server_info_can_be_dropped_anywhere(World::new): |client| client.server_info();
+    registering_can_be_dropped_anywhere(World::new): |client| {
+        let role = "arn:aws:iam::123456789012:role/TestRole".parse().unwrap();
+        let settings = S3Settings::new("my-bucket-4-es").role_arn(role).into();
+        async move { client.register_repository(&repository(), &settings).await }
+    };
+    reading_a_repository_can_be_dropped_anywhere(World::new): |client| client.get_repository(&repository());
+    listing_repositories_can_be_dropped_anywhere(World::new): |client| client.list_repositories();
+    verifying_can_be_dropped_anywhere(World::new): |client| client.verify_repository(&repository());
+    cleaning_up_can_be_dropped_anywhere(World::new): |client| client.cleanup_repository(&repository());
+    unregistering_can_be_dropped_anywhere(World::new): |client| client.unregister_repository(&repository());
+    creating_can_be_dropped_anywhere(World::new): |client|
+        client.create_snapshot(&repository(), &"t".parse().unwrap(), &CreateSnapshot::new());
+    creating_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
+        client.create_snapshot(&repository(), &"t".parse().unwrap(), &CreateSnapshot::new());
+    cloning_can_be_dropped_anywhere(World::new): |client|
+        client.clone_snapshot(&repository(), &snapshot(), &"u".parse().unwrap(), &CloneSnapshot::new(["i"]));
+    reading_a_snapshot_can_be_dropped_anywhere(World::new): |client| client.get_snapshot(&repository(), &snapshot());
+    listing_snapshots_can_be_dropped_anywhere(World::new): |client|
+        client.list_snapshots(&repository(), &ListSnapshots::new());
+    deleting_can_be_dropped_anywhere(World::new): |client| client.delete_snapshot(&repository(), &snapshot());
+    deleting_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
+        client.delete_snapshot(&repository(), &snapshot());
+    deleting_several_can_be_dropped_anywhere(World::new): |client|
+        client.delete_snapshots(&repository(), &SnapshotPattern::all());
+    restoring_can_be_dropped_anywhere(World::new): |client|
+        client.restore_snapshot(&repository(), &snapshot(), &RestoreSnapshot::new());
+    status_can_be_dropped_anywhere(World::new): |client| client.snapshot_status(&repository(), &snapshot());
+    listing_what_runs_can_be_dropped_anywhere(World::new): |client| client.running_snapshots(None);
+    recovery_can_be_dropped_anywhere(World::new): |client| client.recovery(&[]);
+    a_raw_request_can_be_dropped_anywhere(World::new): |client| client.raw(RawRequest::get(["_snapshot"]));
+    a_call_that_is_repeated_can_be_dropped_anywhere(|| World::failing(3)): |client| client.list_repositories();
+    a_wait_for_a_snapshot_can_be_dropped_anywhere(World::new): |client|
+        client.wait_for_snapshot(&repository(), &snapshot()).into_future();
+    a_wait_for_a_restore_can_be_dropped_anywhere(World::new): |client|
+        client.wait_for_restore(&repository(), &snapshot()).into_future();
+    a_wait_for_a_deletion_can_be_dropped_anywhere(World::new): |client|
+        client.wait_for_deletion(&repository(), &"gone".parse().unwrap()).into_future();
+    the_progress_of_a_snapshot_can_be_dropped_anywhere(World::new): |client|
+        client.wait_for_snapshot(&repository(), &snapshot()).progress().try_collect::<Vec<_>>();
+    the_progress_of_a_restore_can_be_dropped_anywhere(World::new): |client|
+        client.wait_for_restore(&repository(), &snapshot()).progress().try_collect::<Vec<_>>();
+}
+
+#[tokio::test]
+async fn a_dropped_wait_asks_no_more() {
+    let world = World::new();
+    let mut progress = world.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    assert!(progress.next().await.is_some());
+    let asked = world.domain.requests.load(Ordering::SeqCst);
+
+    drop(progress);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+
+    assert_eq!(world.domain.requests.load(Ordering::SeqCst), asked);
+}
+
+#[tokio::test]
+async fn a_dropped_delete_of_several_deletes_no_more() {
+    let world = World::new();
+    world.domain.snapshots.lock().unwrap().insert("t".to_owned(), (Value::Null, 0));
+    let (r, pattern) = (repository(), SnapshotPattern::all());
+    let mut deleting = Box::pin(world.client.delete_snapshots(&r, &pattern));
+    while world.domain.snapshots.lock().unwrap().len() == 2 {
+        assert!(poll!(&mut deleting).is_pending());
+    }
+
+    drop(deleting);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+
+    assert_eq!(world.domain.snapshots.lock().unwrap().keys().collect::<Vec<_>>(), ["t"]);
+}
+
+#[tokio::test]
+async fn dropped_calls_use_up_no_retries() {
+    let world = World::new();
+    for _ in 0..1_000 {
+        let mut call = Box::pin(world.client.list_repositories());
+        for _ in 0..STEPS {
+            assert!(poll!(&mut call).is_pending());
+        }
+    }
+    world.domain.outages.store(1, Ordering::SeqCst);
+
+    world.client.list_repositories().await.unwrap();
+}
+
+#[tokio::test]
+async fn retries_that_were_used_up_come_back_with_successes() {
+    let world = World::failing(usize::MAX);
+    let stubborn = world.client.with_retry(RetryPolicy::new().attempts(100));
+    for _ in 0..100 {
+        assert_eq!(stubborn.list_repositories().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+    world.domain.outages.store(1, Ordering::SeqCst);
+    assert_eq!(world.client.list_repositories().await.unwrap_err().attempts(), 1);
+
+    world.client.list_repositories().await.unwrap();
+
+    world.domain.outages.store(1, Ordering::SeqCst);
+    world.client.list_repositories().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_future_that_is_never_polled_sends_nothing() {
+    let world = World::new();
+
+    drop(world.client.list_repositories());
+    assert!(world.client.server_info().now_or_never().is_none());
+
+    assert_eq!((world.domain.requests.load(Ordering::SeqCst), world.loads.load(Ordering::SeqCst)), (0, 1));
+}

@@ -1,0 +1,504 @@
+//! No secret in what can be shown: values are planted in every place that takes a secret, the domain echoes what it was sent,
+//! and then all that this crate shows, and all that is traced meanwhile, is searched for them.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[path = "support/scene.rs"]
+mod scene;
+
+use std::error::Error as StdError;
+use std::fmt::{Debug, Write as _};
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_smithy_types::base64;
+use bytes::Bytes;
+use es_snapshot::testing::{FakeAuth, Fault};
+use es_snapshot::{
+    Auth, Body, BoxFuture, ConnectTarget, CreateSnapshot, CredentialCache, Error, ErrorKind, HyperTransport, ListSnapshots,
+    RepositorySettings, RetryPolicy, S3Settings, SnapshotClient, SnapshotClientBuilder, Transport, TransportError,
+};
+use scene::{Scene, repository, settings, snapshot};
+use serde_json::json;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+const KEY: &str = "AKIDCANARY0EXAMPLE01";
+const SECRET: &str = "secret/canary+of/thirty-two+letters";
+const TOKEN: &str = "token//canary++of//many//letters==";
+const PASSWORD: &str = "pass/canary:word";
+
+/// What must not be found.
+struct Canaries(Vec<String>);
+
+impl Canaries {
+    /// All that were planted, and the encodings in which they travel.
+    fn planted() -> Self {
+        let basic = base64::encode(format!("master:{PASSWORD}"));
+        Self(vec!["canary".to_owned(), basic, base64::encode(PASSWORD), base64::encode(SECRET), base64::encode(TOKEN)])
+    }
+
+    /// Those of credentials that somebody else made up.
+    fn of(credentials: &Credentials) -> Self {
+        let parts = [Some(credentials.secret_access_key()), credentials.session_token()];
+        Self(parts.into_iter().flatten().map(str::to_owned).collect())
+    }
+
+    fn assert_absent(&self, shown: &str, from: &str) {
+        let lower = shown.to_lowercase();
+        for canary in &self.0 {
+            assert!(!lower.contains(&canary.to_lowercase()), "{from} shows a secret:\n{shown}");
+        }
+    }
+
+    fn assert_absent_from_error(&self, error: &Error, from: &str) {
+        self.assert_absent(&everything(error), from);
+    }
+}
+
+/// All that an error and its sources show, in every form.
+fn everything(error: &Error) -> String {
+    let mut shown = format!("{error} {error:#} {error:?} {error:#?}");
+    if let Some(server) = error.server() {
+        write!(shown, " {server} {server:?} {:?} {}", server.request_id(), server.reason()).unwrap();
+    }
+    let mut source = error.source();
+    while let Some(error) = source {
+        write!(shown, " {error} {error:#} {error:?} {error:#?}").unwrap();
+        source = error.source();
+    }
+    shown
+}
+
+/// All that is traced, at every level and of every crate.
+#[derive(Clone, Default)]
+struct Trace(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Trace {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Trace {
+    /// Traces this thread, on which the runtime of a test runs, for as long as the guard lives.
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        let trace = Self::default();
+        let writer = trace.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_span_events(FmtSpan::FULL)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        (trace, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("es_snapshot"), "nothing was traced: {text}");
+        text
+    }
+}
+
+fn credentials() -> Credentials {
+    Credentials::new(KEY, SECRET, Some(TOKEN.to_owned()), None, "test")
+}
+
+/// Every way to authenticate, with secrets of its own.
+fn every_auth() -> Vec<Auth> {
+    let cache = CredentialCache::new(credentials());
+    vec![
+        Auth::sigv4(credentials()),
+        Auth::sigv4_shared(cache),
+        Auth::basic("master", PASSWORD).unwrap(),
+        Auth::api_key("apikey-canary-abcdefghijklmnopqrstuvwxyz").unwrap(),
+        Auth::bearer("bearer-canary-abcdefghijklmnopqrstuvwxyz").unwrap(),
+        Auth::basic("master", PASSWORD).unwrap().with_signed_registration(credentials()),
+    ]
+}
+
+fn shown(value: &impl Debug) -> String {
+    format!("{value:?} {value:#?}")
+}
+
+// ---- what values show of themselves
+
+#[test]
+fn no_way_to_authenticate_shows_its_secret() {
+    for auth in every_auth() {
+        Canaries::planted().assert_absent(&shown(&auth), "an Auth");
+    }
+}
+
+#[test]
+fn neither_builder_nor_client_shows_a_secret() {
+    for auth in every_auth() {
+        let builder = SnapshotClient::builder("https://localhost:9200").region("eu-west-1").auth(auth);
+        Canaries::planted().assert_absent(&shown(&builder), "a builder");
+        Canaries::planted().assert_absent(&shown(&builder.build().unwrap()), "a client");
+    }
+}
+
+#[tokio::test]
+async fn a_filled_cache_shows_no_secret() {
+    let cache = CredentialCache::new(credentials());
+    cache.provide_credentials().await.unwrap();
+
+    Canaries::planted().assert_absent(&shown(&cache), "a cache");
+}
+
+#[tokio::test]
+async fn a_client_that_has_signed_shows_no_secret() {
+    let client = echoing(200, Shape::Text).credentials(credentials()).build().unwrap();
+    client.list_repositories().await.unwrap_err();
+
+    Canaries::planted().assert_absent(&shown(&client), "a client");
+}
+
+#[test]
+fn a_wait_shows_no_secret() {
+    let client = echoing(200, Shape::Text).credentials(credentials()).build().unwrap();
+    let (r, s) = (repository(), snapshot());
+
+    Canaries::planted().assert_absent(&shown(&client.wait_for_snapshot(&r, &s)), "a wait for a snapshot");
+    Canaries::planted().assert_absent(&shown(&client.wait_for_restore(&r, &s)), "a wait for a restore");
+    Canaries::planted().assert_absent(&shown(&client.wait_for_deletion(&r, &s)), "a wait for a deletion");
+    Canaries::planted().assert_absent(&shown(&client.wait_for_snapshot(&r, &s).progress()), "a stream");
+}
+
+#[test]
+fn a_transport_shows_nothing_of_its_client_certificate() {
+    let key = "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5LWNhbmFyeS1jYW5hcnk=\n-----END PRIVATE KEY-----\n";
+    let builder = HyperTransport::builder().client_certificate_pem("certificate-canary", key);
+
+    let text = shown(&builder);
+    Canaries::planted().assert_absent(&text, "a transport's builder");
+    assert!(!text.contains("Y2FuYXJ5"), "{text}");
+}
+
+#[test]
+fn a_key_that_is_none_is_not_repeated() {
+    let certified = rcgen::generate_simple_self_signed(vec!["client".to_owned()]).unwrap();
+    for key in [
+        "canary",
+        "-----BEGIN PRIVATE KEY-----\ncanary!\n-----END PRIVATE KEY-----\n",
+        "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5LWNhbmFyeS1jYW5hcnk=\n-----END PRIVATE KEY-----\n",
+        "-----BEGIN CANARY KEY-----\nY2FuYXJ5LWNhbmFyeS1jYW5hcnk=\n-----END CANARY KEY-----\n",
+    ] {
+        let error = HyperTransport::builder().client_certificate_pem(certified.cert.pem(), key).build().unwrap_err();
+
+        let text = everything(&error);
+        Canaries::planted().assert_absent(&text, "a refused key");
+        assert!(!text.contains("Y2FuYXJ5"), "{text}");
+    }
+}
+
+// ---- what a refused input shows
+
+#[test]
+fn an_endpoint_that_is_refused_is_not_repeated_with_its_secrets() {
+    for endpoint in [
+        "https://master:canary@localhost:9200",
+        "https://canary@localhost:9200",
+        "https://localhost:9200?token=canary",
+        "https://localhost:9200/#canary",
+        "https:/master:canary@localhost:9200",
+        "master:canary@localhost:9200",
+        "http://master:can ary:canary@localhost:x",
+    ] {
+        let builder = SnapshotClient::builder(endpoint);
+        Canaries::planted().assert_absent(&shown(&builder), endpoint);
+        Canaries::planted().assert_absent_from_error(&builder.build().unwrap_err(), endpoint);
+    }
+}
+
+#[test]
+fn a_connect_address_that_is_refused_is_not_repeated_with_its_secrets() {
+    for address in ["master:canary@localhost:9200", "canary@localhost", "http://master:canary@localhost:9200"] {
+        let builder = SnapshotClient::builder("https://localhost").connect_to(address);
+        Canaries::planted().assert_absent(&shown(&builder), address);
+        Canaries::planted().assert_absent_from_error(&builder.build().unwrap_err(), address);
+        Canaries::planted().assert_absent_from_error(&address.parse::<ConnectTarget>().unwrap_err(), address);
+    }
+}
+
+#[test]
+fn a_secret_that_no_header_may_have_is_not_repeated() {
+    for refused in [Auth::api_key("canary\n"), Auth::bearer("canary\u{7f}"), Auth::basic("mas:ter", "canary")] {
+        Canaries::planted().assert_absent_from_error(&refused.unwrap_err(), "a refused Auth");
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_cannot_sign_are_not_repeated() {
+    for (key, secret, token) in [
+        ("canary\n", "secret", "token"),
+        ("AKID", "canary ü", "token"),
+        ("AKID", "secret", "can\nary-canary"),
+        ("canary ", "", ""),
+    ] {
+        let bad = Credentials::new(key, secret, Some(token.to_owned()), None, "test");
+        let client = echoing(200, Shape::Text).credentials(bad).build().unwrap();
+
+        let error = client.list_repositories().await.unwrap_err();
+
+        assert_eq!(error.kind(), ErrorKind::Credentials);
+        Canaries::planted().assert_absent_from_error(&error, "credentials that cannot sign");
+    }
+}
+
+// ---- what a domain echoes
+
+/// How a domain words an answer that repeats all that it was sent.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    Text,
+    Html,
+    Policy,
+    Signature,
+    Engine,
+    Cause,
+    ErrorType,
+    ErrorText,
+    OtherObject,
+    JsonString,
+    WrongField,
+    FieldName,
+    WrongSnapshot,
+    RepositoryFailure,
+    RequestId,
+}
+
+const SHAPES: [Shape; 15] = [
+    Shape::Text,
+    Shape::Html,
+    Shape::Policy,
+    Shape::Signature,
+    Shape::Engine,
+    Shape::Cause,
+    Shape::ErrorType,
+    Shape::ErrorText,
+    Shape::OtherObject,
+    Shape::JsonString,
+    Shape::WrongField,
+    Shape::FieldName,
+    Shape::WrongSnapshot,
+    Shape::RepositoryFailure,
+    Shape::RequestId,
+];
+
+impl Shape {
+    fn body(self, echo: &str) -> String {
+        match self {
+            Self::Text => echo.to_owned(),
+            Self::Html => format!("<html><head><title>Bad</title></head><body><pre>{echo}</pre></body></html>"),
+            Self::Policy => json!({"Message": echo}).to_string(),
+            Self::Signature => json!({"message": echo}).to_string(),
+            Self::Engine => json!({"error": {"type": "x_exception", "reason": echo}, "status": 400}).to_string(),
+            Self::Cause => {
+                let cause = json!({"type": "y_exception", "reason": echo, "suppressed": [{"type": "z", "reason": echo}]});
+                json!({"error": {"type": "x_exception", "reason": "r", "caused_by": cause}}).to_string()
+            }
+            Self::ErrorType => json!({"error": {"type": echo, "reason": "r"}}).to_string(),
+            Self::ErrorText => json!({"error": echo}).to_string(),
+            Self::OtherObject => json!({"headers": echo}).to_string(),
+            Self::JsonString => json!(echo).to_string(),
+            Self::WrongField => json!({"snapshots": echo, "r": {"type": [echo]}}).to_string(),
+            Self::FieldName => format!("{{{}: 7}}", json!(echo)),
+            Self::WrongSnapshot => json!({"snapshots": [{"snapshot": "s", "shards": echo}]}).to_string(),
+            Self::RepositoryFailure => json!({"snapshots": [], "failures": {"r": {"type": "x", "reason": echo}}}).to_string(),
+            Self::RequestId => "{}".to_owned(),
+        }
+    }
+}
+
+/// Repeats in every answer all the headers, and the body, that it was sent.
+#[derive(Debug)]
+struct Echo {
+    status: u16,
+    shape: Shape,
+}
+
+impl Transport for Echo {
+    fn call<'a>(
+        &'a self,
+        request: http::Request<Bytes>,
+        _target: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+        Box::pin(async move {
+            let mut echo = String::new();
+            for (_, value) in request.headers() {
+                writeln!(echo, "was: {}", value.to_str().unwrap()).unwrap();
+            }
+            let mut response = http::Response::builder().status(self.status);
+            if matches!(self.shape, Shape::RequestId) {
+                response = response.header("x-amzn-RequestId", echo.replace('\n', " "));
+            }
+            Ok(response.body(Body::from(self.shape.body(&echo))).unwrap())
+        })
+    }
+}
+
+fn echoing(status: u16, shape: Shape) -> SnapshotClientBuilder {
+    SnapshotClient::builder("http://localhost:9200")
+        .region("eu-west-1")
+        .transport(Echo { status, shape })
+        .retry(RetryPolicy::never())
+}
+
+#[tokio::test]
+async fn what_a_domain_echoes_is_not_shown_whatever_the_shape_and_status() {
+    let (trace, _guard) = Trace::start();
+    for auth in every_auth() {
+        for shape in SHAPES {
+            for status in [200, 400, 401, 403, 404, 500, 502] {
+                let client = echoing(status, shape).auth(auth.clone()).build().unwrap();
+                let from = format!("{shape:?} with {status} for {auth:?}");
+                let (r, s) = (repository(), snapshot());
+
+                let results = [
+                    client.list_repositories().await.map(drop),
+                    client.get_repository(&r).await.map(drop),
+                    client.get_snapshot(&r, &s).await.map(drop),
+                    client.list_snapshots(&r, &ListSnapshots::new()).await.map(drop),
+                    client.register_repository(&r, &settings()).await.map(drop),
+                ];
+
+                for error in results.into_iter().filter_map(Result::err) {
+                    Canaries::planted().assert_absent_from_error(&error, &from);
+                }
+            }
+        }
+    }
+    Canaries::planted().assert_absent(&trace.text(), "the trace");
+}
+
+#[tokio::test]
+async fn a_refused_signature_echoes_the_token_and_shows_it_not() {
+    let scene = Scene::new().await;
+    let issued = scene.provider.provide_credentials().await.unwrap();
+    let token = issued.session_token().unwrap().to_owned();
+    let forged = Credentials::new(issued.access_key_id(), SECRET, Some(token), None, "test");
+    let client = client_of(&scene, Auth::sigv4(forged));
+
+    let error = client.list_repositories().await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Signature);
+    assert!(everything(&error).contains("x-amz-security-token"), "the fake domain echoes the canonical request: {error}");
+    Canaries::of(&issued).assert_absent_from_error(&error, "a refused signature");
+    Canaries::planted().assert_absent_from_error(&error, "a refused signature");
+}
+
+#[tokio::test]
+async fn a_refused_password_is_echoed_and_not_shown() {
+    let scene = Scene::new().await;
+    let client = client_of(&scene, Auth::basic("master", PASSWORD).unwrap());
+
+    let error = client.list_repositories().await.unwrap_err();
+
+    assert!(everything(&error).contains("Authorization"), "the fake domain echoes the header: {error}");
+    Canaries::planted().assert_absent_from_error(&error, "a refused password");
+}
+
+#[tokio::test]
+async fn the_beginning_of_a_header_that_is_echoed_is_not_shown() {
+    let scene = Scene::new().await;
+    for auth in [
+        Auth::api_key("canary-apikey-canary-apikey-canary-apikey").unwrap(),
+        Auth::bearer("canary-bearer-canary-bearer-canary-bearer").unwrap(),
+    ] {
+        let error = client_of(&scene, auth).list_repositories().await.unwrap_err();
+
+        assert!(everything(&error).contains("not a valid key=value pair"), "{error}");
+        Canaries::planted().assert_absent_from_error(&error, "an excerpt of a header");
+    }
+}
+
+fn client_of(scene: &Scene, auth: Auth) -> SnapshotClient {
+    SnapshotClient::builder(scene.domain.endpoint())
+        .region(scene.domain.region())
+        .auth(auth)
+        .clock(scene.clock.clone())
+        .build()
+        .unwrap()
+}
+
+// ---- what is traced
+
+#[tokio::test]
+async fn a_whole_story_traces_no_secret_and_no_body() {
+    let (trace, _guard) = Trace::start();
+    let scene = Scene::new().await;
+    scene.domain.create_index("movies", 2);
+    let settings: RepositorySettings =
+        S3Settings::new("my-bucket-4-es").role_arn(scene::ROLE.parse().unwrap()).setting("note", "canary").into();
+
+    scene.client.register_repository(&repository(), &settings).await.unwrap();
+    let metadata = json!({"note": "canary"}).as_object().unwrap().clone();
+    let options = CreateSnapshot::new().metadata(metadata);
+    scene.client.create_snapshot(&repository(), &snapshot(), &options).await.unwrap();
+    scene.domain.revoke();
+    scene.domain.fault(Fault::drop_after().times(2));
+    scene.domain.set_skew(3_600);
+    scene.client.wait_for_snapshot(&repository(), &snapshot()).await.unwrap();
+    scene.client.delete_snapshot(&repository(), &snapshot()).await.unwrap();
+
+    let issued = scene.provider.provide_credentials().await.unwrap();
+    Canaries::of(&issued).assert_absent(&trace.text(), "the trace");
+    Canaries::planted().assert_absent(&trace.text(), "the trace");
+}
+
+#[tokio::test]
+async fn refusals_trace_no_secret() {
+    let (trace, _guard) = Trace::start();
+    let scene =
+        Scene::with(|domain| domain.auth(FakeAuth::Basic { user: "u".to_owned(), password: "p".to_owned() }), |c| c).await;
+
+    for auth in every_auth() {
+        client_of(&scene, auth).list_repositories().await.unwrap_err();
+    }
+
+    Canaries::planted().assert_absent(&trace.text(), "the trace");
+}
+
+#[tokio::test]
+async fn a_connection_that_cannot_be_made_traces_and_shows_no_secret() {
+    let (trace, _guard) = Trace::start();
+    let scene = Scene::new().await;
+    for auth in every_auth() {
+        let client = SnapshotClient::builder("http://localhost:1")
+            .region("eu-west-1")
+            .auth(auth)
+            .clock(scene.clock.clone())
+            .build()
+            .unwrap();
+
+        let error = client.list_repositories().await.unwrap_err();
+
+        assert_eq!(error.kind(), ErrorKind::Connect);
+        Canaries::planted().assert_absent_from_error(&error, "no connection");
+    }
+    Canaries::planted().assert_absent(&trace.text(), "the trace");
+}
+
+#[tokio::test]
+async fn a_provider_that_fails_behind_a_cache_traces_no_older_secret() {
+    let (trace, _guard) = Trace::start();
+    let scene = Scene::with(|domain| domain.credential_life(Duration::from_mins(1)), |client| client).await;
+    scene.client.list_repositories().await.unwrap();
+    let issued = scene.provider.provide_credentials().await.unwrap();
+
+    scene.clock.advance(Duration::from_secs(55));
+    scene.client.list_repositories().await.unwrap();
+
+    Canaries::of(&issued).assert_absent(&trace.text(), "the trace");
+}

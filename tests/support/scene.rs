@@ -1,0 +1,71 @@
+//! What the tests against the fake domain share: a domain, the clock of both sides, and a client of it.
+
+use std::time::{Duration, SystemTime};
+
+use es_snapshot::testing::{Event, FakeCredentials, FakeDomain, FakeDomainBuilder, ManualClock};
+use es_snapshot::{
+    CreateSnapshot, RepositoryName, RepositorySettings, S3Settings, SnapshotClient, SnapshotClientBuilder, SnapshotName,
+};
+
+pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+
+/// A fake domain and a signing client of it, both on one manual clock.
+pub(crate) struct Scene {
+    pub(crate) domain: FakeDomain,
+    pub(crate) clock: ManualClock,
+    pub(crate) provider: FakeCredentials,
+    pub(crate) client: SnapshotClient,
+}
+
+impl Scene {
+    pub(crate) async fn new() -> Self {
+        Self::with(|domain| domain, |client| client).await
+    }
+
+    pub(crate) async fn with(
+        domain: impl FnOnce(FakeDomainBuilder) -> FakeDomainBuilder,
+        client: impl FnOnce(SnapshotClientBuilder) -> SnapshotClientBuilder,
+    ) -> Self {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        let domain = domain(FakeDomain::builder()).clock(clock.clone()).start().await;
+        let provider = domain.credentials_provider();
+        let builder =
+            SnapshotClient::builder(domain.endpoint()).region(domain.region()).credentials(provider.clone()).clock(clock.clone());
+        let client = client(builder).build().unwrap();
+        Self { domain, clock, provider, client }
+    }
+
+    /// Creates the index `movies` of two shards and registers the repository `r`.
+    pub(crate) async fn prepare(&self) {
+        self.domain.create_index("movies", 2);
+        self.client.register_repository(&repository(), &settings()).await.unwrap();
+    }
+
+    /// Starts the snapshot `s`.
+    pub(crate) async fn start_snapshot(&self) {
+        self.client.create_snapshot(&repository(), &snapshot(), &CreateSnapshot::new()).await.unwrap();
+    }
+
+    /// Takes the snapshot `s`, to its end.
+    pub(crate) async fn take_snapshot(&self) {
+        self.start_snapshot().await;
+        self.client.wait_for_snapshot(&repository(), &snapshot()).await.unwrap().into_complete().unwrap();
+    }
+
+    /// The requests since that many, by the domain's log.
+    pub(crate) fn events_since(&self, count: usize) -> Vec<Event> {
+        self.domain.events().split_off(count)
+    }
+}
+
+pub(crate) fn repository() -> RepositoryName {
+    "r".parse().unwrap()
+}
+
+pub(crate) fn snapshot() -> SnapshotName {
+    "s".parse().unwrap()
+}
+
+pub(crate) fn settings() -> RepositorySettings {
+    S3Settings::new("my-bucket-4-es").region("ap-northeast-1").role_arn(ROLE.parse().unwrap()).into()
+}

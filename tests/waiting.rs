@@ -1,0 +1,588 @@
+//! Waiting for snapshots, restores and deletions: right verdicts, and how much trouble a wait outlives.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[path = "support/scene.rs"]
+mod scene;
+
+use std::error::Error as _;
+use std::future::IntoFuture as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use es_snapshot::testing::{FakeOutcome, Fault, Verdict};
+use es_snapshot::{
+    Clock as _, CreateSnapshot, Error, ErrorKind, HyperTransport, IndexName, Operation, Progress, RawRequest, RestoreReport,
+    RestoreSnapshot, SnapshotClient, SnapshotInfo, SnapshotState, WaitUpdate,
+};
+use futures_util::{StreamExt as _, TryStreamExt as _, join};
+use scene::{Scene, repository, snapshot};
+use tokio::net::{TcpListener, TcpStream};
+
+const MISSING: &str = r#"{"error":{"type":"snapshot_missing_exception","reason":"[r:s] is missing"},"status":404}"#;
+const JSON: &str = "application/json";
+
+/// A domain on which the snapshot `s` is running and goes on until it is let go.
+async fn held() -> Scene {
+    let scene = Scene::with(|domain| domain.hold_snapshots(true), |client| client).await;
+    scene.prepare().await;
+    scene.start_snapshot().await;
+    scene
+}
+
+/// A domain on which the snapshot `s` runs for so long.
+async fn running_for(duration: Duration) -> Scene {
+    let scene = Scene::with(|domain| domain.snapshots_take(duration), |client| client).await;
+    scene.prepare().await;
+    scene.start_snapshot().await;
+    scene
+}
+
+async fn wait(scene: &Scene) -> Result<SnapshotInfo, Error> {
+    scene.client.wait_for_snapshot(&repository(), &snapshot()).await
+}
+
+/// How the snapshot ends if it is planned so.
+async fn end_of(planned: FakeOutcome) -> SnapshotInfo {
+    let scene = Scene::new().await;
+    scene.prepare().await;
+    scene.domain.plan_snapshot(planned);
+    scene.start_snapshot().await;
+    wait(&scene).await.unwrap()
+}
+
+// ---- how a snapshot ends
+
+#[tokio::test]
+async fn a_wait_ends_with_success() {
+    let ended = end_of(FakeOutcome::Success).await;
+
+    assert_eq!((ended.name(), ended.state()), ("s", &SnapshotState::Success));
+}
+
+#[tokio::test]
+async fn a_partial_snapshot_is_an_outcome_with_its_failed_shards() {
+    let ended = end_of(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] }).await;
+
+    assert_eq!(ended.state(), &SnapshotState::Partial);
+    assert_eq!((ended.failures()[0].index(), ended.failures()[0].shard_id()), ("movies", Some(1)));
+}
+
+#[tokio::test]
+async fn a_failed_snapshot_is_an_outcome_with_its_reason() {
+    let ended = end_of(FakeOutcome::Failed { reason: "disk on fire".to_owned() }).await;
+
+    assert_eq!((ended.state(), ended.reason()), (&SnapshotState::Failed, Some("disk on fire")));
+}
+
+#[tokio::test]
+async fn an_incomplete_snapshot_is_an_error_to_whom_wants_a_complete_one() {
+    let ended = end_of(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] }).await;
+
+    let error = ended.into_complete().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Incomplete);
+    assert!(error.to_string().contains("movies[1]"), "{error}");
+}
+
+// ---- what is missing, gone or replaced
+
+#[tokio::test]
+async fn four_polls_may_miss_a_new_snapshot() {
+    let scene = running_for(Duration::from_secs(3)).await;
+    scene.domain.fault(Fault::status(404, MISSING, JSON).on_path("/_snapshot/r/s").times(4));
+
+    assert_eq!(wait(&scene).await.unwrap().state(), &SnapshotState::Success);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_five_polls_miss_is_missing() {
+    let scene = Scene::new().await;
+    scene.prepare().await;
+    let before = scene.domain.events().len();
+
+    let error = wait(&scene).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::SnapshotMissing, Some(Operation::GetSnapshot)));
+    assert_eq!(scene.events_since(before).len(), 5);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_deleted_meanwhile_is_missing() {
+    let scene = held().await;
+    let mut progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    assert!(matches!(progress.next().await, Some(Ok(WaitUpdate::Progress(_)))));
+
+    scene.client.delete_snapshot(&repository(), &snapshot()).await.unwrap();
+
+    assert_eq!(end(progress).await.unwrap_err().kind(), ErrorKind::SnapshotMissing);
+}
+
+#[tokio::test]
+async fn another_snapshot_under_the_name_is_not_the_one_waited_for() {
+    let scene = held().await;
+    let mut progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    assert!(matches!(progress.next().await, Some(Ok(WaitUpdate::Progress(_)))));
+
+    scene.client.delete_snapshot(&repository(), &snapshot()).await.unwrap();
+    scene.domain.another_client_creates("r", "s");
+    scene.domain.finish_snapshot("r", "s", FakeOutcome::Success);
+
+    let error = end(progress).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SnapshotMissing);
+    assert!(error.to_string().contains("another snapshot has taken its name"), "{error}");
+}
+
+/// The last thing that a stream yields.
+async fn end<O>(stream: impl futures_util::Stream<Item = Result<WaitUpdate<Progress, O>, Error>>) -> Result<O, Error> {
+    let updates: Vec<_> = stream.try_collect().await?;
+    match updates.into_iter().next_back() {
+        Some(WaitUpdate::Ended(outcome)) => Ok(outcome),
+        _ => panic!("the stream ended without an outcome"),
+    }
+}
+
+// ---- the deadline
+
+#[tokio::test]
+async fn a_deadline_ends_the_wait_and_not_the_snapshot() {
+    let scene = held().await;
+
+    let error = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_secs(10)).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Deadline);
+    assert!(error.source().is_none(), "{error:?}");
+    assert_eq!(scene.domain.snapshots("r")[0].state, "IN_PROGRESS");
+}
+
+#[tokio::test]
+async fn the_last_poll_is_at_the_deadline() {
+    let scene = held().await;
+    let (began, before) = (scene.clock.wall(), scene.domain.events().len());
+
+    let wait = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_secs(10));
+    wait.await.unwrap_err();
+
+    let polls: Vec<f64> = scene.events_since(before).iter().map(|event| seconds(event.time, began)).collect();
+    assert_eq!(polls, [0.0, 1.0, 2.5, 4.75, 8.125, 10.0]);
+}
+
+fn seconds(time: SystemTime, since: SystemTime) -> f64 {
+    time.duration_since(since).unwrap().as_secs_f64()
+}
+
+#[tokio::test]
+async fn a_deadline_tells_the_last_trouble() {
+    let scene = held().await;
+    scene.domain.fault(Fault::status(503, "no server", "text/plain"));
+
+    let error = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_mins(1)).await.unwrap_err();
+
+    let trouble = error.source().and_then(|source| source.downcast_ref::<Error>()).map(Error::kind);
+    assert_eq!((error.kind(), trouble), (ErrorKind::Deadline, Some(ErrorKind::Unavailable)));
+}
+
+#[tokio::test]
+async fn trouble_that_has_passed_is_not_told_by_the_deadline() {
+    let scene = held().await;
+    scene.domain.fault(Fault::status(503, "no server", "text/plain").times(3));
+
+    let error = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_mins(10)).await.unwrap_err();
+
+    assert!(error.source().is_none(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_step_of_the_wall_clock_does_not_move_the_deadline() {
+    let scene = held().await;
+    let wait = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_secs(10));
+    let began = scene.clock.monotonic();
+
+    scene.clock.step_wall(7200);
+
+    assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
+    assert_eq!(scene.clock.monotonic().checked_sub(began), Some(Duration::from_secs(10)));
+}
+
+// ---- what a wait outlives
+
+/// Lets this go wrong ten times while a snapshot of a minute is waited for.
+async fn outlives(fault: Fault) {
+    let scene = running_for(Duration::from_mins(1)).await;
+    scene.domain.fault(fault.times(10));
+
+    assert_eq!(wait(&scene).await.unwrap().state(), &SnapshotState::Success);
+
+    let struck = scene.domain.events().iter().filter(|event| event.fault.is_some()).count();
+    assert_eq!(struck, 10);
+}
+
+#[tokio::test]
+async fn a_wait_outlives_a_domain_that_is_not_available() {
+    outlives(Fault::status(503, "<html><title>503</title></html>", "text/html")).await;
+}
+
+#[tokio::test]
+async fn a_wait_outlives_gateways_that_give_up() {
+    outlives(Fault::status_after(504)).await;
+}
+
+#[tokio::test]
+async fn a_wait_outlives_throttling() {
+    outlives(Fault::status(429, "Too Many Requests", "text/plain").header("retry-after", "1")).await;
+}
+
+#[tokio::test]
+async fn a_wait_outlives_lost_connections() {
+    outlives(Fault::drop_before()).await;
+}
+
+#[tokio::test]
+async fn a_wait_outlives_answers_that_break_off() {
+    outlives(Fault::truncate()).await;
+}
+
+#[tokio::test]
+async fn a_wait_outlives_answers_that_are_no_json() {
+    outlives(Fault::garbage()).await;
+}
+
+#[tokio::test]
+async fn a_wait_outlives_a_restart_of_the_front_end() {
+    outlives(Fault::restart()).await;
+}
+
+#[tokio::test]
+async fn a_wait_outlives_answers_that_come_too_late() {
+    outlives(Fault::delay(Duration::from_secs(100))).await;
+}
+
+#[tokio::test]
+async fn a_wait_outlives_credentials_that_are_revoked() {
+    let scene = held().await;
+    let mut progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    assert!(matches!(progress.next().await, Some(Ok(WaitUpdate::Progress(_)))));
+
+    scene.domain.revoke();
+    scene.domain.finish_snapshot("r", "s", FakeOutcome::Success);
+
+    assert_eq!(end(progress).await.unwrap().state(), &SnapshotState::Success);
+    let denied = scene.domain.events().iter().filter(|event| event.verdict == Verdict::Denied).count();
+    assert_eq!(denied, 1);
+}
+
+#[tokio::test]
+async fn a_wait_over_many_lives_of_its_credentials_is_never_refused() {
+    let short = Duration::from_secs(20);
+    let long = Duration::from_mins(10);
+    let scene = Scene::with(|domain| domain.credential_life(short).snapshots_take(long), |client| client).await;
+    scene.prepare().await;
+    scene.start_snapshot().await;
+
+    assert_eq!(wait(&scene).await.unwrap().state(), &SnapshotState::Success);
+
+    assert!(scene.provider.loads() > 10, "{}", scene.provider.loads());
+    assert!(scene.domain.events().iter().all(|event| event.verdict == Verdict::Signed));
+}
+
+#[tokio::test]
+async fn five_refusals_in_a_row_end_a_wait() {
+    let scene = held().await;
+    let before = scene.domain.events().len();
+    scene.domain.deny("es:ESHttpGet");
+
+    assert_eq!(wait(&scene).await.unwrap_err().kind(), ErrorKind::AccessDenied);
+    assert_eq!(scene.events_since(before).len(), 5);
+}
+
+// ---- progress
+
+#[tokio::test]
+async fn progress_yields_changes_only_and_ends_with_the_outcome() {
+    let scene = running_for(Duration::from_mins(10)).await;
+    let before = scene.domain.events().len();
+
+    let progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    let updates: Vec<_> = progress.try_collect().await.unwrap();
+
+    let (last, changes) = updates.split_last().unwrap();
+    assert!(matches!(last, WaitUpdate::Ended(ended) if *ended.state() == SnapshotState::Success));
+    let counts: Vec<_> =
+        changes.iter().map(|update| matches!(update, WaitUpdate::Progress(_)).then(|| figures(update))).collect();
+    assert!(counts.iter().all(Option::is_some), "{updates:?}");
+    assert!(counts.windows(2).all(|pair| pair[0] != pair[1]), "{updates:?}");
+    let polls = scene.events_since(before).iter().filter(|event| event.operation == Some(Operation::GetSnapshot)).count();
+    assert!(updates.len() < polls, "{} updates of {polls} polls", updates.len());
+}
+
+fn figures(update: &WaitUpdate<Progress, SnapshotInfo>) -> Option<[u64; 7]> {
+    let WaitUpdate::Progress(now) = update else { return None };
+    Some([
+        now.shards_total(),
+        now.shards_done(),
+        now.shards_failed(),
+        now.bytes_total(),
+        now.bytes_done(),
+        now.files_total(),
+        now.files_done(),
+    ])
+}
+
+#[tokio::test]
+async fn a_forbidden_status_leaves_progress_without_figures_and_is_asked_for_once() {
+    let scene = running_for(Duration::from_mins(1)).await;
+    scene.domain.forbid("/_snapshot/r/s/_status");
+
+    let ended = end(scene.client.wait_for_snapshot(&repository(), &snapshot()).progress()).await.unwrap();
+
+    assert_eq!(ended.state(), &SnapshotState::Success);
+    let asked = scene.domain.events().iter().filter(|event| event.path.contains("_status")).count();
+    assert_eq!(asked, 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_has_ended_stays_ended() {
+    let scene = Scene::new().await;
+    scene.prepare().await;
+    scene.take_snapshot().await;
+    let mut progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+
+    assert!(matches!(progress.next().await, Some(Ok(WaitUpdate::Ended(_)))));
+    assert!(progress.next().await.is_none());
+    assert!(progress.next().await.is_none());
+}
+
+// ---- pace and price
+
+#[tokio::test]
+async fn pauses_grow_by_half_from_a_second_to_thirty() {
+    let scene = held().await;
+    let before = scene.clock.sleeps().len();
+
+    let wait = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_secs(200));
+    wait.await.unwrap_err();
+
+    let pauses: Vec<f64> = scene.clock.sleeps()[before..].iter().map(Duration::as_secs_f64).collect();
+    let growing = [1.0, 1.5, 2.25, 3.375, 5.062_5, 7.593_75, 11.390_625, 17.085_937_5, 25.628_906_25, 30.0, 30.0, 30.0, 30.0];
+    assert_eq!(pauses[..13], growing);
+    assert_eq!(pauses[13..], [200.0 - growing.iter().sum::<f64>()]);
+}
+
+#[tokio::test]
+async fn an_hours_wait_makes_128_requests_over_one_connection() {
+    let scene = running_for(Duration::from_hours(1)).await;
+    let (address, accepted) = counting_relay(scene.domain.endpoint().strip_prefix("http://").unwrap().to_owned()).await;
+    let client = SnapshotClient::builder(format!("http://{address}"))
+        .region(scene.domain.region())
+        .credentials(scene.provider.clone())
+        .clock(scene.clock.clone())
+        // On the system's clock: by the hour that passes at once, every connection would be too old for the next request.
+        .transport(HyperTransport::builder().build().unwrap())
+        .build()
+        .unwrap();
+    let before = scene.domain.events().len();
+
+    client.wait_for_snapshot(&repository(), &snapshot()).await.unwrap().into_complete().unwrap();
+
+    assert_eq!(scene.events_since(before).len(), 128);
+    assert_eq!(accepted.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn an_hours_wait_with_progress_makes_255_requests() {
+    let scene = running_for(Duration::from_hours(1)).await;
+    let before = scene.domain.events().len();
+
+    end(scene.client.wait_for_snapshot(&repository(), &snapshot()).progress()).await.unwrap();
+
+    assert_eq!(scene.events_since(before).len(), 255);
+}
+
+/// Leads connections on to this address and counts them.
+async fn counting_relay(to: String) -> (std::net::SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&accepted);
+    #[expect(clippy::disallowed_methods, reason = "the server of this test")]
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            let mut domain = TcpStream::connect(&to).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut domain).await });
+        }
+    });
+    (address, accepted)
+}
+
+// ---- restores
+
+/// A domain with the snapshot `s` of the index `movies`, taken.
+async fn taken() -> Scene {
+    let scene = Scene::new().await;
+    scene.prepare().await;
+    scene.take_snapshot().await;
+    scene
+}
+
+fn renamed() -> RestoreSnapshot {
+    RestoreSnapshot::new().indices(["movies"]).rename("(.+)", "restored_$1")
+}
+
+async fn restore(scene: &Scene, options: &RestoreSnapshot) -> RestoreReport {
+    scene.client.restore_snapshot(&repository(), &snapshot(), options).await.unwrap();
+    scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_complete_restore_names_its_indices_and_no_shard() {
+    let scene = taken().await;
+    scene.client.raw(RawRequest::new(http::Method::DELETE, ["movies"])).await.unwrap();
+
+    let report = restore(&scene, &RestoreSnapshot::new().indices(["movies"])).await.into_complete().unwrap();
+
+    assert_eq!((report.indices(), report.shards_total()), (["movies".to_owned()].as_slice(), 2));
+}
+
+#[tokio::test]
+async fn a_renamed_restore_is_found_by_its_source() {
+    let scene = taken().await;
+
+    let report = restore(&scene, &renamed()).await.into_complete().unwrap();
+
+    assert_eq!(report.indices(), ["restored_movies"]);
+}
+
+#[tokio::test]
+async fn a_failed_shard_is_named() {
+    let scene = taken().await;
+    scene.domain.fail_restore_shard("restored_movies", 1);
+
+    let report = restore(&scene, &renamed()).await;
+
+    let shards: Vec<_> = report.unrestored().iter().map(|shard| (shard.index(), shard.shard())).collect();
+    assert_eq!((shards.as_slice(), report.shards_total()), ([("restored_movies", Some(1))].as_slice(), 2));
+    let error = report.into_complete().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Incomplete);
+    assert!(error.to_string().contains("[restored_movies][1]"), "{error}");
+}
+
+#[tokio::test]
+async fn an_expected_index_that_does_not_come_is_named() {
+    let scene = taken().await;
+    let absent: IndexName = "absent".parse().unwrap();
+    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+
+    let report = scene.client.wait_for_restore(&repository(), &snapshot()).indices([absent]).await.unwrap();
+
+    let missing: Vec<_> = report.unrestored().iter().map(|shard| (shard.index(), shard.shard())).collect();
+    assert_eq!(missing, [("absent", None)]);
+}
+
+#[tokio::test]
+async fn without_cat_shards_the_recoveries_tell_the_end() {
+    let scene = taken().await;
+    scene.domain.forbid("/_cat/shards");
+
+    let report = restore(&scene, &renamed()).await.into_complete().unwrap();
+
+    assert_eq!((report.indices(), report.shards_total()), (["restored_movies".to_owned()].as_slice(), 2));
+}
+
+#[tokio::test]
+async fn a_restore_that_nobody_began_is_no_success() {
+    let scene = taken().await;
+
+    let error = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::IndexMissing);
+}
+
+#[tokio::test]
+async fn a_restore_under_way_ends_at_the_deadline_and_goes_on() {
+    let scene = taken().await;
+    scene.domain.hold_restores(true);
+    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+
+    let wait = scene.client.wait_for_restore(&repository(), &snapshot()).within(Duration::from_mins(1));
+
+    assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
+    scene.domain.hold_restores(false);
+    let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
+    assert_eq!(report.unrestored(), []);
+}
+
+#[tokio::test]
+async fn the_progress_of_a_restore_ends_with_its_report() {
+    let scene = taken().await;
+    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+
+    let report = end(scene.client.wait_for_restore(&repository(), &snapshot()).progress()).await.unwrap();
+
+    assert_eq!(report.into_complete().unwrap().shards_total(), 2);
+}
+
+// ---- deletions
+
+#[tokio::test]
+async fn a_snapshot_that_is_not_there_is_deleted() {
+    let scene = Scene::new().await;
+    scene.prepare().await;
+
+    scene.client.wait_for_deletion(&repository(), &snapshot()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deletion_is_waited_for() {
+    let scene = taken().await;
+    let delete = async { scene.client.delete_snapshot(&repository(), &snapshot()).await };
+
+    let (waited, deleted) = join!(scene.client.wait_for_deletion(&repository(), &snapshot()).into_future(), delete);
+
+    waited.unwrap();
+    deleted.unwrap();
+    assert!(scene.domain.snapshots("r").is_empty());
+}
+
+#[tokio::test]
+async fn a_snapshot_whose_name_another_has_taken_is_deleted() {
+    let scene = Scene::new().await;
+    let found = |uuid: &str| format!(r#"{{"snapshots":[{{"snapshot":"s","uuid":"{uuid}","state":"SUCCESS"}}]}}"#);
+    scene.domain.fault(Fault::status(200, found("first"), JSON).times(2));
+    scene.domain.fault(Fault::status(200, found("second"), JSON));
+
+    scene.client.wait_for_deletion(&repository(), &snapshot()).await.unwrap();
+
+    assert_eq!(scene.domain.events().len(), 3);
+}
+
+#[tokio::test]
+async fn waiting_for_a_deletion_deletes_nothing() {
+    let scene = taken().await;
+
+    let wait = scene.client.wait_for_deletion(&repository(), &snapshot()).within(Duration::from_mins(1));
+
+    assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
+    assert_eq!(scene.domain.snapshots("r").len(), 1);
+}
+
+#[tokio::test]
+async fn a_missing_repository_is_no_deletion() {
+    let scene = Scene::new().await;
+
+    let error = scene.client.wait_for_deletion(&repository(), &snapshot()).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::RepositoryMissing);
+}
+
+#[tokio::test]
+async fn two_waits_may_watch_one_snapshot() {
+    let scene = Scene::new().await;
+    scene.prepare().await;
+    scene.client.create_snapshot(&repository(), &snapshot(), &CreateSnapshot::new()).await.unwrap();
+
+    let (first, second) = join!(wait(&scene), wait(&scene));
+
+    assert_eq!(first.unwrap().uuid(), second.unwrap().uuid());
+}
