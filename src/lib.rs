@@ -56,9 +56,9 @@ pub use auth::Auth;
 pub use auth::aws_config::default_credentials;
 pub use auth::credentials::CredentialCache;
 pub use client::builder::SnapshotClientBuilder;
-pub use client::wait::{
-    Progress, ProgressStream, RestoreReport, UnrestoredShard, WaitForDeletion, WaitForRestore, WaitForSnapshot, WaitUpdate,
-};
+pub use client::wait::restore::{RestoreReport, UnrestoredShard, WaitForRestore};
+pub use client::wait::snapshot::{WaitForDeletion, WaitForSnapshot};
+pub use client::wait::{Progress, ProgressStream, WaitUpdate};
 pub use client::{RawReply, RawRequest, ServerInfo, SnapshotClient};
 pub use clock::{BoxFuture, Clock, SystemClock};
 pub use endpoint::ConnectTarget;

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use crate::client::builder::SnapshotClientBuilder;
 use crate::client::reconciled::{Creation, Deletion, Restoration, reconcile};
-use crate::client::wait::{WaitForDeletion, WaitForRestore, WaitForSnapshot};
+use crate::client::wait::restore::WaitForRestore;
+use crate::client::wait::snapshot::{WaitForDeletion, WaitForSnapshot};
 use crate::error::{Error, ErrorKind, Operation, Outcome, ServerError};
 use crate::name::{DateMathName, IndexName, RepositoryName, SnapshotName, SnapshotPattern};
 use crate::pipeline::{self, CallOptions, Core, Reply, Timeouts};

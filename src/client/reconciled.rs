@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tracing::Instrument as _;
 
 use crate::client::SnapshotClient;
-use crate::client::wait::restored_indices;
+use crate::client::wait::restore::restored_indices;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{RepositoryName, SnapshotName};
 use crate::reconcile::{Evidence, Found, Reconciler, Sent, Sighting, Step, Verdict, is_since};

@@ -1,0 +1,294 @@
+//! Waiting: polls that outlive credentials, gateways and moving domains.
+
+pub(crate) mod restore;
+pub(crate) mod snapshot;
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+use futures_util::stream::{self, StreamExt as _};
+
+use crate::client::SnapshotClient;
+use crate::clock::BoxFuture;
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::retry::RetryPolicy;
+
+/// How long a wait lasts if it is not told otherwise: a day.
+const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The first pause between two polls, and the longest.
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(30);
+/// How many polls in a row have to miss the thing waited for, or have to be refused, before the wait believes it.
+const PATIENCE: u32 = 5;
+
+/// What a progress stream yields: any number of changes, then the end.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum WaitUpdate<P, O> {
+    /// Something has changed.
+    Progress(P),
+    /// It has ended; nothing follows.
+    Ended(O),
+}
+
+/// A stream of [`WaitUpdate`]s; see [`WaitForSnapshot::progress`](crate::WaitForSnapshot::progress).
+///
+/// # Cancel safety
+///
+/// Dropping it stops watching. It cancels and deletes nothing on the domain.
+pub struct ProgressStream<P, O>(Pin<Box<dyn Updates<P, O>>>);
+
+trait Updates<P, O>: Stream<Item = Result<WaitUpdate<P, O>, Error>> + Send {}
+
+impl<P, O, S: Stream<Item = Result<WaitUpdate<P, O>, Error>> + Send> Updates<P, O> for S {}
+
+impl<P, O> Stream for ProgressStream<P, O> {
+    type Item = Result<WaitUpdate<P, O>, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+impl<P, O> fmt::Debug for ProgressStream<P, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProgressStream(..)")
+    }
+}
+
+/// How far a snapshot or a restore is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    counts: Counts,
+    uuid: Option<String>,
+    elapsed: Duration,
+    rate: Option<f64>,
+}
+
+/// The part of a [`Progress`] whose change is worth telling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    shards_total: u64,
+    shards_done: u64,
+    shards_failed: u64,
+    bytes_total: u64,
+    bytes_done: u64,
+    files_total: u64,
+    files_done: u64,
+}
+
+impl Progress {
+    /// Shards in all; 0 while not known.
+    #[must_use]
+    pub fn shards_total(&self) -> u64 {
+        self.counts.shards_total
+    }
+
+    /// Shards that are done.
+    #[must_use]
+    pub fn shards_done(&self) -> u64 {
+        self.counts.shards_done
+    }
+
+    /// Shards that have failed.
+    #[must_use]
+    pub fn shards_failed(&self) -> u64 {
+        self.counts.shards_failed
+    }
+
+    /// Bytes to copy; 0 while not known. A snapshot copies what the repository does not hold yet.
+    #[must_use]
+    pub fn bytes_total(&self) -> u64 {
+        self.counts.bytes_total
+    }
+
+    /// Bytes copied.
+    #[must_use]
+    pub fn bytes_done(&self) -> u64 {
+        self.counts.bytes_done
+    }
+
+    /// Files to copy; 0 while not known.
+    #[must_use]
+    pub fn files_total(&self) -> u64 {
+        self.counts.files_total
+    }
+
+    /// Files copied.
+    #[must_use]
+    pub fn files_done(&self) -> u64 {
+        self.counts.files_done
+    }
+
+    /// The snapshot's uuid, once known; `None` for a restore.
+    #[must_use]
+    pub fn uuid(&self) -> Option<&str> {
+        self.uuid.as_deref()
+    }
+
+    /// How long this wait has been watching.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// Bytes a second since this wait began to watch; `None` until there is anything to tell it by.
+    #[must_use]
+    pub fn bytes_per_second(&self) -> Option<f64> {
+        self.rate
+    }
+
+    /// How long the rest takes at that rate.
+    #[must_use]
+    pub fn eta(&self) -> Option<Duration> {
+        let left = self.counts.bytes_total.saturating_sub(self.counts.bytes_done);
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        self.rate.and_then(|rate| Duration::try_from_secs_f64(left as f64 / rate).ok())
+    }
+}
+
+/// When to poll, and when to stop.
+struct Pace {
+    client: SnapshotClient,
+    began: Duration,
+    deadline: Duration,
+    pause: Option<Duration>,
+    /// Refusals in a row, and the last trouble.
+    refusals: u32,
+    trouble: Option<Error>,
+    last: Option<(Counts, u64)>,
+    over: bool,
+}
+
+impl Pace {
+    fn new(client: &SnapshotClient, limit: Duration) -> Self {
+        let began = client.core.clock.monotonic();
+        // A poll repeats what a new signature mends; for the rest there is the next poll.
+        let client = client.with_retry(RetryPolicy::new().attempts(3));
+        let deadline = began.saturating_add(limit);
+        Self { client, began, deadline, pause: None, refusals: 0, trouble: None, last: None, over: false }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.client.core.clock.monotonic().saturating_sub(self.began)
+    }
+
+    /// Waits for the next poll; the last one is at the deadline.
+    async fn next_poll(&mut self, what: &str) -> Result<(), Error> {
+        let clock = &self.client.core.clock;
+        let Some(pause) = self.pause else {
+            self.pause = Some(FIRST);
+            return Ok(());
+        };
+        let left = self.deadline.saturating_sub(clock.monotonic());
+        if left.is_zero() {
+            let text =
+                format!("{what} has not ended within {:?}; it goes on at the domain", self.deadline.saturating_sub(self.began));
+            let error = Error::new(ErrorKind::Deadline, Outcome::Unknown, text);
+            return Err(match self.trouble.take() {
+                Some(trouble) => error.with_source(trouble),
+                None => error,
+            });
+        }
+        clock.sleep(pause.min(left)).await;
+        self.pause = Some(pause.mul_f64(1.5).min(LONGEST));
+        Ok(())
+    }
+
+    /// Puts a failed poll down as passing trouble, or gives it back if it is not.
+    fn endure(&mut self, error: Error) -> Result<(), Error> {
+        let passing = error.is_transient()
+            || error.is_garbled()
+            || matches!(error.kind(), ErrorKind::ClockSkew | ErrorKind::Credentials | ErrorKind::ExpiredToken);
+        self.refusals = if passing { 0 } else { self.refusals + 1 };
+        let lasting = error.is_lasting()
+            || matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::ReplyTooLarge | ErrorKind::InvalidRequest);
+        if lasting || self.refusals >= PATIENCE {
+            return Err(error);
+        }
+        tracing::debug!(kind = ?error.kind(), "poll failed");
+        self.trouble = Some(error);
+        Ok(())
+    }
+
+    /// The progress, if it differs from the one before.
+    fn changed(&mut self, counts: Counts, uuid: Option<&str>) -> Option<Progress> {
+        self.refusals = 0;
+        self.trouble = None;
+        let (before, at_first) = self.last.map_or((None, counts.bytes_done), |(before, at_first)| (Some(before), at_first));
+        self.last = Some((counts, at_first));
+        if before == Some(counts) {
+            return None;
+        }
+        let elapsed = self.elapsed();
+        let copied = counts.bytes_done.saturating_sub(at_first);
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let rate = (copied > 0 && !elapsed.is_zero()).then(|| copied as f64 / elapsed.as_secs_f64());
+        Some(Progress { counts, uuid: uuid.map(str::to_owned), elapsed, rate })
+    }
+}
+
+/// What one look at the domain tells.
+enum Look<O> {
+    Running(Counts),
+    Ended(O),
+}
+
+/// A thing that is waited for.
+trait Watched: Send + 'static {
+    type Outcome: Send + 'static;
+
+    fn what(&self) -> String;
+
+    /// The uuid of the snapshot that is waited for, once known.
+    fn uuid(&self) -> Option<&str> {
+        None
+    }
+
+    fn look(&mut self, client: &SnapshotClient, details: bool)
+    -> impl Future<Output = Result<Look<Self::Outcome>, Error>> + Send;
+}
+
+/// The next change or the end.
+async fn advance<W: Watched>(pace: &mut Pace, watched: &mut W, details: bool) -> Result<WaitUpdate<Progress, W::Outcome>, Error> {
+    loop {
+        pace.next_poll(&watched.what()).await?;
+        match watched.look(&pace.client, details).await {
+            Ok(Look::Ended(outcome)) => return Ok(WaitUpdate::Ended(outcome)),
+            Ok(Look::Running(counts)) => {
+                if let Some(progress) = pace.changed(counts, watched.uuid()) {
+                    return Ok(WaitUpdate::Progress(progress));
+                }
+            }
+            Err(error) => pace.endure(error)?,
+        }
+    }
+}
+
+fn outcome<W: Watched>(client: SnapshotClient, limit: Duration, mut watched: W) -> BoxFuture<'static, Result<W::Outcome, Error>> {
+    Box::pin(async move {
+        let mut pace = Pace::new(&client, limit);
+        loop {
+            if let WaitUpdate::Ended(outcome) = advance(&mut pace, &mut watched, false).await? {
+                return Ok(outcome);
+            }
+        }
+    })
+}
+
+fn progress<W: Watched>(client: &SnapshotClient, limit: Duration, watched: W) -> ProgressStream<Progress, W::Outcome> {
+    let state = (Pace::new(client, limit), watched);
+    let updates = stream::unfold(state, |(mut pace, mut watched)| async move {
+        if pace.over {
+            return None;
+        }
+        let update = advance(&mut pace, &mut watched, true).await;
+        pace.over = !matches!(update, Ok(WaitUpdate::Progress(_)));
+        Some((update, (pace, watched)))
+    });
+    // An unfolded stream panics when it is polled after its end.
+    ProgressStream(Box::pin(updates.fuse()))
+}

@@ -1,0 +1,344 @@
+//! Waiting for the end of a restore, judged shard by shard.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::future::IntoFuture;
+use std::time::Duration;
+
+use crate::client::SnapshotClient;
+use crate::client::wait::{Counts, DEADLINE, Look, PATIENCE, Progress, ProgressStream, Watched, outcome, progress};
+use crate::clock::BoxFuture;
+use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::name::{IndexName, RepositoryName, SnapshotName};
+use crate::request;
+use crate::restore::{RecoveryStage, RecoveryType, ShardRecovery, ShardRow};
+use crate::units::ByteSize;
+
+/// The wait for the end of a restore; made by [`SnapshotClient::wait_for_restore`].
+///
+/// Await it for a [`RestoreReport`], which names every shard that was not restored;
+/// [`RestoreReport::into_complete`] makes those an error. [`progress`](Self::progress) tells the way there.
+///
+/// A restore is judged by shards. The indices are those of which a shard names this snapshot as its source (in
+/// `_cat/shards` while it is not started, in `_recovery` then), and those given by [`indices`](Self::indices). Each primary
+/// of theirs has to be started and restored from this snapshot; one that has moved to another node since shows a peer
+/// recovery, and then counts by its state. Replicas are not waited for.
+///
+/// Polls and limits are those of [`WaitForSnapshot`](crate::WaitForSnapshot), with two requests a poll. Where one of the two is not allowed, the
+/// other has to do: without `_cat/shards`, shards that no node has begun are not seen; without `_recovery`, shards that
+/// were started before the first poll are not, unless their indices are given.
+///
+/// # Errors
+///
+/// As [`WaitForSnapshot`](crate::WaitForSnapshot); [`ErrorKind::IndexMissing`] if five polls found no shard that is restored from this snapshot.
+///
+/// # Cancel safety
+///
+/// Dropping the wait stops watching. The restore goes on.
+#[derive(Clone, Debug)]
+#[must_use = "a wait does nothing until it is awaited"]
+pub struct WaitForRestore {
+    client: SnapshotClient,
+    repository: RepositoryName,
+    name: SnapshotName,
+    indices: Vec<IndexName>,
+    limit: Duration,
+}
+
+impl WaitForRestore {
+    pub(crate) fn new(client: SnapshotClient, repository: RepositoryName, name: SnapshotName) -> Self {
+        Self { client, repository, name, indices: Vec::new(), limit: DEADLINE }
+    }
+
+    /// How long to wait at most, on the monotonic clock. Default 24 hours.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Indices that have to be there in the end, by the names they are restored under; one that never appears is then told.
+    pub fn indices(mut self, indices: impl IntoIterator<Item = IndexName>) -> Self {
+        self.indices.extend(indices);
+        self
+    }
+
+    /// The way to the end: a [`WaitUpdate::Progress`](crate::WaitUpdate::Progress) for every change, then [`WaitUpdate::Ended`](crate::WaitUpdate::Ended).
+    pub fn progress(self) -> ProgressStream<Progress, RestoreReport> {
+        let (client, limit, watch) = self.watch();
+        progress(&client, limit, watch)
+    }
+
+    fn watch(self) -> (SnapshotClient, Duration, RestoreWatch) {
+        let expected = self.indices.iter().map(|index| index.as_str().to_owned()).collect();
+        let Self { client, repository, name, limit, .. } = self;
+        (client, limit, RestoreWatch { repository, name, indices: expected, unstable: 0, cat: true })
+    }
+}
+
+impl IntoFuture for WaitForRestore {
+    type Output = Result<RestoreReport, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let (client, limit, watch) = self.watch();
+        outcome(client, limit, watch)
+    }
+}
+
+/// How a restore ended, shard by shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a restore that has ended need not be complete"]
+pub struct RestoreReport {
+    indices: Vec<String>,
+    shards_total: u64,
+    unrestored: Vec<UnrestoredShard>,
+}
+
+impl RestoreReport {
+    /// The indices that were restored, by the names they have now.
+    #[must_use]
+    pub fn indices(&self) -> &[String] {
+        &self.indices
+    }
+
+    /// The primaries that were expected.
+    #[must_use]
+    pub fn shards_total(&self) -> u64 {
+        self.shards_total
+    }
+
+    /// The primaries that are not there or do not come from the snapshot.
+    #[must_use]
+    pub fn unrestored(&self) -> &[UnrestoredShard] {
+        &self.unrestored
+    }
+
+    /// The report, if every shard was restored.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Incomplete`], naming the shards.
+    pub fn into_complete(self) -> Result<Self, Error> {
+        if self.unrestored.is_empty() {
+            return Ok(self);
+        }
+        let first: Vec<String> = self.unrestored.iter().take(3).map(ToString::to_string).collect();
+        let text = format!("{} of {} shards were not restored: {}", self.unrestored.len(), self.shards_total, first.join("; "));
+        Err(Error::new(ErrorKind::Incomplete, Outcome::Rejected, text).during(Operation::RestoreSnapshot, 1))
+    }
+}
+
+/// A primary that a restore did not bring back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnrestoredShard {
+    index: String,
+    shard: Option<u32>,
+    reason: String,
+}
+
+impl UnrestoredShard {
+    /// The index.
+    #[must_use]
+    pub fn index(&self) -> &str {
+        &self.index
+    }
+
+    /// The shard's number; `None` if the whole index is missing.
+    #[must_use]
+    pub fn shard(&self) -> Option<u32> {
+        self.shard
+    }
+
+    /// Why, in the server's words where it gave any.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl fmt::Display for UnrestoredShard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.shard {
+            Some(shard) => write!(f, "[{}][{shard}] {}", self.index, self.reason),
+            None => write!(f, "[{}] {}", self.index, self.reason),
+        }
+    }
+}
+
+struct RestoreWatch {
+    repository: RepositoryName,
+    name: SnapshotName,
+    /// All that were ever seen to come from the snapshot, and those that the caller named.
+    indices: BTreeSet<String>,
+    /// Polls in a row that saw nothing, or nothing but failed shards: the server tries a failed shard again.
+    unstable: u32,
+    /// Whether `_cat/shards` may be asked for.
+    cat: bool,
+}
+
+impl Watched for RestoreWatch {
+    type Outcome = RestoreReport;
+
+    fn what(&self) -> String {
+        format!("restore of {}:{}", self.repository, self.name)
+    }
+
+    async fn look(&mut self, client: &SnapshotClient, _details: bool) -> Result<Look<RestoreReport>, Error> {
+        let rows = if self.cat { permitted(client.call::<Vec<ShardRow>>(&request::shards()).await)? } else { None };
+        self.cat = rows.is_some();
+        // One of the two has to be allowed.
+        let recoveries = match client.recovery(&[]).await {
+            Err(error) if rows.is_some() => permitted(Err(error))?.unwrap_or_default(),
+            recoveries => recoveries?,
+        };
+        self.indices.extend(restored_indices(rows.as_deref().unwrap_or_default(), &recoveries, &self.repository, &self.name));
+        let view = view(&self.indices, rows.as_deref(), &recoveries, &self.repository, &self.name);
+        if !view.pending.is_empty() {
+            self.unstable = 0;
+            return Ok(Look::Running(view.counts));
+        }
+        if !view.unrestored.is_empty() || view.counts.shards_total == 0 {
+            self.unstable += 1;
+            if self.unstable < PATIENCE {
+                return Ok(Look::Running(view.counts));
+            }
+        }
+        if view.counts.shards_total == 0 && self.indices.is_empty() {
+            let text = format!("no shard is being restored from {}:{}", self.repository, self.name);
+            let error = Error::new(ErrorKind::IndexMissing, Outcome::Rejected, text);
+            return Err(error.during(Operation::Recovery, 1).lasting());
+        }
+        Ok(Look::Ended(RestoreReport {
+            indices: self.indices.iter().cloned().collect(),
+            shards_total: view.counts.shards_total,
+            unrestored: view.unrestored,
+        }))
+    }
+}
+
+/// `None` for what the caller may not ask.
+fn permitted<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Err(error) if matches!(error.kind(), ErrorKind::NotAllowed | ErrorKind::AccessDenied) => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+/// The indices of which a shard names this snapshot as its source.
+pub(crate) fn restored_indices(
+    rows: &[ShardRow],
+    recoveries: &[ShardRecovery],
+    repository: &RepositoryName,
+    name: &SnapshotName,
+) -> BTreeSet<String> {
+    let waiting = format!("restore_source[{repository}/{name}]");
+    let failed = format!("failed to restore snapshot [{name}/");
+    let by_row = rows
+        .iter()
+        .filter(|row| row.prirep == "p")
+        .filter(|row| row.unassigned_details.as_ref().is_some_and(|details| *details == waiting || details.contains(&failed)))
+        .map(|row| row.index.clone());
+    let by_recovery = recoveries.iter().filter(|shard| comes_from(shard, repository, name)).map(|shard| shard.index().to_owned());
+    by_row.chain(by_recovery).collect()
+}
+
+fn comes_from(shard: &ShardRecovery, repository: &RepositoryName, name: &SnapshotName) -> bool {
+    *shard.kind() == RecoveryType::Snapshot
+        && shard.source_repository() == Some(repository.as_str())
+        && shard.source_snapshot() == Some(name.as_str())
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct View {
+    counts: Counts,
+    pending: Vec<(String, u32)>,
+    unrestored: Vec<UnrestoredShard>,
+}
+
+/// Judges every expected primary by its row and its recovery.
+fn view(
+    indices: &BTreeSet<String>,
+    rows: Option<&[ShardRow]>,
+    recoveries: &[ShardRecovery],
+    repository: &RepositoryName,
+    name: &SnapshotName,
+) -> View {
+    let recoveries: BTreeMap<(&str, u32), &ShardRecovery> = recoveries
+        .iter()
+        .filter(|shard| shard.primary() && indices.contains(shard.index()))
+        .filter_map(|shard| Some(((shard.index(), shard.shard()?), shard)))
+        .collect();
+    let mut view = View::default();
+    for shard in recoveries.values() {
+        view.counts.bytes_total += shard.total_size().map_or(0, ByteSize::bytes);
+        view.counts.bytes_done += shard.recovered_size().map_or(0, ByteSize::bytes);
+        view.counts.files_total += shard.total_files().unwrap_or(0);
+        view.counts.files_done += shard.recovered_files().unwrap_or(0);
+    }
+    // Without rows, what has a recovery is all there is to see.
+    let primaries: BTreeMap<(&str, u32), Option<&ShardRow>> = match rows {
+        Some(rows) => rows
+            .iter()
+            .filter(|row| row.prirep == "p" && indices.contains(&row.index))
+            .filter_map(|row| Some(((row.index.as_str(), row.shard?), Some(row))))
+            .collect(),
+        None => recoveries.keys().map(|&key| (key, None)).collect(),
+    };
+    for (&(index, number), row) in &primaries {
+        view.counts.shards_total += 1;
+        match judge(*row, recoveries.get(&(index, number)).copied(), repository, name) {
+            Judgement::Done => view.counts.shards_done += 1,
+            Judgement::Pending => view.pending.push((index.to_owned(), number)),
+            Judgement::Failed(reason) => {
+                view.counts.shards_failed += 1;
+                view.unrestored.push(UnrestoredShard { index: index.to_owned(), shard: Some(number), reason });
+            }
+        }
+    }
+    for index in indices.iter().filter(|index| !primaries.keys().any(|(known, _)| known == index)) {
+        view.unrestored.push(UnrestoredShard {
+            index: index.clone(),
+            shard: None,
+            reason: "the index does not exist".to_owned(),
+        });
+    }
+    view
+}
+
+enum Judgement {
+    Done,
+    Pending,
+    Failed(String),
+}
+
+fn judge(
+    row: Option<&ShardRow>,
+    recovery: Option<&ShardRecovery>,
+    repository: &RepositoryName,
+    name: &SnapshotName,
+) -> Judgement {
+    if let Some(row) = row.filter(|row| row.state == "UNASSIGNED") {
+        return if row.unassigned_reason.as_deref() == Some("ALLOCATION_FAILED") {
+            Judgement::Failed(row.unassigned_details.clone().unwrap_or_else(|| "failed".to_owned()))
+        } else {
+            Judgement::Pending
+        };
+    }
+    let started = match row {
+        Some(row) => matches!(row.state.as_str(), "STARTED" | "RELOCATING"),
+        None => recovery.is_some_and(|shard| *shard.stage() == RecoveryStage::Done),
+    };
+    if !started {
+        return Judgement::Pending;
+    }
+    match recovery {
+        Some(shard) if comes_from(shard, repository, name) => Judgement::Done,
+        // A partial snapshot's missing shards come back empty; another source means another restore or another index.
+        Some(shard) if *shard.kind() == RecoveryType::EmptyStore => {
+            Judgement::Failed("restored empty: it is not in the snapshot".to_owned())
+        }
+        Some(shard) if *shard.kind() == RecoveryType::Snapshot => Judgement::Failed("restored from another snapshot".to_owned()),
+        // It has moved or its node was restarted since; being started is what counts then.
+        _ => Judgement::Done,
+    }
+}

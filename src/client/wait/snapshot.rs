@@ -1,0 +1,258 @@
+//! Waiting for the end of a snapshot, and for a snapshot to be gone.
+
+use std::future::IntoFuture;
+use std::time::{Duration, SystemTime};
+
+use crate::client::SnapshotClient;
+use crate::client::wait::{Counts, DEADLINE, Look, PATIENCE, Progress, ProgressStream, Watched, outcome, progress};
+use crate::clock::BoxFuture;
+use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::name::{RepositoryName, SnapshotName};
+use crate::snapshot::{ShardCounts, SnapshotInfo, SnapshotState, SnapshotTicket, SnapshotToken};
+use crate::status::{FileStats, SnapshotStatus};
+use crate::units::ByteSize;
+
+/// The wait for the end of a snapshot; made by [`SnapshotClient::wait_for_snapshot`].
+///
+/// Await it for the [`SnapshotInfo`] with the final state, which may be `PARTIAL` or `FAILED`: look at
+/// [`SnapshotInfo::state`] or use [`SnapshotInfo::into_complete`]. [`progress`](Self::progress) tells the way there.
+///
+/// It polls at once, after 1 s and then ever less often, down to every 30 s: a wait of one hour makes 128 requests (255 with
+/// `progress`), one after the other and so over one connection at a time. It survives expired credentials, throttling,
+/// gateway errors, lost connections, and a 404 shortly after the snapshot was created. The state is that of `GET
+/// _snapshot/{repository}/{snapshot}`, never that of `_status`, which calls a partial snapshot `SUCCESS` on many versions.
+///
+/// # Errors
+///
+/// * [`ErrorKind::Deadline`] if it runs on; the last trouble, if any, is the source.
+/// * [`ErrorKind::SnapshotMissing`] if it is gone, or another snapshot has taken its name.
+/// * another kind if five polls in a row are refused for a reason that does not pass.
+///
+/// # Cancel safety
+///
+/// Dropping the wait stops watching. The snapshot goes on.
+#[derive(Clone, Debug)]
+#[must_use = "a wait does nothing until it is awaited"]
+pub struct WaitForSnapshot {
+    client: SnapshotClient,
+    ticket: SnapshotTicket,
+    limit: Duration,
+}
+
+impl WaitForSnapshot {
+    pub(crate) fn new(client: SnapshotClient, repository: RepositoryName, name: SnapshotName) -> Self {
+        Self::resume(client, SnapshotTicket::new(repository, name))
+    }
+
+    pub(crate) fn resume(client: SnapshotClient, ticket: SnapshotTicket) -> Self {
+        Self { client, ticket, limit: DEADLINE }
+    }
+
+    /// Waits only for the snapshot that was created with this token.
+    pub fn token(mut self, token: SnapshotToken) -> Self {
+        self.ticket = self.ticket.token(token);
+        self
+    }
+
+    /// What another process can take the wait up with, by [`SnapshotClient::resume_wait`]. [`Progress::uuid`] tells the uuid
+    /// to add to it, once that is known.
+    #[must_use]
+    pub fn ticket(&self) -> SnapshotTicket {
+        self.ticket.clone()
+    }
+
+    /// How long to wait at most, on the monotonic clock. Default 24 hours.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The way to the end: a [`WaitUpdate::Progress`](crate::WaitUpdate::Progress) for every change, then [`WaitUpdate::Ended`](crate::WaitUpdate::Ended).
+    ///
+    /// Asks for `_status` besides; where that is not allowed, the stream makes do without.
+    ///
+    /// ```no_run
+    /// # use es_snapshot::{RepositoryName, SnapshotClient, SnapshotName, WaitUpdate};
+    /// use futures_util::TryStreamExt as _;
+    ///
+    /// # async fn run(client: SnapshotClient, repository: RepositoryName, name: SnapshotName) -> Result<(), es_snapshot::Error> {
+    /// let mut progress = client.wait_for_snapshot(&repository, &name).progress();
+    /// while let Some(update) = progress.try_next().await? {
+    ///     match update {
+    ///         WaitUpdate::Progress(now) => println!("{} of {} shards", now.shards_done(), now.shards_total()),
+    ///         WaitUpdate::Ended(snapshot) => println!("{}", snapshot.state()),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn progress(self) -> ProgressStream<Progress, SnapshotInfo> {
+        let Self { client, ticket, limit } = self;
+        progress(&client, limit, SnapshotWatch { ticket, missing: 0, status: true })
+    }
+}
+
+impl IntoFuture for WaitForSnapshot {
+    type Output = Result<SnapshotInfo, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { client, ticket, limit } = self;
+        outcome(client, limit, SnapshotWatch { ticket, missing: 0, status: true })
+    }
+}
+
+struct SnapshotWatch {
+    ticket: SnapshotTicket,
+    missing: u32,
+    /// Whether `_status` may be asked for.
+    status: bool,
+}
+
+impl Watched for SnapshotWatch {
+    type Outcome = SnapshotInfo;
+
+    fn what(&self) -> String {
+        format!("snapshot {}:{}", self.ticket.repository(), self.ticket.snapshot())
+    }
+
+    fn uuid(&self) -> Option<&str> {
+        self.ticket.get_uuid()
+    }
+
+    async fn look(&mut self, client: &SnapshotClient, details: bool) -> Result<Look<SnapshotInfo>, Error> {
+        let snapshot = match client.get_snapshot(self.ticket.repository(), self.ticket.snapshot()).await {
+            Ok(snapshot) => snapshot,
+            // Right after create, or while a master is elected, it may be missing for a moment.
+            Err(error) if error.kind() == ErrorKind::SnapshotMissing => {
+                self.missing += 1;
+                return if self.missing < PATIENCE { Ok(Look::Running(Counts::default())) } else { Err(error.lasting()) };
+            }
+            Err(error) => return Err(error),
+        };
+        self.missing = 0;
+        if !self.ticket.means(&snapshot) {
+            let text = format!("{} is gone, and another snapshot has taken its name", self.what());
+            let error = Error::new(ErrorKind::SnapshotMissing, Outcome::Rejected, text);
+            return Err(error.during(Operation::GetSnapshot, 1).lasting());
+        }
+        if let Some(uuid) = snapshot.uuid() {
+            self.ticket = self.ticket.clone().uuid(uuid);
+        }
+        if *snapshot.state() != SnapshotState::InProgress {
+            tracing::info!(
+                repository = %self.ticket.repository(),
+                snapshot = %self.ticket.snapshot(),
+                state = snapshot.state().as_str(),
+                ended_ms = snapshot.end_time().and_then(epoch_millis),
+                "snapshot ended"
+            );
+            return Ok(Look::Ended(snapshot));
+        }
+        let shards = snapshot.shards();
+        let mut counts = Counts {
+            shards_total: shards.map_or(0, ShardCounts::total),
+            shards_done: shards.map_or(0, ShardCounts::successful),
+            shards_failed: shards.map_or(0, ShardCounts::failed),
+            ..Counts::default()
+        };
+        if details && self.status {
+            match client.snapshot_status(self.ticket.repository(), self.ticket.snapshot()).await {
+                Ok(status) => counts = status_counts(&status),
+                Err(error) if matches!(error.kind(), ErrorKind::NotAllowed | ErrorKind::AccessDenied) => self.status = false,
+                // The state is known; the figures can wait for the next poll.
+                Err(error) => tracing::debug!(kind = ?error.kind(), "no status"),
+            }
+        }
+        Ok(Look::Running(counts))
+    }
+}
+
+fn epoch_millis(time: SystemTime) -> Option<u64> {
+    u64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_millis()).ok()
+}
+
+fn status_counts(status: &SnapshotStatus) -> Counts {
+    let (shards, files) = (status.shards(), status.stats());
+    // Until a shard has begun, its files are not counted.
+    let begun = shards.total() > 0 && shards.initializing() < shards.total();
+    let copied = if begun { files.processed() } else { FileStats::default() };
+    Counts {
+        shards_total: shards.total(),
+        shards_done: shards.done(),
+        shards_failed: shards.failed(),
+        bytes_total: files.incremental().size().map_or(0, ByteSize::bytes),
+        bytes_done: copied.size().map_or(0, ByteSize::bytes),
+        files_total: files.incremental().files().unwrap_or(0),
+        files_done: copied.files().unwrap_or(0),
+    }
+}
+
+/// The wait until a snapshot is gone; made by [`SnapshotClient::wait_for_deletion`].
+///
+/// For a deletion whose end could not be awaited: a gateway gives up after a minute, and deleting may take hours. It asks
+/// for nothing to be deleted. The snapshot is gone when the domain says so, or when the name belongs to another uuid.
+///
+/// Polls, limits and errors are those of [`WaitForSnapshot`]; a missing repository is an error, not a deletion.
+///
+/// # Cancel safety
+///
+/// Dropping the wait stops watching. The deletion goes on.
+#[derive(Clone, Debug)]
+#[must_use = "a wait does nothing until it is awaited"]
+pub struct WaitForDeletion {
+    client: SnapshotClient,
+    repository: RepositoryName,
+    name: SnapshotName,
+    limit: Duration,
+}
+
+impl WaitForDeletion {
+    pub(crate) fn new(client: SnapshotClient, repository: RepositoryName, name: SnapshotName) -> Self {
+        Self { client, repository, name, limit: DEADLINE }
+    }
+
+    /// How long to wait at most, on the monotonic clock. Default 24 hours.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+impl IntoFuture for WaitForDeletion {
+    type Output = Result<(), Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { client, repository, name, limit } = self;
+        outcome(client, limit, DeletionWatch { repository, name, uuid: None })
+    }
+}
+
+struct DeletionWatch {
+    repository: RepositoryName,
+    name: SnapshotName,
+    uuid: Option<String>,
+}
+
+impl Watched for DeletionWatch {
+    type Outcome = ();
+
+    fn what(&self) -> String {
+        format!("deletion of snapshot {}:{}", self.repository, self.name)
+    }
+
+    async fn look(&mut self, client: &SnapshotClient, _details: bool) -> Result<Look<()>, Error> {
+        match client.get_snapshot(&self.repository, &self.name).await {
+            Ok(snapshot) => {
+                let uuid = snapshot.uuid().map(str::to_owned);
+                let replaced = self.uuid.is_some() && self.uuid != uuid;
+                self.uuid = uuid;
+                Ok(if replaced { Look::Ended(()) } else { Look::Running(Counts::default()) })
+            }
+            Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(Look::Ended(())),
+            Err(error) => Err(error),
+        }
+    }
+}
