@@ -8,15 +8,16 @@ use es_snapshot::{Error, ListSnapshots, RepositoryName, SnapshotClient, default_
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
-    let (endpoint, region) = match (args.next(), args.next()) {
-        (Some(endpoint), region) if endpoint != "--help" => (endpoint, region),
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (endpoint, region) = match args.as_slice() {
+        [endpoint] if endpoint != "--help" => (endpoint, None),
+        [endpoint, region] => (endpoint, Some(region.as_str())),
         _ => {
             println!("usage: list_snapshots ENDPOINT [REGION]\n\nLists the snapshots of every repository of the domain.");
-            return ExitCode::SUCCESS;
+            return if args.iter().any(|arg| arg == "--help") { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
     };
-    match list(&endpoint, region).await {
+    match list(endpoint, region).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -25,7 +26,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn list(endpoint: &str, region: Option<String>) -> Result<(), Error> {
+async fn list(endpoint: &str, region: Option<&str>) -> Result<(), Error> {
     let mut builder = SnapshotClient::builder(endpoint).credentials(default_credentials().await);
     if let Some(region) = region {
         builder = builder.region(region);

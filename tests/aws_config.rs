@@ -3,8 +3,6 @@
 //! Environment variables belong to a whole process. So each source is tried in a child process of this very test binary,
 //! which loads once for each line that it reads and tells what it got.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
-
 #[allow(dead_code, reason = "each of the suites uses a part of it")]
 #[path = "support/scene.rs"]
 mod scene;

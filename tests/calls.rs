@@ -1,7 +1,5 @@
 //! One call: how often it is sent, signed and dated, how long it may take, and what it accepts as an answer.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
-
 #[allow(dead_code, reason = "each of the suites uses a part of it")]
 #[path = "support/scene.rs"]
 mod scene;

@@ -3,8 +3,6 @@
 //! Time, credentials and the domain are in memory, and each of their steps takes a few polls. So a future can be polled
 //! n times and dropped, for every n until it ends by itself; after each of these drops the same client has to do its work.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
-
 use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture as _};
 use std::pin::Pin;

@@ -1,7 +1,5 @@
 //! The fake domain, driven over raw sockets with requests that AWS's own signer signed: no client of this crate is involved.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail the test")]
-
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;

@@ -1,7 +1,5 @@
 //! Waiting for snapshots, restores and deletions: right verdicts, and how much trouble a wait outlives.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
-
 #[allow(dead_code, reason = "each of the suites uses a part of it")]
 #[path = "support/scene.rs"]
 mod scene;

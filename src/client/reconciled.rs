@@ -53,7 +53,6 @@ pub(crate) async fn reconcile<R: Reconciled>(
         operation = subject.operation().as_str(),
         %repository,
         %snapshot,
-        attempts = tracing::field::Empty,
         outcome = tracing::field::Empty,
     );
     async {

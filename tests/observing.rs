@@ -1,0 +1,199 @@
+//! What an observer sees of a call, and what is in the way of one.
+
+#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[path = "support/scene.rs"]
+mod scene;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use es_snapshot::testing::Fault;
+use es_snapshot::{CreateSnapshot, ErrorKind};
+use scene::{Scene, repository, snapshot};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
+
+type Fields = BTreeMap<String, String>;
+
+/// Spans by id and events, with their fields.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    spans: Arc<Mutex<BTreeMap<u64, (String, Fields)>>>,
+    events: Arc<Mutex<Vec<Fields>>>,
+}
+
+impl Seen {
+    fn spans(&self, name: &str) -> Vec<Fields> {
+        self.spans.lock().unwrap().values().filter(|(known, _)| known == name).map(|(_, fields)| fields.clone()).collect()
+    }
+
+    fn events(&self, message: &str) -> Vec<Fields> {
+        self.events.lock().unwrap().iter().filter(|fields| fields["message"] == message).cloned().collect()
+    }
+}
+
+struct Into<'a>(&'a mut Fields);
+
+impl Visit for Into<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name().to_owned(), format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.to_owned());
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Seen {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
+        let mut fields = Fields::new();
+        attributes.record(&mut Into(&mut fields));
+        self.spans.lock().unwrap().insert(id.into_u64(), (attributes.metadata().name().to_owned(), fields));
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
+        if let Some((_, fields)) = self.spans.lock().unwrap().get_mut(&id.into_u64()) {
+            values.record(&mut Into(fields));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target().starts_with("es_snapshot") {
+            let mut fields = Fields::new();
+            event.record(&mut Into(&mut fields));
+            self.events.lock().unwrap().push(fields);
+        }
+    }
+}
+
+/// Watches this thread until the guard is dropped.
+fn observe() -> (Seen, tracing::subscriber::DefaultGuard) {
+    let seen = Seen::default();
+    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(seen.clone()));
+    (seen, guard)
+}
+
+#[tokio::test]
+async fn a_call_is_a_span_with_its_operation_names_attempts_and_outcome() {
+    let scene = Scene::new().await;
+    scene.prepare().await;
+    scene.take_snapshot().await;
+    scene.domain.fault(Fault::drop_before().on_method("GET").times(2));
+    let (seen, _guard) = observe();
+
+    scene.client.get_snapshot(&repository(), &snapshot()).await.unwrap();
+
+    let spans = seen.spans("es_snapshot.call");
+    let expected =
+        [("attempts", "3"), ("operation", "get_snapshot"), ("outcome", "done"), ("repository", "r"), ("snapshot", "s")];
+    assert_eq!(spans, [expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect::<Fields>()]);
+}
+
+#[tokio::test]
+async fn every_repetition_is_an_event_with_its_reason() {
+    let scene = Scene::new().await;
+    scene.domain.fault(Fault::status(503, "", "text/html").on_method("GET").times(2));
+    let (seen, _guard) = observe();
+
+    scene.client.list_repositories().await.unwrap();
+
+    let reasons: Vec<_> = seen.events("repeating a request").into_iter().map(|fields| fields["reason"].clone()).collect();
+    assert_eq!(reasons, ["domain not available", "domain not available"]);
+}
+
+#[tokio::test]
+async fn a_failed_call_tells_its_kind_as_its_outcome() {
+    let scene = Scene::new().await;
+    scene.prepare().await;
+    let (seen, _guard) = observe();
+
+    scene.client.get_snapshot(&repository(), &snapshot()).await.unwrap_err();
+
+    assert_eq!(seen.spans("es_snapshot.call")[0]["outcome"], "SnapshotMissing");
+}
+
+#[tokio::test]
+async fn a_create_whose_answer_is_lost_is_one_operation_of_several_calls() {
+    let scene = Scene::new().await;
+    scene.prepare().await;
+    scene.domain.fault(Fault::drop_after().on_method("PUT").times(1));
+    let (seen, _guard) = observe();
+
+    scene.start_snapshot().await;
+
+    let operations = seen.spans("es_snapshot.operation");
+    assert_eq!((operations.len(), operations[0]["operation"].as_str()), (1, "create_snapshot"));
+    assert_eq!(operations[0]["outcome"], "done");
+    assert_eq!(seen.spans("es_snapshot.call").len(), 2);
+    assert_eq!(seen.events("asked the domain after a lost answer")[0]["sighting"], "Happened");
+}
+
+#[tokio::test]
+async fn the_end_of_a_snapshot_is_an_event_with_its_state_and_time() {
+    let scene = Scene::new().await;
+    scene.prepare().await;
+    let (seen, _guard) = observe();
+
+    scene.take_snapshot().await;
+
+    let ended = &seen.events("snapshot ended")[0];
+    assert_eq!((ended["snapshot"].as_str(), ended["state"].as_str()), ("s", "SUCCESS"));
+    assert!(ended["ended_ms"].parse::<u64>().unwrap() > 1_700_000_000_000);
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_is_named() {
+    let scene = Scene::with(|domain| domain.hold_snapshots(true), |client| client).await;
+    scene.prepare().await;
+    scene.start_snapshot().await;
+
+    let error = scene.client.unregister_repository(&repository()).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    assert!(error.to_string().contains("running: r:s"), "{error}");
+}
+
+#[tokio::test]
+async fn a_queued_call_is_tried_again_until_its_time_is_over() {
+    let scene = Scene::with(|domain| domain.hold_snapshots(true), |client| client).await;
+    scene.prepare().await;
+    scene.start_snapshot().await;
+    let slept = scene.clock.sleeps().len();
+
+    let queued = scene.client.with_queue_time(Duration::from_secs(10));
+    let error = queued.unregister_repository(&repository()).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    assert_eq!(scene.clock.sleeps().split_off(slept), [1, 2, 4, 3].map(Duration::from_secs));
+}
+
+#[tokio::test]
+async fn a_queued_call_goes_through_once_the_way_is_free() {
+    let scene = Scene::with(|domain| domain.snapshots_take(Duration::from_secs(20)), |client| client).await;
+    scene.prepare().await;
+    scene.start_snapshot().await;
+
+    scene.client.with_queue_time(Duration::from_secs(60)).unregister_repository(&repository()).await.unwrap();
+
+    assert!(scene.domain.repositories().is_empty());
+}
+
+#[tokio::test]
+async fn the_masters_time_out_is_told_where_the_endpoint_takes_it() {
+    let scene = Scene::new().await;
+    scene.prepare().await;
+    let client = scene.client.with_master_timeout(Duration::from_millis(1500));
+    let before = scene.domain.events().len();
+
+    client.create_snapshot(&repository(), &snapshot(), &CreateSnapshot::new()).await.unwrap();
+    client.get_repository(&repository()).await.unwrap();
+    client.server_info().await.unwrap();
+
+    let paths: Vec<_> = scene.events_since(before).into_iter().map(|event| event.path).collect();
+    assert_eq!(paths, ["/_snapshot/r/s?master_timeout=1500ms", "/_snapshot/r?master_timeout=1500ms", "/"]);
+}
