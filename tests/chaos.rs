@@ -954,7 +954,7 @@ fn the_client_tells_the_truth_whatever_goes_wrong() {
     };
     let calls: u32 = std::thread::scope(|scope| {
         let threads = [scope.spawn(work), scope.spawn(work)];
-        threads.map(|thread| thread.join().unwrap()).into_iter().sum()
+        threads.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).into_iter().sum()
     });
 
     assert!(seeds.len() < 4 || calls >= 10_000, "{calls} calls");
