@@ -206,8 +206,8 @@ fn repository(text: &str) -> RepositoryName {
     text.parse().unwrap()
 }
 
-fn settings(bucket: &str) -> es_snapshot::RepositorySettings {
-    S3Settings::new(bucket).base_path("chaos").role_arn(ROLE.parse().unwrap()).into()
+fn settings(bucket: &str, repository: &RepositoryName) -> es_snapshot::RepositorySettings {
+    S3Settings::new(bucket).base_path(repository.as_str()).role_arn(ROLE.parse().unwrap()).into()
 }
 
 impl Round {
@@ -235,7 +235,7 @@ impl Round {
         let janitor = builder(&domain).build().unwrap();
         domain.create_index("movies", 2);
         domain.create_index("books", 1);
-        janitor.register_repository(&repository(MAIN), &settings("my-bucket-4-es")).await.unwrap();
+        janitor.register_repository(&repository(MAIN), &settings("my-bucket-4-es", &repository(MAIN))).await.unwrap();
         domain.another_client_creates(MAIN, BASE);
         clock.advance(LONG);
         let label = String::new();
@@ -391,6 +391,11 @@ impl Round {
     fn begin(&mut self, act: Act, trouble: Trouble, path: &str) {
         self.mark = self.domain.events().len();
         self.label = format!("{} ({act:?} under {trouble:?} of {path})", self.label.split(" (").next().unwrap());
+        if self.chance(8) {
+            // Two at once: such as a clock that is found to be wrong, and then a lost answer.
+            let first = *self.random.choice(&[Trouble::Skew, Trouble::ExpiredToken]).unwrap();
+            self.arm(first, act.method(), path);
+        }
         self.arm(trouble, act.method(), path);
     }
 
@@ -584,7 +589,7 @@ impl Round {
     async fn restore(&mut self, trouble: Trouble, tally: &mut Tally) {
         let prefix = format!("restored-{}-", self.number);
         let target = format!("{prefix}movies");
-        let is_taken = self.chance(8);
+        let is_taken = self.chance(40);
         if is_taken {
             self.domain.create_index(&target, 1);
         }
@@ -611,12 +616,12 @@ impl Round {
 
     async fn register(&mut self, trouble: Trouble, tally: &mut Tally) {
         let extra = repository(&format!("extra-{}", self.number));
-        let bucket = if self.chance(12) { "missing-bucket" } else { "my-bucket-4-es" };
+        let bucket = if self.chance(40) { "missing-bucket" } else { "my-bucket-4-es" };
         let is_known = self.chance(3);
         if is_known {
-            self.janitor.register_repository(&extra, &settings("my-bucket-4-es")).await.unwrap();
+            self.janitor.register_repository(&extra, &settings("my-bucket-4-es", &extra)).await.unwrap();
         }
-        let meddles = self.chance(12);
+        let meddles = self.chance(40);
         if meddles {
             let extra = extra.clone();
             self.meddle(move |domain| {
@@ -627,7 +632,7 @@ impl Round {
         }
         self.begin(Act::Register, trouble, &format!("/_snapshot/{extra}"));
 
-        let result = self.client.register_repository(&extra, &settings(bucket)).await;
+        let result = self.client.register_repository(&extra, &settings(bucket, &extra)).await;
 
         self.settle();
         self.note(tally, &result);
@@ -651,7 +656,7 @@ impl Round {
         let extra = repository(&format!("extra-{}", self.number));
         let is_missing = self.chance(8);
         if !is_missing {
-            self.janitor.register_repository(&extra, &settings("my-bucket-4-es")).await.unwrap();
+            self.janitor.register_repository(&extra, &settings("my-bucket-4-es", &extra)).await.unwrap();
         }
         self.begin(Act::Unregister, trouble, &format!("/_snapshot/{extra}"));
 
@@ -671,7 +676,7 @@ impl Round {
     }
 
     async fn clean_up(&mut self, trouble: Trouble, tally: &mut Tally) {
-        let is_busy = self.chance(12);
+        let is_busy = self.chance(40);
         self.domain.hold_snapshots(is_busy);
         if is_busy {
             self.domain.another_client_creates(MAIN, "in-the-way");

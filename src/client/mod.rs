@@ -248,11 +248,17 @@ impl SnapshotClient {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RepositoryMissing`] if it is not registered, [`ErrorKind::Busy`] if it is in use.
+    /// [`ErrorKind::RepositoryMissing`] if it is not registered, unless an earlier answer of the same call was lost: then it
+    /// is taken as done. [`ErrorKind::Busy`] if it is in use.
     #[doc(alias = "delete_repository")]
     pub async fn unregister_repository(&self, repository: &RepositoryName) -> Result<Acknowledged, Error> {
         let request = request::unregister_repository(repository);
-        self.queued(|| self.call(&request)).await
+        match self.queued(|| self.call(&request)).await {
+            Err(error) if error.kind() == ErrorKind::RepositoryMissing && error.outcome() == Outcome::Unknown => {
+                Ok(Acknowledged::by_absence())
+            }
+            result => result,
+        }
     }
 
     /// Starts a snapshot (`PUT /_snapshot/{repository}/{snapshot}`) and returns when it runs; see
