@@ -352,6 +352,32 @@ impl Round {
     }
 }
 
+/// Whether each repetition after a dropped connection came after three looks over ten seconds, as promised.
+fn proven(events: &[Event], method: &str, path: &str) -> bool {
+    let (mut is_lost, mut looks) = (false, Vec::new());
+    for event in events {
+        match event.fault {
+            // Logged when it arrives, not when it was sent.
+            Some("late") => {}
+            _ if event.method == method && event.path == path => {
+                let span = looks
+                    .last()
+                    .zip(looks.first())
+                    .map(|(last, first): (&SystemTime, &SystemTime)| last.duration_since(*first).unwrap());
+                if is_lost && (looks.len() < 3 || span.is_none_or(|span| span < Duration::from_secs(10))) {
+                    return false;
+                }
+                looks.clear();
+                is_lost =
+                    event.verdict != Verdict::Denied && matches!(event.fault, Some("drop_before" | "drop_after" | "restart"));
+            }
+            None if event.method == "GET" => looks.push(event.time),
+            _ => {}
+        }
+    }
+    true
+}
+
 fn describe(event: &Event) -> String {
     let executed = if event.executed { "executed" } else { "-" };
     let (method, path, status) = (&event.method, &event.path, event.status);
@@ -477,6 +503,9 @@ impl Round {
         self.settle();
         self.note(tally, &result);
         let deletions = *deletions.lock().unwrap();
+        if !proven(&self.events(), "PUT", &path) {
+            self.broken("sent again without proof", &result);
+        }
         let executed = self.executed(Operation::CreateSnapshot) + usize::from(is_earlier);
         let ours = self.ours();
         let is_foreign = self.snapshot(snapshot.as_str()).is_some() && ours.is_empty();
@@ -575,6 +604,9 @@ impl Round {
 
         self.settle();
         self.note(tally, &result);
+        if !proven(&self.events(), "DELETE", &path) {
+            self.broken("sent again without proof", &result);
+        }
         let executed = self.executed(Operation::DeleteSnapshot);
         let now = self.snapshot(target.as_str());
         if *remade.lock().unwrap() && now.is_none() {
