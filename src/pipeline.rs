@@ -18,7 +18,7 @@ use crate::auth::{Authorizer, Signable};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Outcome, ServerError, cleaned};
-use crate::request::Request;
+use crate::request::{Replay, Request};
 use crate::retry::{self, Failure, RetryPolicy, RetryTokens, Verdict};
 use crate::transport::{Body, Transport, TransportError};
 
@@ -240,6 +240,7 @@ async fn attempts_of<T>(
 ) -> Result<T, Error> {
     let deadline = core.clock.monotonic() + options.timeouts.call;
     let mut history = retry::History::default();
+    let mut lost = false;
     loop {
         let left = deadline.saturating_sub(core.clock.monotonic());
         *attempts += 1;
@@ -256,8 +257,11 @@ async fn attempts_of<T>(
         };
         let left = deadline.saturating_sub(core.clock.monotonic());
         match retry::classify(request.replay, &failure, &mut history, &options.retry, left, &core.tokens, fastrand::f64()) {
+            // What refuses a repetition says nothing of an earlier attempt whose answer was lost.
+            Verdict::Stop if lost => return Err(failure.error.with_outcome(Outcome::Unknown)),
             Verdict::Stop => return Err(failure.error),
             Verdict::Retry { after, why } => {
+                lost |= request.replay != Replay::Read && failure.error.outcome() == Outcome::Unknown;
                 if let (ErrorKind::ExpiredToken, Some(credentials)) = (failure.error.kind(), &attempt.signed_with) {
                     core.authorizer.reject(request.operation, credentials);
                 }

@@ -792,6 +792,11 @@ pub struct Acknowledged {
 }
 
 impl Acknowledged {
+    /// A removal whose answer was lost, known by what is gone.
+    pub(crate) fn by_absence() -> Self {
+        Self { acknowledged: true }
+    }
+
     /// Whether every node confirmed in time. If not, the change is made all the same, and some node has yet to learn of it.
     #[must_use]
     pub fn by_all_nodes(self) -> bool {

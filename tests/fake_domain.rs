@@ -639,6 +639,16 @@ async fn a_name_can_be_taken_once_only() {
 }
 
 #[tokio::test]
+async fn a_snapshot_that_another_client_deletes_is_gone() {
+    let scene = Scene::registered().await;
+    scene.domain.another_client_creates("r", "s");
+
+    scene.domain.another_client_deletes("r", "s");
+
+    assert_eq!(scene.call("GET", "/_snapshot/r/s", None).await.error_type(), "snapshot_missing_exception");
+}
+
+#[tokio::test]
 async fn bad_snapshot_requests_fail_as_on_the_engine() {
     let scene = Scene::registered().await;
     let long = json!({"metadata": {"a": "x".repeat(1100)}});

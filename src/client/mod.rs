@@ -259,11 +259,17 @@ impl SnapshotClient {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RepositoryMissing`] if it is not registered, [`ErrorKind::Busy`] if it is in use.
+    /// [`ErrorKind::RepositoryMissing`] if it is not registered, unless an earlier answer of the same call was lost: then it
+    /// is taken as done. [`ErrorKind::Busy`] if it is in use.
     #[doc(alias = "delete_repository")]
     pub async fn unregister_repository(&self, repository: &RepositoryName) -> Result<Acknowledged, Error> {
         let request = request::unregister_repository(repository);
-        self.queued(|| self.call(&request)).await
+        match self.queued(|| self.call(&request)).await {
+            Err(error) if error.kind() == ErrorKind::RepositoryMissing && error.outcome() == Outcome::Unknown => {
+                Ok(Acknowledged::by_absence())
+            }
+            result => result,
+        }
     }
 
     /// Starts a snapshot (`PUT /_snapshot/{repository}/{snapshot}`) and returns when it runs; see
@@ -330,12 +336,27 @@ impl SnapshotClient {
         let token = options.mark();
         let body = options.marked(token.as_ref()).map_err(refuse)?;
         let request = request::create_snapshot(repository, name, &body, hold).map_err(refuse)?;
-        let (machine, evidence) = match token {
-            Some(token) => (Reconciler::new().doubting_first_refusal(), Evidence::Token(token.as_str().to_owned())),
-            None => (Reconciler::new(), Evidence::StartedSince(self.core.now())),
+        let (machine, evidence) = if let Some(token) = token {
+            (Reconciler::new().doubting_first_refusal(), Evidence::Token(token.as_str().to_owned()))
+        } else {
+            self.find_free(Operation::CreateSnapshot, repository, name).await?;
+            (Reconciler::new(), Evidence::StartedSince(self.core.now()))
         };
         let creation = Creation { repository, name, request, evidence };
         self.queued(|| reconcile(self, machine, &creation)).await
+    }
+
+    /// Makes sure that no snapshot has this name before one is made whose start alone will tell whose it is; the answer also
+    /// tells the domain's time, by which that start is judged.
+    async fn find_free(&self, operation: Operation, repository: &RepositoryName, name: &SnapshotName) -> Result<(), Error> {
+        match self.get_snapshot(repository, name).await {
+            Ok(_) => {
+                let text = format!("snapshot {repository}:{name} exists");
+                Err(Error::new(ErrorKind::SnapshotNameTaken, Outcome::NotSent, text).during(operation, 0))
+            }
+            Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Starts the clone of a snapshot within its repository (`PUT /_snapshot/{repository}/{snapshot}/_clone/{target}`);
@@ -364,14 +385,7 @@ impl SnapshotClient {
         let refuse = |error: Error| error.during(Operation::CloneSnapshot, 0);
         options.validate().map_err(refuse)?;
         let request = request::clone_snapshot(repository, source, target, options).map_err(refuse)?;
-        match self.get_snapshot(repository, target).await {
-            Ok(_) => {
-                let text = format!("snapshot {repository}:{target} exists");
-                return Err(refuse(Error::new(ErrorKind::SnapshotNameTaken, Outcome::NotSent, text)));
-            }
-            Err(error) if error.kind() == ErrorKind::SnapshotMissing => {}
-            Err(error) => return Err(error),
-        }
+        self.find_free(Operation::CloneSnapshot, repository, target).await?;
         let evidence = Evidence::StartedSince(self.core.now());
         let creation = Creation { repository, name: target, request, evidence };
         self.queued(|| reconcile(self, Reconciler::new(), &creation)).await

@@ -457,6 +457,20 @@ impl FakeDomain {
         assert!(started, "[{repository}:{name}] cannot be created");
     }
 
+    /// Deletes a snapshot as another client of the domain would.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such snapshot.
+    pub fn another_client_deletes(&self, repository: &str, name: &str) {
+        let existed = self.look(|state, _| {
+            let existed = state.cluster.snapshot(repository, name).is_some();
+            state.cluster.remove_snapshots(repository, &[name.to_owned()]);
+            existed
+        });
+        assert!(existed, "no snapshot [{repository}:{name}] to delete");
+    }
+
     /// Creates an index with so many primary shards and no replicas.
     pub fn create_index(&self, name: &str, shards: u32) {
         self.look(|state, now| state.cluster.create_index(name, shards, now));

@@ -183,9 +183,10 @@ impl Route<'_> {
             Self::GetSnapshots(..) => Operation::GetSnapshot,
             Self::CreateSnapshot(..) => Operation::CreateSnapshot,
             Self::DeleteSnapshots(..) => Operation::DeleteSnapshot,
+            Self::Clone(..) => Operation::CloneSnapshot,
             Self::Restore(..) => Operation::RestoreSnapshot,
             Self::Status(..) => Operation::SnapshotStatus,
-            Self::Health | Self::CreateIndex(_) | Self::DeleteIndex(_) | Self::Clone(..) => return None,
+            Self::Health | Self::CreateIndex(_) | Self::DeleteIndex(_) => return None,
         })
     }
 
