@@ -218,11 +218,11 @@ pub(crate) fn recovery(indices: &[IndexName]) -> Request {
     Request::read(Operation::Recovery, target)
 }
 
-/// The shards of all indices, with what is known of those that are not assigned.
-pub(crate) fn shards() -> Request {
-    let target = Target::new(&["_cat", "shards"])
-        .query("format", "json")
-        .query("h", "index,shard,prirep,state,unassigned.reason,unassigned.details");
+/// The shards of these indices, or of all, with what is known of those that are not assigned.
+pub(crate) fn shards(indices: &[IndexName]) -> Request {
+    let path =
+        if indices.is_empty() { Target::new(&["_cat", "shards"]) } else { Target::new(&["_cat", "shards", &join(indices)]) };
+    let target = path.query("format", "json").query("h", "index,shard,prirep,state,unassigned.reason,unassigned.details");
     Request::read(Operation::Shards, target)
 }
 

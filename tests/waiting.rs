@@ -453,6 +453,22 @@ async fn a_renamed_restore_is_found_by_its_source() {
 }
 
 #[tokio::test]
+async fn once_the_indices_of_a_restore_are_known_only_they_are_asked_for() {
+    let scene = Scene::with(|domain| domain.restores_take(Duration::from_secs(60)), |client| client).await;
+    scene.prepare().await;
+    scene.take_snapshot().await;
+    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    let before = scene.domain.events().len();
+
+    scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap().into_complete().unwrap();
+
+    let paths: Vec<_> = scene.events_since(before).into_iter().map(|event| event.path).collect();
+    let whole = paths.iter().filter(|path| path.starts_with("/_recovery")).count();
+    let narrow = paths.iter().filter(|path| path.starts_with("/restored_movies/_recovery")).count();
+    assert!(whole == 2 && narrow > 2 && paths.len() == 2 * (whole + narrow), "{paths:?}");
+}
+
+#[tokio::test]
 async fn a_failed_shard_is_named() {
     let scene = taken().await;
     scene.domain.fail_restore_shard("restored_movies", 1);

@@ -266,7 +266,7 @@ impl Reconciled for Restoration<'_> {
     }
 
     async fn look(&self, client: &SnapshotClient) -> Result<(Sighting, Option<StartedRestore>), Error> {
-        let rows: Vec<ShardRow> = client.call(&request::shards()).await?;
+        let rows: Vec<ShardRow> = client.call(&request::shards(&[])).await?;
         let recoveries = client.recovery(&[]).await?;
         let seen = restored_indices(&rows, &[], self.repository, self.name);
         let new = self.before.as_ref().is_some_and(|before| seen.difference(before).next().is_some());
@@ -291,7 +291,7 @@ impl SnapshotClient {
         name: &SnapshotName,
     ) -> Result<Option<BTreeSet<String>>, Error> {
         let asked = async {
-            let rows: Vec<ShardRow> = self.call(&request::shards()).await?;
+            let rows: Vec<ShardRow> = self.call(&request::shards(&[])).await?;
             let recoveries = self.recovery(&[]).await?;
             Ok::<_, Error>(restored_indices(&rows, &recoveries, repository, name))
         };

@@ -24,7 +24,8 @@ use crate::units::ByteSize;
 /// of theirs has to be started and restored from this snapshot; one that has moved to another node since shows a peer
 /// recovery, and then counts by its state. Replicas are not waited for.
 ///
-/// Polls and limits are those of [`WaitForSnapshot`](crate::WaitForSnapshot), with two requests a poll. Where one of the two is not allowed, the
+/// Polls and limits are those of [`WaitForSnapshot`](crate::WaitForSnapshot), with two requests a poll; once the indices are
+/// known, only they are asked for. Where one of the two is not allowed, the
 /// other has to do: without `_cat/shards`, shards that no node has begun are not seen; without `_recovery`, shards that
 /// were started before the first poll are not, unless their indices are given.
 ///
@@ -71,7 +72,7 @@ impl WaitForRestore {
     fn watch(self) -> (SnapshotClient, Duration, RestoreWatch) {
         let expected = self.indices.iter().map(|index| index.as_str().to_owned()).collect();
         let Self { client, repository, name, limit, .. } = self;
-        (client, limit, RestoreWatch { repository, name, indices: expected, unstable: 0, cat: true })
+        (client, limit, RestoreWatch { repository, name, indices: expected, unstable: 0, cat: true, complete: false })
     }
 }
 
@@ -174,6 +175,36 @@ struct RestoreWatch {
     unstable: u32,
     /// Whether `_cat/shards` may be asked for.
     cat: bool,
+    /// Whether the last poll found no further index.
+    complete: bool,
+}
+
+impl RestoreWatch {
+    /// The indices to ask for: all of the cluster's until those of the restore are known, or if they are many.
+    fn narrowed(&self) -> Vec<IndexName> {
+        const LONGEST: usize = 2000;
+        let fits = self.indices.iter().map(|index| index.len() + 1).sum::<usize>() < LONGEST;
+        if !self.complete || !fits {
+            return Vec::new();
+        }
+        self.indices.iter().map(|index| index.parse()).collect::<Result<_, _>>().unwrap_or_default()
+    }
+
+    /// The shards' rows, if they may be asked for, and their recoveries.
+    async fn ask(
+        &mut self,
+        client: &SnapshotClient,
+        indices: &[IndexName],
+    ) -> Result<(Option<Vec<ShardRow>>, Vec<ShardRecovery>), Error> {
+        let rows = if self.cat { permitted(client.call::<Vec<ShardRow>>(&request::shards(indices)).await)? } else { None };
+        self.cat = rows.is_some();
+        // One of the two has to be allowed.
+        let recoveries = match client.recovery(indices).await {
+            Err(error) if rows.is_some() => permitted(Err(error))?.unwrap_or_default(),
+            recoveries => recoveries?,
+        };
+        Ok((rows, recoveries))
+    }
 }
 
 impl Watched for RestoreWatch {
@@ -184,14 +215,16 @@ impl Watched for RestoreWatch {
     }
 
     async fn look(&mut self, client: &SnapshotClient, _details: bool) -> Result<Look<RestoreReport>, Error> {
-        let rows = if self.cat { permitted(client.call::<Vec<ShardRow>>(&request::shards()).await)? } else { None };
-        self.cat = rows.is_some();
-        // One of the two has to be allowed.
-        let recoveries = match client.recovery(&[]).await {
-            Err(error) if rows.is_some() => permitted(Err(error))?.unwrap_or_default(),
-            recoveries => recoveries?,
+        let known = self.indices.len();
+        let narrowed = self.narrowed();
+        let (rows, recoveries) = match self.ask(client, &narrowed).await {
+            // An index is gone, and with it the answer for the others.
+            Err(error) if error.kind() == ErrorKind::IndexMissing => self.ask(client, &[]).await?,
+            answer => answer?,
         };
         self.indices.extend(restored_indices(rows.as_deref().unwrap_or_default(), &recoveries, &self.repository, &self.name));
+        // All indices of a restore are there from its beginning.
+        self.complete = self.indices.len() == known;
         let view = view(&self.indices, rows.as_deref(), &recoveries, &self.repository, &self.name);
         if !view.pending.is_empty() {
             self.unstable = 0;
