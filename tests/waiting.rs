@@ -460,8 +460,9 @@ async fn once_the_indices_of_a_restore_are_known_only_they_are_asked_for() {
     scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
     let before = scene.domain.events().len();
 
-    scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap().into_complete().unwrap();
+    let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
 
+    assert_eq!(report.unrestored(), []);
     let paths: Vec<_> = scene.events_since(before).into_iter().map(|event| event.path).collect();
     let whole = paths.iter().filter(|path| path.starts_with("/_recovery")).count();
     let narrow = paths.iter().filter(|path| path.starts_with("/restored_movies/_recovery")).count();
