@@ -15,7 +15,7 @@ use es_snapshot::{
 };
 use futures_util::{FutureExt as _, StreamExt as _, future, stream};
 use http::Method;
-use live::{Live, LiveTest, Need, Outcome, refused, unique};
+use live::{Live, LiveTest, Need, refused, unique};
 use serde_json::{Value, json};
 
 /// How long a wait may last that is to end soon.
@@ -238,7 +238,8 @@ async fn every_operation(live: &Live, client: &SnapshotClient, index: &IndexName
     let options = RestoreSnapshot::new().indices([index.as_str()]).rename("(.+)", restored.as_str());
     moved.call("restore", client.restore_snapshot(&repository, &name, &options)).await?;
     let wait = client.wait_for_restore(&repository, &name).indices([restored]).within(SOON).into_future();
-    moved.call("wait", wait).await?.into_complete()?;
+    let report = moved.call("wait", wait).await?.into_complete()?;
+    assert_eq!(report.shards_total(), 1);
     moved.call("delete", client.delete_snapshot(&repository, &name)).await?;
     moved.call("wait", client.wait_for_deletion(&repository, &name).within(SOON).into_future()).await?;
     client.delete_snapshot(&repository, &target).await?;
