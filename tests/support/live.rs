@@ -155,9 +155,14 @@ impl Live {
         SnapshotClient::builder(self.given("control")).build().unwrap()
     }
 
+    /// Has the gate change something: its `faults`, its `clock`, or its credentials by `rotate`.
+    pub(crate) async fn gate(&self, what: &str, body: Value) {
+        self.control().raw(RawRequest::new(Method::POST, [what]).body(body)).await.unwrap();
+    }
+
     /// Clears the gate's log, faults and clock.
     pub(crate) async fn reset(&self) {
-        self.control().raw(RawRequest::new(Method::POST, ["reset"]).body(json!({}))).await.unwrap();
+        self.gate("reset", json!({})).await;
     }
 
     /// What the gate saw, but for the metadata service.

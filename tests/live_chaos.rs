@@ -1,0 +1,281 @@
+//! Faults, a moved clock and revoked credentials between the client and a real node: what the client says is compared with the
+//! gate's log and with the node, which is asked directly.
+
+#[allow(dead_code, reason = "each of the live suites uses a part of it")]
+#[path = "support/live.rs"]
+mod live;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use es_snapshot::{
+    Clock as _, CreateSnapshot, Error, ErrorKind, IndexName, ListSnapshots, RawRequest, RepositoryName, RestoreSnapshot,
+    RetryPolicy, SnapshotClient, SnapshotName, SystemClock, Timeouts,
+};
+use futures_util::{FutureExt as _, StreamExt as _, future, stream};
+use http::Method;
+use live::{Live, LiveTest, Need, refused, unique};
+use serde_json::{Value, json};
+
+/// How long a wait may last that is to end soon.
+const SOON: Duration = Duration::from_secs(90);
+/// What the gate can do to a request; `delay` is longer than an attempt may last, so that the request comes late.
+const ACTIONS: [&str; 8] = ["drop-before", "drop-after", "status", "status-after", "truncate", "garbage", "delay", "trickle"];
+/// How often every story is told for each of them.
+const TIMES: usize = 4;
+/// How many stories are under way at a time.
+const CONCURRENT: usize = 8;
+
+fn main() -> ExitCode {
+    live::main(vec![
+        LiveTest {
+            name: "no_fault_makes_a_duplicate_or_a_false_verdict",
+            needs: &[Need::SigV4, Need::Gate],
+            run: |live| Box::pin(no_fault_makes_a_duplicate(live)),
+        },
+        LiveTest {
+            name: "every_operation_succeeds_although_the_clock_was_moved",
+            needs: &[Need::SigV4, Need::Gate],
+            run: |live| Box::pin(every_operation_survives_a_moved_clock(live)),
+        },
+        LiveTest {
+            name: "a_wait_of_two_minutes_outlives_its_credentials_many_times",
+            needs: &[Need::SigV4, Need::Gate, Need::Steering],
+            run: |live| Box::pin(a_wait_outlives_its_credentials(live)),
+        },
+    ])
+}
+
+/// One snapshot's life, each step of which is struck by the same fault.
+struct Story {
+    action: &'static str,
+    name: SnapshotName,
+    extra: RepositoryName,
+    restored: IndexName,
+}
+
+impl Story {
+    fn rules(&self, repository: &RepositoryName) -> Vec<Value> {
+        let Self { action, name, extra, .. } = self;
+        let snapshot = format!("^/_snapshot/{repository}/{name}");
+        [
+            ("PUT", format!("^/_snapshot/{extra}$")),
+            ("DELETE", format!("^/_snapshot/{extra}$")),
+            ("PUT", format!("{snapshot}$")),
+            ("GET", format!("{snapshot}$")),
+            ("POST", format!("{snapshot}/_restore$")),
+            ("DELETE", format!("{snapshot}$")),
+        ]
+        .into_iter()
+        .map(|(method, path)| {
+            let mut rule = json!({"method": method, "path": path, "times": 1, "action": action});
+            match *action {
+                "status" => rule["status"] = 503.into(),
+                "status-after" => rule["status"] = 504.into(),
+                "delay" => rule["seconds"] = 5.into(),
+                _ => {}
+            }
+            rule
+        })
+        .collect()
+    }
+
+    /// Every step succeeds, and each is at the node what the client says.
+    async fn tell(&self, live: &Live, client: &SnapshotClient, repository: &RepositoryName, index: &str) -> Result<(), Error> {
+        let Self { name, extra, restored, action } = self;
+        let node = live.node();
+        client.register_repository(extra, &live.s3(extra.as_str()).into()).await?;
+        assert_eq!(node.get_repository(extra).await?.name(), extra.as_str());
+
+        let mark = json!({"story": name.as_str()}).as_object().cloned().unwrap();
+        let options = CreateSnapshot::new().indices([index]).include_global_state(false).metadata(mark);
+        client.create_snapshot(repository, name, &options).await?;
+        let made = node.get_snapshot(repository, name).await?;
+        assert_eq!(made.metadata().and_then(|metadata| metadata.get("story")), Some(&json!(name.as_str())), "{action}");
+
+        let ended = client.wait_for_snapshot(repository, name).within(SOON).await?.into_complete()?;
+        assert_eq!(ended.uuid(), made.uuid(), "{action}");
+        client.get_snapshot(repository, name).await?;
+        let listed = client.list_snapshots(repository, &ListSnapshots::new()).await?;
+        assert!(listed.iter().any(|found| found.uuid() == made.uuid()), "{action}");
+
+        let options = RestoreSnapshot::new().indices([index]).rename("(.+)", restored.as_str());
+        client.restore_snapshot(repository, name, &options).await?;
+        let report = client.wait_for_restore(repository, name).indices([restored.clone()]).within(SOON).await?;
+        assert_eq!(report.into_complete()?.indices(), [restored.as_str()], "{action}");
+        let count = node.raw(RawRequest::get([restored.as_str(), "_count"])).await?;
+        assert_eq!(count.body()["count"], 20, "{action}");
+
+        client.delete_snapshot(repository, name).await?;
+        assert_eq!(refused(node.get_snapshot(repository, name).await).kind(), ErrorKind::SnapshotMissing, "{action}");
+        client.unregister_repository(extra).await?;
+        assert_eq!(refused(node.get_repository(extra).await).kind(), ErrorKind::RepositoryMissing, "{action}");
+        Ok(())
+    }
+
+    /// By the gate's log: each change was carried out once, and each fault has struck.
+    fn check(&self, log: &[Value], repository: &RepositoryName) {
+        let Self { name, action, .. } = self;
+        let path = format!("/_snapshot/{repository}/{name}");
+        for (method, path) in [("PUT", path.clone()), ("DELETE", path.clone()), ("POST", format!("{path}/_restore"))] {
+            let about: Vec<&Value> = log.iter().filter(|entry| entry["method"] == method && entry["path"] == path).collect();
+            let struck = about.iter().any(|entry| {
+                entry["fault"] == *action || entry["verdict"].as_str().is_some_and(|verdict| verdict.starts_with("fault:"))
+            });
+            assert!(struck, "{action} did not strike {method} {path}: {about:?}");
+            // What the node answered with success, whatever the client got to see of it.
+            let done = about.iter().filter(|entry| entry["verdict"] == "signed" && entry["status"] == 200).count();
+            assert!(done <= 1, "{action}: {method} {path} was carried out {done} times: {about:?}");
+        }
+    }
+}
+
+async fn no_fault_makes_a_duplicate(live: Arc<Live>) -> Result<(), Error> {
+    // A fault's time-out is to be waited for in real time here.
+    let client = live
+        .builder()
+        .await
+        .timeouts(Timeouts::new().attempt(Duration::from_secs(4)).read(Duration::from_secs(3)).call(Duration::from_secs(90)))
+        .retry(RetryPolicy::new().base(Duration::from_millis(50)).cap(Duration::from_millis(500)))
+        .build()?
+        .with_queue_time(Duration::from_secs(60));
+    let index = live.index("chaos", 1).await?;
+    let repository = live.repository(&client, "chaos").await?;
+    let stories: Vec<Story> = ACTIONS
+        .into_iter()
+        .flat_map(|action| [action; TIMES])
+        .map(|action| Story {
+            action,
+            name: unique("story").parse().unwrap(),
+            extra: unique("extra").parse().unwrap(),
+            restored: unique("restored").parse().unwrap(),
+        })
+        .collect();
+    let rules: Vec<Value> = stories.iter().flat_map(|story| story.rules(&repository)).collect();
+    live.gate("faults", rules.into()).await;
+
+    let told: Vec<Result<(), Error>> = stream::iter(&stories)
+        .map(|story| story.tell(&live, &client, &repository, index.as_str()))
+        .buffer_unordered(CONCURRENT)
+        .collect()
+        .await;
+
+    live.gate("faults", json!([])).await;
+    for result in told {
+        result?;
+    }
+    let log = live.log().await;
+    for story in &stories {
+        story.check(&log, &repository);
+    }
+    assert_eq!(live.node().list_snapshots(&repository, &ListSnapshots::new().ignore_unavailable(true)).await?, []);
+    client.unregister_repository(&repository).await?;
+    Ok(())
+}
+
+/// Moves the gate's clock to and fro between calls.
+struct Moved {
+    live: Arc<Live>,
+    seconds: i64,
+    away: bool,
+}
+
+impl Moved {
+    /// A call that begins with a clock that was just moved.
+    async fn call<T>(&mut self, what: &str, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.away = !self.away;
+        let skew = if self.away { self.seconds } else { 0 };
+        self.live.gate("clock", json!({ "skew_s": skew })).await;
+        let before = self.live.log().await.len();
+
+        let result = call.await?;
+
+        let log = self.live.log().await.split_off(before);
+        let denied: Vec<&Value> = log.iter().take_while(|entry| entry["verdict"] == "denied").collect();
+        let is_denied = |text: &str| denied.iter().filter(|entry| entry.to_string().contains(text)).count();
+        // Credentials that were got while the clock was behind are at their end when it is right again: one more attempt.
+        assert_eq!(is_denied("Signature expired") + is_denied("Signature not yet current"), 1, "{what} at {skew}: {log:?}");
+        assert!(is_denied("security token") <= 1 && denied.len() <= 2, "{what} at {skew}: {log:?}");
+        Ok(result)
+    }
+}
+
+async fn every_operation_survives_a_moved_clock(live: Arc<Live>) -> Result<(), Error> {
+    let client = live.client().await;
+    let index = live.index("moved", 1).await?;
+    for seconds in [3600, -3600, 93_600, -93_600] {
+        // Once each operation meets the clock moved away, once moved back.
+        for away in [false, true] {
+            live.gate("clock", json!({ "skew_s": if away { seconds } else { 0 } })).await;
+            client.server_info().await?;
+            let mut moved = Moved { live: Arc::clone(&live), seconds, away };
+            every_operation(&live, &client, &index, &mut moved).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn every_operation(live: &Live, client: &SnapshotClient, index: &IndexName, moved: &mut Moved) -> Result<(), Error> {
+    let repository: RepositoryName = unique("moved").parse()?;
+    let (name, target): (SnapshotName, SnapshotName) = ("one".parse()?, "two".parse()?);
+    let restored: IndexName = unique("restored").parse()?;
+    moved.call("info", client.server_info()).await?;
+    moved.call("register", client.register_repository(&repository, &live.s3(repository.as_str()).into())).await?;
+    moved.call("get repository", client.get_repository(&repository)).await?;
+    moved.call("list repositories", client.list_repositories()).await?;
+    moved.call("verify", client.verify_repository(&repository)).await?;
+    let options = CreateSnapshot::new().indices([index.as_str()]).include_global_state(false);
+    moved.call("create", client.create_snapshot(&repository, &name, &options)).await?;
+    let ended = moved.call("wait", client.wait_for_snapshot(&repository, &name).within(SOON).into_future()).await?;
+    ended.into_complete()?;
+    moved.call("get", client.get_snapshot(&repository, &name)).await?;
+    moved.call("list", client.list_snapshots(&repository, &ListSnapshots::new())).await?;
+    moved.call("status", client.snapshot_status(&repository, &name)).await?;
+    let clone = es_snapshot::CloneSnapshot::new([index.as_str()]);
+    moved.call("clone", client.clone_snapshot(&repository, &name, &target, &clone)).await?;
+    moved.call("wait", client.wait_for_snapshot(&repository, &target).within(SOON).into_future()).await?;
+    let options = RestoreSnapshot::new().indices([index.as_str()]).rename("(.+)", restored.as_str());
+    moved.call("restore", client.restore_snapshot(&repository, &name, &options)).await?;
+    let wait = client.wait_for_restore(&repository, &name).indices([restored]).within(SOON).into_future();
+    let report = moved.call("wait", wait).await?.into_complete()?;
+    assert_eq!(report.shards_total(), 1);
+    moved.call("delete", client.delete_snapshot(&repository, &name)).await?;
+    moved.call("wait", client.wait_for_deletion(&repository, &name).within(SOON).into_future()).await?;
+    client.delete_snapshot(&repository, &target).await?;
+    moved.call("clean up", client.cleanup_repository(&repository)).await?;
+    moved.call("unregister", client.unregister_repository(&repository)).await?;
+    Ok(())
+}
+
+async fn a_wait_outlives_its_credentials(live: Arc<Live>) -> Result<(), Error> {
+    let client = live.client().await;
+    let index = live.index("rotated", 1).await?;
+    let repository = live.repository(&client, "rotated").await?;
+    let name: SnapshotName = "held".parse()?;
+    let hold = live.steer(".hold", "");
+    client.create_snapshot(&repository, &name, &CreateSnapshot::new().indices([index.as_str()])).await?;
+    let rotate = async {
+        for _ in 0..6 {
+            SystemClock.sleep(Duration::from_secs(20)).await;
+            live.gate("rotate", json!({"revoke": true})).await;
+        }
+        drop(hold);
+    };
+
+    let wait = client.wait_for_snapshot(&repository, &name).within(Duration::from_secs(200)).into_future();
+    let (ended, ()) = future::join(wait, rotate.boxed_local()).await;
+
+    ended?.into_complete()?;
+    let log = live.log().await;
+    let polls: Vec<&Value> = log
+        .iter()
+        .filter(|entry| entry["method"] == Method::GET.as_str() && entry["path"].to_string().contains("held"))
+        .collect();
+    let keys: std::collections::BTreeSet<String> = polls.iter().map(|entry| entry["access_key"].to_string()).collect();
+    assert!(keys.len() > 3, "polls were signed with {keys:?}");
+    assert!(polls.iter().any(|entry| entry["verdict"] == "denied"), "no poll met its credentials' end");
+    client.delete_snapshot(&repository, &name).await?;
+    client.unregister_repository(&repository).await?;
+    Ok(())
+}
