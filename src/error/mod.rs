@@ -1,0 +1,414 @@
+//! What can go wrong, and what is then known about the domain.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+mod scrub;
+mod server;
+
+pub(crate) use scrub::{cleaned, quoted};
+pub use server::{ErrorType, ServerError, ServerLayer};
+
+/// The operation that an error, a span or a transport wrapper speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Operation {
+    /// `PUT /_snapshot/{repository}`
+    RegisterRepository,
+    /// `GET /_snapshot/{repository}`
+    GetRepository,
+    /// `GET /_snapshot`
+    ListRepositories,
+    /// `POST /_snapshot/{repository}/_verify`
+    VerifyRepository,
+    /// `POST /_snapshot/{repository}/_cleanup`
+    CleanUpRepository,
+    /// `DELETE /_snapshot/{repository}`
+    UnregisterRepository,
+    /// `PUT /_snapshot/{repository}/{snapshot}`
+    CreateSnapshot,
+    /// `GET /_snapshot/{repository}/{snapshot}` for one name
+    GetSnapshot,
+    /// `GET /_snapshot/{repository}/{pattern}`
+    ListSnapshots,
+    /// `DELETE /_snapshot/{repository}/{snapshot}`
+    DeleteSnapshot,
+    /// `PUT /_snapshot/{repository}/{snapshot}/_clone/{target_snapshot}`
+    CloneSnapshot,
+    /// `POST /_snapshot/{repository}/{snapshot}/_restore`
+    RestoreSnapshot,
+    /// `GET /_snapshot/{repository}/{snapshot}/_status` and its shorter forms
+    SnapshotStatus,
+    /// `GET /_recovery`
+    Recovery,
+    /// `GET /_cat/shards`
+    Shards,
+    /// `GET /`
+    ServerInfo,
+    /// A call of [`raw`](crate::SnapshotClient::raw).
+    Raw,
+}
+
+impl Operation {
+    /// The name that spans and errors use, such as `create_snapshot`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RegisterRepository => "register_repository",
+            Self::GetRepository => "get_repository",
+            Self::ListRepositories => "list_repositories",
+            Self::VerifyRepository => "verify_repository",
+            Self::CleanUpRepository => "cleanup_repository",
+            Self::UnregisterRepository => "unregister_repository",
+            Self::CreateSnapshot => "create_snapshot",
+            Self::GetSnapshot => "get_snapshot",
+            Self::ListSnapshots => "list_snapshots",
+            Self::DeleteSnapshot => "delete_snapshot",
+            Self::CloneSnapshot => "clone_snapshot",
+            Self::RestoreSnapshot => "restore_snapshot",
+            Self::SnapshotStatus => "snapshot_status",
+            Self::Recovery => "recovery",
+            Self::Shards => "shards",
+            Self::ServerInfo => "server_info",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+impl Operation {
+    /// Whether its endpoint is one of those of snapshots and repositories.
+    pub(crate) fn takes_master_timeout(self) -> bool {
+        !matches!(self, Self::Raw | Self::ServerInfo | Self::Recovery | Self::Shards)
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is known about the domain after a failed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The request did not reach the domain; nothing happened there.
+    NotSent,
+    /// The domain refused the request. Mind [`ErrorKind::RepositoryVerification`]: that repository may be registered all the same.
+    Rejected,
+    /// The request may have been carried out; ask the domain before repeating it.
+    Unknown,
+}
+
+/// What kind of failure an [`Error`] is: stable, coarse, made to be matched on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An argument or a setting was refused before anything was sent.
+    InvalidInput,
+    /// The credential provider gave no usable credentials.
+    Credentials,
+    /// No connection could be made: name, route, port or TLS.
+    Connect,
+    /// A time limit of this client ran out.
+    Timeout,
+    /// The connection broke after the request had been sent, wholly or in part.
+    Interrupted,
+    /// The reply was larger than the client accepts.
+    ReplyTooLarge,
+    /// The reply was not what this endpoint answers; the source names the JSON path.
+    Decode,
+    /// The signature was refused: wrong secret, service, region, or a request changed on its way.
+    Signature,
+    /// The signature's time was refused: this host's clock and the domain's differ too much.
+    ClockSkew,
+    /// The session token is expired or not known.
+    ExpiredToken,
+    /// User and password, API key or token were refused, or none was given where one is wanted.
+    Unauthenticated,
+    /// The caller is known and may not do this: IAM policy, `iam:PassRole`, or fine-grained access control.
+    AccessDenied,
+    /// Amazon's allow-list does not let this path or payload through (HTTP 401, which does not mean a wrong password).
+    NotAllowed,
+    /// `settings.role_arn` is missing in the registration of an S3 repository on an Amazon domain.
+    MissingRoleArn,
+    /// The repository is not registered.
+    RepositoryMissing,
+    /// The snapshot does not exist.
+    SnapshotMissing,
+    /// An index that was named does not exist.
+    IndexMissing,
+    /// A snapshot of that name exists or is being taken.
+    SnapshotNameTaken,
+    /// Another snapshot operation is in the way, or the repository is in use; later it may go.
+    Busy,
+    /// The domain sheds load; back off.
+    Throttled,
+    /// An index or the cluster is blocked, for example by the flood-stage watermark; waiting alone does not help.
+    Blocked,
+    /// The repository could not be verified on every node. Before Elasticsearch 8 it is registered all the same.
+    RepositoryVerification,
+    /// Another failure of the repository: name, type, settings, storage, read-only.
+    Repository,
+    /// The restore was refused: open index of that name, version, state of the snapshot.
+    Restore,
+    /// The server calls the request invalid.
+    InvalidRequest,
+    /// A gateway or the cluster is not able to answer now (502, 503, 504, no elected master).
+    Unavailable,
+    /// The snapshot ended without being complete (`PARTIAL`, `FAILED`).
+    Incomplete,
+    /// The thing waited for did not come to an end before the deadline; it goes on at the domain.
+    Deadline,
+    /// Another answer of the server that means failure.
+    Server,
+}
+
+impl ErrorKind {
+    /// What this kind means, as the first words of an error's text.
+    fn words(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid input",
+            Self::Credentials => "no usable credentials",
+            Self::Connect => "cannot connect",
+            Self::Timeout => "timed out",
+            Self::Interrupted => "connection lost",
+            Self::ReplyTooLarge => "reply too large",
+            Self::Decode => "unexpected reply",
+            Self::Signature => "signature refused",
+            Self::ClockSkew => "signature's time refused",
+            Self::ExpiredToken => "session token expired or not known",
+            Self::Unauthenticated => "not authenticated",
+            Self::AccessDenied => "access denied",
+            Self::NotAllowed => "not on the service's allow-list",
+            Self::MissingRoleArn => "role_arn is missing",
+            Self::RepositoryMissing => "no such repository",
+            Self::SnapshotMissing => "no such snapshot",
+            Self::IndexMissing => "no such index",
+            Self::SnapshotNameTaken => "snapshot name already in use",
+            Self::Busy => "another operation is in the way",
+            Self::Throttled => "throttled",
+            Self::Blocked => "blocked",
+            Self::RepositoryVerification => "repository verification failed",
+            Self::Repository => "repository failure",
+            Self::Restore => "restore refused",
+            Self::InvalidRequest => "invalid request",
+            Self::Unavailable => "domain not available",
+            Self::Incomplete => "snapshot is not complete",
+            Self::Deadline => "deadline passed",
+            Self::Server => "server error",
+        }
+    }
+}
+
+/// A failed call of this crate.
+///
+/// One word on the stack. [`kind`](Self::kind) says what it is, [`outcome`](Self::outcome) what is known about the domain,
+/// [`server`](Self::server) what the domain answered. `Display` tells this level only; the causes follow by
+/// [`source`](std::error::Error::source). Neither contains secrets: server texts are scrubbed of echoed tokens and headers.
+///
+/// ```
+/// use es_snapshot::{ErrorKind, Outcome, SnapshotName};
+///
+/// let error = "Not Lower".parse::<SnapshotName>().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidInput);
+/// assert_eq!(error.outcome(), Outcome::NotSent);
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    outcome: Outcome,
+    operation: Option<Operation>,
+    attempts: u32,
+    message: String,
+    garbled: bool,
+    lasting: bool,
+    server: Option<ServerError>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, outcome: Outcome, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            outcome,
+            operation: None,
+            attempts: 0,
+            message: message.into(),
+            garbled: false,
+            lasting: false,
+            server: None,
+            source: None,
+        }))
+    }
+
+    /// An argument that is refused before anything is sent.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, Outcome::NotSent, message)
+    }
+
+    /// An answer that is no JSON, or only a part of one: a gateway's page under a status of success.
+    pub(crate) fn garbled(message: impl Into<String>) -> Self {
+        let mut this = Self::new(ErrorKind::Decode, Outcome::Unknown, message);
+        this.0.garbled = true;
+        this
+    }
+
+    /// A failed answer of the domain.
+    pub(crate) fn from_server(server: ServerError) -> Self {
+        let mut this = Self::new(server.kind(), server.outcome(), "");
+        this.0.server = Some(server);
+        this
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
+        self
+    }
+
+    pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
+        self.0.outcome = outcome;
+        self
+    }
+
+    pub(crate) fn during(mut self, operation: Operation, attempts: u32) -> Self {
+        self.0.operation = Some(operation);
+        self.0.attempts = attempts;
+        self
+    }
+
+    /// The kind of failure.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The operation that failed; `None` for input that was refused outside of a call.
+    #[must_use]
+    pub fn operation(&self) -> Option<Operation> {
+        self.0.operation
+    }
+
+    /// What is known about the domain.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.0.outcome
+    }
+
+    /// How many times the request was tried; 0 if never.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// The domain's answer, if it was one that made the call fail.
+    #[must_use]
+    pub fn server(&self) -> Option<&ServerError> {
+        self.0.server.as_ref()
+    }
+
+    /// Whether a repository, snapshot or index that was named does not exist.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::RepositoryMissing | ErrorKind::SnapshotMissing | ErrorKind::IndexMissing)
+    }
+
+    /// Marks a verdict of a wait's own, which no further poll will change.
+    pub(crate) fn lasting(mut self) -> Self {
+        self.0.lasting = true;
+        self
+    }
+
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.0.lasting
+    }
+
+    /// Whether the answer was no whole JSON, which a repetition may mend.
+    pub(crate) fn is_garbled(&self) -> bool {
+        self.0.garbled
+    }
+
+    /// Whether a time limit of this client ran out.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Timeout | ErrorKind::Deadline)
+    }
+
+    /// Whether the same call may well succeed later without any change.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.0.kind,
+            ErrorKind::Busy
+                | ErrorKind::Connect
+                | ErrorKind::Interrupted
+                | ErrorKind::Throttled
+                | ErrorKind::Timeout
+                | ErrorKind::Unavailable
+        )
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(operation) = self.0.operation {
+            write!(f, "{operation}: ")?;
+        }
+        f.write_str(self.0.kind.words())?;
+        if !self.0.message.is_empty() {
+            write!(f, ": {}", self.0.message)?;
+        }
+        if let Some(server) = &self.0.server {
+            write!(f, ": {server}")?;
+        }
+        if self.0.attempts > 1 {
+            write!(f, " (after {} attempts)", self.0.attempts)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("outcome", &self.0.outcome)
+            .field("operation", &self.0.operation)
+            .field("attempts", &self.0.attempts)
+            .field("message", &self.0.message)
+            .field("server", &self.0.server)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_word_and_crosses_threads() {
+        fn assert_send_sync<T: Send + Sync + 'static>() {}
+        assert_send_sync::<Error>();
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn display_does_not_repeat_the_source() {
+        let error = Error::new(ErrorKind::Connect, Outcome::NotSent, "").with_source("the cause");
+        assert_eq!(error.to_string(), "cannot connect");
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the cause"));
+    }
+}

@@ -1,0 +1,429 @@
+//! A failed answer of the domain: which layer gave it, and what kind of failure it is.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::scrub::{cleaned, plain};
+use super::{ErrorKind, Outcome};
+
+/// Which layer in front of or in the domain gave an answer (AWS answers in five shapes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ServerLayer {
+    /// Amazon's policy and allow-list layer: `{"Message":"…"}`. The engine never saw the request.
+    Policy,
+    /// Amazon's signature check: `{"message":"…"}`. The engine never saw the request.
+    Signature,
+    /// The engine: `{"error":{"type":…,"reason":…},"status":…}`.
+    Engine,
+    /// The engine's security plugin: plain text `Unauthorized`. The request was not carried out.
+    Authentication,
+    /// A load balancer or proxy: HTML, text or nothing. The engine may have seen the request.
+    Gateway,
+}
+
+/// An exception type of the engine, such as `snapshot_missing_exception`: an open vocabulary.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ErrorType(String);
+
+macro_rules! error_types {
+    ($($(#[$doc:meta])* $method:ident = $text:literal;)*) => {
+        impl ErrorType {
+            $($(#[$doc])* pub const $method: &'static str = $text;)*
+        }
+    };
+}
+
+error_types! {
+    /// The repository is not registered.
+    REPOSITORY_MISSING = "repository_missing_exception";
+    /// The snapshot does not exist.
+    SNAPSHOT_MISSING = "snapshot_missing_exception";
+    /// An index does not exist.
+    INDEX_NOT_FOUND = "index_not_found_exception";
+    /// The snapshot's name is bad or, before Elasticsearch 8.2, taken.
+    INVALID_SNAPSHOT_NAME = "invalid_snapshot_name_exception";
+    /// The snapshot's name is taken (Elasticsearch 8.2 and later).
+    SNAPSHOT_NAME_IN_USE = "snapshot_name_already_in_use_exception";
+    /// Another snapshot operation is in the way.
+    CONCURRENT_SNAPSHOT = "concurrent_snapshot_execution_exception";
+    /// The repository is in use (Elasticsearch 8 and later).
+    REPOSITORY_CONFLICT = "repository_conflict_exception";
+    /// Verification of the repository failed.
+    REPOSITORY_VERIFICATION = "repository_verification_exception";
+    /// Another failure of the repository.
+    REPOSITORY = "repository_exception";
+    /// The restore was refused.
+    SNAPSHOT_RESTORE = "snapshot_restore_exception";
+}
+
+impl ErrorType {
+    /// The type as the engine wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq<str> for ErrorType {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl fmt::Display for ErrorType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An answer of the domain that means failure, its texts free of echoed secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerError {
+    status: u16,
+    layer: ServerLayer,
+    error_type: Option<ErrorType>,
+    reason: String,
+    causes: Vec<(Option<ErrorType>, String)>,
+    request_id: Option<String>,
+}
+
+impl ServerError {
+    /// Reads a failed answer, whatever layer gave it; `secrets` are texts that must not survive.
+    pub(crate) fn parse(status: u16, body: &[u8], request_id: Option<&str>, secrets: &[&str]) -> Self {
+        let clean = |text: &str| cleaned(text, secrets);
+        let mut this = Self {
+            status,
+            layer: ServerLayer::Gateway,
+            error_type: None,
+            reason: String::new(),
+            causes: Vec::new(),
+            request_id: request_id.map(clean),
+        };
+        if let Ok(Value::Object(object)) = serde_json::from_slice::<Value>(body) {
+            if let Some(error) = object.get("error") {
+                this.layer = ServerLayer::Engine;
+                this.read_engine(error, &clean);
+            } else if let Some(text) = object.get("Message").and_then(Value::as_str) {
+                this.layer = ServerLayer::Policy;
+                this.reason = clean(text);
+            } else if let Some(text) = object.get("message").and_then(Value::as_str) {
+                this.layer = ServerLayer::Signature;
+                this.reason = clean(text);
+            } else {
+                this.reason = clean(&String::from_utf8_lossy(body));
+            }
+        } else {
+            if status == 401 {
+                this.layer = ServerLayer::Authentication;
+            }
+            this.reason = clean(&plain(&String::from_utf8_lossy(body)));
+        }
+        this
+    }
+
+    fn read_engine(&mut self, error: &Value, clean: &dyn Fn(&str) -> String) {
+        #[derive(Deserialize)]
+        struct Cause {
+            #[serde(rename = "type")]
+            error_type: Option<String>,
+            reason: Option<String>,
+            caused_by: Option<Box<Cause>>,
+            #[serde(default)]
+            suppressed: Vec<Cause>,
+        }
+        fn collect(cause: Cause, clean: &dyn Fn(&str) -> String, into: &mut Vec<(Option<ErrorType>, String)>) {
+            let reason = cause.reason.as_deref().map(clean).unwrap_or_default();
+            into.push((cause.error_type.map(|text| ErrorType(clean(&text))), reason));
+            for inner in cause.caused_by.into_iter().map(|boxed| *boxed).chain(cause.suppressed) {
+                collect(inner, clean, into);
+            }
+        }
+        if let Value::String(text) = error {
+            self.reason = clean(text);
+        } else if let Ok(cause) = Cause::deserialize(error) {
+            let mut all = Vec::new();
+            collect(cause, clean, &mut all);
+            let mut all = all.into_iter();
+            if let Some((error_type, reason)) = all.next() {
+                self.error_type = error_type;
+                self.reason = reason;
+            }
+            self.causes = all.collect();
+        } else {
+            self.reason = clean(&error.to_string());
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The layer that answered.
+    #[must_use]
+    pub fn layer(&self) -> ServerLayer {
+        self.layer
+    }
+
+    /// The engine's exception type, where the engine answered with one.
+    #[must_use]
+    pub fn error_type(&self) -> Option<&ErrorType> {
+        self.error_type.as_ref()
+    }
+
+    /// The reason in the server's words, cut to 2 KiB.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The causes below the reason, outermost first.
+    pub fn causes(&self) -> impl Iterator<Item = (Option<&ErrorType>, &str)> {
+        self.causes.iter().map(|(error_type, reason)| (error_type.as_ref(), reason.as_str()))
+    }
+
+    /// Amazon's request id, for a support case.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// Whether the reason or any cause contains the text.
+    pub(crate) fn mentions(&self, text: &str) -> bool {
+        self.reason.contains(text) || self.causes.iter().any(|(_, reason)| reason.contains(text))
+    }
+
+    fn is_type(&self, text: &str) -> bool {
+        self.error_type.as_ref().is_some_and(|known| known == text)
+    }
+
+    /// The kind of failure: by the engine's type and text first, by status only where nothing better is there,
+    /// since one condition has several statuses by version (`snapshot-api.md` §12, `amazon-domains.md` §5).
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match self.layer {
+            ServerLayer::Policy => self.policy_kind(),
+            ServerLayer::Signature => self.signature_kind(),
+            ServerLayer::Authentication => ErrorKind::Unauthenticated,
+            ServerLayer::Engine => self.engine_kind(),
+            ServerLayer::Gateway => match self.status {
+                429 => ErrorKind::Throttled,
+                502..=504 => ErrorKind::Unavailable,
+                403 if self.mentions("throttled") => ErrorKind::Throttled,
+                401 => ErrorKind::Unauthenticated,
+                403 => ErrorKind::AccessDenied,
+                _ => ErrorKind::Server,
+            },
+        }
+    }
+
+    fn policy_kind(&self) -> ErrorKind {
+        if self.mentions("role_arn is needed") {
+            ErrorKind::MissingRoleArn
+        } else if self.mentions("throttled") || self.status == 429 {
+            ErrorKind::Throttled
+        } else if self.mentions("is not allowed") {
+            ErrorKind::NotAllowed
+        } else if self.mentions("not authorized") || matches!(self.status, 401 | 403) {
+            ErrorKind::AccessDenied
+        } else if matches!(self.status, 502..=504) {
+            ErrorKind::Unavailable
+        } else {
+            ErrorKind::InvalidRequest
+        }
+    }
+
+    fn signature_kind(&self) -> ErrorKind {
+        if self.mentions("Signature expired") || self.mentions("Signature not yet current") {
+            ErrorKind::ClockSkew
+        } else if self.mentions("security token included in the request is") {
+            ErrorKind::ExpiredToken
+        } else if self.mentions("throttled") || self.status == 429 {
+            ErrorKind::Throttled
+        } else if matches!(self.status, 502..=504) {
+            ErrorKind::Unavailable
+        } else if self.mentions("Authorization header requires") || self.mentions("Missing Authentication Token") {
+            ErrorKind::Unauthenticated
+        } else {
+            ErrorKind::Signature
+        }
+    }
+
+    fn engine_kind(&self) -> ErrorKind {
+        let text = self.error_type.as_ref().map_or("", ErrorType::as_str);
+        match text {
+            ErrorType::REPOSITORY_MISSING => ErrorKind::RepositoryMissing,
+            ErrorType::SNAPSHOT_MISSING => ErrorKind::SnapshotMissing,
+            ErrorType::INDEX_NOT_FOUND => ErrorKind::IndexMissing,
+            ErrorType::SNAPSHOT_NAME_IN_USE => ErrorKind::SnapshotNameTaken,
+            ErrorType::INVALID_SNAPSHOT_NAME if self.mentions("already") => ErrorKind::SnapshotNameTaken,
+            ErrorType::CONCURRENT_SNAPSHOT
+            | ErrorType::REPOSITORY_CONFLICT
+            | "snapshot_in_progress_exception"
+            | "snapshot_in_use_deletion_exception" => ErrorKind::Busy,
+            "illegal_state_exception"
+                if self.mentions("currently used")
+                    || self.mentions("Cannot cleanup")
+                    || self.mentions("cleanup is already in-progress")
+                    || self.mentions("currently being deleted") =>
+            {
+                ErrorKind::Busy
+            }
+            ErrorType::REPOSITORY_VERIFICATION => ErrorKind::RepositoryVerification,
+            ErrorType::REPOSITORY => ErrorKind::Repository,
+            ErrorType::SNAPSHOT_RESTORE if self.mentions("snapshot does not exist") => ErrorKind::SnapshotMissing,
+            ErrorType::SNAPSHOT_RESTORE => ErrorKind::Restore,
+            "cluster_block_exception" => ErrorKind::Blocked,
+            "security_exception" if self.status == 401 => ErrorKind::Unauthenticated,
+            "security_exception" => ErrorKind::AccessDenied,
+            "es_rejected_execution_exception" | "rejected_execution_exception" | "circuit_breaking_exception" => {
+                ErrorKind::Throttled
+            }
+            "process_cluster_event_timeout_exception"
+            | "cluster_manager_throttling_exception"
+            | "master_not_discovered_exception"
+            | "cluster_manager_not_discovered_exception" => ErrorKind::Unavailable,
+            _ => match self.status {
+                429 => ErrorKind::Throttled,
+                502..=504 => ErrorKind::Unavailable,
+                401 => ErrorKind::Unauthenticated,
+                403 => ErrorKind::AccessDenied,
+                400..=499 => ErrorKind::InvalidRequest,
+                _ => ErrorKind::Server,
+            },
+        }
+    }
+
+    /// What is known after this answer: a gateway's 5xx says nothing about the engine behind it.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.layer {
+            ServerLayer::Gateway if self.status >= 500 => Outcome::Unknown,
+            // A cluster event may still be applied after its time-out, and a node that lost its master may have passed the
+            // request on before; only a throttled one certainly was not.
+            ServerLayer::Engine
+                if self.kind() == ErrorKind::Unavailable && !self.is_type("cluster_manager_throttling_exception") =>
+            {
+                Outcome::Unknown
+            }
+            ServerLayer::Policy | ServerLayer::Signature if matches!(self.status, 502..=504) => Outcome::Unknown,
+            _ => Outcome::Rejected,
+        }
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HTTP {}", self.status)?;
+        if let Some(error_type) = &self.error_type {
+            write!(f, " {error_type}")?;
+        }
+        if !self.reason.is_empty() {
+            write!(f, ": {}", self.reason)?;
+        }
+        for (_, cause) in self.causes.iter().filter(|(_, cause)| !cause.is_empty() && *cause != self.reason) {
+            write!(f, "; caused by: {cause}")?;
+        }
+        if let Some(id) = &self.request_id {
+            write!(f, " (request id {id})")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::scrub::EXCERPT;
+
+    fn parse(status: u16, body: &str) -> ServerError {
+        ServerError::parse(status, body.as_bytes(), None, &[])
+    }
+
+    #[test]
+    fn the_five_shapes_are_told_apart() {
+        let cases = [
+            (401, r#"{"Message":"settings.role_arn is needed for snapshot registration."}"#, ServerLayer::Policy),
+            (403, r#"{"message":"Credential should be scoped to correct service: 'es'. "}"#, ServerLayer::Signature),
+            (
+                404,
+                r#"{"error":{"type":"snapshot_missing_exception","reason":"[r:s] is missing"},"status":404}"#,
+                ServerLayer::Engine,
+            ),
+            (401, "Unauthorized", ServerLayer::Authentication),
+            (504, "", ServerLayer::Gateway),
+        ];
+        for (status, body, layer) in cases {
+            assert_eq!(parse(status, body).layer(), layer, "{body}");
+        }
+    }
+
+    #[test]
+    fn kinds_follow_type_and_text_rather_than_status() {
+        let engine = |error_type: &str, reason: &str| format!(r#"{{"error":{{"type":"{error_type}","reason":"{reason}"}}}}"#);
+        let cases = [
+            (
+                401,
+                r#"{"Message":"settings.role_arn is needed for snapshot registration."}"#.to_owned(),
+                ErrorKind::MissingRoleArn,
+            ),
+            (401, r#"{"Message":"Your request: '/x' is not allowed."}"#.to_owned(), ErrorKind::NotAllowed),
+            (
+                403,
+                r#"{"Message":"User: x is not authorized to perform: iam:PassRole on resource: y"}"#.to_owned(),
+                ErrorKind::AccessDenied,
+            ),
+            (403, r#"{"Message":"Request throttled due to too many requests"}"#.to_owned(), ErrorKind::Throttled),
+            (403, r#"{"message":"The security token included in the request is expired"}"#.to_owned(), ErrorKind::ExpiredToken),
+            (403, r#"{"message":"Signature expired: 1 is now earlier than 2 (3 - 5 min.)"}"#.to_owned(), ErrorKind::ClockSkew),
+            (503, engine("concurrent_snapshot_execution_exception", "a snapshot is already running"), ErrorKind::Busy),
+            (409, engine("concurrent_snapshot_execution_exception", ""), ErrorKind::Busy),
+            (429, engine("concurrent_snapshot_execution_exception", ""), ErrorKind::Busy),
+            (429, engine("cluster_block_exception", "TOO_MANY_REQUESTS/12/flood-stage"), ErrorKind::Blocked),
+            (500, engine("snapshot_restore_exception", "[r:s] snapshot does not exist"), ErrorKind::SnapshotMissing),
+            (500, engine("repository_exception", "[a b] must not contain"), ErrorKind::Repository),
+            (
+                400,
+                engine("invalid_snapshot_name_exception", "snapshot with the same name already exists"),
+                ErrorKind::SnapshotNameTaken,
+            ),
+            (400, engine("invalid_snapshot_name_exception", "must be lowercase"), ErrorKind::InvalidRequest),
+            (
+                500,
+                engine("illegal_state_exception", "trying to modify or unregister repository that is currently used"),
+                ErrorKind::Busy,
+            ),
+            (502, "<html><title>502 Bad Gateway</title></html>".to_owned(), ErrorKind::Unavailable),
+        ];
+        for (status, body, kind) in cases {
+            assert_eq!(parse(status, &body).kind(), kind, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_page_yields_its_status_and_words() {
+        let error = parse(502, "<html><head><title>502 Bad Gateway</title></head>\n<body>nginx</body></html>");
+        assert_eq!(error.to_string(), "HTTP 502: 502 Bad Gateway nginx");
+        assert_eq!(error.outcome(), Outcome::Unknown);
+    }
+
+    #[test]
+    fn causes_are_kept_to_the_innermost() {
+        let error = parse(
+            500,
+            r#"{"error":{"type":"repository_verification_exception","reason":"[r] path  is not accessible on master node",
+               "caused_by":{"type":"i_o_exception","reason":"Unable to upload","caused_by":{"type":"amazon_s3_exception","reason":"Access Denied"}}},"status":500}"#,
+        );
+        let causes: Vec<_> = error.causes().map(|(_, reason)| reason).collect();
+        assert_eq!(causes, ["Unable to upload", "Access Denied"]);
+        assert_eq!(error.kind(), ErrorKind::RepositoryVerification);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_on_a_character() {
+        let text = "ü".repeat(EXCERPT);
+        assert!(parse(500, &text).reason().len() <= EXCERPT + 3);
+    }
+}
