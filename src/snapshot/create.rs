@@ -1,0 +1,275 @@
+//! What is asked for: the options of a creation and of a clone.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::SnapshotToken;
+use super::ticket::TOKEN_KEY;
+use crate::error::Error;
+use crate::name::IndexPattern;
+
+/// The largest `metadata` in bytes of compact JSON; the server counts the same way.
+const MAX_METADATA_BYTES: usize = 1024;
+
+/// Which kinds of indices a wildcard may stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ExpandWildcards {
+    /// Open indices.
+    Open,
+    /// Closed indices.
+    Closed,
+    /// Hidden indices, together with `Open` or `Closed`.
+    Hidden,
+    /// All indices.
+    All,
+    /// None: wildcards are not expanded.
+    None,
+}
+
+/// What goes into a new snapshot. Only what is set is sent; without `indices` that is every index.
+///
+/// Elasticsearch/OpenSearch REST API, create snapshot.
+///
+/// ```
+/// use es_snapshot::CreateSnapshot;
+///
+/// let options = CreateSnapshot::new().indices(["movies"]).include_global_state(false);
+/// assert_eq!(serde_json::to_string(&options).unwrap(), r#"{"indices":["movies"],"include_global_state":false}"#);
+/// assert_eq!(serde_json::to_string(&CreateSnapshot::new()).unwrap(), "{}");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CreateSnapshot {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    indices: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expand_wildcards: Option<Vec<ExpandWildcards>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignore_unavailable: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include_global_state: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partial: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feature_states: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "TokenChoice::is_random")]
+    token: TokenChoice,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TokenChoice {
+    #[default]
+    Random,
+    Given(SnapshotToken),
+    None,
+}
+
+impl TokenChoice {
+    fn is_random(&self) -> bool {
+        *self == Self::Random
+    }
+}
+
+impl CreateSnapshot {
+    /// Every index and data stream, with the server's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The indices and data streams to take in: names, wildcards, `-exclusions`, date math. Each is checked as an
+    /// [`IndexPattern`] before anything is sent. Server's default, and the meaning of an empty list: all.
+    #[must_use]
+    pub fn indices<I>(mut self, patterns: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        self.indices = Some(patterns.into_iter().map(|pattern| pattern.as_ref().to_owned()).collect());
+        self
+    }
+
+    /// Which kinds of indices the wildcards stand for. Server's default: open and hidden ones, from Elasticsearch 8 all.
+    #[must_use]
+    pub fn expand_wildcards(mut self, kinds: impl IntoIterator<Item = ExpandWildcards>) -> Self {
+        self.expand_wildcards = Some(kinds.into_iter().collect());
+        self
+    }
+
+    /// Whether named indices that are missing or closed are passed over. Server's default: no, they make the call fail.
+    #[must_use]
+    pub fn ignore_unavailable(mut self, ignore: bool) -> Self {
+        self.ignore_unavailable = Some(ignore);
+        self
+    }
+
+    /// Whether the cluster state (templates, persistent settings…) is taken in. Server's default: yes.
+    #[must_use]
+    pub fn include_global_state(mut self, include: bool) -> Self {
+        self.include_global_state = Some(include);
+        self
+    }
+
+    /// Whether the snapshot may start while a primary shard is not available. Server's default: no. Even then a snapshot
+    /// can end as [`Partial`](crate::SnapshotState::Partial), if a shard fails on the way.
+    #[must_use]
+    pub fn partial(mut self, partial: bool) -> Self {
+        self.partial = Some(partial);
+        self
+    }
+
+    /// The features whose state is taken in, or `none` alone. Elasticsearch 7.12 and later; other servers ignore it.
+    #[must_use]
+    pub fn feature_states<I>(mut self, features: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.feature_states = Some(features.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Anything to be kept with the snapshot: at most 1024 bytes of JSON together with the token (56 bytes if random). The keys `policy` and `sm_policy` belong to the servers' own schedulers.
+    #[must_use]
+    pub fn metadata(mut self, metadata: Map<String, Value>) -> Self {
+        self.metadata = Some(metadata);
+        self
+    }
+
+    /// The metadata, if set.
+    #[must_use]
+    pub fn get_metadata(&self) -> Option<&Map<String, Value>> {
+        self.metadata.as_ref()
+    }
+
+    /// Marks the snapshot with this token instead of a random one, so that a process which lost its memory finds it again:
+    /// creating with the same name and token adopts what an earlier call has made.
+    #[must_use]
+    pub fn token(mut self, token: SnapshotToken) -> Self {
+        self.token = TokenChoice::Given(token);
+        self
+    }
+
+    /// Puts no token into the metadata, for those who must not.
+    ///
+    /// The name is then looked for before the request is sent, and after a lost answer a snapshot of this name counts as this
+    /// call's own if it began at or after the call, by the domain's clock. That is probable, not certain: another client may
+    /// have begun one just then.
+    #[must_use]
+    pub fn without_token(mut self) -> Self {
+        self.token = TokenChoice::None;
+        self
+    }
+
+    /// The token that a call with these options marks the snapshot with.
+    pub(crate) fn mark(&self) -> Option<SnapshotToken> {
+        match &self.token {
+            TokenChoice::Random => Some(SnapshotToken::random()),
+            TokenChoice::Given(token) => Some(token.clone()),
+            TokenChoice::None => None,
+        }
+    }
+
+    /// The request's body: these options with the token among the metadata, once nothing is found wrong with them.
+    pub(crate) fn marked(&self, token: Option<&SnapshotToken>) -> Result<Self, Error> {
+        let mut body = Self { token: TokenChoice::Random, ..self.clone() };
+        if body.metadata.as_ref().is_some_and(|metadata| metadata.contains_key(TOKEN_KEY)) {
+            return Err(Error::invalid(format!(
+                "metadata must not have the key {TOKEN_KEY:?}; give CreateSnapshot::token a token"
+            )));
+        }
+        if let Some(token) = token {
+            body.metadata.get_or_insert_default().insert(TOKEN_KEY.to_owned(), Value::from(token.as_str()));
+        }
+        body.validate()?;
+        Ok(body)
+    }
+
+    /// What can be told to be wrong before anything is sent.
+    fn validate(&self) -> Result<(), Error> {
+        for pattern in self.indices.iter().flatten() {
+            pattern.parse::<IndexPattern>()?;
+        }
+        let metadata = self.metadata.as_ref().map(|metadata| Value::Object(metadata.clone()).to_string().len());
+        match metadata.filter(|bytes| *bytes > MAX_METADATA_BYTES) {
+            Some(bytes) => Err(Error::invalid(format!(
+                "the metadata with its token is {bytes} bytes of JSON; at most {MAX_METADATA_BYTES} are allowed"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Which indices of a snapshot go into its clone.
+///
+/// Elasticsearch/OpenSearch REST API, clone snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloneSnapshot {
+    indices: Vec<String>,
+}
+
+impl CloneSnapshot {
+    /// The indices to take over: names, wildcards, `-exclusions`. `["*"]` is all.
+    #[must_use]
+    pub fn new<I>(patterns: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        Self { indices: patterns.into_iter().map(|pattern| pattern.as_ref().to_owned()).collect() }
+    }
+
+    /// What can be told to be wrong before anything is sent.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        if self.indices.is_empty() {
+            return Err(Error::invalid("a clone needs at least one index pattern"));
+        }
+        self.indices.iter().try_for_each(|pattern| pattern.parse::<IndexPattern>().map(|_| ()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_was_set_is_sent() {
+        let options = CreateSnapshot::new()
+            .indices(["movies", "-.kibana*"])
+            .expand_wildcards([ExpandWildcards::Open, ExpandWildcards::Hidden])
+            .ignore_unavailable(true)
+            .include_global_state(false)
+            .partial(false)
+            .feature_states(["none"])
+            .metadata(Map::from_iter([("by".to_owned(), json!("ops"))]));
+        let body = serde_json::to_value(&options).unwrap();
+        assert_eq!(
+            body,
+            json!({"indices": ["movies", "-.kibana*"], "expand_wildcards": ["open", "hidden"], "ignore_unavailable": true,
+                   "include_global_state": false, "partial": false, "feature_states": ["none"], "metadata": {"by": "ops"}})
+        );
+        assert_eq!(serde_json::from_value::<CreateSnapshot>(body).unwrap(), options);
+        options.validate().unwrap();
+    }
+
+    #[test]
+    fn an_odd_index_pattern_is_refused_before_sending() {
+        for pattern in ["a,b", "", "_all", "a b"] {
+            assert!(CreateSnapshot::new().indices([pattern]).validate().is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn metadata_may_have_1024_bytes_and_no_more() {
+        let options = |length| CreateSnapshot::new().metadata(Map::from_iter([("k".to_owned(), json!("x".repeat(length)))]));
+        assert!(options(1016).validate().is_ok());
+        assert!(options(1017).validate().is_err());
+    }
+}

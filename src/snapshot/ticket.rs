@@ -1,0 +1,128 @@
+//! How a snapshot is known again: its token, and the ticket of a wait.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::SnapshotInfo;
+use crate::error::Error;
+use crate::name::{RepositoryName, SnapshotName};
+
+/// The key under which a snapshot's metadata carries its token.
+pub(super) const TOKEN_KEY: &str = "es_snapshot_token";
+
+/// A mark in a snapshot's metadata by which it is known again: after a lost answer, and by a later process.
+///
+/// Every create carries one. It is random unless the caller gives its own, which may be anything of 8 to 64 letters, digits
+/// and `-_.:` that no other snapshot has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SnapshotToken(String);
+
+impl SnapshotToken {
+    /// A new token of 128 random bits.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(format!("{:032x}", fastrand::u128(..)))
+    }
+
+    /// The token's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SnapshotToken {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if !(8..=64).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) {
+            return Err(Error::invalid("a snapshot token has 8 to 64 letters, digits and characters of `-_.:`"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for SnapshotToken {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<SnapshotToken> for String {
+    fn from(token: SnapshotToken) -> Self {
+        token.0
+    }
+}
+
+/// Which snapshot is waited for: plain data that another process can take up the wait with.
+///
+/// The uuid and the token, as far as they are known, keep the wait from taking another snapshot of the same name for it.
+///
+/// ```
+/// use es_snapshot::{SnapshotTicket, SnapshotToken};
+///
+/// let ticket = SnapshotTicket::new("nightly".parse()?, "2024.05.01".parse()?).token(SnapshotToken::random());
+/// let kept = serde_json::to_string(&ticket).unwrap();
+/// assert_eq!(serde_json::from_str::<SnapshotTicket>(&kept).unwrap(), ticket);
+/// # Ok::<(), es_snapshot::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotTicket {
+    repository: RepositoryName,
+    snapshot: SnapshotName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uuid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<SnapshotToken>,
+}
+
+impl SnapshotTicket {
+    /// A snapshot by name alone.
+    #[must_use]
+    pub fn new(repository: RepositoryName, snapshot: SnapshotName) -> Self {
+        Self { repository, snapshot, uuid: None, token: None }
+    }
+
+    /// Only the snapshot of this uuid, as [`SnapshotInfo::uuid`] or a wait's progress gives it.
+    #[must_use]
+    pub fn uuid(mut self, uuid: impl Into<String>) -> Self {
+        self.uuid = Some(uuid.into());
+        self
+    }
+
+    /// Only the snapshot that was created with this token.
+    #[must_use]
+    pub fn token(mut self, token: SnapshotToken) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// The repository.
+    #[must_use]
+    pub fn repository(&self) -> &RepositoryName {
+        &self.repository
+    }
+
+    /// The snapshot's name.
+    #[must_use]
+    pub fn snapshot(&self) -> &SnapshotName {
+        &self.snapshot
+    }
+
+    /// The uuid, once known.
+    #[must_use]
+    pub fn get_uuid(&self) -> Option<&str> {
+        self.uuid.as_deref()
+    }
+
+    /// Whether a snapshot that was found under the name is the one that is meant.
+    pub(crate) fn means(&self, found: &SnapshotInfo) -> bool {
+        let same = |expected: Option<&str>, found: Option<&str>| expected.is_none() || found.is_none() || expected == found;
+        same(self.uuid.as_deref(), found.uuid())
+            && (self.uuid.is_some() || self.token.is_none() || self.token.as_ref().map(SnapshotToken::as_str) == found.token())
+    }
+}
