@@ -1,0 +1,181 @@
+//! What the domain says of repositories.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+
+use super::{RepositorySettings, WireRepository};
+use crate::units::ByteSize;
+
+/// A repository as the domain has it registered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repository {
+    name: String,
+    uuid: Option<String>,
+    settings: RepositorySettings,
+}
+
+impl Repository {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The id that the repository's contents carry: Elasticsearch 7.12 and later, once the cluster has learnt it.
+    #[must_use]
+    pub fn uuid(&self) -> Option<&str> {
+        self.uuid.as_deref()
+    }
+
+    /// Type and settings. What a plugin calls secret is left out by the domain.
+    #[must_use]
+    pub fn settings(&self) -> &RepositorySettings {
+        &self.settings
+    }
+}
+
+/// The reply of `GET /_snapshot`, in the order of names.
+#[derive(Debug)]
+pub(crate) struct RepositoryMap(pub(crate) Vec<Repository>);
+
+impl<'de> Deserialize<'de> for RepositoryMap {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let repositories = BTreeMap::<String, WireRepository>::deserialize(deserializer)?;
+        let named = |(name, mut wire): (String, WireRepository)| Repository {
+            name,
+            uuid: wire.uuid.take(),
+            settings: wire.into_settings(),
+        };
+        Ok(Self(repositories.into_iter().map(named).collect()))
+    }
+}
+
+/// The domain's word that a change was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Acknowledged {
+    acknowledged: bool,
+}
+
+impl Acknowledged {
+    /// A removal whose answer was lost, known by what is gone.
+    pub(crate) fn by_absence() -> Self {
+        Self { acknowledged: true }
+    }
+
+    /// Whether every node confirmed in time. If not, the change is made all the same, and some node has yet to learn of it.
+    #[must_use]
+    pub fn by_all_nodes(self) -> bool {
+        self.acknowledged
+    }
+}
+
+/// A node that could read and write a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedNode {
+    id: String,
+    name: Option<String>,
+}
+
+impl VerifiedNode {
+    /// The node's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The node's name.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
+/// The reply of `POST /_snapshot/{repository}/_verify`.
+#[derive(Debug)]
+pub(crate) struct VerifiedNodes(pub(crate) Vec<VerifiedNode>);
+
+impl<'de> Deserialize<'de> for VerifiedNodes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Reply {
+            nodes: BTreeMap<String, Node>,
+        }
+        #[derive(Deserialize)]
+        struct Node {
+            name: Option<String>,
+        }
+        let nodes = Reply::deserialize(deserializer)?.nodes;
+        Ok(Self(nodes.into_iter().map(|(id, node)| VerifiedNode { id, name: node.name }).collect()))
+    }
+}
+
+/// What a clean-up removed: data that no snapshot refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "CleanUpReply")]
+pub struct CleanUp {
+    deleted_bytes: u64,
+    deleted_blobs: u64,
+}
+
+impl CleanUp {
+    /// The size of what was removed.
+    #[must_use]
+    pub fn deleted_bytes(self) -> ByteSize {
+        self.deleted_bytes.into()
+    }
+
+    /// The number of objects that were removed.
+    #[must_use]
+    pub fn deleted_blobs(self) -> u64 {
+        self.deleted_blobs
+    }
+}
+
+#[derive(Deserialize)]
+struct CleanUpReply {
+    results: CleanUpResults,
+}
+
+#[derive(Deserialize)]
+struct CleanUpResults {
+    #[serde(default)]
+    deleted_bytes: u64,
+    #[serde(default)]
+    deleted_blobs: u64,
+}
+
+impl From<CleanUpReply> for CleanUp {
+    fn from(CleanUpReply { results }: CleanUpReply) -> Self {
+        Self { deleted_bytes: results.deleted_bytes, deleted_blobs: results.deleted_blobs }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::OtherSettings;
+    use super::*;
+
+    #[test]
+    fn the_services_own_repository_has_no_settings() {
+        let RepositoryMap(repositories) = serde_json::from_str(
+            r#"{"cs-automated-enc":{"type":"s3"},"backup":{"type":"gcs","uuid":"u","settings":{"bucket":"b"}}}"#,
+        )
+        .unwrap();
+        assert_eq!(repositories.iter().map(Repository::name).collect::<Vec<_>>(), ["backup", "cs-automated-enc"]);
+        assert_eq!(repositories[0].uuid(), Some("u"));
+        assert_eq!(repositories[0].settings(), &OtherSettings::new("gcs").setting("bucket", "b").into());
+        let RepositorySettings::S3(automated) = repositories[1].settings() else { panic!("{repositories:?}") };
+        assert_eq!(automated.bucket(), None);
+    }
+
+    #[test]
+    fn small_replies_are_decoded() {
+        let acknowledged: Acknowledged = serde_json::from_str(r#"{"acknowledged":false}"#).unwrap();
+        assert!(!acknowledged.by_all_nodes());
+        let VerifiedNodes(nodes) = serde_json::from_str(r#"{"nodes":{"x3yQ":{"name":"node-1"}}}"#).unwrap();
+        assert_eq!((nodes[0].id(), nodes[0].name()), ("x3yQ", Some("node-1")));
+        let clean_up: CleanUp = serde_json::from_str(r#"{"results":{"deleted_bytes":20,"deleted_blobs":5}}"#).unwrap();
+        assert_eq!((clean_up.deleted_bytes().bytes(), clean_up.deleted_blobs()), (20, 5));
+    }
+}

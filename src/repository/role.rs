@@ -1,0 +1,126 @@
+//! The role with which a domain reaches a bucket.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::s3::is_region;
+use crate::error::{Error, quoted};
+
+/// The ARN of an IAM role, of any partition.
+///
+/// ```
+/// use es_snapshot::RoleArn;
+///
+/// let role: RoleArn = "arn:aws-cn:iam::123456789012:role/service/TestRole".parse()?;
+/// assert_eq!(role.as_str(), "arn:aws-cn:iam::123456789012:role/service/TestRole");
+/// assert!("arn:aws:iam::123456789012:user/me".parse::<RoleArn>().is_err());
+/// # Ok::<(), es_snapshot::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RoleArn(pub(super) String);
+
+impl RoleArn {
+    /// The ARN as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which part of a role's ARN is wrong, if one is.
+fn check_role_arn(arn: &str) -> Result<(), &'static str> {
+    let mut parts = arn.splitn(6, ':');
+    let mut part = || parts.next().unwrap_or_default();
+    if part() != "arn" {
+        return Err("it does not start with arn:");
+    }
+    let partition = part();
+    let has_prefix = partition == "aws" || partition.starts_with("aws-");
+    if !has_prefix || !is_region(partition) {
+        return Err("its partition is none of Amazon's, such as aws or aws-cn");
+    }
+    if part() != "iam" {
+        return Err("its service is not iam");
+    }
+    if !part().is_empty() {
+        return Err("it has a Region, and roles have none");
+    }
+    let account = part();
+    if account.len() != 12 || !account.bytes().all(|c| c.is_ascii_digit()) {
+        return Err("its account is not 12 digits");
+    }
+    let path = part().strip_prefix("role/").ok_or("its resource does not start with role/")?;
+    let name = path.rsplit('/').next().unwrap_or_default();
+    if name.is_empty() || name.len() > 64 {
+        return Err("its role's name does not have 1 to 64 characters");
+    }
+    if !name.bytes().all(|c| c.is_ascii_alphanumeric() || b"_+=,.@-".contains(&c)) || !path.bytes().all(|c| c.is_ascii_graphic())
+    {
+        return Err("its role's name or path has characters that IAM does not allow");
+    }
+    Ok(())
+}
+
+impl TryFrom<String> for RoleArn {
+    type Error = Error;
+
+    fn try_from(arn: String) -> Result<Self, Error> {
+        match check_role_arn(&arn) {
+            Ok(()) => Ok(Self(arn)),
+            Err(why) => Err(Error::invalid(format!("{} is not the ARN of a role: {why}", quoted(&arn)))),
+        }
+    }
+}
+
+impl FromStr for RoleArn {
+    type Err = Error;
+
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) that says which part of the ARN is wrong.
+    fn from_str(arn: &str) -> Result<Self, Error> {
+        arn.to_owned().try_into()
+    }
+}
+
+impl fmt::Display for RoleArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn role_arns_of_every_partition_are_accepted() {
+        for partition in ["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-eusc"] {
+            assert!(format!("arn:{partition}:iam::123456789012:role/a/b/Name_1").parse::<RoleArn>().is_ok(), "{partition}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_which_part_of_a_role_arn_is_wrong() {
+        let cases = [
+            ("", "start with arn:"),
+            ("TestRole", "start with arn:"),
+            ("arn:azure:iam::123456789012:role/x", "partition"),
+            ("arn:awsome:iam::123456789012:role/x", "partition"),
+            ("arn:aws:s3:::bucket", "service"),
+            ("arn:aws:iam:eu-west-1:123456789012:role/x", "Region"),
+            ("arn:aws:iam::12345:role/x", "account"),
+            ("arn:aws:iam::123456789012:user/x", "role/"),
+            ("arn:aws:iam::123456789012:role/", "name"),
+            ("arn:aws:iam::123456789012:role/x ", "characters"),
+            ("arn:aws:iam::123456789012:role/a b/x", "characters"),
+        ];
+        for (arn, part) in cases {
+            let error = arn.parse::<RoleArn>().unwrap_err().to_string();
+            assert!(error.contains(part), "{arn}: {error}");
+        }
+    }
+}
