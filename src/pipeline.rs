@@ -63,7 +63,8 @@ impl Timeouts {
         self
     }
 
-    /// A whole call with all its attempts. Default 300 s.
+    /// A whole call with all its attempts. Default 300 s. A create, clone, restore or delete whose answer was lost has at
+    /// least 60 s from then on to ask the domain in, whatever this limit; the reads that come before it have it for themselves.
     #[must_use]
     pub fn call(mut self, limit: Duration) -> Self {
         self.call = limit;
@@ -238,7 +239,7 @@ async fn attempts_of<T>(
     decode: &impl Fn(Reply) -> Result<T, Error>,
     attempts: &mut u32,
 ) -> Result<T, Error> {
-    let deadline = core.clock.monotonic() + options.timeouts.call;
+    let deadline = core.clock.monotonic().saturating_add(options.timeouts.call);
     let mut history = retry::History::default();
     let mut lost = false;
     loop {
@@ -255,6 +256,10 @@ async fn attempts_of<T>(
                 Failure { error, retry_after: attempt.retry_after, skew_learned }
             }
         };
+        // Also where this call may not be repeated: the next one would be refused alike.
+        if let (ErrorKind::ExpiredToken, Some(credentials)) = (failure.error.kind(), &attempt.signed_with) {
+            core.authorizer.reject(request.operation, credentials);
+        }
         let left = deadline.saturating_sub(core.clock.monotonic());
         match retry::classify(request.replay, &failure, &mut history, &options.retry, left, &core.tokens, fastrand::f64()) {
             // What refuses a repetition says nothing of an earlier attempt whose answer was lost.
@@ -262,9 +267,6 @@ async fn attempts_of<T>(
             Verdict::Stop => return Err(failure.error),
             Verdict::Retry { after, why } => {
                 lost |= request.replay != Replay::Read && failure.error.outcome() == Outcome::Unknown;
-                if let (ErrorKind::ExpiredToken, Some(credentials)) = (failure.error.kind(), &attempt.signed_with) {
-                    core.authorizer.reject(request.operation, credentials);
-                }
                 tracing::info!(
                     attempt = *attempts,
                     reason = why,

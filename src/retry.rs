@@ -78,7 +78,7 @@ impl RetryPolicy {
 
     /// Decorrelated jitter: between the base and three times the pause before, up to the cap.
     pub(crate) fn pause(&self, before: Duration, random: f64) -> Duration {
-        let ceiling = (before * 3).clamp(self.base, self.cap.max(self.base));
+        let ceiling = before.saturating_mul(3).clamp(self.base, self.cap.max(self.base));
         (self.base + ceiling.saturating_sub(self.base).mul_f64(random)).min(self.cap)
     }
 }

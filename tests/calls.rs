@@ -204,6 +204,19 @@ async fn credentials_that_stay_bad_are_tried_twice() {
 }
 
 #[tokio::test]
+async fn refused_credentials_are_dropped_even_by_a_client_that_never_repeats() {
+    let scene = prepared_with(never).await;
+    scene.domain.revoke();
+    scene.clock.advance(Duration::from_secs(2));
+    let refused = scene.client.server_info().await.unwrap_err();
+
+    let next = scene.client.server_info().await;
+
+    assert_eq!(refused.kind(), ErrorKind::ExpiredToken);
+    next.unwrap();
+}
+
+#[tokio::test]
 async fn clients_that_share_a_cache_load_credentials_once() {
     let scene = Scene::new().await;
     let cache = CredentialCache::with_clock(scene.provider.clone(), Arc::new(scene.clock.clone()));

@@ -6,13 +6,14 @@ use std::time::{Duration, SystemTime};
 
 use es_snapshot::testing::{FakeDomain, Fault, ManualClock};
 use es_snapshot::{
-    CreateSnapshot, CreatedSnapshot, ErrorKind, Outcome, RepositoryName, RepositorySettings, S3Settings, SnapshotClient,
+    CreateSnapshot, CreatedSnapshot, ErrorKind, Outcome, RepositoryName, RepositorySettings, S3Settings, SnapshotClient, Timeouts,
 };
 
 struct Scene {
     domain: FakeDomain,
     client: SnapshotClient,
     repository: RepositoryName,
+    clock: ManualClock,
 }
 
 fn settings() -> RepositorySettings {
@@ -28,18 +29,18 @@ impl Scene {
         let client = SnapshotClient::builder(domain.endpoint())
             .region(domain.region())
             .credentials(domain.credentials_provider())
-            .clock(clock)
+            .clock(clock.clone())
             .build()
             .unwrap();
         let repository: RepositoryName = "nightly".parse().unwrap();
         client.register_repository(&repository, &settings()).await.unwrap();
-        Self { domain, client, repository }
+        Self { domain, client, repository, clock }
     }
 }
 
 #[tokio::test]
 async fn a_repository_that_is_gone_after_a_lost_answer_was_unregistered() {
-    let Scene { domain, client, repository } = Scene::new().await;
+    let Scene { domain, client, repository, .. } = Scene::new().await;
     domain.fault(Fault::drop_after().on_method("DELETE").times(1));
 
     client.unregister_repository(&repository).await.unwrap();
@@ -59,7 +60,7 @@ async fn a_repository_that_never_was_is_missing_when_no_answer_was_lost() {
 
 #[tokio::test]
 async fn a_registration_that_is_refused_after_a_lost_answer_may_have_happened() {
-    let Scene { domain, client, repository } = Scene::new().await;
+    let Scene { domain, client, repository, .. } = Scene::new().await;
     domain.fault(Fault::drop_after().on_method("PUT").times(1));
     domain.fault(Fault::status(400, "", "text/plain").on_method("PUT").times(1));
 
@@ -81,7 +82,7 @@ async fn a_verification_is_judged_by_its_last_answer_alone() {
 #[tokio::test]
 async fn a_create_without_a_token_knows_its_own_snapshot_though_the_clocks_differ() {
     for skew in [-3600, 3600] {
-        let Scene { domain, client, repository } = Scene::new().await;
+        let Scene { domain, client, repository, .. } = Scene::new().await;
         domain.set_skew(skew);
         domain.fault(Fault::drop_after().on_method("PUT").times(2));
 
@@ -90,4 +91,86 @@ async fn a_create_without_a_token_knows_its_own_snapshot_though_the_clocks_diffe
 
         assert!(matches!(created, CreatedSnapshot::Adopted(_)), "{created:?}");
     }
+}
+
+const NO_LONGER_MASTER: &str =
+    r#"{"error":{"type":"snapshot_exception","reason":"[nightly:one] no longer master"},"status":500}"#;
+const IN_THE_WAY: &str =
+    r#"{"error":{"type":"concurrent_snapshot_execution_exception","reason":"a snapshot is already running"},"status":503}"#;
+const JSON: &str = "application/json";
+
+fn requests(domain: &FakeDomain, method: &str) -> usize {
+    domain.events().iter().filter(|event| event.method == method && event.path == "/_snapshot/nightly/one").count()
+}
+
+#[tokio::test]
+async fn a_call_whose_time_is_used_up_by_a_lost_answer_still_asks_the_domain() {
+    let Scene { domain, client, repository, .. } = Scene::new().await;
+    let limit = Duration::from_secs(10);
+    let client = client.with_timeouts(Timeouts::new().attempt(limit).call(limit));
+    domain.fault(Fault::delay(limit * 2).on_method("PUT").times(1));
+
+    let created = client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap();
+
+    assert!(matches!(created, CreatedSnapshot::Adopted(_)), "{created:?}");
+}
+
+#[tokio::test]
+async fn an_engine_that_failed_before_it_began_is_asked_and_then_believed() {
+    let Scene { domain, client, repository, .. } = Scene::new().await;
+    domain.fault(Fault::status(500, NO_LONGER_MASTER, JSON).on_method("PUT").times(1));
+
+    let error = client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Server, Outcome::Rejected));
+    assert_eq!((requests(&domain, "PUT"), requests(&domain, "GET")), (1, 5));
+}
+
+#[tokio::test]
+async fn a_repetition_that_is_refused_leaves_the_lost_request_to_be_looked_for() {
+    let Scene { domain, client, repository, .. } = Scene::new().await;
+    domain.fault(Fault::late(Duration::from_secs(40)).on_method("PUT").times(1));
+    domain.fault(Fault::status(400, "{}", JSON).on_method("PUT").times(1));
+
+    let created = client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap();
+
+    assert!(matches!(created, CreatedSnapshot::Adopted(_)), "{created:?}");
+}
+
+#[tokio::test]
+async fn a_queued_create_does_not_begin_anew_while_a_request_of_its_own_is_unaccounted_for() {
+    let Scene { domain, client, repository, clock } = Scene::new().await;
+    domain.fault(Fault::drop_before().on_method("PUT").times(1));
+    domain.fault(Fault::status(503, IN_THE_WAY, JSON).on_method("PUT"));
+    let client = client.with_queue_time(Duration::from_secs(3000));
+
+    let error = client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Busy, Outcome::Unknown));
+    assert!(clock.sleeps().iter().sum::<Duration>() <= Duration::from_secs(300));
+}
+
+#[tokio::test]
+async fn a_queued_delete_spares_the_snapshot_that_took_the_name_meanwhile() {
+    let Scene { domain, client, repository, clock } = Scene::new().await;
+    client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap();
+    client.wait_for_snapshot(&repository, &"one".parse().unwrap()).await.unwrap().into_complete().unwrap();
+    domain.fault(Fault::status(503, IN_THE_WAY, JSON).on_method("DELETE").times(1));
+    let client = client.with_queue_time(Duration::from_secs(60));
+    clock.set_auto_advance(false);
+
+    let name = "one".parse().unwrap();
+    let replace = async {
+        while requests(&domain, "DELETE") == 0 {
+            tokio::task::yield_now().await;
+        }
+        domain.another_client_deletes("nightly", "one");
+        domain.another_client_creates("nightly", "one");
+        clock.set_auto_advance(true);
+        clock.advance(Duration::from_secs(1));
+    };
+    let (deleted, ()) = futures_util::future::join(client.delete_snapshot(&repository, &name), replace).await;
+
+    assert_eq!(deleted.unwrap_err().kind(), ErrorKind::SnapshotMissing);
+    assert_eq!(domain.snapshots("nightly").len(), 1);
 }

@@ -74,6 +74,12 @@ impl SnapshotClient {
         SnapshotClientBuilder::new(endpoint.into())
     }
 
+    /// The same client whose calls take no longer than this, or than they would anyway.
+    pub(crate) fn with_limit(&self, limit: Duration) -> Self {
+        let timeouts = self.options.timeouts;
+        self.with_timeouts(timeouts.call(limit.min(timeouts.whole())))
+    }
+
     pub(crate) fn new(core: Core, options: CallOptions) -> Self {
         Self { core: Arc::new(core), options }
     }
@@ -336,14 +342,16 @@ impl SnapshotClient {
         let token = options.mark();
         let body = options.marked(token.as_ref()).map_err(refuse)?;
         let request = request::create_snapshot(repository, name, &body, hold).map_err(refuse)?;
-        let (machine, evidence) = if let Some(token) = token {
-            (Reconciler::new().doubting_first_refusal(), Evidence::Token(token.as_str().to_owned()))
-        } else {
-            self.find_free(Operation::CreateSnapshot, repository, name).await?;
-            (Reconciler::new(), Evidence::StartedSince(self.core.now()))
-        };
-        let creation = Creation { repository, name, request, evidence };
-        self.queued(|| reconcile(self, machine, &creation)).await
+        self.queued(async || {
+            let (machine, evidence) = if let Some(token) = &token {
+                (Reconciler::new().doubting_first_refusal(), Evidence::Token(token.as_str().to_owned()))
+            } else {
+                self.find_free(Operation::CreateSnapshot, repository, name).await?;
+                (Reconciler::new(), Evidence::StartedSince(self.core.now()))
+            };
+            reconcile(self, machine, &Creation { repository, name, request: &request, evidence }).await
+        })
+        .await
     }
 
     /// Makes sure that no snapshot has this name before one is made whose start alone will tell whose it is; the answer also
@@ -385,10 +393,13 @@ impl SnapshotClient {
         let refuse = |error: Error| error.during(Operation::CloneSnapshot, 0);
         options.validate().map_err(refuse)?;
         let request = request::clone_snapshot(repository, source, target, options).map_err(refuse)?;
-        self.find_free(Operation::CloneSnapshot, repository, target).await?;
-        let evidence = Evidence::StartedSince(self.core.now());
-        let creation = Creation { repository, name: target, request, evidence };
-        self.queued(|| reconcile(self, Reconciler::new(), &creation)).await
+        self.queued(async || {
+            self.find_free(Operation::CloneSnapshot, repository, target).await?;
+            let evidence = Evidence::StartedSince(self.core.now());
+            let creation = Creation { repository, name: target, request: &request, evidence };
+            reconcile(self, Reconciler::new(), &creation).await
+        })
+        .await
     }
 
     /// One snapshot (`GET /_snapshot/{repository}/{snapshot}`), running or ended.
@@ -438,13 +449,33 @@ impl SnapshotClient {
     /// Dropped after the request was sent, the deletion goes on.
     pub async fn delete_snapshot(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<(), Error> {
         let found = self.get_snapshot(repository, name).await?;
-        self.delete_found(repository, name, &found).await
+        self.delete_found(repository, name, &found, true).await
     }
 
-    async fn delete_found(&self, repository: &RepositoryName, name: &SnapshotName, found: &SnapshotInfo) -> Result<(), Error> {
+    /// Deletes the snapshot that was found. Whether it still has its name is asked again, unless that is `fresh`.
+    async fn delete_found(
+        &self,
+        repository: &RepositoryName,
+        name: &SnapshotName,
+        found: &SnapshotInfo,
+        fresh: bool,
+    ) -> Result<(), Error> {
+        let mut fresh = fresh;
         let evidence = Evidence::Deletes(found.uuid().map(str::to_owned));
         let deletion = Deletion { repository, name, evidence };
-        self.queued(|| reconcile(self, Reconciler::new(), &deletion)).await
+        self.queued(|| {
+            let asks = !std::mem::take(&mut fresh);
+            let deletion = &deletion;
+            async move {
+                if asks && self.get_snapshot(repository, name).await?.uuid() != found.uuid() {
+                    let text = format!("{repository}:{name} is gone, and another snapshot has taken its name");
+                    let error = Error::new(ErrorKind::SnapshotMissing, Outcome::NotSent, text);
+                    return Err(error.during(Operation::DeleteSnapshot, 0));
+                }
+                reconcile(self, Reconciler::new(), deletion).await
+            }
+        })
+        .await
     }
 
     /// Deletes every snapshot that matches now, one after the other, and tells of each what came of it.
@@ -471,7 +502,7 @@ impl SnapshotClient {
         let mut deleted = Vec::with_capacity(found.len());
         for snapshot in found {
             let result = match snapshot.name().parse() {
-                Ok(name) => self.delete_found(repository, &name, &snapshot).await,
+                Ok(name) => self.delete_found(repository, &name, &snapshot, false).await,
                 Err(error) => Err(error),
             };
             deleted.push((snapshot.name().to_owned(), result));
@@ -509,10 +540,13 @@ impl SnapshotClient {
         let refuse = |error: Error| error.during(Operation::RestoreSnapshot, 0);
         options.validate().map_err(refuse)?;
         let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
-        let before = self.restored_before(repository, name).await?;
         let machine = if options.restores_global_state() { Reconciler::new().without_resend() } else { Reconciler::new() };
-        let restoration = Restoration { repository, name, request, renames: options.renames(), since: self.core.now(), before };
-        self.queued(|| reconcile(self, machine, &restoration)).await
+        self.queued(async || {
+            let before = self.restored_before(repository, name).await?;
+            let (request, renames, since) = (&request, options.renames(), self.core.now());
+            reconcile(self, machine, &Restoration { repository, name, request, renames, since, before }).await
+        })
+        .await
     }
 
     /// Shards and bytes of a snapshot (`GET /_snapshot/{repository}/{snapshot}/_status`).

@@ -16,7 +16,11 @@ use crate::restore::{RecoveryType, ShardRecovery, ShardRow, StartedRestore};
 use crate::retry::RetryPolicy;
 use crate::snapshot::{CreatedSnapshot, SnapshotInfo};
 
-/// The first pause before a request that was in the way of another operation is sent again, and the longest.
+/// How much time a call has at least to ask the domain in, and to send again, once an answer was lost.
+const RECOVERY: Duration = Duration::from_secs(60);
+/// How long a look that begins just before the deadline may take.
+const LAST_LOOK: Duration = Duration::from_secs(5);
+/// The first pause before a request that met another operation in its way is sent again, and the longest.
 const QUEUE_FIRST: Duration = Duration::from_secs(1);
 const QUEUE_LONGEST: Duration = Duration::from_secs(30);
 
@@ -71,13 +75,14 @@ async fn drive<R: Reconciled>(client: &SnapshotClient, mut machine: Reconciler, 
     let clock = &client.core.clock;
     let began = clock.monotonic();
     let looking = client.with_retry(RetryPolicy::new().attempts(3));
+    let mut deadline = began.saturating_add(client.options.timeouts.whole());
     let mut attempts = 0;
     let mut trouble: Option<Error> = None;
     let mut answer: Option<R::Answer> = None;
     let mut step = Step::Send;
     let verdict = loop {
         step = match step {
-            Step::Send => match subject.send(client).await {
+            Step::Send => match subject.send(&client.with_limit(deadline.saturating_sub(clock.monotonic()))).await {
                 Ok(done) => {
                     answer = Some(done);
                     machine.sent(Sent::Done)
@@ -86,15 +91,21 @@ async fn drive<R: Reconciled>(client: &SnapshotClient, mut machine: Reconciler, 
                     attempts += error.attempts();
                     let sent = classify(&error, subject, machine.is_lost());
                     trouble = Some(error);
-                    machine.sent(sent)
+                    let first = !machine.is_lost();
+                    let step = machine.sent(sent);
+                    if first && matches!(sent, Sent::Lost | Sent::Failed) {
+                        deadline = deadline.max(clock.monotonic().saturating_add(RECOVERY));
+                    }
+                    step
                 }
             },
             Step::Look { after } => {
-                let left = client.options.timeouts.whole().saturating_sub(clock.monotonic().saturating_sub(began));
+                let left = deadline.saturating_sub(clock.monotonic());
                 if left.is_zero() {
                     break machine.out_of_time();
                 }
                 clock.sleep(after.min(left)).await;
+                let looking = looking.with_limit(left.saturating_sub(after).max(LAST_LOOK));
                 let sighting = match subject.look(&looking).await {
                     Ok((sighting, found)) => {
                         answer = found;
@@ -118,7 +129,9 @@ async fn drive<R: Reconciled>(client: &SnapshotClient, mut machine: Reconciler, 
             Some(trouble) => subject.foreign().with_source(trouble),
             None => subject.foreign(),
         },
-        (Verdict::Refused { certain: true } | Verdict::NotSent, _) => trouble.unwrap_or_else(last),
+        // What failed was looked into: nothing came of it.
+        (Verdict::Refused, _) => trouble.unwrap_or_else(last).with_outcome(Outcome::Rejected),
+        (Verdict::NotSent, _) => trouble.unwrap_or_else(last),
         _ => trouble.unwrap_or_else(last).with_outcome(Outcome::Unknown),
     };
     Err(error.during(subject.operation(), attempts.max(1)))
@@ -131,6 +144,7 @@ fn classify(error: &Error, subject: &impl Reconciled, lost: bool) -> Sent {
     match error.outcome() {
         Outcome::NotSent => Sent::Unsent,
         Outcome::Rejected => Sent::Refused,
+        Outcome::Unknown if error.is_answered_by_engine() && error.kind() != ErrorKind::Unavailable => Sent::Failed,
         Outcome::Unknown => Sent::Lost,
     }
 }
@@ -139,7 +153,7 @@ fn classify(error: &Error, subject: &impl Reconciled, lost: bool) -> Sent {
 pub(crate) struct Creation<'a> {
     pub(crate) repository: &'a RepositoryName,
     pub(crate) name: &'a SnapshotName,
-    pub(crate) request: Request,
+    pub(crate) request: &'a Request,
     pub(crate) evidence: Evidence,
 }
 
@@ -156,9 +170,9 @@ impl Reconciled for Creation<'_> {
 
     async fn send(&self, client: &SnapshotClient) -> Result<CreatedSnapshot, Error> {
         if self.request.operation == Operation::CloneSnapshot {
-            return client.call::<Acknowledged>(&self.request).await.map(|_| CreatedSnapshot::Accepted);
+            return client.call::<Acknowledged>(self.request).await.map(|_| CreatedSnapshot::Accepted);
         }
-        client.call(&self.request).await
+        client.call(self.request).await
     }
 
     async fn look(&self, client: &SnapshotClient) -> Result<(Sighting, Option<CreatedSnapshot>), Error> {
@@ -230,7 +244,7 @@ impl Reconciled for Deletion<'_> {
 pub(crate) struct Restoration<'a> {
     pub(crate) repository: &'a RepositoryName,
     pub(crate) name: &'a SnapshotName,
-    pub(crate) request: Request,
+    pub(crate) request: &'a Request,
     /// Whether indices keep their names.
     pub(crate) renames: bool,
     /// When it was first sent, by the domain's clock.
@@ -262,7 +276,7 @@ impl Reconciled for Restoration<'_> {
     }
 
     async fn send(&self, client: &SnapshotClient) -> Result<StartedRestore, Error> {
-        client.call(&self.request).await
+        client.call(self.request).await
     }
 
     async fn look(&self, client: &SnapshotClient) -> Result<(Sighting, Option<StartedRestore>), Error> {
@@ -304,13 +318,15 @@ impl SnapshotClient {
 
     /// The snapshots that run, in words; nothing if that cannot be asked.
     async fn running_now(&self) -> String {
-        let running = self.with_retry(RetryPolicy::never()).running_snapshots(None).await.unwrap_or_default();
+        let asking = self.with_retry(RetryPolicy::never()).with_limit(LAST_LOOK);
+        let running = asking.running_snapshots(None).await.unwrap_or_default();
         let names: Vec<String> =
             running.iter().map(|one| format!("{}:{}", one.repository().unwrap_or_default(), one.name())).collect();
         if names.is_empty() { String::new() } else { format!("running: {}", names.join(", ")) }
     }
 
-    /// Does something, and again while another operation is in the way, for as long as the client queues.
+    /// Does something, and again while another operation is in the way, for as long as the client queues. What tells an own
+    /// doing from another's has to be gathered each time: much may happen in the queue.
     pub(crate) async fn queued<T, F: Future<Output = Result<T, Error>> + Send>(
         &self,
         mut act: impl FnMut() -> F,
@@ -320,7 +336,8 @@ impl SnapshotClient {
         let mut pause = QUEUE_FIRST;
         loop {
             match act().await {
-                Err(error) if error.kind() == ErrorKind::Busy => {
+                // With an own request unaccounted for, to begin anew could do it twice.
+                Err(error) if error.kind() == ErrorKind::Busy && error.outcome() != Outcome::Unknown => {
                     let left = deadline.saturating_sub(clock.monotonic());
                     if left.is_zero() {
                         let running = self.running_now().await;

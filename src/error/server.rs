@@ -231,6 +231,8 @@ impl ServerError {
             ErrorKind::AccessDenied
         } else if matches!(self.status, 502..=504) {
             ErrorKind::Unavailable
+        } else if self.status >= 500 {
+            ErrorKind::Server
         } else {
             ErrorKind::InvalidRequest
         }
@@ -247,6 +249,8 @@ impl ServerError {
             ErrorKind::Unavailable
         } else if self.mentions("Authorization header requires") || self.mentions("Missing Authentication Token") {
             ErrorKind::Unauthenticated
+        } else if self.status >= 500 {
+            ErrorKind::Server
         } else {
             ErrorKind::Signature
         }
@@ -297,18 +301,37 @@ impl ServerError {
         }
     }
 
+    /// Whether a failure of the repository is one of its name, type or settings, which is found before anything is done.
+    fn refuses_settings(&self) -> bool {
+        const TEXTS: [&str; 6] = [
+            "must not ",
+            "cannot be empty",
+            "does not exist",
+            "failed to create repository",
+            "readonly repository",
+            "No bucket defined",
+        ];
+        TEXTS.iter().any(|text| self.mentions(text))
+    }
+
     /// What is known after this answer: a gateway's 5xx says nothing about the engine behind it.
     pub(crate) fn outcome(&self) -> Outcome {
         match self.layer {
             ServerLayer::Gateway if self.status >= 500 => Outcome::Unknown,
             // A cluster event may still be applied after its time-out, and a node that lost its master may have passed the
             // request on before; only a throttled one certainly was not.
-            ServerLayer::Engine
-                if self.kind() == ErrorKind::Unavailable && !self.is_type("cluster_manager_throttling_exception") =>
-            {
+            ServerLayer::Engine if self.kind() == ErrorKind::Unavailable => {
+                if self.is_type("cluster_manager_throttling_exception") { Outcome::Rejected } else { Outcome::Unknown }
+            }
+            // An engine that fails half-way ("no longer master") says so in the same way as one that never began.
+            ServerLayer::Engine if self.status >= 500 => match self.kind() {
+                ErrorKind::Server => Outcome::Unknown,
+                ErrorKind::Repository if !self.refuses_settings() => Outcome::Unknown,
+                _ => Outcome::Rejected,
+            },
+            ServerLayer::Policy | ServerLayer::Signature if matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Server) => {
                 Outcome::Unknown
             }
-            ServerLayer::Policy | ServerLayer::Signature if matches!(self.status, 502..=504) => Outcome::Unknown,
             _ => Outcome::Rejected,
         }
     }
@@ -399,6 +422,25 @@ mod tests {
         ];
         for (status, body, kind) in cases {
             assert_eq!(parse(status, &body).kind(), kind, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_failure_of_which_nobody_knows_when_it_struck_is_unknown() {
+        let engine = |error_type: &str, reason: &str| format!(r#"{{"error":{{"type":"{error_type}","reason":"{reason}"}}}}"#);
+        let cases = [
+            (500, engine("snapshot_exception", "no longer master"), Outcome::Unknown),
+            (500, engine("node_closed_exception", "node closed"), Outcome::Unknown),
+            (500, engine("repository_exception", "[r] could not read repository data from index blob"), Outcome::Unknown),
+            (500, engine("repository_exception", "[r] repository type [s3] does not exist"), Outcome::Rejected),
+            (500, engine("repository_exception", "[a b] must not contain"), Outcome::Rejected),
+            (500, r#"{"Message":"Internal failure"}"#.to_owned(), Outcome::Unknown),
+            (500, r#"{"message":"Internal server error"}"#.to_owned(), Outcome::Unknown),
+            (503, engine("concurrent_snapshot_execution_exception", ""), Outcome::Rejected),
+            (500, engine("snapshot_restore_exception", "cannot restore index"), Outcome::Rejected),
+        ];
+        for (status, body, outcome) in cases {
+            assert_eq!(parse(status, &body).outcome(), outcome, "{body}");
         }
     }
 
