@@ -364,9 +364,8 @@ mod tests {
                     self.holder = Holder::Nobody;
                     return false;
                 }
-                (Operation::Delete, Holder::Nobody) => return true,
+                (Operation::Delete, Holder::Nobody) | (_, Holder::Ours | Holder::Another) => return true,
                 (_, Holder::Nobody) => self.holder = Holder::Ours,
-                (_, Holder::Ours | Holder::Another) => return true,
             }
             self.effects += 1;
             false

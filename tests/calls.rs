@@ -527,6 +527,15 @@ async fn an_answer_in_gzip_is_decoded() {
 }
 
 #[tokio::test]
+async fn an_answer_to_head_may_name_an_encoding() {
+    let (address, _) = server(answer(GZIP, b"")).await;
+
+    let reply = plain_client(address).build().unwrap().raw(RawRequest::new(http::Method::HEAD, ["movies"])).await.unwrap();
+
+    assert_eq!((reply.status().as_u16(), reply.body()), (200, &serde_json::Value::Null));
+}
+
+#[tokio::test]
 async fn an_answer_of_several_gzip_members_is_decoded_to_its_end() {
     let members = [gzip(br#"{"name":"no"#), gzip(br#"de"}"#)].concat();
     let (address, _) = server(answer(GZIP, &members)).await;

@@ -20,6 +20,7 @@ use scene::{Scene, repository, snapshot};
 use tokio::net::{TcpListener, TcpStream};
 
 const MISSING: &str = r#"{"error":{"type":"snapshot_missing_exception","reason":"[r:s] is missing"},"status":404}"#;
+const OUTAGE: &str = r#"{"error":{"type":"repository_exception","reason":"[r] could not read repository data"},"status":500}"#;
 const JSON: &str = "application/json";
 
 /// A domain on which the snapshot `s` is running and goes on until it is let go.
@@ -294,6 +295,35 @@ async fn five_refusals_in_a_row_end_a_wait() {
     assert_eq!(scene.events_since(before).len(), 5);
 }
 
+#[tokio::test]
+async fn a_wait_outlives_an_engine_that_fails_for_a_minute() {
+    let scene = running_for(Duration::from_secs(3)).await;
+    scene.domain.fault(Fault::status(500, OUTAGE, JSON).times(8));
+
+    assert_eq!(wait(&scene).await.unwrap().state(), &SnapshotState::Success);
+}
+
+#[tokio::test]
+async fn an_engine_that_fails_for_minutes_ends_a_wait() {
+    let scene = held().await;
+    scene.domain.fault(Fault::status(500, OUTAGE, JSON));
+    let began = scene.clock.monotonic();
+
+    assert_eq!(wait(&scene).await.unwrap_err().kind(), ErrorKind::Repository);
+    let lasted = scene.clock.monotonic() - began;
+    assert!((Duration::from_mins(2)..Duration::from_mins(4)).contains(&lasted), "{lasted:?}");
+}
+
+#[tokio::test]
+async fn a_poll_that_hangs_does_not_outlast_the_deadline() {
+    let scene = running_for(Duration::ZERO).await;
+    scene.domain.fault(Fault::delay(Duration::from_secs(40)));
+
+    let wait = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_secs(10));
+
+    assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
+}
+
 // ---- progress
 
 #[tokio::test]
@@ -506,6 +536,22 @@ async fn without_cat_shards_the_recoveries_tell_the_end() {
 }
 
 #[tokio::test]
+async fn without_cat_shards_all_recoveries_are_asked_for_since_more_may_begin() {
+    let scene = Scene::with(|domain| domain.restores_take(Duration::from_secs(60)), |client| client).await;
+    scene.prepare().await;
+    scene.take_snapshot().await;
+    scene.domain.forbid("/_cat/shards");
+    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    let before = scene.domain.events().len();
+
+    let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
+
+    let paths: Vec<_> = scene.events_since(before).into_iter().map(|event| event.path).collect();
+    assert_eq!(report.unrestored(), []);
+    assert!(paths.len() > 4 && paths.iter().skip(1).all(|path| path.starts_with("/_recovery")), "{paths:?}");
+}
+
+#[tokio::test]
 async fn a_restore_that_nobody_began_is_no_success() {
     let scene = taken().await;
 
@@ -522,7 +568,9 @@ async fn a_restore_under_way_ends_at_the_deadline_and_goes_on() {
 
     let wait = scene.client.wait_for_restore(&repository(), &snapshot()).within(Duration::from_mins(1));
 
-    assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
+    let error = wait.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Deadline);
+    assert!(error.to_string().contains("[restored_movies][0]"), "{error}");
     scene.domain.hold_restores(false);
     let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
     assert_eq!(report.unrestored(), []);
@@ -570,6 +618,29 @@ async fn a_snapshot_whose_name_another_has_taken_is_deleted() {
     scene.client.wait_for_deletion(&repository(), &snapshot()).await.unwrap();
 
     assert_eq!(scene.domain.events().len(), 3);
+}
+
+#[tokio::test]
+async fn a_wait_for_a_deletion_that_is_resumed_by_uuid_is_not_held_up_by_another_snapshot() {
+    let scene = taken().await;
+    let kept = scene.client.wait_for_deletion(&repository(), &snapshot()).uuid("of another one").ticket();
+
+    let updates: Vec<_> = scene.client.resume_wait_for_deletion(kept).progress().try_collect().await.unwrap();
+
+    assert_eq!(updates, [WaitUpdate::Ended(())]);
+}
+
+#[tokio::test]
+async fn the_progress_of_a_deletion_tells_the_uuid_to_resume_with() {
+    let scene = taken().await;
+    let uuid = scene.client.get_snapshot(&repository(), &snapshot()).await.unwrap().uuid().map(str::to_owned);
+    let mut progress = scene.client.wait_for_deletion(&repository(), &snapshot()).progress();
+
+    let Some(Ok(WaitUpdate::Progress(first))) = progress.next().await else { panic!("no progress") };
+    scene.client.delete_snapshot(&repository(), &snapshot()).await.unwrap();
+
+    assert_eq!(first.uuid(), uuid.as_deref());
+    end(progress).await.unwrap();
 }
 
 #[tokio::test]

@@ -182,6 +182,10 @@ impl SnapshotClient {
     /// # Errors
     ///
     /// As there, but for the verification: what is wrong with the storage shows up with the first snapshot.
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
     pub async fn register_repository_unverified(
         &self,
         repository: &RepositoryName,
@@ -246,6 +250,10 @@ impl SnapshotClient {
     ///
     /// [`ErrorKind::RepositoryVerification`] with the nodes' words; [`ErrorKind::NotAllowed`] where Amazon's allow-list
     /// does not let it through.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped after the request was sent, the nodes finish the check; it leaves nothing behind.
     pub async fn verify_repository(&self, repository: &RepositoryName) -> Result<Vec<VerifiedNode>, Error> {
         let nodes: VerifiedNodes = self.call(&request::verify_repository(repository)).await?;
         Ok(nodes.0)
@@ -256,6 +264,10 @@ impl SnapshotClient {
     /// # Errors
     ///
     /// [`ErrorKind::Busy`] while a snapshot, deletion or clean-up runs.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped after the request was sent, the clean-up goes on; doing it again does no harm.
     pub async fn cleanup_repository(&self, repository: &RepositoryName) -> Result<CleanUp, Error> {
         let request = request::clean_up_repository(repository);
         self.queued(|| self.call(&request)).await
@@ -267,6 +279,11 @@ impl SnapshotClient {
     ///
     /// [`ErrorKind::RepositoryMissing`] if it is not registered, unless an earlier answer of the same call was lost: then it
     /// is taken as done. [`ErrorKind::Busy`] if it is in use.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped after the request was sent, the repository may be unregistered; doing it again tells
+    /// [`ErrorKind::RepositoryMissing`] then.
     #[doc(alias = "delete_repository")]
     pub async fn unregister_repository(&self, repository: &RepositoryName) -> Result<Acknowledged, Error> {
         let request = request::unregister_repository(repository);
@@ -591,7 +608,7 @@ impl SnapshotClient {
     /// Waits until a snapshot has ended; see [`WaitForSnapshot`].
     #[must_use = "a wait does nothing until it is awaited"]
     pub fn wait_for_snapshot(&self, repository: &RepositoryName, name: &SnapshotName) -> WaitForSnapshot {
-        WaitForSnapshot::new(self.clone(), repository.clone(), name.clone())
+        self.resume_wait(SnapshotTicket::new(repository.clone(), name.clone()))
     }
 
     /// Takes up a wait that another process began; see [`SnapshotTicket`].
@@ -609,7 +626,13 @@ impl SnapshotClient {
     /// Waits until a snapshot is gone; see [`WaitForDeletion`].
     #[must_use = "a wait does nothing until it is awaited"]
     pub fn wait_for_deletion(&self, repository: &RepositoryName, name: &SnapshotName) -> WaitForDeletion {
-        WaitForDeletion::new(self.clone(), repository.clone(), name.clone())
+        self.resume_wait_for_deletion(SnapshotTicket::new(repository.clone(), name.clone()))
+    }
+
+    /// Takes up a wait for a deletion that another process began; see [`SnapshotTicket`].
+    #[must_use = "a wait does nothing until it is awaited"]
+    pub fn resume_wait_for_deletion(&self, ticket: SnapshotTicket) -> WaitForDeletion {
+        WaitForDeletion::resume(self.clone(), ticket)
     }
 
     /// Sends a request that this crate has no type for; signed, timed and judged like the rest.
@@ -627,6 +650,10 @@ impl SnapshotClient {
     ///
     /// [`ErrorKind::InvalidInput`] for a path segment that would be dropped, split or resolved on its way. A request other
     /// than GET and HEAD is sent again only where it certainly was not carried out.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped after the request was sent, it may be carried out.
     pub async fn raw(&self, request: RawRequest) -> Result<RawReply, Error> {
         let RawRequest { method, segments, query, body } = request;
         let body = match body {

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::scrub::{cleaned, plain};
@@ -125,35 +124,27 @@ impl ServerError {
     }
 
     fn read_engine(&mut self, error: &Value, clean: &dyn Fn(&str) -> String) {
-        #[derive(Deserialize)]
-        struct Cause {
-            #[serde(rename = "type")]
-            error_type: Option<String>,
-            reason: Option<String>,
-            caused_by: Option<Box<Cause>>,
-            #[serde(default)]
-            suppressed: Vec<Cause>,
-        }
-        fn collect(cause: Cause, clean: &dyn Fn(&str) -> String, into: &mut Vec<(Option<ErrorType>, String)>) {
-            let reason = cause.reason.as_deref().map(clean).unwrap_or_default();
-            into.push((cause.error_type.map(|text| ErrorType(clean(&text))), reason));
-            for inner in cause.caused_by.into_iter().map(|boxed| *boxed).chain(cause.suppressed) {
+        fn collect(cause: &Value, clean: &dyn Fn(&str) -> String, into: &mut Vec<(Option<ErrorType>, String)>) {
+            let text = |field: &str| cause.get(field).and_then(Value::as_str).map(clean);
+            into.push((text("type").map(ErrorType), text("reason").unwrap_or_default()));
+            let suppressed = cause.get("suppressed").and_then(Value::as_array).into_iter().flatten();
+            for inner in cause.get("caused_by").filter(|inner| inner.is_object()).into_iter().chain(suppressed) {
                 collect(inner, clean, into);
             }
         }
-        if let Value::String(text) = error {
-            self.reason = clean(text);
-        } else if let Ok(cause) = Cause::deserialize(error) {
-            let mut all = Vec::new();
-            collect(cause, clean, &mut all);
-            let mut all = all.into_iter();
-            if let Some((error_type, reason)) = all.next() {
-                self.error_type = error_type;
-                self.reason = reason;
+        match error {
+            Value::String(text) => self.reason = clean(text),
+            Value::Object(_) => {
+                let mut all = Vec::new();
+                collect(error, clean, &mut all);
+                let mut all = all.into_iter();
+                if let Some((error_type, reason)) = all.next() {
+                    self.error_type = error_type;
+                    self.reason = reason;
+                }
+                self.causes = all.collect();
             }
-            self.causes = all.collect();
-        } else {
-            self.reason = clean(&error.to_string());
+            other => self.reason = clean(&other.to_string()),
         }
     }
 
@@ -461,6 +452,17 @@ mod tests {
         let causes: Vec<_> = error.causes().map(|(_, reason)| reason).collect();
         assert_eq!(causes, ["Unable to upload", "Access Denied"]);
         assert_eq!(error.kind(), ErrorKind::RepositoryVerification);
+    }
+
+    #[test]
+    fn fields_of_an_odd_form_do_not_hide_the_others() {
+        let error = parse(
+            500,
+            r#"{"error":{"type":"snapshot_exception","reason":7,"suppressed":null,"caused_by":{"type":null,"reason":"disk on fire"}}}"#,
+        );
+
+        assert_eq!(error.error_type().map(ErrorType::as_str), Some("snapshot_exception"));
+        assert_eq!(error.causes().map(|(_, reason)| reason).collect::<Vec<_>>(), ["disk on fire"]);
     }
 
     #[test]

@@ -271,7 +271,8 @@ impl HyperTransport {
         self.note(connection);
         let (mut head, body) = response.into_parts();
         let gzip = head.headers.get(CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
-        let body = if gzip {
+        // The answer to HEAD names an encoding and has nothing that is encoded.
+        let body = if gzip && !http_body::Body::is_end_stream(&body) {
             head.headers.remove(CONTENT_ENCODING);
             head.headers.remove(CONTENT_LENGTH);
             Body::new(Gunzip { inner: body, encoded: Bytes::new(), decoder: Some(MultiGzDecoder::new(Vec::new())) })

@@ -4,11 +4,12 @@ pub(crate) mod restore;
 pub(crate) mod snapshot;
 
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
+use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::client::SnapshotClient;
@@ -23,6 +24,10 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 /// How many polls in a row have to miss the thing waited for, or have to be refused, before the wait believes it.
 const PATIENCE: u32 = 5;
+/// How long an engine has to answer polls with failures of its own (HTTP 5xx) before the wait believes that they stay.
+const OUTAGE: Duration = Duration::from_secs(120);
+/// How long the poll at the deadline may take.
+const LAST_POLL: Duration = Duration::from_secs(5);
 
 /// What a progress stream yields: any number of changes, then the end.
 #[derive(Clone, Debug, PartialEq)]
@@ -156,8 +161,9 @@ struct Pace {
     began: Duration,
     deadline: Duration,
     pause: Option<Duration>,
-    /// Refusals in a row, and the last trouble.
+    /// Refusals in a row, when the first of them was, and the last trouble.
     refusals: u32,
+    refused_since: Duration,
     trouble: Option<Error>,
     last: Option<(Counts, u64)>,
     over: bool,
@@ -169,11 +175,16 @@ impl Pace {
         // A poll repeats what a new signature mends; for the rest there is the next poll.
         let client = client.with_retry(RetryPolicy::new().attempts(3));
         let deadline = began.saturating_add(limit);
-        Self { client, began, deadline, pause: None, refusals: 0, trouble: None, last: None, over: false }
+        Self { client, began, deadline, pause: None, refusals: 0, refused_since: began, trouble: None, last: None, over: false }
     }
 
     fn elapsed(&self) -> Duration {
         self.client.core.clock.monotonic().saturating_sub(self.began)
+    }
+
+    /// What a poll may take, so that one that hangs does not outlast the deadline.
+    fn left(&self) -> Duration {
+        self.deadline.saturating_sub(self.client.core.clock.monotonic()).max(LAST_POLL)
     }
 
     /// Waits for the next poll; the last one is at the deadline.
@@ -185,8 +196,8 @@ impl Pace {
         };
         let left = self.deadline.saturating_sub(clock.monotonic());
         if left.is_zero() {
-            let text =
-                format!("{what} has not ended within {:?}; it goes on at the domain", self.deadline.saturating_sub(self.began));
+            let limit = self.deadline.saturating_sub(self.began);
+            let text = format!("{what} has not ended within {limit:?}; it goes on at the domain");
             let error = Error::new(ErrorKind::Deadline, Outcome::Unknown, text);
             return Err(match self.trouble.take() {
                 Some(trouble) => error.with_source(trouble),
@@ -203,10 +214,15 @@ impl Pace {
         let passing = error.is_transient()
             || error.is_garbled()
             || matches!(error.kind(), ErrorKind::ClockSkew | ErrorKind::Credentials | ErrorKind::ExpiredToken);
+        let now = self.elapsed();
+        self.refused_since = if self.refusals == 0 { now } else { self.refused_since };
         self.refusals = if passing { 0 } else { self.refusals + 1 };
+        let outage = error.server().is_some_and(|server| server.status() >= 500);
+        let span = if outage { OUTAGE } else { Duration::ZERO };
+        let refused = self.refusals >= PATIENCE && now.saturating_sub(self.refused_since) >= span;
         let lasting = error.is_lasting()
             || matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::ReplyTooLarge | ErrorKind::InvalidRequest);
-        if lasting || self.refusals >= PATIENCE {
+        if lasting || refused {
             return Err(error);
         }
         tracing::debug!(kind = ?error.kind(), "poll failed");
@@ -256,7 +272,11 @@ trait Watched: Send + 'static {
 async fn advance<W: Watched>(pace: &mut Pace, watched: &mut W, details: bool) -> Result<WaitUpdate<Progress, W::Outcome>, Error> {
     loop {
         pace.next_poll(&watched.what()).await?;
-        match watched.look(&pace.client, details).await {
+        let look = match select(pin!(watched.look(&pace.client, details)), pace.client.core.clock.timeout(pace.left())).await {
+            Either::Left((look, _)) => look,
+            Either::Right(((), _)) => Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, "no answer to a poll")),
+        };
+        match look {
             Ok(Look::Ended(outcome)) => return Ok(WaitUpdate::Ended(outcome)),
             Ok(Look::Running(counts)) => {
                 if let Some(progress) = pace.changed(counts, watched.uuid()) {

@@ -58,6 +58,9 @@ impl WaitForRestore {
     }
 
     /// Indices that have to be there in the end, by the names they are restored under; one that never appears is then told.
+    ///
+    /// A started shard of theirs whose recovery does not tell where it came from, since it has moved or its node was
+    /// restarted, counts as restored: the name is the caller's word that it was.
     pub fn indices(mut self, indices: impl IntoIterator<Item = IndexName>) -> Self {
         self.indices.extend(indices);
         self
@@ -72,7 +75,8 @@ impl WaitForRestore {
     fn watch(self) -> (SnapshotClient, Duration, RestoreWatch) {
         let expected = self.indices.iter().map(|index| index.as_str().to_owned()).collect();
         let Self { client, repository, name, limit, .. } = self;
-        (client, limit, RestoreWatch { repository, name, indices: expected, unstable: 0, cat: true, complete: false })
+        let (unstable, pending) = (0, Vec::new());
+        (client, limit, RestoreWatch { repository, name, indices: expected, unstable, cat: true, complete: false, pending })
     }
 }
 
@@ -177,6 +181,8 @@ struct RestoreWatch {
     cat: bool,
     /// Whether the last poll found no further index.
     complete: bool,
+    /// The shards that the last poll found not yet restored.
+    pending: Vec<(String, u32)>,
 }
 
 impl RestoreWatch {
@@ -211,7 +217,9 @@ impl Watched for RestoreWatch {
     type Outcome = RestoreReport;
 
     fn what(&self) -> String {
-        format!("restore of {}:{}", self.repository, self.name)
+        let first: Vec<String> = self.pending.iter().take(3).map(|(index, shard)| format!("[{index}][{shard}]")).collect();
+        let open = if first.is_empty() { String::new() } else { format!(", open shards such as {},", first.join(", ")) };
+        format!("restore of {}:{}{open}", self.repository, self.name)
     }
 
     async fn look(&mut self, client: &SnapshotClient, _details: bool) -> Result<Look<RestoreReport>, Error> {
@@ -222,11 +230,14 @@ impl Watched for RestoreWatch {
             Err(error) if error.kind() == ErrorKind::IndexMissing => self.ask(client, &[]).await?,
             answer => answer?,
         };
-        self.indices.extend(restored_indices(rows.as_deref().unwrap_or_default(), &recoveries, &self.repository, &self.name));
-        // All indices of a restore are there from its beginning.
-        self.complete = self.indices.len() == known;
+        let seen = restored_indices(rows.as_deref().unwrap_or_default(), &recoveries, &self.repository, &self.name);
+        // All indices of a restore are there from its beginning; but only their rows show those that no node has begun.
+        let found = !seen.is_empty() && rows.is_some();
+        self.indices.extend(seen);
+        self.complete = found && self.indices.len() == known;
         let view = view(&self.indices, rows.as_deref(), &recoveries, &self.repository, &self.name);
-        if !view.pending.is_empty() {
+        self.pending = view.pending;
+        if !self.pending.is_empty() {
             self.unstable = 0;
             return Ok(Look::Running(view.counts));
         }

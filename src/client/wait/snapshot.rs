@@ -7,7 +7,6 @@ use crate::client::SnapshotClient;
 use crate::client::wait::{Counts, DEADLINE, Look, PATIENCE, Progress, ProgressStream, Watched, outcome, progress};
 use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
-use crate::name::{RepositoryName, SnapshotName};
 use crate::snapshot::{ShardCounts, SnapshotInfo, SnapshotState, SnapshotTicket, SnapshotToken};
 use crate::status::{FileStats, SnapshotStatus};
 use crate::units::ByteSize;
@@ -18,13 +17,15 @@ use crate::units::ByteSize;
 /// [`SnapshotInfo::state`] or use [`SnapshotInfo::into_complete`]. [`progress`](Self::progress) tells the way there.
 ///
 /// It polls at once, after 1 s and then ever less often, down to every 30 s: a wait of one hour makes 128 requests (255 with
-/// `progress`), one after the other and so over one connection at a time. It survives expired credentials, throttling,
-/// gateway errors, lost connections, and a 404 shortly after the snapshot was created. The state is that of `GET
+/// `progress`), one after the other and so over one connection at a time. It survives throttling, gateway errors, lost
+/// connections, and credentials that have expired or cannot be had, for as long as they last; failures of the engine
+/// (HTTP 5xx) for two minutes; and a 404 shortly after the snapshot was created. The state is that of `GET
 /// _snapshot/{repository}/{snapshot}`, never that of `_status`, which calls a partial snapshot `SUCCESS` on many versions.
 ///
 /// # Errors
 ///
-/// * [`ErrorKind::Deadline`] if it runs on; the last trouble, if any, is the source.
+/// * [`ErrorKind::Deadline`] if it runs on; the last trouble, if any, is the source. The poll at the deadline may take five
+///   seconds more.
 /// * [`ErrorKind::SnapshotMissing`] if it is gone, or another snapshot has taken its name.
 /// * another kind if five polls in a row are refused for a reason that does not pass.
 ///
@@ -40,10 +41,6 @@ pub struct WaitForSnapshot {
 }
 
 impl WaitForSnapshot {
-    pub(crate) fn new(client: SnapshotClient, repository: RepositoryName, name: SnapshotName) -> Self {
-        Self::resume(client, SnapshotTicket::new(repository, name))
-    }
-
     pub(crate) fn resume(client: SnapshotClient, ticket: SnapshotTicket) -> Self {
         Self { client, ticket, limit: DEADLINE }
     }
@@ -150,13 +147,7 @@ impl Watched for SnapshotWatch {
             );
             return Ok(Look::Ended(snapshot));
         }
-        let shards = snapshot.shards();
-        let mut counts = Counts {
-            shards_total: shards.map_or(0, ShardCounts::total),
-            shards_done: shards.map_or(0, ShardCounts::successful),
-            shards_failed: shards.map_or(0, ShardCounts::failed),
-            ..Counts::default()
-        };
+        let mut counts = shard_counts(&snapshot);
         if details && self.status {
             match client.snapshot_status(self.ticket.repository(), self.ticket.snapshot()).await {
                 Ok(status) => counts = status_counts(&status),
@@ -166,6 +157,16 @@ impl Watched for SnapshotWatch {
             }
         }
         Ok(Look::Running(counts))
+    }
+}
+
+fn shard_counts(snapshot: &SnapshotInfo) -> Counts {
+    let shards = snapshot.shards();
+    Counts {
+        shards_total: shards.map_or(0, ShardCounts::total),
+        shards_done: shards.map_or(0, ShardCounts::successful),
+        shards_failed: shards.map_or(0, ShardCounts::failed),
+        ..Counts::default()
     }
 }
 
@@ -195,6 +196,8 @@ fn status_counts(status: &SnapshotStatus) -> Counts {
 /// for nothing to be deleted. The snapshot is gone when the domain says so, or when the name belongs to another uuid.
 ///
 /// Polls, limits and errors are those of [`WaitForSnapshot`]; a missing repository is an error, not a deletion.
+/// [`progress`](Self::progress) tells the way there, [`ticket`](Self::ticket) and
+/// [`SnapshotClient::resume_wait_for_deletion`] take the wait to another process.
 ///
 /// # Cancel safety
 ///
@@ -203,20 +206,40 @@ fn status_counts(status: &SnapshotStatus) -> Counts {
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct WaitForDeletion {
     client: SnapshotClient,
-    repository: RepositoryName,
-    name: SnapshotName,
+    ticket: SnapshotTicket,
     limit: Duration,
 }
 
 impl WaitForDeletion {
-    pub(crate) fn new(client: SnapshotClient, repository: RepositoryName, name: SnapshotName) -> Self {
-        Self { client, repository, name, limit: DEADLINE }
+    pub(crate) fn resume(client: SnapshotClient, ticket: SnapshotTicket) -> Self {
+        Self { client, ticket, limit: DEADLINE }
+    }
+
+    /// Waits for the end of the snapshot of this uuid; another that has the name means that it is gone. Without it, the
+    /// first one that is found is meant.
+    pub fn uuid(mut self, uuid: impl Into<String>) -> Self {
+        self.ticket = self.ticket.uuid(uuid);
+        self
+    }
+
+    /// What another process can take the wait up with. [`Progress::uuid`] tells the uuid to add to it, once that is known.
+    #[must_use]
+    pub fn ticket(&self) -> SnapshotTicket {
+        self.ticket.clone()
     }
 
     /// How long to wait at most, on the monotonic clock. Default 24 hours.
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
+    }
+
+    /// The way to the end: a [`WaitUpdate::Progress`](crate::WaitUpdate::Progress) for every change, then
+    /// [`WaitUpdate::Ended`](crate::WaitUpdate::Ended). A deletion tells no figures but the uuid and the time, unless it
+    /// stops a snapshot that runs.
+    pub fn progress(self) -> ProgressStream<Progress, ()> {
+        let Self { client, ticket, limit } = self;
+        progress(&client, limit, DeletionWatch { ticket })
     }
 }
 
@@ -225,31 +248,34 @@ impl IntoFuture for WaitForDeletion {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { client, repository, name, limit } = self;
-        outcome(client, limit, DeletionWatch { repository, name, uuid: None })
+        let Self { client, ticket, limit } = self;
+        outcome(client, limit, DeletionWatch { ticket })
     }
 }
 
 struct DeletionWatch {
-    repository: RepositoryName,
-    name: SnapshotName,
-    uuid: Option<String>,
+    ticket: SnapshotTicket,
 }
 
 impl Watched for DeletionWatch {
     type Outcome = ();
 
     fn what(&self) -> String {
-        format!("deletion of snapshot {}:{}", self.repository, self.name)
+        format!("deletion of snapshot {}:{}", self.ticket.repository(), self.ticket.snapshot())
+    }
+
+    fn uuid(&self) -> Option<&str> {
+        self.ticket.get_uuid()
     }
 
     async fn look(&mut self, client: &SnapshotClient, _details: bool) -> Result<Look<()>, Error> {
-        match client.get_snapshot(&self.repository, &self.name).await {
+        match client.get_snapshot(self.ticket.repository(), self.ticket.snapshot()).await {
+            Ok(snapshot) if !self.ticket.means(&snapshot) => Ok(Look::Ended(())),
             Ok(snapshot) => {
-                let uuid = snapshot.uuid().map(str::to_owned);
-                let replaced = self.uuid.is_some() && self.uuid != uuid;
-                self.uuid = uuid;
-                Ok(if replaced { Look::Ended(()) } else { Look::Running(Counts::default()) })
+                if let Some(uuid) = snapshot.uuid() {
+                    self.ticket = self.ticket.clone().uuid(uuid);
+                }
+                Ok(Look::Running(shard_counts(&snapshot)))
             }
             Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(Look::Ended(())),
             Err(error) => Err(error),
