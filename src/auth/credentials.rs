@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 ///
 /// * Key, secret and token are always of one and the same refresh.
 /// * They are renewed 5 minutes before they expire, or when a fifth of their life is left if that is less.
-/// * Any number of callers make one refresh, at most one a second. While a key is still valid only the caller that began
+/// * Any number of callers make one refresh, at most one a second, and one at once when the domain refused the key. While a key is still valid only the caller that began
 ///   the refresh waits for it, and if it fails, that key goes on being used.
 /// * Expiry is judged by the domain's clock where the client knows it.
 /// * The provider has 10 s by default ([`time_limit`](Self::time_limit)).

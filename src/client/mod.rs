@@ -301,7 +301,8 @@ impl SnapshotClient {
     /// The snapshot's metadata carries a token. When an answer is lost, a gateway fails, or the name turns out to be taken,
     /// the domain is asked for the snapshot and the token tells whose it is: [`CreatedSnapshot::Adopted`], or the error
     /// that the name is taken. If nothing has come of the request, as seen by three looks over at least ten seconds, it
-    /// is sent again with the same token. No snapshot is made twice, and none that exists is called failed.
+    /// is sent again with the same token. An engine that answers that it failed (HTTP 500) is asked in the same way and
+    /// then believed. No snapshot is made twice, and none that exists is called failed.
     ///
     /// # Errors
     ///
@@ -309,8 +310,8 @@ impl SnapshotClient {
     /// * [`ErrorKind::SnapshotNameTaken`]: by a snapshot that is not this call's.
     /// * [`ErrorKind::RepositoryMissing`], [`ErrorKind::IndexMissing`].
     /// * [`ErrorKind::Busy`]: another operation is in the way, longer than [`with_queue_time`](Self::with_queue_time) allows.
-    /// * any kind with [`Outcome::Unknown`]: an answer was lost, and the domain could not be asked until the call's time
-    ///   limit, or it refused a repetition for another reason.
+    /// * any kind with [`Outcome::Unknown`]: an answer was lost, and until the call's time limit the domain could not be
+    ///   asked, or refused a repetition and showed no snapshot.
     ///
     /// # Cancel safety
     ///

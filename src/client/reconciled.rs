@@ -195,7 +195,7 @@ fn as_found(snapshot: &SnapshotInfo) -> Found<'_> {
     Found { uuid: snapshot.uuid(), token: snapshot.token(), started: snapshot.start_time() }
 }
 
-/// The snapshot of that name, if there is one. A repository that is not registered holds none.
+/// The snapshot of that name, if there is one. Without its repository nobody can tell: that is an error.
 async fn find(client: &SnapshotClient, repository: &RepositoryName, name: &SnapshotName) -> Result<Option<SnapshotInfo>, Error> {
     match client.get_snapshot(repository, name).await {
         Ok(snapshot) => Ok(Some(snapshot)),

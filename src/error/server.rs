@@ -193,7 +193,7 @@ impl ServerError {
     }
 
     /// The kind of failure: by the engine's type and text first, by status only where nothing better is there,
-    /// since one condition has several statuses by version (`snapshot-api.md` §12, `amazon-domains.md` §5).
+    /// since one condition has several statuses by version: a concurrent snapshot is 503, 409 or 429.
     pub(crate) fn kind(&self) -> ErrorKind {
         match self.layer {
             ServerLayer::Policy => self.policy_kind(),
