@@ -262,8 +262,11 @@ async fn attempts_of<T>(
         }
         let left = deadline.saturating_sub(core.clock.monotonic());
         match retry::classify(request.replay, &failure, &mut history, &options.retry, left, &core.tokens, fastrand::f64()) {
-            // What refuses a repetition says nothing of an earlier attempt whose answer was lost.
-            Verdict::Stop if lost => return Err(failure.error.with_outcome(Outcome::Unknown)),
+            // What refuses a repetition says nothing of an earlier attempt whose answer was lost; but a verification that fails
+            // is about the settings, which every attempt carried alike.
+            Verdict::Stop if lost && failure.error.kind() != ErrorKind::RepositoryVerification => {
+                return Err(failure.error.with_outcome(Outcome::Unknown));
+            }
             Verdict::Stop => return Err(failure.error),
             Verdict::Retry { after, why } => {
                 lost |= request.replay != Replay::Read && failure.error.outcome() == Outcome::Unknown;

@@ -213,6 +213,7 @@ async fn every_operation_survives_a_moved_clock(live: Arc<Live>) -> Result<(), E
             every_operation(&live, &client, &index, &mut moved).await?;
         }
     }
+    live.gate("clock", json!({"skew_s": 0})).await;
     Ok(())
 }
 

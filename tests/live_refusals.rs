@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 
 fn a_wrong_secret(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
-        let known = live.credentials();
+        let known = live.credentials().await;
         let token = known.session_token().map(str::to_owned);
         let wrong = Credentials::new(known.access_key_id(), "not-the-secret", token.clone(), None, "test");
         let client = live.plain_builder().credentials(wrong).build()?;
@@ -54,7 +54,7 @@ fn a_wrong_secret(live: Arc<Live>) -> Outcome {
 fn a_wrong_region(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
         let client =
-            SnapshotClient::builder(live.given("endpoint")).region("eu-north-1").credentials(live.credentials()).build()?;
+            SnapshotClient::builder(live.given("endpoint")).region("eu-north-1").credentials(live.credentials().await).build()?;
 
         assert_eq!(refused(client.list_repositories().await).kind(), ErrorKind::Signature);
         Ok(())
@@ -63,7 +63,7 @@ fn a_wrong_region(live: Arc<Live>) -> Outcome {
 
 fn an_unknown_token(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
-        let known = live.credentials();
+        let known = live.credentials().await;
         let stale = Credentials::new(known.access_key_id(), known.secret_access_key(), Some("stale".to_owned()), None, "test");
         let client = live.plain_builder().credentials(stale).build()?;
 

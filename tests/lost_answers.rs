@@ -70,6 +70,18 @@ async fn a_registration_that_is_refused_after_a_lost_answer_may_have_happened() 
 }
 
 #[tokio::test]
+async fn a_registration_that_cannot_be_verified_is_told_as_such_after_a_lost_answer_too() {
+    let Scene { domain, client, .. } = Scene::new().await;
+    domain.fault(Fault::drop_after().on_method("PUT").times(1));
+    let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+    let settings = S3Settings::new("no-such-bucket").role_arn(role.parse().unwrap()).into();
+
+    let error = client.register_repository(&"other".parse().unwrap(), &settings).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::RepositoryVerification, Outcome::Rejected));
+}
+
+#[tokio::test]
 async fn a_verification_is_judged_by_its_last_answer_alone() {
     let Scene { domain, client, .. } = Scene::new().await;
     domain.fault(Fault::drop_after().on_method("POST").times(1));

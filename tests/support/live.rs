@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials as _;
 use bytes::Bytes;
 use es_snapshot::{
     Auth, CreateSnapshot, Error, HyperTransport, IndexName, RawRequest, RepositoryName, S3Settings, SnapshotClient,
@@ -119,10 +120,9 @@ impl Live {
         self.builder().await.build().unwrap()
     }
 
-    /// The credentials that the instance had at the start.
-    pub(crate) fn credentials(&self) -> Credentials {
-        let token = self.text("session_token").map(str::to_owned);
-        Credentials::new(self.given("access_key"), self.given("secret_key"), token, None, "live")
+    /// The credentials that the instance has now.
+    pub(crate) async fn credentials(&self) -> Credentials {
+        default_credentials().await.provide_credentials().await.unwrap()
     }
 
     /// The engine past the gate, to set a scene.
