@@ -949,7 +949,10 @@ async fn play(seed: u64) -> Tally {
         for (act, trouble) in calls {
             round.play(act, trouble, &mut tally).await;
         }
-        round.black_out(&mut tally).await;
+        // Rarely: these are the calls that have to end unknown.
+        if number % 2 == 0 {
+            round.black_out(&mut tally).await;
+        }
         round.domain.assert_no_unexpected_calls();
     }
     println!(
