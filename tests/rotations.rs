@@ -1,0 +1,233 @@
+//! Waits that outlast their credentials: what the user sees of it, and how often the provider is asked.
+
+#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[path = "support/scene.rs"]
+mod scene;
+
+use std::future::{Future, IntoFuture as _};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use es_snapshot::testing::{FakeCredentials, FakeOutcome, Fault, ManualClock, Verdict};
+use es_snapshot::{Auth, CredentialCache, Error, HyperTransport, RestoreSnapshot, SnapshotClient, SnapshotInfo, SnapshotState};
+use futures_util::future::{Either, join_all, select};
+use scene::{Scene, repository, snapshot};
+
+/// The longest pause between two polls: once it has passed, every wait has polled.
+const STEP: Duration = Duration::from_secs(30);
+const ROTATIONS: usize = 4;
+const WAITS: usize = 50;
+
+/// A metadata service that takes its time, so that those who need new credentials meet; it may be down.
+#[derive(Clone, Debug)]
+struct Service {
+    credentials: FakeCredentials,
+    down: Arc<AtomicBool>,
+}
+
+impl Service {
+    fn of(scene: &Scene) -> Self {
+        Self { credentials: scene.domain.credentials_provider(), down: Arc::default() }
+    }
+
+    fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+    }
+}
+
+impl ProvideCredentials for Service {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+            }
+            if self.down.load(Ordering::SeqCst) {
+                return Err(CredentialsError::provider_error("the service is down"));
+            }
+            self.credentials.provide_credentials().await
+        })
+    }
+}
+
+/// A domain on which the snapshot `s` is running until it is let go, and credentials that live so long.
+async fn held(life: Duration) -> Scene {
+    let scene = Scene::with(|domain| domain.credential_life(life).hold_snapshots(true), |client| client).await;
+    scene.prepare().await;
+    scene.start_snapshot().await;
+    scene
+}
+
+fn client(scene: &Scene, auth: Auth) -> SnapshotClient {
+    SnapshotClient::builder(scene.domain.endpoint())
+        .region(scene.domain.region())
+        .auth(auth)
+        .clock(scene.clock.clone())
+        .build()
+        .unwrap()
+}
+
+/// Runs waits, as many as `count`; `between` happens so many times, each time when all of them rest, and then a pause passes.
+async fn drive<T>(clock: &ManualClock, count: usize, times: usize, between: impl Fn(usize), waits: impl Future<Output = T>) -> T {
+    clock.set_auto_advance(false);
+    // A request that is signed anew goes out after a pause of nothing.
+    let pauses = || clock.sleeps().iter().filter(|sleep| !sleep.is_zero()).count();
+    let before = pauses();
+    let passing = async {
+        for time in 1..=times {
+            while pauses() < before + time * count {
+                tokio::task::yield_now().await;
+            }
+            between(time);
+            clock.advance(STEP);
+        }
+    };
+    match select(pin!(waits), pin!(passing)).await {
+        // Too early, which is for the test to judge.
+        Either::Left((ended, _)) => ended,
+        Either::Right(((), waits)) => waits.await,
+    }
+}
+
+fn denied(scene: &Scene) -> usize {
+    scene.domain.events().iter().filter(|event| event.verdict == Verdict::Denied).count()
+}
+
+/// Ends the snapshot at the last time, and until then revokes all credentials each time.
+fn revoking(scene: &Scene) -> impl Fn(usize) {
+    |time| {
+        if time > ROTATIONS {
+            scene.domain.finish_snapshot("r", "s", FakeOutcome::Success);
+        } else {
+            scene.domain.revoke();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wait_across_four_revocations_ends_well_with_a_refusal_and_a_refresh_for_each() {
+    let scene = held(Duration::from_hours(6)).await;
+    let provider = scene.domain.credentials_provider();
+    let wait = client(&scene, Auth::sigv4(provider.clone())).wait_for_snapshot(&repository(), &snapshot());
+
+    let ended = drive(&scene.clock, 1, ROTATIONS + 1, revoking(&scene), wait.into_future()).await;
+
+    assert_eq!(ended.unwrap().state(), &SnapshotState::Success);
+    assert_eq!((denied(&scene), provider.loads()), (ROTATIONS, 1 + ROTATIONS));
+}
+
+#[tokio::test]
+async fn a_wait_for_a_restore_across_four_revocations_ends_well_with_a_refresh_for_each() {
+    let scene = Scene::with(|domain| domain.hold_restores(true), |client| client).await;
+    scene.prepare().await;
+    scene.take_snapshot().await;
+    let provider = scene.domain.credentials_provider();
+    let client = client(&scene, Auth::sigv4(provider.clone()));
+    let options = RestoreSnapshot::new().indices(["movies"]).rename("(.+)", "restored_$1");
+    client.restore_snapshot(&repository(), &snapshot(), &options).await.unwrap();
+    let between = |time| {
+        if time > ROTATIONS {
+            scene.domain.hold_restores(false);
+        } else {
+            scene.domain.revoke();
+        }
+    };
+
+    let wait = client.wait_for_restore(&repository(), &snapshot()).into_future();
+    let report = drive(&scene.clock, 1, ROTATIONS + 1, between, wait).await;
+
+    assert_eq!(report.unwrap().into_complete().unwrap().indices(), ["restored_movies"]);
+    assert_eq!((denied(&scene), provider.loads()), (ROTATIONS, 1 + ROTATIONS));
+}
+
+/// The waits of fifty clients that share connections and a cache.
+fn fleet(scene: &Scene, service: &Service) -> impl Future<Output = Vec<Result<SnapshotInfo, Error>>> + use<> {
+    let cache = CredentialCache::with_clock(service.clone(), Arc::new(scene.clock.clone()));
+    let transport = HyperTransport::builder().clock(scene.clock.clone()).build().unwrap();
+    join_all((0..WAITS).map(|_| {
+        SnapshotClient::builder(scene.domain.endpoint())
+            .region(scene.domain.region())
+            .auth(Auth::sigv4_shared(cache.clone()))
+            .clock(scene.clock.clone())
+            .transport(transport.clone())
+            .build()
+            .unwrap()
+            .wait_for_snapshot(&repository(), &snapshot())
+            .into_future()
+    }))
+}
+
+#[tokio::test]
+async fn fifty_waits_across_four_revocations_end_well_with_one_refresh_for_each() {
+    let scene = held(Duration::from_hours(6)).await;
+    let service = Service::of(&scene);
+
+    let ended = drive(&scene.clock, WAITS, ROTATIONS + 1, revoking(&scene), fleet(&scene, &service)).await;
+
+    for ended in ended {
+        assert_eq!(ended.unwrap().state(), &SnapshotState::Success);
+    }
+    assert!(denied(&scene) >= ROTATIONS, "{} refusals", denied(&scene));
+    assert_eq!(service.credentials.loads(), 1 + ROTATIONS);
+}
+
+#[tokio::test]
+async fn fifty_waits_over_five_lives_of_their_credentials_are_never_refused_with_one_refresh_for_each() {
+    // Due at 160 s, 340 s, 520 s and 700 s; the polls are 30 s apart.
+    let scene = held(Duration::from_secs(200)).await;
+    let service = Service::of(&scene);
+    let end_at_last = |time| {
+        if time == 24 {
+            scene.domain.finish_snapshot("r", "s", FakeOutcome::Success);
+        }
+    };
+
+    let ended = drive(&scene.clock, WAITS, 24, end_at_last, fleet(&scene, &service)).await;
+
+    for ended in ended {
+        assert_eq!(ended.unwrap().state(), &SnapshotState::Success);
+    }
+    assert_eq!((denied(&scene), service.credentials.loads()), (0, 5));
+}
+
+#[tokio::test]
+async fn a_wait_outlives_a_metadata_service_that_is_down_when_its_key_ends() {
+    let scene = held(Duration::from_secs(200)).await;
+    let service = Service::of(&scene);
+    let wait = client(&scene, Auth::sigv4(service.clone())).wait_for_snapshot(&repository(), &snapshot());
+    let before = scene.domain.events().len();
+    let between = |time| match time {
+        // The key ends at 200 s, and from then on there is none.
+        2 => service.set_down(true),
+        18 => service.set_down(false),
+        20 => scene.domain.finish_snapshot("r", "s", FakeOutcome::Success),
+        _ => {}
+    };
+
+    let ended = drive(&scene.clock, 1, 20, between, wait.into_future()).await;
+
+    assert_eq!(ended.unwrap().state(), &SnapshotState::Success);
+    assert!(scene.events_since(before).len() < 20, "no poll was without a key");
+    assert_eq!((denied(&scene), service.credentials.loads()), (0, 2));
+}
+
+#[tokio::test]
+async fn a_wait_outlives_a_domain_that_does_not_know_new_credentials_yet() {
+    let scene = Scene::with(|domain| domain.snapshots_take(Duration::from_mins(1)), |client| client).await;
+    scene.prepare().await;
+    scene.start_snapshot().await;
+    let refusal = r#"{"message":"The security token included in the request is invalid."}"#;
+    scene.domain.fault(Fault::status(403, refusal, "application/json").times(10));
+
+    let ended = scene.client.wait_for_snapshot(&repository(), &snapshot()).await;
+
+    assert_eq!(ended.unwrap().state(), &SnapshotState::Success);
+    let refused = scene.domain.events().iter().filter(|event| event.fault.is_some()).count();
+    assert_eq!(refused, 10);
+}
