@@ -139,6 +139,18 @@ async fn an_engine_that_failed_before_it_began_is_asked_and_then_believed() {
 }
 
 #[tokio::test]
+async fn an_engine_that_cannot_read_the_bucket_is_believed_at_once() {
+    let Scene { domain, client, repository, .. } = Scene::new().await;
+    let no_bucket = r#"{"error":{"type":"repository_exception","reason":"[nightly] Could not determine repository generation from root blobs"},"status":500}"#;
+    domain.fault(Fault::status(500, no_bucket, JSON).on_path("/_snapshot/nightly/one"));
+
+    let error = client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Repository, Outcome::Rejected));
+    assert_eq!((requests(&domain, "PUT"), requests(&domain, "GET")), (1, 0));
+}
+
+#[tokio::test]
 async fn a_repetition_that_is_refused_leaves_the_lost_request_to_be_looked_for() {
     let Scene { domain, client, repository, .. } = Scene::new().await;
     domain.fault(Fault::late(Duration::from_secs(40)).on_method("PUT").times(1));

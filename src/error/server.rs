@@ -292,15 +292,18 @@ impl ServerError {
         }
     }
 
-    /// Whether a failure of the repository is one of its name, type or settings, which is found before anything is done.
-    fn refuses_settings(&self) -> bool {
-        const TEXTS: [&str; 6] = [
+    /// Whether a failure of the repository is one that the engine finds before it does anything: of its name, type or
+    /// settings, or on reading what the repository holds.
+    fn is_before_anything(&self) -> bool {
+        const TEXTS: [&str; 8] = [
             "must not ",
             "cannot be empty",
             "does not exist",
             "failed to create repository",
             "readonly repository",
             "No bucket defined",
+            "Could not determine repository generation",
+            "could not read repository data",
         ];
         TEXTS.iter().any(|text| self.mentions(text))
     }
@@ -317,7 +320,7 @@ impl ServerError {
             // An engine that fails half-way ("no longer master") says so in the same way as one that never began.
             ServerLayer::Engine if self.status >= 500 => match self.kind() {
                 ErrorKind::Server => Outcome::Unknown,
-                ErrorKind::Repository if !self.refuses_settings() => Outcome::Unknown,
+                ErrorKind::Repository if !self.is_before_anything() => Outcome::Unknown,
                 _ => Outcome::Rejected,
             },
             ServerLayer::Policy | ServerLayer::Signature if matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Server) => {
@@ -422,7 +425,13 @@ mod tests {
         let cases = [
             (500, engine("snapshot_exception", "no longer master"), Outcome::Unknown),
             (500, engine("node_closed_exception", "node closed"), Outcome::Unknown),
-            (500, engine("repository_exception", "[r] could not read repository data from index blob"), Outcome::Unknown),
+            (500, engine("repository_exception", "[r] concurrent modification of the index-N file"), Outcome::Unknown),
+            (
+                500,
+                engine("repository_exception", "[r] Could not determine repository generation from root blobs"),
+                Outcome::Rejected,
+            ),
+            (500, engine("repository_exception", "[r] could not read repository data from index blob"), Outcome::Rejected),
             (500, engine("repository_exception", "[r] repository type [s3] does not exist"), Outcome::Rejected),
             (500, engine("repository_exception", "[a b] must not contain"), Outcome::Rejected),
             (500, r#"{"Message":"Internal failure"}"#.to_owned(), Outcome::Unknown),
