@@ -4,7 +4,7 @@ pub(crate) mod builder;
 mod reconciled;
 pub(crate) mod wait;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -466,32 +466,23 @@ impl SnapshotClient {
     ///
     /// Dropped after the request was sent, the deletion goes on.
     pub async fn delete_snapshot(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<(), Error> {
-        let found = self.get_snapshot(repository, name).await?;
-        self.delete_found(repository, name, &found, true).await
+        self.delete_of(repository, name, None).await
     }
 
-    /// Deletes the snapshot that was found. Whether it still has its name is asked again, unless that is `fresh`.
-    async fn delete_found(
-        &self,
-        repository: &RepositoryName,
-        name: &SnapshotName,
-        found: &SnapshotInfo,
-        fresh: bool,
-    ) -> Result<(), Error> {
-        let mut fresh = fresh;
-        let evidence = Evidence::Deletes(found.uuid().map(str::to_owned));
-        let deletion = Deletion { repository, name, evidence };
-        self.queued(|| {
-            let asks = !std::mem::take(&mut fresh);
-            let deletion = &deletion;
-            async move {
-                if asks && self.get_snapshot(repository, name).await?.uuid() != found.uuid() {
-                    let text = format!("{repository}:{name} is gone, and another snapshot has taken its name");
-                    let error = Error::new(ErrorKind::SnapshotMissing, Outcome::NotSent, text);
-                    return Err(error.during(Operation::DeleteSnapshot, 0));
-                }
-                reconcile(self, Reconciler::new(), deletion).await
+    /// Deletes the snapshot of that uuid; without one, what is found first.
+    async fn delete_of(&self, repository: &RepositoryName, name: &SnapshotName, uuid: Option<&str>) -> Result<(), Error> {
+        let wanted: OnceLock<String> = uuid.map(str::to_owned).map(OnceLock::from).unwrap_or_default();
+        self.queued(async || {
+            let found = self.get_snapshot(repository, name).await?;
+            if let Some(uuid) = found.uuid()
+                && wanted.get_or_init(|| uuid.to_owned()) != uuid
+            {
+                let text = format!("{repository}:{name} is gone, and another snapshot has taken its name");
+                let error = Error::new(ErrorKind::SnapshotMissing, Outcome::NotSent, text);
+                return Err(error.during(Operation::DeleteSnapshot, 0));
             }
+            let evidence = Evidence::Deletes(wanted.get().cloned());
+            reconcile(self, Reconciler::new(), &Deletion { repository, name, evidence }).await
         })
         .await
     }
@@ -520,7 +511,7 @@ impl SnapshotClient {
         let mut deleted = Vec::with_capacity(found.len());
         for snapshot in found {
             let result = match snapshot.name().parse() {
-                Ok(name) => self.delete_found(repository, &name, &snapshot, false).await,
+                Ok(name) => self.delete_of(repository, &name, snapshot.uuid()).await,
                 Err(error) => Err(error),
             };
             deleted.push((snapshot.name().to_owned(), result));
