@@ -5,20 +5,17 @@
 mod scene;
 
 use std::future::{Future, IntoFuture as _};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
-use es_snapshot::testing::{FakeCredentials, FakeOutcome, Fault, ManualClock, Verdict};
+use es_snapshot::testing::{FakeCredentials, FakeOutcome, Fault, Verdict};
 use es_snapshot::{Auth, CredentialCache, Error, HyperTransport, RestoreSnapshot, SnapshotClient, SnapshotInfo, SnapshotState};
-use futures_util::future::{Either, join_all, select};
-use scene::{Scene, repository, snapshot};
+use futures_util::future::join_all;
+use scene::{Scene, drive, repository, snapshot};
 
-/// The longest pause between two polls: once it has passed, every wait has polled.
-const STEP: Duration = Duration::from_secs(30);
 const ROTATIONS: usize = 4;
 const WAITS: usize = 50;
 
@@ -71,28 +68,6 @@ fn client(scene: &Scene, auth: Auth) -> SnapshotClient {
         .clock(scene.clock.clone())
         .build()
         .unwrap()
-}
-
-/// Runs waits, as many as `count`; `between` happens so many times, each time when all of them rest, and then a pause passes.
-async fn drive<T>(clock: &ManualClock, count: usize, times: usize, between: impl Fn(usize), waits: impl Future<Output = T>) -> T {
-    clock.set_auto_advance(false);
-    // A request that is signed anew goes out after a pause of nothing.
-    let pauses = || clock.sleeps().iter().filter(|sleep| !sleep.is_zero()).count();
-    let before = pauses();
-    let passing = async {
-        for time in 1..=times {
-            while pauses() < before + time * count {
-                tokio::task::yield_now().await;
-            }
-            between(time);
-            clock.advance(STEP);
-        }
-    };
-    match select(pin!(waits), pin!(passing)).await {
-        // Too early, which is for the test to judge.
-        Either::Left((ended, _)) => ended,
-        Either::Right(((), waits)) => waits.await,
-    }
 }
 
 fn denied(scene: &Scene) -> usize {

@@ -1,13 +1,19 @@
 //! What the tests against the fake domain share: a domain, the clock of both sides, and a client of it.
 
+use std::future::Future;
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use es_snapshot::testing::{Event, FakeCredentials, FakeDomain, FakeDomainBuilder, ManualClock};
 use es_snapshot::{
     CreateSnapshot, RepositoryName, RepositorySettings, S3Settings, SnapshotClient, SnapshotClientBuilder, SnapshotName,
 };
+use futures_util::future::{Either, select};
 
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+
+/// The longest pause between two polls: once it has passed, every wait has polled.
+pub(crate) const STEP: Duration = Duration::from_secs(30);
 
 /// A fake domain and a signing client of it, both on one manual clock.
 pub(crate) struct Scene {
@@ -68,4 +74,32 @@ pub(crate) fn snapshot() -> SnapshotName {
 
 pub(crate) fn settings() -> RepositorySettings {
     S3Settings::new("my-bucket-4-es").region("ap-northeast-1").role_arn(ROLE.parse().unwrap()).into()
+}
+
+/// Runs waits, as many as `count`; `between` happens so many times, each time when all of them rest, and then a pause passes.
+pub(crate) async fn drive<T>(
+    clock: &ManualClock,
+    count: usize,
+    times: usize,
+    between: impl Fn(usize),
+    waits: impl Future<Output = T>,
+) -> T {
+    clock.set_auto_advance(false);
+    // A request that is signed anew goes out after a pause of nothing.
+    let pauses = || clock.sleeps().iter().filter(|sleep| !sleep.is_zero()).count();
+    let before = pauses();
+    let passing = async {
+        for time in 1..=times {
+            while pauses() < before + time * count {
+                tokio::task::yield_now().await;
+            }
+            between(time);
+            clock.advance(STEP);
+        }
+    };
+    match select(pin!(waits), pin!(passing)).await {
+        // Too early, which is for the test to judge.
+        Either::Left((ended, _)) => ended,
+        Either::Right(((), waits)) => waits.await,
+    }
 }

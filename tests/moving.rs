@@ -1,0 +1,246 @@
+//! A domain that moves while it is watched, as one does whose configuration is changed: its name leads to other addresses.
+//!
+//! Names are resolved for a whole process, by the C library. So each test goes on in a child process of its own, whose
+//! `getaddrinfo` is this file's.
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
+
+#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[path = "support/scene.rs"]
+mod scene;
+
+use std::env;
+use std::fs;
+use std::future::IntoFuture as _;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use es_snapshot::testing::{FakeOutcome, ManualClock};
+use es_snapshot::{Clock as _, SnapshotClient, SnapshotState, WaitForSnapshot};
+use scene::{STEP, Scene, drive, repository, snapshot};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+const NAME: &str = "domain.test";
+/// The variable that tells a child where the address of the name is written.
+const FILE: &str = "ES_SNAPSHOT_TEST_ADDRESS";
+const OLD: Ipv4Addr = Ipv4Addr::LOCALHOST;
+const NEW: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+const RESOLVER: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found) {
+    int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
+    char address[64] = "";
+    if (name && strcmp(name, "domain.test") == 0) {
+        FILE *file = fopen(getenv("ES_SNAPSHOT_TEST_ADDRESS"), "r");
+        if (!file) return EAI_NONAME;
+        if (!fgets(address, sizeof address, file)) strcpy(address, "no address");
+        fclose(file);
+        name = address;
+    }
+    return next(name, service, hints, found);
+}
+"#;
+
+/// The name of the domain, whose address a test may change.
+struct Name(PathBuf);
+
+impl Name {
+    /// The name, in a child process; in the parent, runs that child and gives none.
+    fn in_a_child(test: &str) -> Option<Self> {
+        if let Some(file) = env::var_os(FILE) {
+            return Some(Self(file.into()));
+        }
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("moving-{}-{test}", std::process::id()));
+        let (source, library) = (folder.join("resolver.c"), folder.join("resolver.so"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(&source, RESOLVER).unwrap();
+        // Rust's own linker on this platform.
+        let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).arg("-ldl").status().unwrap();
+        assert!(built.success());
+
+        let child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", test])
+            .env("LD_PRELOAD", &library)
+            .env(FILE, folder.join("address"))
+            .output()
+            .unwrap();
+
+        fs::remove_dir_all(&folder).unwrap();
+        let told = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success() && told.contains("1 passed"), "{told}{}", String::from_utf8_lossy(&child.stderr));
+        None
+    }
+
+    /// Has the name lead to this address.
+    fn lead_to(&self, address: Ipv4Addr) {
+        // In one step: it may be read at any time.
+        let next = self.0.with_extension("next");
+        fs::write(&next, address.to_string()).unwrap();
+        fs::rename(&next, &self.0).unwrap();
+    }
+
+    fn lead_nowhere(&self) {
+        fs::remove_file(&self.0).unwrap();
+    }
+}
+
+/// An address of the domain; shut down when it is dropped.
+struct FrontEnd {
+    port: u16,
+    /// When something arrived, by the monotonic clock.
+    arrivals: Arc<Mutex<Vec<Duration>>>,
+    task: JoinHandle<()>,
+}
+
+impl FrontEnd {
+    async fn open(address: Ipv4Addr, port: u16, scene: &Scene) -> Self {
+        let listener = TcpListener::bind((address, port)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let domain = scene.domain.endpoint().strip_prefix("http://").unwrap().to_owned();
+        let arrivals: Arc<Mutex<Vec<Duration>>> = Arc::default();
+        let (log, clock) = (Arc::clone(&arrivals), scene.clock.clone());
+        #[expect(clippy::disallowed_methods, reason = "the server of this test")]
+        let task = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                let domain = TcpStream::connect(&domain).await.unwrap();
+                connections.spawn(forward(client, domain, Arc::clone(&log), clock.clone()));
+            }
+        });
+        Self { port, arrivals, task }
+    }
+
+    fn arrivals(&self) -> Vec<Duration> {
+        self.arrivals.lock().unwrap().clone()
+    }
+}
+
+impl Drop for FrontEnd {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn forward(client: TcpStream, domain: TcpStream, log: Arc<Mutex<Vec<Duration>>>, clock: ManualClock) {
+    let ((mut requests, mut to_client), (mut answers, mut to_domain)) = (client.into_split(), domain.into_split());
+    let asking = async {
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(count @ 1..) = requests.read(&mut buffer).await {
+            log.lock().unwrap().push(clock.monotonic());
+            to_domain.write_all(&buffer[..count]).await.unwrap();
+        }
+    };
+    let answering = tokio::io::copy(&mut answers, &mut to_client);
+    tokio::select! {
+        () = asking => {}
+        _ = answering => {}
+    }
+}
+
+/// A domain at `OLD` on which the snapshot `s` runs until it is let go.
+async fn held(name: &Name) -> (Scene, FrontEnd) {
+    let scene = Scene::with(|domain| domain.hold_snapshots(true), |client| client).await;
+    scene.prepare().await;
+    scene.start_snapshot().await;
+    name.lead_to(OLD);
+    let front_end = FrontEnd::open(OLD, 0, &scene).await;
+    (scene, front_end)
+}
+
+/// The wait of a client that has nothing but the domain's name.
+fn wait(scene: &Scene, port: u16) -> WaitForSnapshot {
+    SnapshotClient::builder(format!("http://{NAME}:{port}"))
+        .danger_send_credentials_unencrypted()
+        .region(scene.domain.region())
+        .credentials(scene.provider.clone())
+        .clock(scene.clock.clone())
+        .build()
+        .unwrap()
+        .wait_for_snapshot(&repository(), &snapshot())
+}
+
+#[tokio::test]
+async fn a_wait_leaves_an_address_that_still_answers_after_a_minute() {
+    let Some(name) = Name::in_a_child("a_wait_leaves_an_address_that_still_answers_after_a_minute") else { return };
+    let (scene, old) = held(&name).await;
+    let new = FrontEnd::open(NEW, old.port, &scene).await;
+    let began = scene.clock.monotonic();
+    let between = |time| match time {
+        1 => name.lead_to(NEW),
+        4 => scene.domain.finish_snapshot("r", "s", FakeOutcome::Success),
+        _ => {}
+    };
+
+    let ended = drive(&scene.clock, 1, 4, between, wait(&scene, old.port).into_future()).await;
+
+    assert_eq!(ended.unwrap().state(), &SnapshotState::Success);
+    assert_eq!(old.arrivals(), [began, began + STEP]);
+    assert_eq!(new.arrivals(), [began + 2 * STEP, began + 3 * STEP, began + 4 * STEP]);
+}
+
+#[tokio::test]
+async fn a_wait_stays_at_an_address_that_the_name_still_has() {
+    let Some(name) = Name::in_a_child("a_wait_stays_at_an_address_that_the_name_still_has") else { return };
+    let (scene, old) = held(&name).await;
+    let new = FrontEnd::open(NEW, old.port, &scene).await;
+    let finish = |time| {
+        if time == 4 {
+            scene.domain.finish_snapshot("r", "s", FakeOutcome::Success);
+        }
+    };
+
+    drive(&scene.clock, 1, 4, finish, wait(&scene, old.port).into_future()).await.unwrap();
+
+    assert_eq!((old.arrivals().len(), new.arrivals().len()), (5, 0));
+}
+
+#[tokio::test]
+async fn a_wait_follows_a_domain_whose_old_address_is_shut_down() {
+    let Some(name) = Name::in_a_child("a_wait_follows_a_domain_whose_old_address_is_shut_down") else { return };
+    let (scene, old) = held(&name).await;
+    let port = old.port;
+    let new = FrontEnd::open(NEW, port, &scene).await;
+    let old = Mutex::new(Some(old));
+    let between = |time| match time {
+        1 => drop(old.lock().unwrap().take()),
+        // Until then the name leads to where nobody listens.
+        9 => name.lead_to(NEW),
+        15 => scene.domain.finish_snapshot("r", "s", FakeOutcome::Success),
+        _ => {}
+    };
+
+    let ended = drive(&scene.clock, 1, 15, between, wait(&scene, port).into_future()).await;
+
+    assert_eq!(ended.unwrap().state(), &SnapshotState::Success);
+    assert!(!new.arrivals().is_empty());
+}
+
+#[tokio::test]
+async fn a_wait_outlives_a_name_that_leads_nowhere_for_a_while() {
+    let Some(name) = Name::in_a_child("a_wait_outlives_a_name_that_leads_nowhere_for_a_while") else { return };
+    let (scene, front_end) = held(&name).await;
+    let before = front_end.arrivals().len();
+    let between = |time| match time {
+        1 => name.lead_nowhere(),
+        20 => name.lead_to(OLD),
+        25 => scene.domain.finish_snapshot("r", "s", FakeOutcome::Success),
+        _ => {}
+    };
+
+    let ended = drive(&scene.clock, 1, 25, between, wait(&scene, front_end.port).into_future()).await;
+
+    assert_eq!(ended.unwrap().state(), &SnapshotState::Success);
+    let polls = front_end.arrivals().len() - before;
+    assert!(polls < 20, "{polls} polls: the name was resolved all the time");
+}
