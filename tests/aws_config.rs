@@ -116,7 +116,7 @@ struct Service {
 }
 
 impl Service {
-    /// Gets the head of each request in lower case, and answers status and body.
+    /// Gets each request, its head in lower case, and answers status and body.
     fn start(answer: impl Fn(&str) -> (u16, String) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -125,9 +125,13 @@ impl Service {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let head = read_head(&mut stream);
-                let (status, body) = answer(&head);
-                log.lock().unwrap().push(head);
+                let mut request = read_head(&mut stream);
+                let length = request.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
+                let mut body = vec![0; length.parse().unwrap()];
+                stream.read_exact(&mut body).unwrap();
+                request.push_str(&String::from_utf8(body).unwrap());
+                let (status, body) = answer(&request);
+                log.lock().unwrap().push(request);
                 let length = body.len();
                 let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n");
                 let more = "content-type: application/json\r\nx-aws-ec2-metadata-token-ttl-seconds: 21600\r\n";
@@ -241,17 +245,21 @@ fn a_containers_credentials_are_a_source() {
 }
 
 /// A file that is removed in the end.
-struct TokenFile(PathBuf);
+struct TempFile(PathBuf);
 
-impl TokenFile {
-    fn new(name: &str, token: &str) -> Self {
+impl TempFile {
+    fn new(name: &str, text: &str) -> Self {
         let path = env::temp_dir().join(format!("es-snapshot-{}-{name}", std::process::id()));
-        fs::write(&path, token).unwrap();
+        fs::write(&path, text).unwrap();
         Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
     }
 }
 
-impl Drop for TokenFile {
+impl Drop for TempFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
@@ -261,11 +269,11 @@ impl Drop for TokenFile {
 fn a_pods_identity_is_a_source_and_its_token_is_read_for_each_load() {
     let service = container(&["pod-token-1", "pod-token-2"]);
     let url = format!("{}/v1/credentials", service.url);
-    let file = TokenFile::new("rotating", "pod-token-1");
+    let file = TempFile::new("rotating", "pod-token-1");
     let mut loader = Loader::with(&[
         OFF,
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url),
-        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file.0.to_str().unwrap()),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file.path()),
     ]);
 
     assert_eq!(loader.load(), "ASIA1 canary-secret-1 canary-token-1");
@@ -291,9 +299,139 @@ fn a_container_service_that_refuses_is_an_error_without_secrets() {
     assert!(!told.contains("canary") && !told.starts_with("ASIA"), "{told}");
 }
 
+/// A credentials file with two profiles.
+fn profiles(name: &str) -> TempFile {
+    let profile = |name, number| {
+        format!(
+            "[{name}]\naws_access_key_id = AKIDFILE{number}\naws_secret_access_key = canary-secret-{number}\n\
+             aws_session_token = canary-token-{number}\n"
+        )
+    };
+    TempFile::new(name, &format!("{}{}", profile("default", 1), profile("backup", 2)))
+}
+
+#[test]
+fn the_profile_that_is_named_is_a_source() {
+    let file = profiles("named");
+    let mut loader = Loader::with(&[OFF, ("AWS_SHARED_CREDENTIALS_FILE", file.path()), ("AWS_PROFILE", "backup")]);
+
+    assert_eq!(loader.load(), "AKIDFILE2 canary-secret-2 canary-token-2");
+}
+
+#[test]
+fn the_profile_is_the_default_one_where_none_is_named() {
+    let file = profiles("default");
+    let mut loader = Loader::with(&[OFF, ("AWS_SHARED_CREDENTIALS_FILE", file.path())]);
+
+    assert_eq!(loader.load(), "AKIDFILE1 canary-secret-1 canary-token-1");
+}
+
+#[test]
+fn the_environment_goes_before_a_profile() {
+    let file = profiles("later");
+    let mut loader = Loader::with(&[
+        OFF,
+        ("AWS_SHARED_CREDENTIALS_FILE", file.path()),
+        ("AWS_ACCESS_KEY_ID", "AKIDENV"),
+        ("AWS_SECRET_ACCESS_KEY", "canary-secret"),
+    ]);
+
+    assert_eq!(loader.load(), "AKIDENV canary-secret -");
+}
+
+#[test]
+fn a_profile_that_is_not_there_is_an_error_and_no_other_takes_its_place() {
+    let file = profiles("absent");
+    let mut loader = Loader::with(&[OFF, ("AWS_SHARED_CREDENTIALS_FILE", file.path()), ("AWS_PROFILE", "absent")]);
+
+    let told = loader.load();
+
+    assert!(!told.contains("AKIDFILE") && !told.contains("canary"), "{told}");
+}
+
+/// A configuration whose profile gets its credentials from a process, which tells what is in the other file.
+fn process(name: &str, printed: &TempFile) -> TempFile {
+    TempFile::new(name, &format!("[default]\ncredential_process = /bin/cat {}\n", printed.path()))
+}
+
+fn printed(number: usize) -> String {
+    format!(
+        r#"{{"Version":1,"AccessKeyId":"ASIA{number}","SecretAccessKey":"canary-secret-{number}",
+           "SessionToken":"canary-token-{number}","Expiration":"2999-01-01T00:00:00Z"}}"#
+    )
+}
+
+#[test]
+fn a_profiles_process_is_a_source_and_is_run_for_each_load() {
+    let output = TempFile::new("process-output", &printed(1));
+    let file = process("process", &output);
+    let mut loader = Loader::with(&[OFF, ("AWS_CONFIG_FILE", file.path())]);
+
+    assert_eq!(loader.load(), "ASIA1 canary-secret-1 canary-token-1");
+    fs::write(&output.0, printed(2)).unwrap();
+    assert_eq!(loader.load(), "ASIA2 canary-secret-2 canary-token-2");
+}
+
+const ROLE: (&str, &str) = ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/backup");
+const REGION: (&str, &str) = ("AWS_REGION", "ap-northeast-1");
+
+/// The security token service, for whoever shows a web identity token that it knows; new credentials for each request.
+fn token_service(tokens: &'static [&'static str]) -> Service {
+    let number = Mutex::new(0);
+    Service::start(move |request| {
+        let shown = tokens.iter().any(|token| request.contains(&format!("&WebIdentityToken={token}")));
+        if !shown || !request.contains("Action=AssumeRoleWithWebIdentity&") {
+            let error = "<Error><Type>Sender</Type><Code>InvalidIdentityToken</Code><Message>no</Message></Error>";
+            return (400, format!("<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>"));
+        }
+        let mut number = number.lock().unwrap();
+        *number += 1;
+        let credentials = format!(
+            "<AccessKeyId>ASIA{number}</AccessKeyId><SecretAccessKey>canary-secret-{number}</SecretAccessKey>\
+             <SessionToken>canary-token-{number}</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>"
+        );
+        let result = format!(
+            "<AssumeRoleWithWebIdentityResult><Credentials>{credentials}</Credentials></AssumeRoleWithWebIdentityResult>"
+        );
+        (200, format!("<AssumeRoleWithWebIdentityResponse>{result}</AssumeRoleWithWebIdentityResponse>"))
+    })
+}
+
+#[test]
+fn a_web_identity_is_a_source_and_its_token_is_read_for_each_load() {
+    let service = token_service(&["canary-web-1", "canary-web-2"]);
+    let file = TempFile::new("web", "canary-web-1");
+    let mut loader =
+        Loader::with(&[OFF, REGION, ROLE, ("AWS_ENDPOINT_URL_STS", &service.url), ("AWS_WEB_IDENTITY_TOKEN_FILE", file.path())]);
+
+    assert_eq!(loader.load(), "ASIA1 canary-secret-1 canary-token-1");
+    fs::write(&file.0, "canary-web-2").unwrap();
+    assert_eq!(loader.load(), "ASIA2 canary-secret-2 canary-token-2");
+
+    let shown: Vec<_> = service.requests().iter().map(|request| request.contains("canary-web-2")).collect();
+    assert_eq!(shown, [false, true]);
+}
+
+#[test]
+fn a_web_identity_that_is_refused_is_an_error_without_its_token() {
+    let service = token_service(&["another-token"]);
+    let file = TempFile::new("web-refused", "canary-web");
+    let mut loader =
+        Loader::with(&[OFF, REGION, ROLE, ("AWS_ENDPOINT_URL_STS", &service.url), ("AWS_WEB_IDENTITY_TOKEN_FILE", file.path())]);
+
+    let told = loader.load();
+
+    assert!(!told.contains("canary") && !told.starts_with("ASIA"), "{told}");
+    assert!(!loader.end().contains("canary"));
+    assert!(!service.requests().is_empty());
+}
+
 #[test]
 fn no_source_traces_a_secret() {
     let (instance, container) = (instance(), container(&["canary-authorization"]));
+    let (sts, token, file) = (token_service(&["canary-web"]), TempFile::new("web-traced", "canary-web"), profiles("traced"));
+    let output = TempFile::new("process-traced-output", &printed(1));
+    let config = process("process-traced", &output);
     let url = format!("{}/v1/credentials", container.url);
     let environment = [OFF, ("AWS_ACCESS_KEY_ID", "AKIDENV"), ("AWS_SECRET_ACCESS_KEY", "canary-secret-1")];
     let metadata = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", instance.url.as_str())];
@@ -302,7 +440,10 @@ fn no_source_traces_a_secret() {
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", url.as_str()),
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "canary-authorization"),
     ];
-    for variables in [environment.as_slice(), &metadata, &pod] {
+    let profile = [OFF, ("AWS_SHARED_CREDENTIALS_FILE", file.path())];
+    let run = [OFF, ("AWS_CONFIG_FILE", config.path())];
+    let web = [OFF, REGION, ROLE, ("AWS_ENDPOINT_URL_STS", &sts.url), ("AWS_WEB_IDENTITY_TOKEN_FILE", token.path())];
+    for variables in [environment.as_slice(), &metadata, &pod, &profile, &run, &web] {
         let mut loader = Loader::with(variables);
         assert!(loader.load().contains("canary-secret-1"));
 
