@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use aws_credential_types::Credentials;
 use es_snapshot::{ErrorKind, HyperTransport, Outcome, RetryPolicy, SnapshotClient, SnapshotClientBuilder, TrustRoots};
 use rcgen::{CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -94,8 +95,12 @@ fn through_a_tunnel(address: SocketAddr, transport: HyperTransport) -> SnapshotC
     SnapshotClient::builder(format!("https://{HOST}"))
         .connect_to(address.to_string())
         .transport(transport)
-        .credentials(aws_credential_types::Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"))
+        .credentials(credentials())
         .retry(RetryPolicy::never())
+}
+
+fn credentials() -> Credentials {
+    Credentials::new("AKIDEXAMPLE", "secret", None, None, "test")
 }
 
 fn trusting(authority: &Authority) -> HyperTransport {
@@ -144,15 +149,19 @@ async fn an_authority_that_is_not_trusted_is_no_connection() {
 #[tokio::test]
 async fn a_certificate_for_another_name_is_no_connection() {
     let authority = Authority::new();
-    let (address, _) = server(&authority, false).await;
+    let (address, seen) = server(&authority, false).await;
     let client = SnapshotClient::builder("https://search-other-1.ap-northeast-1.es.amazonaws.com")
         .connect_to(address.to_string())
         .transport(trusting(&authority))
+        .credentials(credentials())
         .retry(RetryPolicy::never())
         .build()
         .unwrap();
 
-    assert_eq!(client.list_repositories().await.unwrap_err().kind(), ErrorKind::Connect);
+    let error = client.list_repositories().await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
+    assert!(seen.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -177,4 +186,71 @@ fn a_pem_text_without_a_certificate_is_refused() {
     let error = HyperTransport::builder().ca_pem("no certificate").build().unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
+}
+
+/// The operating system's store, which the environment of a whole process may replace: each client is in a child process.
+#[cfg(feature = "native-roots")]
+mod native_roots {
+    use std::env;
+    use std::fs;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use super::*;
+
+    /// The variable that tells a child where to connect.
+    const ADDRESS: &str = "ES_SNAPSHOT_TEST_ADDRESS";
+
+    /// Makes one call and tells what came of it.
+    #[tokio::test]
+    #[ignore = "run by the other tests, as a process of its own"]
+    async fn child() {
+        let Some(address) = env::var(ADDRESS).ok().and_then(|address| address.parse().ok()) else { return };
+        let transport = HyperTransport::builder().roots(TrustRoots::Native).build().unwrap();
+
+        match through_a_tunnel(address, transport).build().unwrap().list_repositories().await {
+            Ok(_) => println!("\ntold: done"),
+            Err(error) => println!("\ntold: {:?}, {:?}", error.kind(), error.outcome()),
+        }
+    }
+
+    /// What a client tells whose `SSL_CERT_FILE` holds this authority.
+    fn told(address: SocketAddr, authority: &Authority) -> String {
+        let name = format!("native-roots-{}-{}.pem", std::process::id(), address.port());
+        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::write(&file, authority.pem()).unwrap();
+
+        let child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "native_roots::child", "--ignored", "--nocapture"])
+            .env_clear()
+            .env(ADDRESS, address.to_string())
+            .env("SSL_CERT_FILE", &file)
+            .output()
+            .unwrap();
+
+        fs::remove_file(&file).unwrap();
+        let output = String::from_utf8(child.stdout).unwrap();
+        let told = output.lines().find_map(|line| line.strip_prefix("told: "));
+        told.unwrap_or_else(|| panic!("{output}{}", String::from_utf8_lossy(&child.stderr))).to_owned()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_authority_in_ssl_cert_file_is_trusted() {
+        let authority = Authority::new();
+        let (address, seen) = server(&authority, false).await;
+
+        assert_eq!(told(address, &authority), "done");
+
+        assert_eq!(seen.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_authority_that_is_not_in_ssl_cert_file_is_not_trusted() {
+        let authority = Authority::new();
+        let (address, seen) = server(&authority, false).await;
+
+        assert_eq!(told(address, &Authority::new()), "Connect, NotSent");
+
+        assert!(seen.lock().unwrap().is_empty());
+    }
 }
