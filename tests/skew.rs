@@ -1,0 +1,174 @@
+//! Signatures are dated by the domain's clock, as its answers tell it, whatever the host's clock does.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use bytes::Bytes;
+use es_snapshot::testing::ManualClock;
+use es_snapshot::{
+    Body, BoxFuture, Clock as _, ConnectTarget, RawRequest, RetryPolicy, SnapshotClient, Transport, TransportError,
+};
+use http::{Request, Response};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+
+const START: i64 = 1_700_000_000;
+/// Answers that take longer tell too little about the time in between.
+const SLOWEST: Duration = Duration::from_mins(1);
+
+/// What happens in one exchange, in this order.
+#[derive(Clone, Debug)]
+struct Step {
+    /// How far the host's clock is stepped before the request, and while the answer is on its way, in seconds.
+    host: (i64, i64),
+    /// How far the domain is ahead of a clock that nobody steps, in milliseconds.
+    ahead: i64,
+    there: Duration,
+    back: Duration,
+    date: Date,
+    age: bool,
+    status: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Date {
+    Right,
+    Absent,
+    Garbage,
+}
+
+impl Step {
+    fn took(&self) -> Duration {
+        self.there + self.back
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.date == Date::Right && !self.age && self.took() <= SLOWEST
+    }
+}
+
+/// A domain that answers as the step says, if there is one, and else tells no time.
+#[derive(Clone, Debug)]
+struct Domain {
+    clock: ManualClock,
+    ahead: Arc<Mutex<i64>>,
+    step: Arc<Mutex<Option<Step>>>,
+    signed: Arc<Mutex<Option<i64>>>,
+}
+
+impl Domain {
+    /// In milliseconds.
+    fn time(&self) -> i64 {
+        let elapsed = i64::try_from(self.clock.monotonic().as_millis()).unwrap();
+        START * 1000 + elapsed + *self.ahead.lock().unwrap()
+    }
+
+    fn answer(&self, request: &Request<Bytes>) -> Response<Body> {
+        let date = request.headers()["x-amz-date"].to_str().unwrap();
+        let date = DateTime::strptime("%Y%m%dT%H%M%SZ", date).unwrap().to_zoned(TimeZone::UTC).unwrap();
+        *self.signed.lock().unwrap() = Some(date.timestamp().as_second());
+        let Some(step) = self.step.lock().unwrap().take() else { return Response::new(Body::from("{}")) };
+
+        self.clock.advance(step.there);
+        *self.ahead.lock().unwrap() = step.ahead;
+        let now = Timestamp::from_millisecond(self.time()).unwrap().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        self.clock.step_wall(step.host.1);
+        self.clock.advance(step.back);
+
+        let mut response = Response::builder().status(step.status);
+        match step.date {
+            Date::Right => response = response.header("date", now),
+            Date::Absent => {}
+            Date::Garbage => response = response.header("date", "yesterday"),
+        }
+        if step.age {
+            response = response.header("age", "0");
+        }
+        response.body(Body::from("{}")).unwrap()
+    }
+}
+
+impl Transport for Domain {
+    fn call<'a>(
+        &'a self,
+        request: Request<Bytes>,
+        _: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
+        Box::pin(std::future::ready(Ok(self.answer(&request))))
+    }
+}
+
+/// A signature that was made right after the answer to a step.
+#[derive(Debug)]
+struct Next {
+    step: Step,
+    /// How far it is ahead of the domain's clock and of the host's, in milliseconds.
+    from_domain: i64,
+    from_host: i64,
+}
+
+fn run(steps: Vec<Step>) -> Vec<Next> {
+    let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(START.unsigned_abs()));
+    let (ahead, step, signed) = (Arc::default(), Arc::default(), Arc::default());
+    let domain = Domain { clock: clock.clone(), ahead, step, signed };
+    let client = SnapshotClient::builder("http://localhost:9200")
+        .region("eu-west-1")
+        .credentials(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"))
+        .retry(RetryPolicy::never())
+        .clock(clock.clone())
+        .transport(domain.clone())
+        .build()
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let signed_by_a_call = || {
+        // A refusal is an answer too.
+        let _ = runtime.block_on(client.raw(RawRequest::get(["_snapshot"])));
+        domain.signed.lock().unwrap().take().unwrap()
+    };
+    let next_after = |step: Step| {
+        clock.step_wall(step.host.0);
+        *domain.step.lock().unwrap() = Some(step.clone());
+        signed_by_a_call();
+        // The date is cut to the second: on average, half of it has passed.
+        let date = signed_by_a_call() * 1000 + 500;
+        let host = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+        Next { step, from_domain: date - domain.time(), from_host: date - i64::try_from(host).unwrap() }
+    };
+    steps.into_iter().map(next_after).collect()
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    const DAYS: i64 = 3 * 86_400;
+    let some = |range| prop_oneof![15 => Just(0), 1 => range];
+    let delay = || prop_oneof![4 => 0_u64..=500, 1 => 0_u64..=30_000, 1 => 30_001_u64..=60_000].prop_map(Duration::from_millis);
+    let date = prop_oneof![6 => Just(Date::Right), 1 => Just(Date::Absent), 1 => Just(Date::Garbage)];
+    let ahead = prop_oneof![2 => -6_000_i64..=6_000, 1 => -DAYS * 1_000..=DAYS * 1_000];
+    let status = prop_oneof![Just(200_u16), Just(403), Just(503)];
+    ((some(-DAYS..=DAYS), some(-DAYS..=DAYS)), ahead, delay(), delay(), date, prop::bool::weighted(0.2), status)
+        .prop_map(|(host, ahead, there, back, date, age, status)| Step { host, ahead, there, back, date, age, status })
+}
+
+proptest! {
+    #[test]
+    fn the_signature_after_an_answer_that_tells_the_time_has_it(steps in prop::collection::vec(step(), 1..8)) {
+        for next in run(steps).into_iter().filter(|next| next.step.is_trusted()) {
+            // Two seconds, and as much as is not known of when in between the domain looked at its clock.
+            let most = 2_000 + next.step.took().as_millis().div_ceil(2);
+            prop_assert!(u128::from(next.from_domain.unsigned_abs()) <= most, "{next:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_old_or_slow_or_tells_no_time_moves_no_signature(steps in prop::collection::vec(step(), 1..8)) {
+        let mut before = 0;
+        for next in run(steps) {
+            // Dates are cut to the second.
+            let moved = (next.from_host - before).abs() > 1_000;
+            prop_assert!(next.step.is_trusted() || !moved, "{next:?}, before it {before} ms ahead of the host");
+            before = next.from_host;
+        }
+    }
+}
