@@ -680,7 +680,13 @@ const AMAZON: &str = "https://vpc-logs-x1y2.eu-west-1.es.amazonaws.com";
 
 #[test]
 fn no_credentials_go_over_http_to_another_host() {
-    for auth in [Auth::sigv4(credentials()), Auth::basic("u", "p").unwrap(), Auth::api_key("k").unwrap()] {
+    for auth in [
+        Auth::sigv4(credentials()),
+        Auth::basic("u", "p").unwrap(),
+        Auth::api_key("k").unwrap(),
+        Auth::bearer("t").unwrap(),
+        Auth::none().with_signed_registration(credentials()),
+    ] {
         let text = refusal(SnapshotClient::builder("http://logs.example.com:9200").region("eu-west-1").auth(auth));
         assert!(text.contains("is not encrypted"), "{text}");
     }
