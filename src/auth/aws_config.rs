@@ -10,6 +10,9 @@ use aws_smithy_http_client::tls;
 /// Of these only web identity and profiles that assume a role call an AWS API (STS); in a subnet without a route to it, use
 /// the others. The HTTP client is hyper and rustls with ring, as the rest of this crate.
 ///
+/// A credentials file is read once: session keys that another program writes into it anew are not seen until the chain is
+/// built again. Where keys rotate, have the profile name that program by `credential_process`, which is run for each refresh.
+///
 /// ```no_run
 /// # use es_snapshot::SnapshotClient;
 /// # async fn run() -> Result<(), es_snapshot::Error> {

@@ -150,6 +150,9 @@ impl HyperTransportBuilder {
             #[cfg(feature = "native-roots")]
             TrustRoots::Native => {
                 let found = rustls_native_certs::load_native_certs();
+                for error in &found.errors {
+                    tracing::warn!(%error, "some of the system's roots could not be read");
+                }
                 roots.add_parsable_certificates(found.certs);
             }
             TrustRoots::OnlyGiven => {}
