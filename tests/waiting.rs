@@ -315,6 +315,24 @@ async fn an_engine_that_fails_for_minutes_ends_a_wait() {
 }
 
 #[tokio::test]
+async fn one_refusal_after_failures_of_the_engine_does_not_end_a_wait() {
+    let scene = running_for(Duration::from_secs(3)).await;
+    scene.domain.fault(Fault::status(500, OUTAGE, JSON).times(6));
+    let denied = r#"{"error":{"type":"security_exception","reason":"no permissions"},"status":403}"#;
+    scene.domain.fault(Fault::status(403, denied, JSON).times(1));
+
+    assert_eq!(wait(&scene).await.unwrap().state(), &SnapshotState::Success);
+}
+
+#[tokio::test]
+async fn a_wait_outlives_a_gateway_that_fails_for_longer_than_an_engine_may() {
+    let scene = running_for(Duration::from_secs(3)).await;
+    scene.domain.fault(Fault::status(520, "<html></html>", "text/html").times(20));
+
+    assert_eq!(wait(&scene).await.unwrap().state(), &SnapshotState::Success);
+}
+
+#[tokio::test]
 async fn a_poll_that_hangs_does_not_outlast_the_deadline() {
     let scene = running_for(Duration::ZERO).await;
     scene.domain.fault(Fault::delay(Duration::from_secs(40)));

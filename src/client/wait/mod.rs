@@ -14,7 +14,7 @@ use futures_util::stream::{self, StreamExt as _};
 
 use crate::client::SnapshotClient;
 use crate::clock::BoxFuture;
-use crate::error::{Error, ErrorKind, Outcome};
+use crate::error::{Error, ErrorKind, Outcome, ServerLayer};
 use crate::retry::RetryPolicy;
 
 /// How long a wait lasts if it is not told otherwise: a day.
@@ -161,8 +161,9 @@ struct Pace {
     began: Duration,
     deadline: Duration,
     pause: Option<Duration>,
-    /// Refusals in a row, when the first of them was, and the last trouble.
+    /// Refusals of one sort in a row, whether they are the engine's failures, when the first of them was, and the last trouble.
     refusals: u32,
+    outage: bool,
     refused_since: Duration,
     trouble: Option<Error>,
     last: Option<(Counts, u64)>,
@@ -175,7 +176,18 @@ impl Pace {
         // A poll repeats what a new signature mends; for the rest there is the next poll.
         let client = client.with_retry(RetryPolicy::new().attempts(3));
         let deadline = began.saturating_add(limit);
-        Self { client, began, deadline, pause: None, refusals: 0, refused_since: began, trouble: None, last: None, over: false }
+        Self {
+            client,
+            began,
+            deadline,
+            pause: None,
+            refusals: 0,
+            outage: false,
+            refused_since: began,
+            trouble: None,
+            last: None,
+            over: false,
+        }
     }
 
     fn elapsed(&self) -> Duration {
@@ -213,11 +225,14 @@ impl Pace {
     fn endure(&mut self, error: Error) -> Result<(), Error> {
         let passing = error.is_transient()
             || error.is_garbled()
+            || error.server().is_some_and(|server| server.status() >= 500 && server.layer() != ServerLayer::Engine)
             || matches!(error.kind(), ErrorKind::ClockSkew | ErrorKind::Credentials | ErrorKind::ExpiredToken);
         let now = self.elapsed();
-        self.refused_since = if self.refusals == 0 { now } else { self.refused_since };
-        self.refusals = if passing { 0 } else { self.refusals + 1 };
         let outage = error.server().is_some_and(|server| server.status() >= 500);
+        if self.refusals == 0 || self.outage != outage {
+            (self.refusals, self.outage, self.refused_since) = (0, outage, now);
+        }
+        self.refusals = if passing { 0 } else { self.refusals + 1 };
         let span = if outage { OUTAGE } else { Duration::ZERO };
         let refused = self.refusals >= PATIENCE && now.saturating_sub(self.refused_since) >= span;
         let lasting = error.is_lasting()

@@ -314,10 +314,11 @@ fn view(
         .collect();
     let mut view = View::default();
     for shard in recoveries.values() {
-        view.counts.bytes_total += shard.total_size().map_or(0, ByteSize::bytes);
-        view.counts.bytes_done += shard.recovered_size().map_or(0, ByteSize::bytes);
-        view.counts.files_total += shard.total_files().unwrap_or(0);
-        view.counts.files_done += shard.recovered_files().unwrap_or(0);
+        let counts = &mut view.counts;
+        counts.bytes_total = counts.bytes_total.saturating_add(shard.total_size().map_or(0, ByteSize::bytes));
+        counts.bytes_done = counts.bytes_done.saturating_add(shard.recovered_size().map_or(0, ByteSize::bytes));
+        counts.files_total = counts.files_total.saturating_add(shard.total_files().unwrap_or(0));
+        counts.files_done = counts.files_done.saturating_add(shard.recovered_files().unwrap_or(0));
     }
     // Without rows, what has a recovery is all there is to see.
     let primaries: BTreeMap<(&str, u32), Option<&ShardRow>> = match rows {

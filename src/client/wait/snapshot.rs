@@ -121,7 +121,7 @@ impl Watched for SnapshotWatch {
     async fn look(&mut self, client: &SnapshotClient, details: bool) -> Result<Look<SnapshotInfo>, Error> {
         let snapshot = match client.get_snapshot(self.ticket.repository(), self.ticket.snapshot()).await {
             Ok(snapshot) => snapshot,
-            // Right after create, or while a master is elected, it may be missing for a moment.
+            // Right after create it may be missing for a moment.
             Err(error) if error.kind() == ErrorKind::SnapshotMissing => {
                 self.missing += 1;
                 return if self.missing < PATIENCE { Ok(Look::Running(Counts::default())) } else { Err(error.lasting()) };
