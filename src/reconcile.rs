@@ -13,8 +13,8 @@
 //!   first request is harmless then: create and clone find the name taken (and the token says by whom), a restore finds
 //!   its index open, a delete finds nothing.
 //! * A refusal of a repeated request is certain only of that request: the lost one is looked for until the deadline.
-//! * An engine that says that it failed may have carried the request out before. It is asked as after a loss; but as its
-//!   answer ended the request, the same proof makes the failure certain, and nothing is sent again.
+//! * An engine that says that it failed counts as a lost answer: it may have carried the request out, and after a change of
+//!   master another node may still do so.
 
 use std::time::{Duration, SystemTime};
 
@@ -35,7 +35,7 @@ const LONGEST: Duration = Duration::from_secs(15);
 pub(crate) enum Sent {
     /// The domain answered that it was done or has begun.
     Done,
-    /// The answer was lost; the request may have been, or may still be, carried out.
+    /// No answer came, or one that tells nothing; the request may have been, or may still be, carried out.
     Lost,
     /// The request certainly did not reach the domain.
     Unsent,
@@ -44,8 +44,6 @@ pub(crate) enum Sent {
     Echo,
     /// The domain refused it for another reason.
     Refused,
-    /// The domain answered that it failed, perhaps after it had been carried out.
-    Failed,
 }
 
 /// What a look at the domain found.
@@ -103,7 +101,7 @@ impl Evidence {
 
 /// Whether something that started then can be what was asked for since.
 pub(crate) fn is_since(started: Option<SystemTime>, since: SystemTime) -> bool {
-    started.is_some_and(|started| started + SLACK >= since)
+    started.is_some_and(|started| since.checked_sub(SLACK).is_none_or(|since| started >= since))
 }
 
 /// What to do next.
@@ -123,11 +121,11 @@ pub(crate) enum Verdict {
     Adopted,
     /// Somebody else's stands in its place; nothing of ours does.
     Foreign,
-    /// The domain refused it, or failed, and no request is unaccounted for.
+    /// The domain refused it, and no request is unaccounted for.
     Refused,
     /// It was never sent.
     NotSent,
-    /// The domain could not be asked in time.
+    /// The time was over while the machine was still looking.
     Unknown,
 }
 
@@ -146,8 +144,6 @@ pub(crate) struct Reconciler {
     lost: bool,
     /// A refusal waits for a look.
     echo: bool,
-    /// An answered failure waits for looks.
-    failed: bool,
     /// Looks in a row that found nothing, and when the first of them was.
     nothing: u32,
     since: Duration,
@@ -161,7 +157,6 @@ impl Reconciler {
             resends: true,
             lost: false,
             echo: false,
-            failed: false,
             nothing: 0,
             since: Duration::ZERO,
             pause: FIRST,
@@ -199,12 +194,8 @@ impl Reconciler {
                 Step::Look { after: Duration::ZERO }
             }
             // Of the lost request that says nothing, and another one would be refused like this.
-            Sent::Refused | Sent::Failed if self.lost => {
+            Sent::Refused if self.lost => {
                 self.resends = false;
-                self.look_anew()
-            }
-            Sent::Failed => {
-                self.failed = true;
                 self.look_anew()
             }
             Sent::Echo | Sent::Refused => Step::End(Verdict::Refused),
@@ -225,21 +216,8 @@ impl Reconciler {
                 }
                 self.nothing += 1;
                 let proven = self.nothing >= PROBES && at.saturating_sub(self.since) >= PROOF;
-                match (proven, self.failed) {
-                    (true, true) => Step::End(Verdict::Refused),
-                    (true, false) if self.resends => Step::Send,
-                    _ => self.look_on(),
-                }
+                if proven && self.resends { Step::Send } else { self.look_on() }
             }
-        }
-    }
-
-    /// The time is over.
-    pub(crate) fn out_of_time(&self) -> Verdict {
-        match (self.lost || self.failed, self.echo) {
-            (true, _) => Verdict::Unknown,
-            (false, true) => Verdict::Refused,
-            (false, false) => Verdict::NotSent,
         }
     }
 
@@ -262,9 +240,9 @@ mod tests {
     //!
     //! The model knows one name. It is written from what the engines do: a create, clone or restore is refused where the
     //! name (or the open index) is taken; a delete removes whatever has the name, and is refused where nothing has it; a
-    //! request whose answer is lost was carried out, was not, or will be later; an engine that says that it failed carried
-    //! the request out before or did not; other clients take and free the name at any time. The machine under test is the
-    //! one that the client drives.
+    //! request whose answer is lost, or tells of a failure in the engine, was carried out, was not, or will be later; other
+    //! clients take and free the name at any time; an earlier process may have made the snapshot with the same token. The
+    //! machine under test is the one that the client drives.
     //!
     //! A clone is known by its start, so the model's other clients began before it: one that begins another snapshot under
     //! the same name at the same time cannot be told from it, as the docs of `clone_snapshot` say.
@@ -293,6 +271,7 @@ mod tests {
         Delete,
     }
 
+    #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     struct World {
         operation: Operation,
@@ -307,7 +286,10 @@ mod tests {
         looks: u32,
         first_look: u64,
         lost: bool,
-        failed: bool,
+        /// A refusal may come from what an earlier process made.
+        doubted: bool,
+        /// What holds the name was made by an earlier process with the same token.
+        earlier: bool,
         now: u64,
         /// A snapshot of another client was removed by a request that was sent after a look had seen that client's.
         struck: bool,
@@ -321,21 +303,11 @@ mod tests {
         ArrivesLater,
         NotSent,
         Refused,
-        Fails,
-        FailsAfterwards,
     }
 
     impl Environment {
-        const SENDS: [Self; 8] = [
-            Self::Answered,
-            Self::AnswerLost,
-            Self::NeverArrives,
-            Self::ArrivesLater,
-            Self::NotSent,
-            Self::Refused,
-            Self::Fails,
-            Self::FailsAfterwards,
-        ];
+        const SENDS: [Self; 6] =
+            [Self::Answered, Self::AnswerLost, Self::NeverArrives, Self::ArrivesLater, Self::NotSent, Self::Refused];
     }
 
     impl World {
@@ -349,7 +321,8 @@ mod tests {
                 looks: 0,
                 first_look: 0,
                 lost: false,
-                failed: false,
+                doubted: false,
+                earlier: operation == Operation::Create && holder == Holder::Ours,
                 now: 0,
                 struck: false,
             }
@@ -386,13 +359,12 @@ mod tests {
 
         fn send(mut self, environment: Environment) -> (Self, Sent) {
             let refused = match environment {
-                Environment::Answered | Environment::AnswerLost | Environment::FailsAfterwards => self.carry_out(),
+                Environment::Answered | Environment::AnswerLost => self.carry_out(),
                 _ => false,
             };
             let sent = match environment {
-                Environment::Answered | Environment::FailsAfterwards if refused => Sent::Echo,
+                Environment::Answered if refused => Sent::Echo,
                 Environment::Answered => Sent::Done,
-                Environment::Fails | Environment::FailsAfterwards => Sent::Failed,
                 Environment::NotSent => Sent::Unsent,
                 Environment::Refused => Sent::Refused,
                 _ => Sent::Lost,
@@ -403,7 +375,7 @@ mod tests {
             if sent == Sent::Lost {
                 self.lost = true;
             }
-            self.failed |= sent == Sent::Failed;
+            self.doubted |= sent == Sent::Echo && self.operation == Operation::Create;
             self.looks = 0;
             (self, sent)
         }
@@ -447,11 +419,6 @@ mod tests {
             }
         }
 
-        /// Whether a request of ours has no end that was told.
-        fn in_doubt(&self) -> bool {
-            self.lost || self.failed
-        }
-
         fn judge(&self, verdict: Verdict) -> Result<(), &'static str> {
             let failure = matches!(verdict, Verdict::Foreign | Verdict::NotSent | Verdict::Refused);
             match (self.operation, verdict) {
@@ -460,7 +427,10 @@ mod tests {
                 (Operation::Delete, Verdict::Adopted) if self.holder == Holder::Ours => Err("false success"),
                 (Operation::Delete, _) if failure && self.effects > 0 => Err("false failure"),
                 (Operation::Delete, _) => Ok(()),
-                (_, Verdict::Done | Verdict::Adopted) if self.effects == 0 => Err("false success"),
+                (_, Verdict::Done) if self.effects == 0 => Err("false success"),
+                (_, Verdict::Adopted) if self.effects == 0 && !self.earlier => Err("false success"),
+                // The name is taken by what the same token made: a refusal that was looked into has to say so.
+                (_, Verdict::Foreign) if self.last_seen == Some(Holder::Ours) => Err("disowned its own"),
                 (_, Verdict::Adopted) if self.last_seen != Some(Holder::Ours) => Err("adopted another's"),
                 _ if failure && self.holder == Holder::Ours && self.effects > 0 => Err("false failure"),
                 (_, Verdict::NotSent | Verdict::Refused) if self.under_way > 0 => {
@@ -491,11 +461,9 @@ mod tests {
                     }
                 }
                 _ if left == 0 => {
-                    // The deadline: unknown is allowed only with a loss, and anything else has to be true.
-                    let verdict = machine.out_of_time();
-                    let honest = if verdict == Verdict::Unknown { world.in_doubt() } else { world.judge(verdict).is_ok() };
-                    if !honest {
-                        broken("wrong at the deadline");
+                    // The deadline: the verdict is unknown, which has to have a reason.
+                    if !world.lost && !world.doubted {
+                        broken("unknown at the deadline without a loss");
                     }
                 }
                 Step::Send => {
@@ -540,7 +508,7 @@ mod tests {
     fn creating_with_a_token_tells_the_truth_in_every_sequence_of_events() {
         let machine = Reconciler::new().doubting_first_refusal();
 
-        let search = explore(machine, Operation::Create, &[Holder::Nobody, Holder::Another]);
+        let search = explore(machine, Operation::Create, &[Holder::Nobody, Holder::Another, Holder::Ours]);
 
         for verdict in [Verdict::Done, Verdict::Adopted, Verdict::Foreign, Verdict::Refused, Verdict::NotSent] {
             assert!(search.verdicts.contains(&verdict), "{verdict:?} was never reached");
@@ -634,6 +602,5 @@ mod tests {
             let step = machine.saw(Sighting::Nothing, Duration::from_secs(second * 15));
             assert!(matches!(step, Step::Look { .. }), "{step:?}");
         }
-        assert_eq!(machine.out_of_time(), Verdict::Unknown);
     }
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use es_snapshot::testing::{FakeDomain, Fault, ManualClock};
 use es_snapshot::{
-    CreateSnapshot, CreatedSnapshot, ErrorKind, Outcome, RepositoryName, RepositorySettings, S3Settings, SnapshotClient, Timeouts,
+    CreateSnapshot, CreatedSnapshot, ErrorKind, Outcome, RepositoryName, RepositorySettings, RestoreSnapshot, S3Settings,
+    SnapshotClient, SnapshotToken, Timeouts,
 };
 
 struct Scene {
@@ -128,14 +129,92 @@ async fn a_call_whose_time_is_used_up_by_a_lost_answer_still_asks_the_domain() {
 }
 
 #[tokio::test]
-async fn an_engine_that_failed_before_it_began_is_asked_and_then_believed() {
+async fn an_engine_that_failed_before_it_began_is_asked_and_then_asked_again_to_begin() {
     let Scene { domain, client, repository, .. } = Scene::new().await;
     domain.fault(Fault::status(500, NO_LONGER_MASTER, JSON).on_method("PUT").times(1));
 
-    let error = client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap_err();
+    client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap();
 
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Server, Outcome::Rejected));
-    assert_eq!((requests(&domain, "PUT"), requests(&domain, "GET")), (1, 5));
+    assert_eq!((requests(&domain, "PUT"), domain.snapshots("nightly").len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_deletion_that_the_next_master_carries_out_is_done() {
+    let Scene { domain, client, repository, .. } = Scene::new().await;
+    let name = "one".parse().unwrap();
+    client.create_snapshot(&repository, &name, &CreateSnapshot::new()).await.unwrap();
+    client.wait_for_snapshot(&repository, &name).await.unwrap().into_complete().unwrap();
+    domain.fault(Fault::status(500, NO_LONGER_MASTER, JSON).on_method("DELETE"));
+    // After the looks that prove that nothing came of the first.
+    let next_master = async {
+        while requests(&domain, "DELETE") < 2 {
+            tokio::task::yield_now().await;
+        }
+        domain.another_client_deletes("nightly", "one");
+    };
+
+    let (deleted, ()) = futures_util::future::join(client.delete_snapshot(&repository, &name), next_master).await;
+
+    deleted.unwrap();
+    assert_eq!(domain.snapshots("nightly").len(), 0);
+}
+
+#[tokio::test]
+async fn a_restore_of_the_global_state_alone_is_never_known_to_have_failed_halfway() {
+    let Scene { domain, client, repository, .. } = Scene::new().await;
+    let name = "one".parse().unwrap();
+    client.create_snapshot(&repository, &name, &CreateSnapshot::new()).await.unwrap();
+    client.wait_for_snapshot(&repository, &name).await.unwrap().into_complete().unwrap();
+    domain.fault(Fault::status(500, NO_LONGER_MASTER, JSON).on_method("POST"));
+    let options = RestoreSnapshot::new().indices(["-*"]).include_global_state(true);
+
+    let error = client.restore_snapshot(&repository, &name, &options).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Server, Outcome::Unknown));
+}
+
+#[tokio::test]
+async fn a_name_that_an_earlier_process_may_have_taken_is_not_called_anothers_before_a_look() {
+    let Scene { domain, client, repository, .. } = Scene::new().await;
+    let (name, options) = ("one".parse().unwrap(), CreateSnapshot::new().token(SnapshotToken::random()));
+    client.create_snapshot(&repository, &name, &options).await.unwrap();
+    domain.fault(Fault::status(504, "", "text/html").on_method("GET"));
+
+    let error = client.create_snapshot(&repository, &name, &options).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::SnapshotNameTaken, Outcome::Unknown));
+}
+
+#[tokio::test]
+async fn a_repetition_that_ends_at_the_deadline_is_looked_into() {
+    let Scene { domain, client, repository, .. } = Scene::new().await;
+    let limit = Duration::from_secs(10);
+    let client = client.with_timeouts(Timeouts::new().attempt(Duration::from_secs(100)).call(limit));
+    domain.fault(Fault::drop_before().on_method("PUT").times(1));
+    domain.fault(Fault::delay(Duration::from_secs(100)).on_method("PUT").times(1));
+
+    let created = client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap();
+
+    assert!(matches!(created, CreatedSnapshot::Adopted(_)), "{created:?}");
+}
+
+#[tokio::test]
+async fn a_clean_up_that_lost_its_answer_queues_on() {
+    let Scene { domain, client, repository, .. } = Scene::new().await;
+    domain.fault(Fault::drop_after().on_path("_cleanup").times(1));
+    domain.fault(Fault::status(503, IN_THE_WAY, JSON).on_path("_cleanup").times(3));
+
+    client.with_queue_time(Duration::from_secs(600)).cleanup_repository(&repository).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_read_that_fails_before_a_deletion_says_that_nothing_was_sent() {
+    let Scene { domain, client, repository, .. } = Scene::new().await;
+    domain.fault(Fault::status(504, "", "text/html").on_method("GET"));
+
+    let error = client.delete_snapshot(&repository, &"one".parse().unwrap()).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Unavailable, Outcome::NotSent));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::client::builder::SnapshotClientBuilder;
-use crate::client::reconciled::{Creation, Deletion, Restoration, reconcile};
+use crate::client::reconciled::{Creation, Deletion, Restoration, reconcile, unsent};
 use crate::client::wait::restore::WaitForRestore;
 use crate::client::wait::snapshot::{WaitForDeletion, WaitForSnapshot};
 use crate::error::{Error, ErrorKind, Operation, Outcome, ServerError};
@@ -301,8 +301,8 @@ impl SnapshotClient {
     /// The snapshot's metadata carries a token. When an answer is lost, a gateway fails, or the name turns out to be taken,
     /// the domain is asked for the snapshot and the token tells whose it is: [`CreatedSnapshot::Adopted`], or the error
     /// that the name is taken. If nothing has come of the request, as seen by three looks over at least ten seconds, it
-    /// is sent again with the same token. An engine that answers that it failed (HTTP 500) is asked in the same way and
-    /// then believed. No snapshot is made twice, and none that exists is called failed.
+    /// is sent again with the same token. An engine that answers that it failed (HTTP 500) may have begun, so that counts as
+    /// a lost answer. No snapshot is made twice, and none that exists is called failed.
     ///
     /// # Errors
     ///
@@ -381,7 +381,7 @@ impl SnapshotClient {
                 Err(Error::new(ErrorKind::SnapshotNameTaken, Outcome::NotSent, text).during(operation, 0))
             }
             Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(()),
-            Err(error) => Err(error),
+            Err(error) => Err(unsent(error)),
         }
     }
 
@@ -473,7 +473,7 @@ impl SnapshotClient {
     async fn delete_of(&self, repository: &RepositoryName, name: &SnapshotName, uuid: Option<&str>) -> Result<(), Error> {
         let wanted: OnceLock<String> = uuid.map(str::to_owned).map(OnceLock::from).unwrap_or_default();
         self.queued(async || {
-            let found = self.get_snapshot(repository, name).await?;
+            let found = self.get_snapshot(repository, name).await.map_err(unsent)?;
             if let Some(uuid) = found.uuid()
                 && wanted.get_or_init(|| uuid.to_owned()) != uuid
             {

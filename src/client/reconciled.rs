@@ -16,9 +16,9 @@ use crate::restore::{RecoveryType, ShardRecovery, ShardRow, StartedRestore};
 use crate::retry::RetryPolicy;
 use crate::snapshot::{CreatedSnapshot, SnapshotInfo};
 
-/// How much time a call has at least to ask the domain in, and to send again, once an answer was lost.
+/// How much time a call has at least to ask the domain in, and to send again, from when it first has to.
 const RECOVERY: Duration = Duration::from_secs(60);
-/// How long a look that begins just before the deadline may take.
+/// How long the look after a send that ended at the deadline may take, and the least time that a repetition is given.
 const LAST_LOOK: Duration = Duration::from_secs(5);
 /// The first pause before a request that met another operation in its way is sent again, and the longest.
 const QUEUE_FIRST: Duration = Duration::from_secs(1);
@@ -76,36 +76,46 @@ async fn drive<R: Reconciled>(client: &SnapshotClient, mut machine: Reconciler, 
     let began = clock.monotonic();
     let looking = client.with_retry(RetryPolicy::new().attempts(3));
     let mut deadline = began.saturating_add(client.options.timeouts.whole());
+    let mut recovery = Some(RECOVERY);
+    let mut looked = true;
     let mut attempts = 0;
     let mut trouble: Option<Error> = None;
     let mut answer: Option<R::Answer> = None;
     let mut step = Step::Send;
     let verdict = loop {
         step = match step {
-            Step::Send => match subject.send(&client.with_limit(deadline.saturating_sub(clock.monotonic()))).await {
-                Ok(done) => {
-                    answer = Some(done);
-                    machine.sent(Sent::Done)
-                }
-                Err(error) => {
-                    attempts += error.attempts();
-                    let sent = classify(&error, subject, machine.is_lost());
-                    trouble = Some(error);
-                    let first = !machine.is_lost();
-                    let step = machine.sent(sent);
-                    if first && matches!(sent, Sent::Lost | Sent::Failed) {
-                        deadline = deadline.max(clock.monotonic().saturating_add(RECOVERY));
-                    }
-                    step
-                }
-            },
-            Step::Look { after } => {
+            Step::Send => {
                 let left = deadline.saturating_sub(clock.monotonic());
-                if left.is_zero() {
-                    break machine.out_of_time();
+                // Without time for its answer it would be one more request of which nobody knows.
+                if machine.is_lost() && left < LAST_LOOK {
+                    break Verdict::Unknown;
                 }
+                looked = false;
+                match subject.send(&client.with_limit(left)).await {
+                    Ok(done) => {
+                        answer = Some(done);
+                        machine.sent(Sent::Done)
+                    }
+                    Err(error) => {
+                        attempts += error.attempts();
+                        let sent = classify(&error, subject, machine.is_lost());
+                        trouble = Some(error);
+                        machine.sent(sent)
+                    }
+                }
+            }
+            Step::Look { after } => {
+                if let Some(recovery) = recovery.take() {
+                    deadline = deadline.max(clock.monotonic().saturating_add(recovery));
+                }
+                let left = deadline.saturating_sub(clock.monotonic());
+                if left.is_zero() && looked {
+                    break Verdict::Unknown;
+                }
+                looked = true;
                 clock.sleep(after.min(left)).await;
-                let looking = looking.with_limit(left.saturating_sub(after).max(LAST_LOOK));
+                // One that hangs leaves time for another.
+                let looking = looking.with_limit((left.saturating_sub(after) / 2).max(LAST_LOOK));
                 let sighting = match subject.look(&looking).await {
                     Ok((sighting, found)) => {
                         answer = found;
@@ -129,9 +139,7 @@ async fn drive<R: Reconciled>(client: &SnapshotClient, mut machine: Reconciler, 
             Some(trouble) => subject.foreign().with_source(trouble),
             None => subject.foreign(),
         },
-        // What failed was looked into: nothing came of it.
-        (Verdict::Refused, _) => trouble.unwrap_or_else(last).with_outcome(Outcome::Rejected),
-        (Verdict::NotSent, _) => trouble.unwrap_or_else(last),
+        (Verdict::Refused | Verdict::NotSent, _) => trouble.unwrap_or_else(last),
         _ => trouble.unwrap_or_else(last).with_outcome(Outcome::Unknown),
     };
     Err(error.during(subject.operation(), attempts.max(1)))
@@ -144,7 +152,6 @@ fn classify(error: &Error, subject: &impl Reconciled, lost: bool) -> Sent {
     match error.outcome() {
         Outcome::NotSent => Sent::Unsent,
         Outcome::Rejected => Sent::Refused,
-        Outcome::Unknown if error.is_answered_by_engine() && error.kind() != ErrorKind::Unavailable => Sent::Failed,
         Outcome::Unknown => Sent::Lost,
     }
 }
@@ -297,6 +304,18 @@ impl Reconciled for Restoration<'_> {
     }
 }
 
+/// Whether a request that met another operation in its way may be begun anew: not with one of its own unaccounted for, as
+/// that could do it twice, unless doing it twice does no harm.
+fn may_begin_anew(error: &Error) -> bool {
+    let harmless = matches!(error.operation(), Some(Operation::RegisterRepository | Operation::CleanUpRepository));
+    harmless || error.outcome() != Outcome::Unknown
+}
+
+/// The failure of a read that comes before a change: of the change nothing was sent.
+pub(crate) fn unsent(error: Error) -> Error {
+    if error.outcome() == Outcome::Unknown { error.with_outcome(Outcome::NotSent) } else { error }
+}
+
 impl SnapshotClient {
     /// What is being or has been restored from a snapshot, to tell a new restore from it; `None` if that may not be asked.
     pub(crate) async fn restored_before(
@@ -312,7 +331,7 @@ impl SnapshotClient {
         match asked.await {
             Ok(before) => Ok(Some(before)),
             Err(error) if matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::NotAllowed) => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(unsent(error)),
         }
     }
 
@@ -336,8 +355,7 @@ impl SnapshotClient {
         let mut pause = QUEUE_FIRST;
         loop {
             match act().await {
-                // With an own request unaccounted for, to begin anew could do it twice.
-                Err(error) if error.kind() == ErrorKind::Busy && error.outcome() != Outcome::Unknown => {
+                Err(error) if error.kind() == ErrorKind::Busy && may_begin_anew(&error) => {
                     let left = deadline.saturating_sub(clock.monotonic());
                     if left.is_zero() {
                         let running = self.running_now().await;

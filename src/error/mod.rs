@@ -334,11 +334,6 @@ impl Error {
         self.0.garbled
     }
 
-    /// Whether the engine itself answered, and not something before it.
-    pub(crate) fn is_answered_by_engine(&self) -> bool {
-        self.server().is_some_and(|server| server.layer() == ServerLayer::Engine)
-    }
-
     /// Whether a time limit of this client ran out.
     #[must_use]
     pub fn is_timeout(&self) -> bool {

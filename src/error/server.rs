@@ -271,6 +271,8 @@ impl ServerError {
             ErrorType::REPOSITORY => ErrorKind::Repository,
             ErrorType::SNAPSHOT_RESTORE if self.mentions("snapshot does not exist") => ErrorKind::SnapshotMissing,
             ErrorType::SNAPSHOT_RESTORE => ErrorKind::Restore,
+            // A cluster that has just started and has not recovered its state says so with 503.
+            "cluster_block_exception" if self.status == 503 => ErrorKind::Unavailable,
             "cluster_block_exception" => ErrorKind::Blocked,
             "security_exception" if self.status == 401 => ErrorKind::Unauthenticated,
             "security_exception" => ErrorKind::AccessDenied,
@@ -298,14 +300,15 @@ impl ServerError {
         const TEXTS: [&str; 8] = [
             "must not ",
             "cannot be empty",
-            "does not exist",
+            "repository type [",
             "failed to create repository",
             "readonly repository",
             "No bucket defined",
             "Could not determine repository generation",
             "could not read repository data",
         ];
-        TEXTS.iter().any(|text| self.mentions(text))
+        // The causes below are the storage's words, which it uses at any time.
+        TEXTS.iter().any(|text| self.reason.contains(text))
     }
 
     /// What is known after this answer: a gateway's 5xx says nothing about the engine behind it.
@@ -313,9 +316,11 @@ impl ServerError {
         match self.layer {
             ServerLayer::Gateway if self.status >= 500 => Outcome::Unknown,
             // A cluster event may still be applied after its time-out, and a node that lost its master may have passed the
-            // request on before; only a throttled one certainly was not.
+            // request on before; only a throttled or blocked one certainly was not.
             ServerLayer::Engine if self.kind() == ErrorKind::Unavailable => {
-                if self.is_type("cluster_manager_throttling_exception") { Outcome::Rejected } else { Outcome::Unknown }
+                let before =
+                    ["cluster_manager_throttling_exception", "cluster_block_exception"].iter().any(|name| self.is_type(name));
+                if before { Outcome::Rejected } else { Outcome::Unknown }
             }
             // An engine that fails half-way ("no longer master") says so in the same way as one that never began.
             ServerLayer::Engine if self.status >= 500 => match self.kind() {
@@ -434,6 +439,14 @@ mod tests {
             (500, engine("repository_exception", "[r] could not read repository data from index blob"), Outcome::Rejected),
             (500, engine("repository_exception", "[r] repository type [s3] does not exist"), Outcome::Rejected),
             (500, engine("repository_exception", "[a b] must not contain"), Outcome::Rejected),
+            (
+                500,
+                r#"{"error":{"type":"repository_exception","reason":"[_all] Failed to update cluster state","caused_by":
+                   {"type":"no_such_key_exception","reason":"The specified key does not exist."}}}"#
+                    .to_owned(),
+                Outcome::Unknown,
+            ),
+            (503, engine("cluster_block_exception", "state not recovered"), Outcome::Rejected),
             (500, r#"{"Message":"Internal failure"}"#.to_owned(), Outcome::Unknown),
             (500, r#"{"message":"Internal server error"}"#.to_owned(), Outcome::Unknown),
             (503, engine("concurrent_snapshot_execution_exception", ""), Outcome::Rejected),
