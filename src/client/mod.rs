@@ -1,6 +1,8 @@
 //! The client: one method for each operation of the snapshot API.
 
 pub(crate) mod builder;
+mod info;
+mod raw;
 mod reconciled;
 pub(crate) mod wait;
 
@@ -8,9 +10,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode};
-use serde::Deserialize;
+use http::HeaderValue;
 use serde_json::{Value, json};
+
+pub use info::ServerInfo;
+pub use raw::{RawReply, RawRequest};
 
 use crate::client::builder::SnapshotClientBuilder;
 use crate::client::reconciled::{Creation, Deletion, Restoration, reconcile, unsent};
@@ -674,113 +678,5 @@ fn snapshots(reply: &Reply) -> Result<Vec<SnapshotInfo>, Error> {
             let body = json!({"error": failure}).to_string();
             Err(Error::from_server(ServerError::parse(200, body.as_bytes(), None, &reply.secrets())))
         }
-    }
-}
-
-/// A request of the caller's own making, for [`SnapshotClient::raw`].
-///
-/// The path is given in segments that are not encoded; each is encoded so that it arrives as it is.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RawRequest {
-    method: Method,
-    segments: Vec<String>,
-    query: Vec<(String, String)>,
-    body: Option<Value>,
-}
-
-impl RawRequest {
-    /// A request of this method.
-    pub fn new<S: Into<String>>(method: Method, segments: impl IntoIterator<Item = S>) -> Self {
-        Self { method, segments: segments.into_iter().map(Into::into).collect(), query: Vec::new(), body: None }
-    }
-
-    /// A GET request.
-    pub fn get<S: Into<String>>(segments: impl IntoIterator<Item = S>) -> Self {
-        Self::new(Method::GET, segments)
-    }
-
-    /// Adds a query parameter.
-    #[must_use]
-    pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.query.push((name.into(), value.into()));
-        self
-    }
-
-    /// Sends this JSON.
-    #[must_use]
-    pub fn body(mut self, body: Value) -> Self {
-        self.body = Some(body);
-        self
-    }
-}
-
-/// The answer to a [`RawRequest`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct RawReply {
-    status: StatusCode,
-    body: Value,
-}
-
-impl RawReply {
-    /// The HTTP status, which means success; a failure is an [`Error`].
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// The JSON of the answer, `null` if it was empty.
-    #[must_use]
-    pub fn body(&self) -> &Value {
-        &self.body
-    }
-
-    /// The JSON of the answer, by value.
-    #[must_use]
-    pub fn into_body(self) -> Value {
-        self.body
-    }
-}
-
-/// What `GET /` tells.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct ServerInfo {
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    cluster_name: String,
-    #[serde(default)]
-    version: ServerVersion,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-struct ServerVersion {
-    #[serde(default)]
-    number: String,
-    distribution: Option<String>,
-}
-
-impl ServerInfo {
-    /// The node's name.
-    #[must_use]
-    pub fn node_name(&self) -> &str {
-        &self.name
-    }
-
-    /// The cluster's name; on an Amazon domain account and domain name.
-    #[must_use]
-    pub fn cluster_name(&self) -> &str {
-        &self.cluster_name
-    }
-
-    /// The version, such as `7.10.2`. An OpenSearch domain in compatibility mode says 7.10 here.
-    #[must_use]
-    pub fn version(&self) -> &str {
-        &self.version.number
-    }
-
-    /// `opensearch` on OpenSearch, absent on Elasticsearch.
-    #[must_use]
-    pub fn distribution(&self) -> Option<&str> {
-        self.version.distribution.as_deref()
     }
 }

@@ -1,30 +1,27 @@
 //! The transport over hyper, hyper-util's pool and rustls.
 
+mod connect;
+mod gunzip;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::io;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use flate2::write::MultiGzDecoder;
-use futures_util::future::{Either, select};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
 use http::uri::Scheme;
 use http::{HeaderValue, Uri};
-use http_body::Frame;
 use http_body_util::Full;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::{CaptureConnection, Connected, Connection, HttpConnector, capture_connection};
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tower_service::Service;
+
+use connect::{Connector, Established};
+use gunzip::Gunzip;
 
 use crate::clock::{BoxFuture, Clock, SystemClock};
 use crate::endpoint::ConnectTarget;
@@ -278,7 +275,7 @@ impl HyperTransport {
         let body = if gzip && !http_body::Body::is_end_stream(&body) {
             head.headers.remove(CONTENT_ENCODING);
             head.headers.remove(CONTENT_LENGTH);
-            Body::new(Gunzip { inner: body, encoded: Bytes::new(), decoder: Some(MultiGzDecoder::new(Vec::new())) })
+            Body::new(Gunzip::new(body))
         } else {
             Body::new(body)
         };
@@ -330,182 +327,4 @@ fn transport_error(error: ClientError) -> TransportError {
         .and_then(|source| source.downcast_ref::<hyper::Error>())
         .is_some_and(hyper::Error::is_canceled);
     if error.is_connect() || unwritten { TransportError::not_sent(error) } else { TransportError::unknown(error) }
-}
-
-/// When a connection was made, by the transport's clock.
-#[derive(Clone, Debug)]
-struct Established {
-    at: Duration,
-    noted: Arc<AtomicBool>,
-}
-
-/// Makes connections: the name in the URI goes to TLS, the bytes go to the detour if there is one.
-#[derive(Clone)]
-struct Connector {
-    https: HttpsConnector<Detour>,
-    limit: Duration,
-    clock: Arc<dyn Clock>,
-}
-
-impl Connector {
-    fn new(shared: &Shared, detour: Option<&ConnectTarget>) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        Self {
-            https: HttpsConnector::from((Detour { tcp, to: detour.cloned() }, Arc::clone(&shared.tls))),
-            limit: shared.settings.connect_timeout,
-            clock: Arc::clone(&shared.settings.clock),
-        }
-    }
-}
-
-impl Service<Uri> for Connector {
-    type Response = Timed<<HttpsConnector<Detour> as Service<Uri>>::Response>;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.https.poll_ready(cx)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connect = self.https.call(uri);
-        let (clock, limit) = (Arc::clone(&self.clock), self.limit);
-        Box::pin(async move {
-            match select(connect, clock.timeout(limit)).await {
-                Either::Left((connected, _)) => {
-                    Ok(Timed { stream: connected?, established: Established { at: clock.monotonic(), noted: Arc::default() } })
-                }
-                Either::Right(((), _)) => {
-                    Err(format!("no connection within {limit:?}; a domain in a VPC does not answer from outside of it").into())
-                }
-            }
-        })
-    }
-}
-
-/// Connects to another address than the URI names.
-#[derive(Clone)]
-struct Detour {
-    tcp: HttpConnector,
-    to: Option<ConnectTarget>,
-}
-
-impl Service<Uri> for Detour {
-    type Response = <HttpConnector as Service<Uri>>::Response;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.tcp.poll_ready(cx).map_err(Into::into)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let uri = match &self.to {
-            Some(target) => match format!("http://{target}").parse() {
-                Ok(uri) => uri,
-                Err(error) => return Box::pin(std::future::ready(Err(BoxError::from(error)))),
-            },
-            None => uri,
-        };
-        let connect = self.tcp.call(uri);
-        Box::pin(async move { connect.await.map_err(Into::into) })
-    }
-}
-
-/// A connection that knows when it was made.
-struct Timed<T> {
-    stream: T,
-    established: Established,
-}
-
-impl<T: Connection> Connection for Timed<T> {
-    fn connected(&self) -> Connected {
-        self.stream.connected().extra(self.established.clone())
-    }
-}
-
-impl<T: Read + Unpin> Read for Timed<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl<T: Write + Unpin> Write for Timed<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-}
-
-/// A gzip body, decoded as it arrives.
-struct Gunzip {
-    inner: hyper::body::Incoming,
-    /// What has arrived and is not decoded yet.
-    encoded: Bytes,
-    /// `None` once the end was reached.
-    decoder: Option<MultiGzDecoder<Vec<u8>>>,
-}
-
-impl Gunzip {
-    /// How much is decoded at once: a byte may stand for a thousand, and whoever counts them has to get the chance to stop.
-    const PIECE: usize = 4096;
-
-    /// The next decoded bytes of what has arrived, none if it does not suffice for any.
-    fn decode(&mut self) -> io::Result<Bytes> {
-        let Some(decoder) = &mut self.decoder else { return Ok(Bytes::new()) };
-        while !self.encoded.is_empty() && decoder.get_ref().is_empty() {
-            let piece = self.encoded.split_to(Self::PIECE.min(self.encoded.len()));
-            io::Write::write_all(decoder, &piece)?;
-        }
-        Ok(Bytes::from(std::mem::take(decoder.get_mut())))
-    }
-}
-
-impl http_body::Body for Gunzip {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = self.get_mut();
-        loop {
-            match this.decode() {
-                Ok(bytes) if bytes.is_empty() => {}
-                Ok(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                Err(error) => return Poll::Ready(Some(Err(error.into()))),
-            }
-            match std::task::ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
-                Some(Ok(frame)) => this.encoded = frame.into_data().unwrap_or_default(),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
-                None => {
-                    let Some(decoder) = this.decoder.take() else { return Poll::Ready(None) };
-                    return Poll::Ready(match decoder.finish() {
-                        Ok(rest) if rest.is_empty() => None,
-                        Ok(rest) => Some(Ok(Frame::data(Bytes::from(rest)))),
-                        Err(error) => Some(Err(error.into())),
-                    });
-                }
-            }
-        }
-    }
 }

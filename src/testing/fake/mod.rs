@@ -1,31 +1,28 @@
 //! The fake domain: front end, engine, faults and log in one.
 
-use std::collections::BTreeSet;
+mod builder;
+mod credentials;
+mod reply;
+
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, future};
 use serde_json::Value;
-use tokio::sync::{oneshot, watch};
-use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
+use tokio::sync::watch;
 
-use super::clock::ManualClock;
-use super::edge::{Arrival, Denial, Edge, Entry, FakeAuth, format_time, random_text};
-use super::engine::{Cluster, Engine, FakeOutcome, Now, Phase, Snapshot, SnapshotOptions};
-use super::fault::{Action, Fault, pick};
-use super::relay::{self, Spoil};
-use super::rest;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
 use crate::error::Operation;
+use crate::testing::edge::{Arrival, Edge, Entry};
+use crate::testing::engine::{Cluster, FakeOutcome, Now, Phase, Snapshot, SnapshotOptions};
+use crate::testing::fault::{Action, Fault, pick};
+use crate::testing::relay::Spoil;
+use crate::testing::rest;
 
-/// The role that a domain may be given unless the builder says otherwise.
-const PASS_ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
-/// The bucket that is always there.
-const BUCKET: &str = "my-bucket-4-es";
+pub use builder::FakeDomainBuilder;
+pub use credentials::FakeCredentials;
+use reply::Reply;
 
 /// A stateful stand-in of an Amazon domain on loopback; see [the module](super). Clones share it; it runs until the last is dropped.
 #[derive(Clone)]
@@ -34,191 +31,6 @@ pub struct FakeDomain {
     address: SocketAddr,
     /// The relay stops when this is dropped.
     _stop: Arc<watch::Sender<()>>,
-}
-
-/// Sets up a [`FakeDomain`].
-#[derive(Clone, Debug)]
-#[must_use = "nothing runs before `start`"]
-pub struct FakeDomainBuilder {
-    engine: Engine,
-    clock: Option<ManualClock>,
-    auth: FakeAuth,
-    region: String,
-    pass_roles: BTreeSet<String>,
-    credential_life: Duration,
-    buckets: Vec<(String, Option<String>)>,
-    snapshots_take: Duration,
-    restores_take: Duration,
-    hold_snapshots: bool,
-    hold_restores: bool,
-    seed: u64,
-}
-
-impl Default for FakeDomainBuilder {
-    fn default() -> Self {
-        Self {
-            engine: Engine::elasticsearch("7.10.2"),
-            clock: None,
-            auth: FakeAuth::SigV4,
-            region: "ap-northeast-1".to_owned(),
-            pass_roles: BTreeSet::new(),
-            credential_life: Duration::from_hours(6),
-            buckets: vec![(BUCKET.to_owned(), None)],
-            snapshots_take: Duration::from_secs(3),
-            restores_take: Duration::from_secs(3),
-            hold_snapshots: false,
-            hold_restores: false,
-            seed: 1,
-        }
-    }
-}
-
-impl FakeDomainBuilder {
-    /// The engine to answer as. Default: Elasticsearch 7.10.2.
-    pub fn engine(mut self, engine: Engine) -> Self {
-        self.engine = engine;
-        self
-    }
-
-    /// The clock by which snapshots proceed and credentials expire. Default: real time.
-    ///
-    /// The domain's wall time starts as the clock's and follows its monotonic time: a step of the clock's wall time puts the
-    /// client's time wrong, not the domain's.
-    pub fn clock(mut self, clock: ManualClock) -> Self {
-        self.clock = Some(clock);
-        self
-    }
-
-    /// Whom to let in. Default: [`FakeAuth::SigV4`].
-    pub fn auth(mut self, auth: FakeAuth) -> Self {
-        self.auth = auth;
-        self
-    }
-
-    /// The region that signatures must be scoped to. Default: `ap-northeast-1`.
-    pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.region = region.into();
-        self
-    }
-
-    /// A role that callers may pass; more than once for more. Default:
-    /// `arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot`.
-    pub fn pass_role(mut self, arn: impl Into<String>) -> Self {
-        self.pass_roles.insert(arn.into());
-        self
-    }
-
-    /// How long credentials live; in the last fifth of it new ones are given out. Default: six hours.
-    pub fn credential_life(mut self, life: Duration) -> Self {
-        self.credential_life = life;
-        self
-    }
-
-    /// A bucket that exists beside `my-bucket-4-es`, and does not mind which region it is asked in.
-    pub fn bucket(mut self, name: impl Into<String>) -> Self {
-        self.buckets.push((name.into(), None));
-        self
-    }
-
-    /// A bucket that exists in this region, and refuses a repository with another.
-    pub fn bucket_in(mut self, name: impl Into<String>, region: impl Into<String>) -> Self {
-        self.buckets.push((name.into(), Some(region.into())));
-        self
-    }
-
-    /// How long a snapshot takes by the domain's clock. Default: 3 s, so that a client that waits sees it running, then ended.
-    pub fn snapshots_take(mut self, duration: Duration) -> Self {
-        self.snapshots_take = duration;
-        self
-    }
-
-    /// How long a restore takes by the domain's clock. Default: 3 s.
-    pub fn restores_take(mut self, duration: Duration) -> Self {
-        self.restores_take = duration;
-        self
-    }
-
-    /// Starts with [`FakeDomain::hold_snapshots`] on. Default: off.
-    pub fn hold_snapshots(mut self, hold: bool) -> Self {
-        self.hold_snapshots = hold;
-        self
-    }
-
-    /// Starts with [`FakeDomain::hold_restores`] on. Default: off.
-    pub fn hold_restores(mut self, hold: bool) -> Self {
-        self.hold_restores = hold;
-        self
-    }
-
-    /// The seed of the faults' probabilities. Default: 1.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// Starts the domain on a free port of loopback, in a thread of its own.
-    ///
-    /// # Panics
-    ///
-    /// When there is no port or no thread to be had.
-    pub async fn start(self) -> FakeDomain {
-        let pass_roles = if self.pass_roles.is_empty() { [PASS_ROLE.to_owned()].into() } else { self.pass_roles };
-        let mut cluster = Cluster::new(self.engine);
-        cluster.buckets = self.buckets.into_iter().collect();
-        (cluster.snapshots_take, cluster.restores_take) = (self.snapshots_take, self.restores_take);
-        (cluster.hold_snapshots, cluster.hold_restores) = (self.hold_snapshots, self.hold_restores);
-        let clock: Arc<dyn Clock> = match &self.clock {
-            Some(clock) => Arc::new(clock.clone()),
-            None => Arc::new(SystemClock),
-        };
-        let state = State {
-            edge: Edge::new(self.auth, self.region, pass_roles, self.credential_life),
-            cluster,
-            faults: Vec::new(),
-            random: fastrand::Rng::with_seed(self.seed),
-            late: Vec::new(),
-            events: Vec::new(),
-            origin: clock.wall().checked_sub(clock.monotonic()).unwrap_or(SystemTime::UNIX_EPOCH),
-            skew: 0,
-        };
-        let shared = Arc::new(Shared { clock, state: Mutex::new(state) });
-        let (stop, stopped) = watch::channel(());
-        let (started, address) = oneshot::channel();
-        let responder = Responder(Arc::clone(&shared));
-        let manual = self.clock;
-        std::thread::spawn(move || run(responder, manual, stopped, started));
-        match address.await {
-            Ok(Ok(address)) => FakeDomain { shared, address, _stop: Arc::new(stop) },
-            Ok(Err(error)) => panic!("the fake domain cannot listen: {error}"),
-            Err(ended) => panic!("the fake domain's thread has ended: {ended}"),
-        }
-    }
-}
-
-/// Runs server and relay until the domain is dropped. A thread of their own keeps them apart from the runtime of the test,
-/// which may have one thread only, or block it.
-fn run(
-    responder: Responder,
-    manual: Option<ManualClock>,
-    stopped: watch::Receiver<()>,
-    started: oneshot::Sender<std::io::Result<SocketAddr>>,
-) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        // Nobody listens any more: whoever started this has been dropped.
-        Err(error) => return drop(started.send(Err(error))),
-    };
-    runtime.block_on(async move {
-        let listener = match tokio::net::TcpListener::bind("127.0.0.1:0").await {
-            Ok(listener) => listener,
-            Err(error) => return drop(started.send(Err(error))),
-        };
-        let server = MockServer::builder().disable_request_recording().start().await;
-        Mock::given(matchers::any()).respond_with(responder).mount(&server).await;
-        if started.send(listener.local_addr()).is_ok() {
-            relay::serve(listener, *server.address(), manual, stopped).await;
-        }
-    });
 }
 
 struct Shared {
@@ -654,111 +466,5 @@ impl From<Entry> for Verdict {
             Entry::Basic => Self::Basic,
             Entry::Open => Self::Open,
         }
-    }
-}
-
-/// An answer on its way to the relay.
-struct Reply {
-    status: u16,
-    body: Vec<u8>,
-    content_type: String,
-    headers: Vec<(String, String)>,
-}
-
-impl Reply {
-    fn new(status: u16, body: impl Into<Vec<u8>>, content_type: &str) -> Self {
-        Self { status, body: body.into(), content_type: content_type.to_owned(), headers: Vec::new() }
-    }
-
-    /// The page of a load balancer.
-    fn gateway(status: u16) -> Self {
-        let words = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error");
-        Self::new(status, format!("<html><head><title>{status} {words}</title></head></html>"), "text/html")
-    }
-
-    fn spoiled(spoil: Spoil) -> Self {
-        Self::new(200, Vec::new(), "text/plain").spoil(spoil)
-    }
-
-    fn denied(denial: &Denial) -> Self {
-        match &denial.body {
-            Some(body) => {
-                let id = random_text(32, b"0123456789abcdef");
-                Self::new(denial.status, body.to_string(), "application/json")
-                    .with_headers(&[("x-amzn-RequestId".to_owned(), id)])
-            }
-            None => Self::new(denial.status, "Unauthorized", "text/plain")
-                .with_headers(&[("www-authenticate".to_owned(), r#"Basic realm="Security""#.to_owned())]),
-        }
-    }
-
-    fn spoil(self, spoil: Spoil) -> Self {
-        self.with_headers(&[(relay::SPOIL.to_owned(), spoil.to_header())])
-    }
-
-    fn with_headers(mut self, headers: &[(String, String)]) -> Self {
-        self.headers.extend_from_slice(headers);
-        self
-    }
-}
-
-struct Responder(Arc<Shared>);
-
-impl Respond for Responder {
-    fn respond(&self, request: &Request) -> ResponseTemplate {
-        let mut headers = request.headers.clone();
-        let target = headers.remove(relay::TARGET).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let arrival = Arrival {
-            method: request.method.as_str().to_owned(),
-            target: target.unwrap_or_default(),
-            headers,
-            body: request.body.clone(),
-        };
-        let (mut state, now) = self.0.enter();
-        let reply = state.handle(&arrival, now);
-        let template = ResponseTemplate::new(reply.status)
-            .insert_header("date", format_time(now.wall, "%a, %d %b %Y %H:%M:%S GMT"))
-            .set_body_raw(reply.body, &reply.content_type);
-        reply.headers.into_iter().fold(template, |template, (name, value)| template.append_header(name, value))
-    }
-}
-
-/// Hands out the current credentials of a [`FakeDomain`], as an instance's metadata service would. Clones share one count.
-#[derive(Clone)]
-pub struct FakeCredentials {
-    shared: Arc<Shared>,
-    loads: Arc<AtomicUsize>,
-}
-
-impl FakeCredentials {
-    /// How often credentials were asked for.
-    #[must_use]
-    pub fn loads(&self) -> usize {
-        self.loads.load(Ordering::SeqCst)
-    }
-}
-
-impl fmt::Debug for FakeCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FakeCredentials").field("loads", &self.loads()).finish_non_exhaustive()
-    }
-}
-
-impl ProvideCredentials for FakeCredentials {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        self.loads.fetch_add(1, Ordering::SeqCst);
-        let (mut state, now) = self.shared.enter();
-        let issued = state.edge.current(now.monotonic);
-        let expires = now.wall.checked_add(issued.expires.saturating_sub(now.monotonic));
-        future::ProvideCredentials::ready(Ok(Credentials::new(
-            issued.key,
-            issued.secret,
-            Some(issued.token),
-            expires,
-            "FakeDomain",
-        )))
     }
 }

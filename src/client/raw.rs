@@ -1,0 +1,68 @@
+//! Requests that this crate has no type for.
+
+use http::{Method, StatusCode};
+use serde_json::Value;
+
+/// A request of the caller's own making, for [`SnapshotClient::raw`](crate::SnapshotClient::raw).
+///
+/// The path is given in segments that are not encoded; each is encoded so that it arrives as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RawRequest {
+    pub(super) method: Method,
+    pub(super) segments: Vec<String>,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) body: Option<Value>,
+}
+
+impl RawRequest {
+    /// A request of this method.
+    pub fn new<S: Into<String>>(method: Method, segments: impl IntoIterator<Item = S>) -> Self {
+        Self { method, segments: segments.into_iter().map(Into::into).collect(), query: Vec::new(), body: None }
+    }
+
+    /// A GET request.
+    pub fn get<S: Into<String>>(segments: impl IntoIterator<Item = S>) -> Self {
+        Self::new(Method::GET, segments)
+    }
+
+    /// Adds a query parameter.
+    #[must_use]
+    pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.query.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends this JSON.
+    #[must_use]
+    pub fn body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+}
+
+/// The answer to a [`RawRequest`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct RawReply {
+    pub(super) status: StatusCode,
+    pub(super) body: Value,
+}
+
+impl RawReply {
+    /// The HTTP status, which means success; a failure is an [`Error`](crate::Error).
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The JSON of the answer, `null` if it was empty.
+    #[must_use]
+    pub fn body(&self) -> &Value {
+        &self.body
+    }
+
+    /// The JSON of the answer, by value.
+    #[must_use]
+    pub fn into_body(self) -> Value {
+        self.body
+    }
+}
