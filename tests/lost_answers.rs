@@ -2,56 +2,42 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
-use std::time::{Duration, SystemTime};
+#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[path = "support/scene.rs"]
+mod scene;
 
-use es_snapshot::testing::{FakeDomain, Fault, ManualClock};
+use std::time::Duration;
+
+use es_snapshot::testing::{FakeDomain, Fault};
 use es_snapshot::{
-    CreateSnapshot, CreatedSnapshot, ErrorKind, Outcome, RepositoryName, RepositorySettings, RestoreSnapshot, S3Settings,
-    SnapshotClient, SnapshotToken, Timeouts,
+    CreateSnapshot, CreatedSnapshot, ErrorKind, Outcome, RestoreSnapshot, S3Settings, SnapshotName, SnapshotToken, Timeouts,
 };
+use scene::{ROLE, Scene, repository, settings};
 
-struct Scene {
-    domain: FakeDomain,
-    client: SnapshotClient,
-    repository: RepositoryName,
-    clock: ManualClock,
+/// A domain with the repository `r`.
+async fn registered() -> Scene {
+    let scene = Scene::new().await;
+    scene.client.register_repository(&repository(), &settings()).await.unwrap();
+    scene
 }
 
-fn settings() -> RepositorySettings {
-    let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
-    S3Settings::new("my-bucket-4-es").role_arn(role.parse().unwrap()).into()
-}
-
-impl Scene {
-    /// A domain with the repository `nightly`.
-    async fn new() -> Self {
-        let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
-        let domain = FakeDomain::builder().clock(clock.clone()).start().await;
-        let client = SnapshotClient::builder(domain.endpoint())
-            .region(domain.region())
-            .credentials(domain.credentials_provider())
-            .clock(clock.clone())
-            .build()
-            .unwrap();
-        let repository: RepositoryName = "nightly".parse().unwrap();
-        client.register_repository(&repository, &settings()).await.unwrap();
-        Self { domain, client, repository, clock }
-    }
+fn one() -> SnapshotName {
+    "one".parse().unwrap()
 }
 
 #[tokio::test]
 async fn a_repository_that_is_gone_after_a_lost_answer_was_unregistered() {
-    let Scene { domain, client, repository, .. } = Scene::new().await;
+    let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_after().on_method("DELETE").times(1));
 
-    client.unregister_repository(&repository).await.unwrap();
+    client.unregister_repository(&repository()).await.unwrap();
 
     assert_eq!(domain.repositories(), [""; 0]);
 }
 
 #[tokio::test]
 async fn a_repository_that_never_was_is_missing_when_no_answer_was_lost() {
-    let Scene { domain, client, .. } = Scene::new().await;
+    let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::status(429, "", "text/plain").on_method("DELETE").times(1));
 
     let error = client.unregister_repository(&"other".parse().unwrap()).await.unwrap_err();
@@ -61,21 +47,20 @@ async fn a_repository_that_never_was_is_missing_when_no_answer_was_lost() {
 
 #[tokio::test]
 async fn a_registration_that_is_refused_after_a_lost_answer_may_have_happened() {
-    let Scene { domain, client, repository, .. } = Scene::new().await;
+    let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_after().on_method("PUT").times(1));
     domain.fault(Fault::status(400, "", "text/plain").on_method("PUT").times(1));
 
-    let error = client.register_repository(&repository, &settings()).await.unwrap_err();
+    let error = client.register_repository(&repository(), &settings()).await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Server, Outcome::Unknown));
 }
 
 #[tokio::test]
 async fn a_registration_that_cannot_be_verified_is_told_as_such_after_a_lost_answer_too() {
-    let Scene { domain, client, .. } = Scene::new().await;
+    let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_after().on_method("PUT").times(1));
-    let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
-    let settings = S3Settings::new("no-such-bucket").role_arn(role.parse().unwrap()).into();
+    let settings = S3Settings::new("no-such-bucket").role_arn(ROLE.parse().unwrap()).into();
 
     let error = client.register_repository(&"other".parse().unwrap(), &settings).await.unwrap_err();
 
@@ -84,7 +69,7 @@ async fn a_registration_that_cannot_be_verified_is_told_as_such_after_a_lost_ans
 
 #[tokio::test]
 async fn a_verification_is_judged_by_its_last_answer_alone() {
-    let Scene { domain, client, .. } = Scene::new().await;
+    let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_after().on_method("POST").times(1));
 
     let error = client.verify_repository(&"other".parse().unwrap()).await.unwrap_err();
@@ -95,135 +80,131 @@ async fn a_verification_is_judged_by_its_last_answer_alone() {
 #[tokio::test]
 async fn a_create_without_a_token_knows_its_own_snapshot_though_the_clocks_differ() {
     for skew in [-3600, 3600] {
-        let Scene { domain, client, repository, .. } = Scene::new().await;
+        let Scene { domain, client, .. } = registered().await;
         domain.set_skew(skew);
         domain.fault(Fault::drop_after().on_method("PUT").times(2));
 
-        let created =
-            client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new().without_token()).await.unwrap();
+        let created = client.create_snapshot(&repository(), &one(), &CreateSnapshot::new().without_token()).await.unwrap();
 
         assert!(matches!(created, CreatedSnapshot::Adopted(_)), "{created:?}");
     }
 }
 
-const NO_LONGER_MASTER: &str =
-    r#"{"error":{"type":"snapshot_exception","reason":"[nightly:one] no longer master"},"status":500}"#;
+const NO_LONGER_MASTER: &str = r#"{"error":{"type":"snapshot_exception","reason":"[r:one] no longer master"},"status":500}"#;
 const IN_THE_WAY: &str =
     r#"{"error":{"type":"concurrent_snapshot_execution_exception","reason":"a snapshot is already running"},"status":503}"#;
 const JSON: &str = "application/json";
 
 fn requests(domain: &FakeDomain, method: &str) -> usize {
-    domain.events().iter().filter(|event| event.method == method && event.path == "/_snapshot/nightly/one").count()
+    domain.events().iter().filter(|event| event.method == method && event.path == "/_snapshot/r/one").count()
 }
 
 #[tokio::test]
 async fn a_call_whose_time_is_used_up_by_a_lost_answer_still_asks_the_domain() {
-    let Scene { domain, client, repository, .. } = Scene::new().await;
+    let Scene { domain, client, .. } = registered().await;
     let limit = Duration::from_secs(10);
     let client = client.with_timeouts(Timeouts::new().attempt(limit).call(limit));
     domain.fault(Fault::delay(limit * 2).on_method("PUT").times(1));
 
-    let created = client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap();
+    let created = client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
 
     assert!(matches!(created, CreatedSnapshot::Adopted(_)), "{created:?}");
 }
 
 #[tokio::test]
 async fn an_engine_that_failed_before_it_began_is_asked_and_then_asked_again_to_begin() {
-    let Scene { domain, client, repository, .. } = Scene::new().await;
+    let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::status(500, NO_LONGER_MASTER, JSON).on_method("PUT").times(1));
 
-    client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap();
+    client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
 
-    assert_eq!((requests(&domain, "PUT"), domain.snapshots("nightly").len()), (2, 1));
+    assert_eq!((requests(&domain, "PUT"), domain.snapshots("r").len()), (2, 1));
 }
 
 #[tokio::test]
 async fn a_deletion_that_the_next_master_carries_out_is_done() {
-    let Scene { domain, client, repository, .. } = Scene::new().await;
-    let name = "one".parse().unwrap();
-    client.create_snapshot(&repository, &name, &CreateSnapshot::new()).await.unwrap();
-    client.wait_for_snapshot(&repository, &name).await.unwrap().into_complete().unwrap();
+    let Scene { domain, client, .. } = registered().await;
+    client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
+    client.wait_for_snapshot(&repository(), &one()).await.unwrap().into_complete().unwrap();
     domain.fault(Fault::status(500, NO_LONGER_MASTER, JSON).on_method("DELETE"));
     // After the looks that prove that nothing came of the first.
     let next_master = async {
         while requests(&domain, "DELETE") < 2 {
             tokio::task::yield_now().await;
         }
-        domain.another_client_deletes("nightly", "one");
+        domain.another_client_deletes("r", "one");
     };
 
-    let (deleted, ()) = futures_util::future::join(client.delete_snapshot(&repository, &name), next_master).await;
+    let (deleted, ()) = futures_util::future::join(client.delete_snapshot(&repository(), &one()), next_master).await;
 
     deleted.unwrap();
-    assert_eq!(domain.snapshots("nightly").len(), 0);
+    assert_eq!(domain.snapshots("r").len(), 0);
 }
 
 #[tokio::test]
 async fn a_restore_of_the_global_state_alone_is_never_known_to_have_failed_halfway() {
-    let Scene { domain, client, repository, .. } = Scene::new().await;
-    let name = "one".parse().unwrap();
-    client.create_snapshot(&repository, &name, &CreateSnapshot::new()).await.unwrap();
-    client.wait_for_snapshot(&repository, &name).await.unwrap().into_complete().unwrap();
+    let Scene { domain, client, .. } = registered().await;
+    client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
+    client.wait_for_snapshot(&repository(), &one()).await.unwrap().into_complete().unwrap();
     domain.fault(Fault::status(500, NO_LONGER_MASTER, JSON).on_method("POST"));
     let options = RestoreSnapshot::new().indices(["-*"]).include_global_state(true);
 
-    let error = client.restore_snapshot(&repository, &name, &options).await.unwrap_err();
+    let error = client.restore_snapshot(&repository(), &one(), &options).await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Server, Outcome::Unknown));
 }
 
 #[tokio::test]
 async fn a_name_that_an_earlier_process_may_have_taken_is_not_called_anothers_before_a_look() {
-    let Scene { domain, client, repository, .. } = Scene::new().await;
-    let (name, options) = ("one".parse().unwrap(), CreateSnapshot::new().token(SnapshotToken::random()));
-    client.create_snapshot(&repository, &name, &options).await.unwrap();
+    let Scene { domain, client, .. } = registered().await;
+    let options = CreateSnapshot::new().token(SnapshotToken::random());
+    client.create_snapshot(&repository(), &one(), &options).await.unwrap();
     domain.fault(Fault::status(504, "", "text/html").on_method("GET"));
 
-    let error = client.create_snapshot(&repository, &name, &options).await.unwrap_err();
+    let error = client.create_snapshot(&repository(), &one(), &options).await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::SnapshotNameTaken, Outcome::Unknown));
 }
 
 #[tokio::test]
 async fn a_repetition_that_ends_at_the_deadline_is_looked_into() {
-    let Scene { domain, client, repository, .. } = Scene::new().await;
+    let Scene { domain, client, .. } = registered().await;
     let limit = Duration::from_secs(10);
     let client = client.with_timeouts(Timeouts::new().attempt(Duration::from_secs(100)).call(limit));
     domain.fault(Fault::drop_before().on_method("PUT").times(1));
     domain.fault(Fault::delay(Duration::from_secs(100)).on_method("PUT").times(1));
 
-    let created = client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap();
+    let created = client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
 
     assert!(matches!(created, CreatedSnapshot::Adopted(_)), "{created:?}");
 }
 
 #[tokio::test]
 async fn a_clean_up_that_lost_its_answer_queues_on() {
-    let Scene { domain, client, repository, .. } = Scene::new().await;
+    let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_after().on_path("_cleanup").times(1));
     domain.fault(Fault::status(503, IN_THE_WAY, JSON).on_path("_cleanup").times(3));
 
-    client.with_queue_time(Duration::from_secs(600)).cleanup_repository(&repository).await.unwrap();
+    client.with_queue_time(Duration::from_secs(600)).cleanup_repository(&repository()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_read_that_fails_before_a_deletion_says_that_nothing_was_sent() {
-    let Scene { domain, client, repository, .. } = Scene::new().await;
+    let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::status(504, "", "text/html").on_method("GET"));
 
-    let error = client.delete_snapshot(&repository, &"one".parse().unwrap()).await.unwrap_err();
+    let error = client.delete_snapshot(&repository(), &one()).await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Unavailable, Outcome::NotSent));
 }
 
 #[tokio::test]
 async fn an_engine_that_cannot_read_the_bucket_is_believed_at_once() {
-    let Scene { domain, client, repository, .. } = Scene::new().await;
-    let no_bucket = r#"{"error":{"type":"repository_exception","reason":"[nightly] Could not determine repository generation from root blobs"},"status":500}"#;
-    domain.fault(Fault::status(500, no_bucket, JSON).on_path("/_snapshot/nightly/one"));
+    let Scene { domain, client, .. } = registered().await;
+    let no_bucket = r#"{"error":{"type":"repository_exception","reason":"[r] Could not determine repository generation from root blobs"},"status":500}"#;
+    domain.fault(Fault::status(500, no_bucket, JSON).on_path("/_snapshot/r/one"));
 
-    let error = client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap_err();
+    let error = client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Repository, Outcome::Rejected));
     assert_eq!((requests(&domain, "PUT"), requests(&domain, "GET")), (1, 0));
@@ -231,23 +212,23 @@ async fn an_engine_that_cannot_read_the_bucket_is_believed_at_once() {
 
 #[tokio::test]
 async fn a_repetition_that_is_refused_leaves_the_lost_request_to_be_looked_for() {
-    let Scene { domain, client, repository, .. } = Scene::new().await;
+    let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::late(Duration::from_secs(40)).on_method("PUT").times(1));
     domain.fault(Fault::status(400, "{}", JSON).on_method("PUT").times(1));
 
-    let created = client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap();
+    let created = client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
 
     assert!(matches!(created, CreatedSnapshot::Adopted(_)), "{created:?}");
 }
 
 #[tokio::test]
 async fn a_queued_create_does_not_begin_anew_while_a_request_of_its_own_is_unaccounted_for() {
-    let Scene { domain, client, repository, clock } = Scene::new().await;
+    let Scene { domain, client, clock, .. } = registered().await;
     domain.fault(Fault::drop_before().on_method("PUT").times(1));
     domain.fault(Fault::status(503, IN_THE_WAY, JSON).on_method("PUT"));
     let client = client.with_queue_time(Duration::from_secs(3000));
 
-    let error = client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap_err();
+    let error = client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Busy, Outcome::Unknown));
     assert!(clock.sleeps().iter().sum::<Duration>() <= Duration::from_secs(300));
@@ -255,25 +236,24 @@ async fn a_queued_create_does_not_begin_anew_while_a_request_of_its_own_is_unacc
 
 #[tokio::test]
 async fn a_queued_delete_spares_the_snapshot_that_took_the_name_meanwhile() {
-    let Scene { domain, client, repository, clock } = Scene::new().await;
-    client.create_snapshot(&repository, &"one".parse().unwrap(), &CreateSnapshot::new()).await.unwrap();
-    client.wait_for_snapshot(&repository, &"one".parse().unwrap()).await.unwrap().into_complete().unwrap();
+    let Scene { domain, client, clock, .. } = registered().await;
+    client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
+    client.wait_for_snapshot(&repository(), &one()).await.unwrap().into_complete().unwrap();
     domain.fault(Fault::status(503, IN_THE_WAY, JSON).on_method("DELETE").times(1));
     let client = client.with_queue_time(Duration::from_secs(60));
     clock.set_auto_advance(false);
 
-    let name = "one".parse().unwrap();
     let replace = async {
         while requests(&domain, "DELETE") == 0 {
             tokio::task::yield_now().await;
         }
-        domain.another_client_deletes("nightly", "one");
-        domain.another_client_creates("nightly", "one");
+        domain.another_client_deletes("r", "one");
+        domain.another_client_creates("r", "one");
         clock.set_auto_advance(true);
         clock.advance(Duration::from_secs(1));
     };
-    let (deleted, ()) = futures_util::future::join(client.delete_snapshot(&repository, &name), replace).await;
+    let (deleted, ()) = futures_util::future::join(client.delete_snapshot(&repository(), &one()), replace).await;
 
     assert_eq!(deleted.unwrap_err().kind(), ErrorKind::SnapshotMissing);
-    assert_eq!(domain.snapshots("nightly").len(), 1);
+    assert_eq!(domain.snapshots("r").len(), 1);
 }

@@ -61,15 +61,6 @@ async fn held(life: Duration) -> Scene {
     scene
 }
 
-fn client(scene: &Scene, auth: Auth) -> SnapshotClient {
-    SnapshotClient::builder(scene.domain.endpoint())
-        .region(scene.domain.region())
-        .auth(auth)
-        .clock(scene.clock.clone())
-        .build()
-        .unwrap()
-}
-
 fn denied(scene: &Scene) -> usize {
     scene.domain.events().iter().filter(|event| event.verdict == Verdict::Denied).count()
 }
@@ -89,7 +80,7 @@ fn revoking(scene: &Scene) -> impl Fn(usize) {
 async fn a_wait_across_four_revocations_ends_well_with_a_refusal_and_a_refresh_for_each() {
     let scene = held(Duration::from_hours(6)).await;
     let provider = scene.domain.credentials_provider();
-    let wait = client(&scene, Auth::sigv4(provider.clone())).wait_for_snapshot(&repository(), &snapshot());
+    let wait = scene.client_with(Auth::sigv4(provider.clone())).wait_for_snapshot(&repository(), &snapshot());
 
     let ended = drive(&scene.clock, 1, ROTATIONS + 1, revoking(&scene), wait.into_future()).await;
 
@@ -103,7 +94,7 @@ async fn a_wait_for_a_restore_across_four_revocations_ends_well_with_a_refresh_f
     scene.prepare().await;
     scene.take_snapshot().await;
     let provider = scene.domain.credentials_provider();
-    let client = client(&scene, Auth::sigv4(provider.clone()));
+    let client = scene.client_with(Auth::sigv4(provider.clone()));
     let options = RestoreSnapshot::new().indices(["movies"]).rename("(.+)", "restored_$1");
     client.restore_snapshot(&repository(), &snapshot(), &options).await.unwrap();
     let between = |time| {
@@ -175,7 +166,7 @@ async fn fifty_waits_over_five_lives_of_their_credentials_are_never_refused_with
 async fn a_wait_outlives_a_metadata_service_that_is_down_when_its_key_ends() {
     let scene = held(Duration::from_secs(200)).await;
     let service = Service::of(&scene);
-    let wait = client(&scene, Auth::sigv4(service.clone())).wait_for_snapshot(&repository(), &snapshot());
+    let wait = scene.client_with(Auth::sigv4(service.clone())).wait_for_snapshot(&repository(), &snapshot());
     let before = scene.domain.events().len();
     let between = |time| match time {
         // The key ends at 200 s, and from then on there is none.

@@ -386,7 +386,7 @@ async fn a_refused_signature_echoes_the_token_and_shows_it_not() {
     let issued = scene.provider.provide_credentials().await.unwrap();
     let token = issued.session_token().unwrap().to_owned();
     let forged = Credentials::new(issued.access_key_id(), SECRET, Some(token), None, "test");
-    let client = client_of(&scene, Auth::sigv4(forged));
+    let client = scene.client_with(Auth::sigv4(forged));
 
     let error = client.list_repositories().await.unwrap_err();
 
@@ -399,7 +399,7 @@ async fn a_refused_signature_echoes_the_token_and_shows_it_not() {
 #[tokio::test]
 async fn a_refused_password_is_echoed_and_not_shown() {
     let scene = Scene::new().await;
-    let client = client_of(&scene, Auth::basic("master", PASSWORD).unwrap());
+    let client = scene.client_with(Auth::basic("master", PASSWORD).unwrap());
 
     let error = client.list_repositories().await.unwrap_err();
 
@@ -414,20 +414,11 @@ async fn the_beginning_of_a_header_that_is_echoed_is_not_shown() {
         Auth::api_key("canary-apikey-canary-apikey-canary-apikey").unwrap(),
         Auth::bearer("canary-bearer-canary-bearer-canary-bearer").unwrap(),
     ] {
-        let error = client_of(&scene, auth).list_repositories().await.unwrap_err();
+        let error = scene.client_with(auth).list_repositories().await.unwrap_err();
 
         assert!(everything(&error).contains("not a valid key=value pair"), "{error}");
         Canaries::planted().assert_absent_from_error(&error, "an excerpt of a header");
     }
-}
-
-fn client_of(scene: &Scene, auth: Auth) -> SnapshotClient {
-    SnapshotClient::builder(scene.domain.endpoint())
-        .region(scene.domain.region())
-        .auth(auth)
-        .clock(scene.clock.clone())
-        .build()
-        .unwrap()
 }
 
 // ---- what is traced
@@ -462,7 +453,7 @@ async fn refusals_trace_no_secret() {
         Scene::with(|domain| domain.auth(FakeAuth::Basic { user: "u".to_owned(), password: "p".to_owned() }), |c| c).await;
 
     for auth in every_auth() {
-        client_of(&scene, auth).list_repositories().await.unwrap_err();
+        scene.client_with(auth).list_repositories().await.unwrap_err();
     }
 
     Canaries::planted().assert_absent(&trace.text(), "the trace");

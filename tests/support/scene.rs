@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use es_snapshot::testing::{Event, FakeCredentials, FakeDomain, FakeDomainBuilder, ManualClock};
 use es_snapshot::{
-    CreateSnapshot, RepositoryName, RepositorySettings, S3Settings, SnapshotClient, SnapshotClientBuilder, SnapshotName,
+    Auth, CreateSnapshot, RepositoryName, RepositorySettings, S3Settings, SnapshotClient, SnapshotClientBuilder, SnapshotName,
 };
 use futures_util::future::{Either, select};
 
@@ -39,6 +39,16 @@ impl Scene {
             SnapshotClient::builder(domain.endpoint()).region(domain.region()).credentials(provider.clone()).clock(clock.clone());
         let client = client(builder).build().unwrap();
         Self { domain, clock, provider, client }
+    }
+
+    /// Another client of the domain, authorised in this way.
+    pub(crate) fn client_with(&self, auth: Auth) -> SnapshotClient {
+        SnapshotClient::builder(self.domain.endpoint())
+            .region(self.domain.region())
+            .auth(auth)
+            .clock(self.clock.clone())
+            .build()
+            .unwrap()
     }
 
     /// Creates the index `movies` of two shards and registers the repository `r`.
