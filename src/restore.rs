@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::error::Error;
-use crate::name::IndexPattern;
+use crate::name::{IndexPattern, matches_wildcard};
 use crate::snapshot::ShardCounts;
 use crate::units::{ByteSize, count, integer_or_text, laid_over, moment, null_as_default, open_vocabulary};
 
@@ -153,15 +153,40 @@ impl RestoreSnapshot {
         self
     }
 
-    /// What can be told to be wrong before anything is sent.
+    /// Whether it may restore what no open index would keep from being restored twice.
     pub(crate) fn restores_global_state(&self) -> bool {
-        self.typed.include_global_state || self.typed.feature_states.is_some()
+        self.typed.include_global_state || self.sets("feature_states", self.typed.feature_states.is_some())
     }
 
-    pub(crate) fn renames(&self) -> bool {
-        self.typed.rename_pattern.is_some()
+    fn renames(&self) -> bool {
+        self.sets("rename_pattern", self.typed.rename_pattern.is_some())
     }
 
+    /// Whether an option is set, by its own method or by [`setting`](Self::setting).
+    fn sets(&self, key: &str, typed: bool) -> bool {
+        typed || self.other.contains_key(key)
+    }
+
+    /// Whether these options can have restored an index of this name in the snapshot (if that is known) to one of that name.
+    pub(crate) fn can_restore(&self, source: Option<&str>, target: &str) -> bool {
+        match source {
+            Some(source) => self.selects(source) && (self.renames() || source == target),
+            None if self.renames() => self.typed.indices.as_ref().is_none_or(Vec::is_empty),
+            None => self.selects(target),
+        }
+    }
+
+    /// Whether an index of the snapshot can be among those asked for. Indices of data streams and features, which go by
+    /// other names, always can.
+    fn selects(&self, index: &str) -> bool {
+        let patterns = self.typed.indices.as_deref().unwrap_or_default();
+        let excluded = |pattern: &String| pattern.strip_prefix('-').is_some_and(|pattern| matches_wildcard(pattern, index));
+        let included = |pattern: &String| pattern == "_all" || pattern.starts_with('<') || matches_wildcard(pattern, index);
+        let from_all = patterns.first().is_none_or(|first| first.starts_with('-'));
+        index.starts_with('.') || (from_all || patterns.iter().any(included)) && !patterns.iter().any(excluded)
+    }
+
+    /// What can be told to be wrong before anything is sent.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         for pattern in self.typed.indices.iter().flatten() {
             pattern.parse::<IndexPattern>()?;
@@ -512,6 +537,43 @@ mod tests {
         assert!(RestoreSnapshot::new().rename("", "x").validate().is_err());
         let half: RestoreSnapshot = serde_json::from_str(r#"{"rename_pattern":"(.+)"}"#).unwrap();
         assert!(half.validate().is_err());
+    }
+
+    #[test]
+    fn an_index_that_was_not_asked_for_cannot_have_been_restored() {
+        let all = RestoreSnapshot::new();
+        let some = RestoreSnapshot::new().indices(["logs-*", "movies", "-logs-1"]);
+        let rest = RestoreSnapshot::new().indices(["-movies"]);
+        for (options, source, expected) in [
+            (&all, "movies", true),
+            (&some, "movies", true),
+            (&some, "logs-2", true),
+            (&some, "logs-1", false),
+            (&some, "books", false),
+            (&some, ".ds-logs-2024.05.01-000001", true),
+            (&rest, "movies", false),
+            (&rest, "books", true),
+        ] {
+            assert_eq!(options.can_restore(Some(source), source), expected, "{source} of {options:?}");
+            assert_eq!(options.can_restore(None, source), expected, "{source} of {options:?}");
+        }
+    }
+
+    #[test]
+    fn an_index_of_another_name_can_only_have_been_restored_by_renaming() {
+        let (kept, renamed) = (RestoreSnapshot::new(), RestoreSnapshot::new().setting("rename_pattern", "(.+)"));
+
+        assert!(!kept.can_restore(Some("movies"), "old-movies"));
+        assert!(renamed.can_restore(Some("movies"), "old-movies"));
+        assert!(renamed.can_restore(None, "old-movies"));
+        assert!(!renamed.indices(["books"]).can_restore(None, "old-movies"));
+    }
+
+    #[test]
+    fn an_option_counts_however_it_is_set() {
+        assert!(RestoreSnapshot::new().setting("feature_states", json!(["kibana"])).restores_global_state());
+        assert!(RestoreSnapshot::new().feature_states(["kibana"]).restores_global_state());
+        assert!(!RestoreSnapshot::new().restores_global_state());
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use es_snapshot::testing::{FakeDomain, Fault};
 use es_snapshot::{
-    CreateSnapshot, CreatedSnapshot, ErrorKind, Outcome, RestoreSnapshot, S3Settings, SnapshotName, SnapshotToken, Timeouts,
+    CreateSnapshot, CreatedSnapshot, ErrorKind, Outcome, RawRequest, RestoreSnapshot, S3Settings, SnapshotName, SnapshotToken,
+    StartedRestore, Timeouts,
 };
 use scene::{ROLE, Scene, repository, settings};
 
@@ -256,4 +257,75 @@ async fn a_queued_delete_spares_the_snapshot_that_took_the_name_meanwhile() {
 
     assert_eq!(deleted.unwrap_err().kind(), ErrorKind::SnapshotMissing);
     assert_eq!(domain.snapshots("r").len(), 1);
+}
+
+/// A domain with the indices `a` and `b` in the snapshot `one`, and no longer beside it.
+async fn two_indices_to_restore() -> Scene {
+    let scene = registered().await;
+    for index in ["a", "b"] {
+        scene.domain.create_index(index, 1);
+    }
+    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
+    scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap().into_complete().unwrap();
+    for index in ["a", "b"] {
+        scene.client.raw(RawRequest::new(http::Method::DELETE, [index])).await.unwrap();
+    }
+    scene
+}
+
+fn only(index: &str) -> RestoreSnapshot {
+    RestoreSnapshot::new().indices([index])
+}
+
+#[tokio::test]
+async fn a_lost_restore_is_not_taken_for_an_earlier_one_of_the_same_snapshot() {
+    let Scene { domain, client, .. } = two_indices_to_restore().await;
+    client.restore_snapshot(&repository(), &one(), &only("a")).await.unwrap();
+    domain.fault(Fault::drop_before().on_method("POST").times(1));
+
+    client.restore_snapshot(&repository(), &one(), &RestoreSnapshot::new().rename("(.+)", "r-$1")).await.unwrap();
+
+    assert_eq!(domain.indices(), ["a", "r-a", "r-b"]);
+}
+
+#[tokio::test]
+async fn a_lost_restore_is_not_taken_for_an_earlier_one_whose_shards_had_to_queue() {
+    let Scene { domain, client, .. } = two_indices_to_restore().await;
+    client.restore_snapshot(&repository(), &one(), &only("a")).await.unwrap();
+    // No node has begun with it when the second restore looks around.
+    domain.fault(Fault::status(200, "{}", JSON).on_path("_recovery").times(1));
+    domain.fault(Fault::drop_before().on_method("POST").times(1));
+
+    client.restore_snapshot(&repository(), &one(), &RestoreSnapshot::new().rename("(.+)", "r-$1")).await.unwrap();
+
+    assert_eq!(domain.indices(), ["a", "r-a", "r-b"]);
+}
+
+#[tokio::test]
+async fn a_lost_restore_is_not_taken_for_a_concurrent_one_of_another_index() {
+    let Scene { domain, client, .. } = two_indices_to_restore().await;
+    domain.fault(Fault::drop_before().on_method("POST").times(1));
+    let posts = || domain.events().iter().filter(|event| event.path.ends_with("_restore")).count();
+    let concurrent = async {
+        while posts() == 0 {
+            tokio::task::yield_now().await;
+        }
+        client.restore_snapshot(&repository(), &one(), &only("a")).await.unwrap();
+    };
+
+    let (restored, ()) = futures_util::future::join(client.restore_snapshot(&repository(), &one(), &only("b")), concurrent).await;
+
+    restored.unwrap();
+    assert_eq!(domain.indices(), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_restore_whose_answer_was_lost_is_adopted_beside_an_earlier_one() {
+    let Scene { domain, client, .. } = two_indices_to_restore().await;
+    client.restore_snapshot(&repository(), &one(), &only("a")).await.unwrap();
+    domain.fault(Fault::drop_after().on_method("POST").times(1));
+
+    let restored = client.restore_snapshot(&repository(), &one(), &only("b")).await.unwrap();
+
+    assert_eq!(restored, StartedRestore::Adopted);
 }

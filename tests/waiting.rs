@@ -16,11 +16,13 @@ use es_snapshot::{
     RestoreSnapshot, SnapshotClient, SnapshotInfo, SnapshotState, WaitUpdate,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, join};
-use scene::{Scene, repository, snapshot};
+use scene::{STEP, Scene, repository, snapshot};
 use tokio::net::{TcpListener, TcpStream};
 
 const MISSING: &str = r#"{"error":{"type":"snapshot_missing_exception","reason":"[r:s] is missing"},"status":404}"#;
 const OUTAGE: &str = r#"{"error":{"type":"repository_exception","reason":"[r] could not read repository data"},"status":500}"#;
+const DENIED: &str =
+    r#"{"error":{"type":"security_exception","reason":"no permissions for [indices:monitor/recovery]"},"status":403}"#;
 const JSON: &str = "application/json";
 
 /// A domain on which the snapshot `s` is running and goes on until it is let go.
@@ -376,15 +378,46 @@ fn figures(update: &WaitUpdate<Progress, SnapshotInfo>) -> Option<[u64; 7]> {
 }
 
 #[tokio::test]
-async fn a_forbidden_status_leaves_progress_without_figures_and_is_asked_for_once() {
-    let scene = running_for(Duration::from_mins(1)).await;
+async fn progress_does_not_fall_back_when_a_poll_goes_wrong() {
+    let scene = running_for(Duration::from_mins(10)).await;
+    for path in ["_status", "/_snapshot/r/s"] {
+        scene.domain.fault(Fault::status(503, "", "text/html").on_path(path).probability(0.3));
+        scene.domain.fault(Fault::status(404, MISSING, JSON).on_path(path).probability(0.1));
+    }
+
+    let progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    let updates: Vec<_> = progress.try_collect().await.unwrap();
+
+    let figures: Vec<_> = updates.iter().filter_map(figures).collect();
+    assert!(figures.is_sorted() && figures.len() > 2, "{figures:?}");
+}
+
+#[tokio::test]
+async fn progress_tells_the_uuid_as_soon_as_it_is_known() {
+    let scene = held().await;
+    let unknown = r#"{"snapshots":[{"snapshot":"s","state":"IN_PROGRESS","shards":{"total":0,"failed":0,"successful":0}}]}"#;
+    scene.domain.fault(Fault::status(200, unknown, JSON).on_path("/_snapshot/r/s").times(3));
+    let known = unknown.replace("IN_PROGRESS\"", "IN_PROGRESS\",\"uuid\":\"u1\"");
+    scene.domain.fault(Fault::status(200, known, JSON).on_path("/_snapshot/r/s"));
+
+    let progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    let updates: Vec<_> = progress.take(2).try_collect().await.unwrap();
+
+    let uuids: Vec<_> =
+        updates.iter().map(|update| if let WaitUpdate::Progress(now) = update { now.uuid() } else { None }).collect();
+    assert_eq!(uuids, [None, Some("u1")]);
+}
+
+#[tokio::test]
+async fn a_status_that_is_forbidden_five_times_leaves_progress_without_figures() {
+    let scene = running_for(Duration::from_mins(10)).await;
     scene.domain.forbid("/_snapshot/r/s/_status");
 
     let ended = end(scene.client.wait_for_snapshot(&repository(), &snapshot()).progress()).await.unwrap();
 
     assert_eq!(ended.state(), &SnapshotState::Success);
     let asked = scene.domain.events().iter().filter(|event| event.path.contains("_status")).count();
-    assert_eq!(asked, 1);
+    assert_eq!(asked, 5);
 }
 
 #[tokio::test]
@@ -566,7 +599,51 @@ async fn without_cat_shards_all_recoveries_are_asked_for_since_more_may_begin() 
 
     let paths: Vec<_> = scene.events_since(before).into_iter().map(|event| event.path).collect();
     assert_eq!(report.unrestored(), []);
-    assert!(paths.len() > 4 && paths.iter().skip(1).all(|path| path.starts_with("/_recovery")), "{paths:?}");
+    let refused = paths.iter().filter(|path| path.starts_with("/_cat/shards")).count();
+    assert!(refused == 5 && paths.iter().skip(5).all(|path| path.starts_with("/_recovery")), "{paths:?}");
+}
+
+#[tokio::test]
+async fn one_refusal_of_cat_shards_does_not_hide_a_failed_shard() {
+    let scene = taken().await;
+    scene.domain.fail_restore_shard("restored_movies", 1);
+    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    scene.domain.fault(Fault::status(403, DENIED, JSON).on_path("/_cat/shards").times(1));
+
+    let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
+
+    assert_eq!(report.unrestored().len(), 1);
+}
+
+#[tokio::test]
+async fn one_refusal_of_recoveries_does_not_hide_a_shard_that_came_back_empty() {
+    let scene = Scene::new().await;
+    scene.prepare().await;
+    scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] });
+    scene.start_snapshot().await;
+    wait(&scene).await.unwrap();
+    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed().partial(true)).await.unwrap();
+    scene.clock.advance(STEP);
+    scene.domain.fault(Fault::status(403, DENIED, JSON).on_path("_recovery").times(1));
+    let restored: IndexName = "restored_movies".parse().unwrap();
+
+    let report = scene.client.wait_for_restore(&repository(), &snapshot()).indices([restored]).await.unwrap();
+
+    assert_eq!(report.unrestored().len(), 1);
+}
+
+#[tokio::test]
+async fn without_cat_shards_shards_that_begin_late_are_waited_for() {
+    let scene = taken().await;
+    scene.domain.forbid("/_cat/shards");
+    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    let first = r#"{"restored_movies":{"shards":[{"id":0,"type":"SNAPSHOT","stage":"DONE","primary":true,
+        "source":{"repository":"r","snapshot":"s","index":"movies"}}]}}"#;
+    scene.domain.fault(Fault::status(200, first, JSON).on_path("_recovery").times(4));
+
+    let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
+
+    assert_eq!(report.shards_total(), 2);
 }
 
 #[tokio::test]

@@ -556,8 +556,7 @@ impl SnapshotClient {
         let machine = if options.restores_global_state() { Reconciler::new().without_resend() } else { Reconciler::new() };
         self.queued(async || {
             let before = self.restored_before(repository, name).await?;
-            let (request, renames, since) = (&request, options.renames(), self.core.now());
-            reconcile(self, machine, &Restoration { repository, name, request, renames, since, before }).await
+            reconcile(self, machine, &Restoration { repository, name, request: &request, options, before }).await
         })
         .await
     }

@@ -1,18 +1,18 @@
 //! Drives the [`Reconciler`](crate::reconcile::Reconciler): creates, clones, restores and deletes that tell the truth after a lost answer.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tracing::Instrument as _;
 
 use crate::client::SnapshotClient;
-use crate::client::wait::restore::restored_indices;
+use crate::client::wait::restore::{comes_from, waiting_rows};
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{RepositoryName, SnapshotName};
-use crate::reconcile::{Evidence, Found, Reconciler, Sent, Sighting, Step, Verdict, is_since};
+use crate::reconcile::{Evidence, Found, Reconciler, Sent, Sighting, Step, Verdict};
 use crate::repository::Acknowledged;
 use crate::request::{self, Request};
-use crate::restore::{RecoveryType, ShardRecovery, ShardRow, StartedRestore};
+use crate::restore::{RestoreSnapshot, ShardRecovery, ShardRow, StartedRestore};
 use crate::retry::RetryPolicy;
 use crate::snapshot::{CreatedSnapshot, SnapshotInfo};
 
@@ -252,22 +252,43 @@ pub(crate) struct Restoration<'a> {
     pub(crate) repository: &'a RepositoryName,
     pub(crate) name: &'a SnapshotName,
     pub(crate) request: &'a Request,
-    /// Whether indices keep their names.
-    pub(crate) renames: bool,
-    /// When it was first sent, by the domain's clock.
-    pub(crate) since: SystemTime,
-    /// The indices that were being or had been restored from this snapshot before; `None` if that may not be asked.
+    pub(crate) options: &'a RestoreSnapshot,
+    /// The marks of the restores from this snapshot that there were before; `None` if they may not be asked for.
     pub(crate) before: Option<BTreeSet<String>>,
 }
 
-impl Restoration<'_> {
-    /// Whether a recovery is of this restore: from this snapshot, since it was sent, under the name it would have.
-    fn is_ours(&self, shard: &ShardRecovery) -> bool {
-        *shard.kind() == RecoveryType::Snapshot
-            && shard.source_repository() == Some(self.repository.as_str())
-            && shard.source_snapshot() == Some(self.name.as_str())
-            && is_since(shard.start_time(), self.since)
-            && (self.renames || shard.source_index().is_none_or(|source| source == shard.index()))
+/// One sign of a restore from a snapshot: the index, its name in the snapshot, and the restore's id, where they are told.
+struct Sign<'a> {
+    index: &'a str,
+    source: Option<&'a str>,
+    restore: Option<&'a str>,
+}
+
+impl<'a> Sign<'a> {
+    /// All signs of restores from this snapshot: rows of shards that wait or have failed, and recoveries.
+    fn all(
+        rows: &'a [ShardRow],
+        recoveries: &'a [ShardRecovery],
+        repository: &RepositoryName,
+        name: &SnapshotName,
+    ) -> impl Iterator<Item = Self> {
+        let rows = waiting_rows(rows, repository, name).map(|row| Self { index: &row.index, source: None, restore: None });
+        let recoveries = recoveries.iter().filter(|shard| comes_from(shard, repository, name)).map(|shard| Self {
+            index: shard.index(),
+            source: shard.source_index(),
+            restore: shard.restore_uuid(),
+        });
+        rows.chain(recoveries)
+    }
+
+    /// What tells its restore apart from others: the id, or at least the index.
+    fn mark(&self) -> &'a str {
+        self.restore.unwrap_or(self.index)
+    }
+
+    /// Whether it is of a restore that was not there before. One whose shards waited then had no id yet.
+    fn is_new(&self, before: &BTreeSet<String>) -> bool {
+        !before.contains(self.mark()) && !before.contains(self.index)
     }
 }
 
@@ -287,11 +308,11 @@ impl Reconciled for Restoration<'_> {
     }
 
     async fn look(&self, client: &SnapshotClient) -> Result<(Sighting, Option<StartedRestore>), Error> {
+        let Some(before) = &self.before else { return Ok((Sighting::Blind, None)) };
         let rows: Vec<ShardRow> = client.call(&request::shards(&[])).await?;
         let recoveries = client.recovery(&[]).await?;
-        let seen = restored_indices(&rows, &[], self.repository, self.name);
-        let new = self.before.as_ref().is_some_and(|before| seen.difference(before).next().is_some());
-        let happened = new || recoveries.iter().any(|shard| self.is_ours(shard));
+        let happened = Sign::all(&rows, &recoveries, self.repository, self.name)
+            .any(|sign| sign.is_new(before) && self.options.can_restore(sign.source, sign.index));
         Ok(if happened { (Sighting::Happened, Some(StartedRestore::Adopted)) } else { (Sighting::Nothing, None) })
     }
 
@@ -317,7 +338,7 @@ pub(crate) fn unsent(error: Error) -> Error {
 }
 
 impl SnapshotClient {
-    /// What is being or has been restored from a snapshot, to tell a new restore from it; `None` if that may not be asked.
+    /// The marks of all restores from a snapshot, to tell a new one from them; `None` if that may not be asked.
     pub(crate) async fn restored_before(
         &self,
         repository: &RepositoryName,
@@ -326,7 +347,7 @@ impl SnapshotClient {
         let asked = async {
             let rows: Vec<ShardRow> = self.call(&request::shards(&[])).await?;
             let recoveries = self.recovery(&[]).await?;
-            Ok::<_, Error>(restored_indices(&rows, &recoveries, repository, name))
+            Ok::<_, Error>(Sign::all(&rows, &recoveries, repository, name).map(|sign| sign.mark().to_owned()).collect())
         };
         match asked.await {
             Ok(before) => Ok(Some(before)),

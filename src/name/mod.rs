@@ -280,12 +280,12 @@ impl SnapshotPattern {
     /// Whether a snapshot of that name is meant, as the server would decide.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        self.0.iter().any(|part| matches_part(part, name))
+        self.0.iter().any(|part| matches_wildcard(part, name))
     }
 }
 
 /// Whether `name` consists of the pieces of `pattern` in their order, with anything where a `*` stands.
-fn matches_part(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches_wildcard(pattern: &str, name: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
     let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
     let Some(inner) = name.strip_prefix(head).and_then(|name| name.strip_suffix(tail)) else { return false };

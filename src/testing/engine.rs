@@ -235,6 +235,17 @@ pub(super) struct Restored {
     pub(super) missing: BTreeSet<u32>,
 }
 
+impl Restored {
+    /// What an engine says of a shard of this restore that it could not bring back.
+    pub(super) fn shard_failure(&self, index: &str, shard: u32) -> String {
+        format!(
+            "failed shard on node: failed recovery, failure RecoveryFailedException[[{index}][{shard}]: Recovery failed]; nested: \
+             IndexShardRestoreFailedException[failed to restore snapshot [{}/{}]]",
+            self.snapshot, self.snapshot_uuid
+        )
+    }
+}
+
 /// The state of a primary shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ShardState {

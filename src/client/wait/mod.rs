@@ -155,6 +155,25 @@ impl Progress {
     }
 }
 
+/// Whether an endpoint may be asked: no longer once it has been refused [`PATIENCE`] times in a row.
+#[derive(Default)]
+struct Permission {
+    refusals: u32,
+}
+
+impl Permission {
+    fn is_denied(&self) -> bool {
+        self.refusals >= PATIENCE
+    }
+
+    /// The answer; `None` if it is believed that it may not be had.
+    fn judge<T>(&mut self, answer: Result<T, Error>) -> Result<Option<T>, Error> {
+        let refused = matches!(&answer, Err(error) if matches!(error.kind(), ErrorKind::NotAllowed | ErrorKind::AccessDenied));
+        self.refusals = if refused { self.refusals + 1 } else { 0 };
+        if self.is_denied() { Ok(None) } else { answer.map(Some) }
+    }
+}
+
 /// When to poll, and when to stop.
 struct Pace {
     client: SnapshotClient,
@@ -166,7 +185,9 @@ struct Pace {
     outage: bool,
     refused_since: Duration,
     trouble: Option<Error>,
-    last: Option<(Counts, u64)>,
+    /// What the last progress told, and the bytes that were done at the first.
+    told: Option<(Counts, Option<String>)>,
+    at_first: Option<u64>,
     over: bool,
 }
 
@@ -185,7 +206,8 @@ impl Pace {
             outage: false,
             refused_since: began,
             trouble: None,
-            last: None,
+            told: None,
+            at_first: None,
             over: false,
         }
     }
@@ -249,11 +271,12 @@ impl Pace {
     fn changed(&mut self, counts: Counts, uuid: Option<&str>) -> Option<Progress> {
         self.refusals = 0;
         self.trouble = None;
-        let (before, at_first) = self.last.map_or((None, counts.bytes_done), |(before, at_first)| (Some(before), at_first));
-        self.last = Some((counts, at_first));
-        if before == Some(counts) {
+        let now = (counts, uuid.map(str::to_owned));
+        if self.told.as_ref() == Some(&now) {
             return None;
         }
+        let at_first = *self.at_first.get_or_insert(counts.bytes_done);
+        self.told = Some(now);
         let elapsed = self.elapsed();
         let copied = counts.bytes_done.saturating_sub(at_first);
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]

@@ -6,7 +6,7 @@ use std::future::IntoFuture;
 use std::time::Duration;
 
 use crate::client::SnapshotClient;
-use crate::client::wait::{Counts, DEADLINE, Look, PATIENCE, Progress, ProgressStream, Watched, outcome, progress};
+use crate::client::wait::{Counts, DEADLINE, Look, PATIENCE, Permission, Progress, ProgressStream, Watched, outcome, progress};
 use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
@@ -25,9 +25,10 @@ use crate::units::ByteSize;
 /// recovery, and then counts by its state. Replicas are not waited for.
 ///
 /// Polls and limits are those of [`WaitForSnapshot`](crate::WaitForSnapshot), with two requests a poll; once the indices are
-/// known, only they are asked for. Where one of the two is not allowed, the
-/// other has to do: without `_cat/shards`, shards that no node has begun are not seen; without `_recovery`, shards that
-/// were started before the first poll are not, unless their indices are given.
+/// known, only they are asked for. Where one of the two is refused five times in a row, the
+/// other has to do: without `_cat/shards`, shards that failed or that no node has begun are not seen, so that the wait ends
+/// only when five polls in a row found the same shards and all of them done; without `_recovery`, shards that were started
+/// before the first poll are not, unless their indices are given.
 ///
 /// # Errors
 ///
@@ -75,8 +76,18 @@ impl WaitForRestore {
     fn watch(self) -> (SnapshotClient, Duration, RestoreWatch) {
         let expected = self.indices.iter().map(|index| index.as_str().to_owned()).collect();
         let Self { client, repository, name, limit, .. } = self;
-        let (unstable, pending) = (0, Vec::new());
-        (client, limit, RestoreWatch { repository, name, indices: expected, unstable, cat: true, complete: false, pending })
+        let watch = RestoreWatch {
+            repository,
+            name,
+            indices: expected,
+            unstable: 0,
+            rows: Permission::default(),
+            recoveries: Permission::default(),
+            complete: false,
+            shards: 0,
+            pending: Vec::new(),
+        };
+        (client, limit, watch)
     }
 }
 
@@ -175,12 +186,15 @@ struct RestoreWatch {
     name: SnapshotName,
     /// All that were ever seen to come from the snapshot, and those that the caller named.
     indices: BTreeSet<String>,
-    /// Polls in a row that saw nothing, or nothing but failed shards: the server tries a failed shard again.
+    /// Polls in a row that would end the wait, but may be wrong: the server tries a failed shard again, and without rows a
+    /// shard that no node has begun is not seen.
     unstable: u32,
-    /// Whether `_cat/shards` may be asked for.
-    cat: bool,
-    /// Whether the last poll found no further index.
+    /// Whether `_cat/shards` and `_recovery` may be asked for.
+    rows: Permission,
+    recoveries: Permission,
+    /// Whether the last poll found no further index, and how many shards.
     complete: bool,
+    shards: u64,
     /// The shards that the last poll found not yet restored.
     pending: Vec<(String, u32)>,
 }
@@ -202,13 +216,14 @@ impl RestoreWatch {
         client: &SnapshotClient,
         indices: &[IndexName],
     ) -> Result<(Option<Vec<ShardRow>>, Vec<ShardRecovery>), Error> {
-        let rows = if self.cat { permitted(client.call::<Vec<ShardRow>>(&request::shards(indices)).await)? } else { None };
-        self.cat = rows.is_some();
-        // One of the two has to be allowed.
-        let recoveries = match client.recovery(indices).await {
-            Err(error) if rows.is_some() => permitted(Err(error))?.unwrap_or_default(),
-            recoveries => recoveries?,
+        let rows = if self.rows.is_denied() {
+            None
+        } else {
+            self.rows.judge(client.call::<Vec<ShardRow>>(&request::shards(indices)).await)?
         };
+        // One of the two has to be allowed.
+        let recoveries = client.recovery(indices).await;
+        let recoveries = if rows.is_some() { self.recoveries.judge(recoveries)?.unwrap_or_default() } else { recoveries? };
         Ok((rows, recoveries))
     }
 }
@@ -230,19 +245,23 @@ impl Watched for RestoreWatch {
             Err(error) if error.kind() == ErrorKind::IndexMissing => self.ask(client, &[]).await?,
             answer => answer?,
         };
-        let seen = restored_indices(rows.as_deref().unwrap_or_default(), &recoveries, &self.repository, &self.name);
+        let waiting =
+            waiting_rows(rows.as_deref().unwrap_or_default(), &self.repository, &self.name).map(|row| row.index.as_str());
+        let begun = recoveries.iter().filter(|shard| comes_from(shard, &self.repository, &self.name)).map(ShardRecovery::index);
+        let seen: BTreeSet<&str> = waiting.chain(begun).collect();
         // All indices of a restore are there from its beginning; but only their rows show those that no node has begun.
         let found = !seen.is_empty() && rows.is_some();
-        self.indices.extend(seen);
+        self.indices.extend(seen.into_iter().map(str::to_owned));
         self.complete = found && self.indices.len() == known;
         let view = view(&self.indices, rows.as_deref(), &recoveries, &self.repository, &self.name);
         self.pending = view.pending;
+        let more = std::mem::replace(&mut self.shards, view.counts.shards_total) != view.counts.shards_total;
         if !self.pending.is_empty() {
             self.unstable = 0;
             return Ok(Look::Running(view.counts));
         }
-        if !view.unrestored.is_empty() || view.counts.shards_total == 0 {
-            self.unstable += 1;
+        if !view.unrestored.is_empty() || view.counts.shards_total == 0 || rows.is_none() {
+            self.unstable = if more { 1 } else { self.unstable + 1 };
             if self.unstable < PATIENCE {
                 return Ok(Look::Running(view.counts));
             }
@@ -260,33 +279,21 @@ impl Watched for RestoreWatch {
     }
 }
 
-/// `None` for what the caller may not ask.
-fn permitted<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
-    match result {
-        Err(error) if matches!(error.kind(), ErrorKind::NotAllowed | ErrorKind::AccessDenied) => Ok(None),
-        result => result.map(Some),
-    }
-}
-
-/// The indices of which a shard names this snapshot as its source.
-pub(crate) fn restored_indices(
-    rows: &[ShardRow],
-    recoveries: &[ShardRecovery],
+/// The primaries that wait to be restored from this snapshot, or could not be.
+pub(crate) fn waiting_rows<'a>(
+    rows: &'a [ShardRow],
     repository: &RepositoryName,
     name: &SnapshotName,
-) -> BTreeSet<String> {
+) -> impl Iterator<Item = &'a ShardRow> {
     let waiting = format!("restore_source[{repository}/{name}]");
     let failed = format!("failed to restore snapshot [{name}/");
-    let by_row = rows
-        .iter()
-        .filter(|row| row.prirep == "p")
-        .filter(|row| row.unassigned_details.as_ref().is_some_and(|details| *details == waiting || details.contains(&failed)))
-        .map(|row| row.index.clone());
-    let by_recovery = recoveries.iter().filter(|shard| comes_from(shard, repository, name)).map(|shard| shard.index().to_owned());
-    by_row.chain(by_recovery).collect()
+    rows.iter().filter(|row| row.prirep == "p").filter(move |row| {
+        row.unassigned_details.as_ref().is_some_and(|details| *details == waiting || details.contains(&failed))
+    })
 }
 
-fn comes_from(shard: &ShardRecovery, repository: &RepositoryName, name: &SnapshotName) -> bool {
+/// Whether a shard was or is restored from this snapshot.
+pub(crate) fn comes_from(shard: &ShardRecovery, repository: &RepositoryName, name: &SnapshotName) -> bool {
     *shard.kind() == RecoveryType::Snapshot
         && shard.source_repository() == Some(repository.as_str())
         && shard.source_snapshot() == Some(name.as_str())

@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 use std::time::{Duration, SystemTime};
 
 use crate::client::SnapshotClient;
-use crate::client::wait::{Counts, DEADLINE, Look, PATIENCE, Progress, ProgressStream, Watched, outcome, progress};
+use crate::client::wait::{Counts, DEADLINE, Look, Permission, Progress, ProgressStream, Watched, outcome, progress};
 use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::snapshot::{ShardCounts, SnapshotInfo, SnapshotState, SnapshotTicket, SnapshotToken};
@@ -86,7 +86,7 @@ impl WaitForSnapshot {
     /// ```
     pub fn progress(self) -> ProgressStream<Progress, SnapshotInfo> {
         let Self { client, ticket, limit } = self;
-        progress(&client, limit, SnapshotWatch { ticket, missing: 0, status: true })
+        progress(&client, limit, SnapshotWatch::new(ticket))
     }
 }
 
@@ -96,15 +96,21 @@ impl IntoFuture for WaitForSnapshot {
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, ticket, limit } = self;
-        outcome(client, limit, SnapshotWatch { ticket, missing: 0, status: true })
+        outcome(client, limit, SnapshotWatch::new(ticket))
     }
 }
 
 struct SnapshotWatch {
     ticket: SnapshotTicket,
-    missing: u32,
-    /// Whether `_status` may be asked for.
-    status: bool,
+    /// Whether `_status` may be asked for, and what it told last.
+    status: Permission,
+    figures: Option<Counts>,
+}
+
+impl SnapshotWatch {
+    fn new(ticket: SnapshotTicket) -> Self {
+        Self { ticket, status: Permission::default(), figures: None }
+    }
 }
 
 impl Watched for SnapshotWatch {
@@ -119,16 +125,8 @@ impl Watched for SnapshotWatch {
     }
 
     async fn look(&mut self, client: &SnapshotClient, details: bool) -> Result<Look<SnapshotInfo>, Error> {
-        let snapshot = match client.get_snapshot(self.ticket.repository(), self.ticket.snapshot()).await {
-            Ok(snapshot) => snapshot,
-            // Right after create it may be missing for a moment.
-            Err(error) if error.kind() == ErrorKind::SnapshotMissing => {
-                self.missing += 1;
-                return if self.missing < PATIENCE { Ok(Look::Running(Counts::default())) } else { Err(error.lasting()) };
-            }
-            Err(error) => return Err(error),
-        };
-        self.missing = 0;
+        // Right after create it may be missing for a moment, as any refusal may pass.
+        let snapshot = client.get_snapshot(self.ticket.repository(), self.ticket.snapshot()).await?;
         if !self.ticket.means(&snapshot) {
             let text = format!("{} is gone, and another snapshot has taken its name", self.what());
             let error = Error::new(ErrorKind::SnapshotMissing, Outcome::Rejected, text);
@@ -147,15 +145,16 @@ impl Watched for SnapshotWatch {
             );
             return Ok(Look::Ended(snapshot));
         }
-        let mut counts = shard_counts(&snapshot);
-        if details && self.status {
-            match client.snapshot_status(self.ticket.repository(), self.ticket.snapshot()).await {
-                Ok(status) => counts = status_counts(&status),
-                Err(error) if matches!(error.kind(), ErrorKind::NotAllowed | ErrorKind::AccessDenied) => self.status = false,
+        if details && !self.status.is_denied() {
+            let status = client.snapshot_status(self.ticket.repository(), self.ticket.snapshot()).await;
+            match self.status.judge(status) {
+                Ok(Some(status)) => self.figures = Some(status_counts(&status)),
+                Ok(None) => {}
                 // The state is known; the figures can wait for the next poll.
                 Err(error) => tracing::debug!(kind = ?error.kind(), "no status"),
             }
         }
+        let counts = self.figures.unwrap_or_else(|| shard_counts(&snapshot));
         Ok(Look::Running(counts))
     }
 }

@@ -98,6 +98,13 @@ impl Cluster {
                             ShardState::Initializing => "NEW_INDEX_RESTORED".into(),
                             ShardState::Started => Value::Null,
                         },
+                        "unassigned.details" => match (&index.restored, state) {
+                            (Some(from), ShardState::Initializing) => {
+                                format!("restore_source[{}/{}]", from.repository, from.snapshot).into()
+                            }
+                            (Some(from), ShardState::Unassigned) => from.shard_failure(name, shard).into(),
+                            _ => Value::Null,
+                        },
                         _ => return None,
                     })
                 };
