@@ -16,10 +16,7 @@
 //! * An engine that says that it failed counts as a lost answer: it may have carried the request out, and after a change of
 //!   master another node may still do so.
 
-use std::time::{Duration, SystemTime};
-
-/// How far the domain's clock may lag behind the time that its `Date` told, when the start of something is compared.
-const SLACK: Duration = Duration::from_secs(5);
+use std::time::Duration;
 
 /// How many looks in a row have to find nothing before a request is sent again.
 pub(crate) const PROBES: u32 = 3;
@@ -64,8 +61,9 @@ pub(crate) enum Sighting {
 pub(crate) enum Evidence {
     /// The token in the snapshot's metadata. Certain: it is random, or the caller's own.
     Token(String),
-    /// A start at or after this time, by the domain's clock. Probable: another client may have begun the like just then.
-    StartedSince(SystemTime),
+    /// The name itself, which was free before, on a snapshot that carries no token. Probable: another client may have taken
+    /// it meanwhile. The clocks are no help: one that begins earlier would have been found.
+    WasFree,
     /// The uuid of the snapshot that is to be deleted. Certain, if the domain tells uuids.
     Deletes(Option<String>),
 }
@@ -75,7 +73,6 @@ pub(crate) enum Evidence {
 pub(crate) struct Found<'a> {
     pub(crate) uuid: Option<&'a str>,
     pub(crate) token: Option<&'a str>,
-    pub(crate) started: Option<SystemTime>,
 }
 
 impl Evidence {
@@ -93,15 +90,10 @@ impl Evidence {
             }
             (_, None) => return Sighting::Nothing,
             (Self::Token(token), Some(found)) => found.token == Some(token),
-            (Self::StartedSince(since), Some(found)) => is_since(found.started, *since),
+            (Self::WasFree, Some(found)) => found.token.is_none(),
         };
         if ours { Sighting::Happened } else { Sighting::Foreign }
     }
-}
-
-/// Whether something that started then can be what was asked for since.
-pub(crate) fn is_since(started: Option<SystemTime>, since: SystemTime) -> bool {
-    started.is_some_and(|started| since.checked_sub(SLACK).is_none_or(|since| started >= since))
 }
 
 /// What to do next.
@@ -244,8 +236,8 @@ mod tests {
     //! clients take and free the name at any time; an earlier process may have made the snapshot with the same token. The
     //! machine under test is the one that the client drives.
     //!
-    //! A clone is known by its start, so the model's other clients began before it: one that begins another snapshot under
-    //! the same name at the same time cannot be told from it, as the docs of `clone_snapshot` say.
+    //! A clone is known by its name and the lack of a token, so the model's other clients use tokens: one that takes the
+    //! name without cannot be told from it, as the docs of `clone_snapshot` say.
 
     use std::collections::HashSet;
 
@@ -264,7 +256,7 @@ mod tests {
     enum Operation {
         /// With a token.
         Create,
-        /// By the time of its start.
+        /// By its name, which was free.
         Clone,
         /// By what is restored from the snapshot; a look does not see who else holds the index.
         Restore,
@@ -390,17 +382,15 @@ mod tests {
                 self.first_look = self.now;
             }
             self.looks += 1;
-            let since = SystemTime::UNIX_EPOCH + Duration::from_secs(3600);
+            let marked = self.operation != Operation::Clone;
             let found = match self.holder {
                 Holder::Nobody => None,
-                Holder::Ours => Some(Found { uuid: Some("our uuid"), token: Some("our token"), started: Some(since) }),
-                Holder::Another => {
-                    Some(Found { uuid: Some("another"), token: Some("another"), started: Some(SystemTime::UNIX_EPOCH) })
-                }
+                Holder::Ours => Some(Found { uuid: Some("our uuid"), token: marked.then_some("our token") }),
+                Holder::Another => Some(Found { uuid: Some("another"), token: Some("another") }),
             };
             let evidence = match self.operation {
                 Operation::Create => Evidence::Token("our token".to_owned()),
-                Operation::Clone => Evidence::StartedSince(since),
+                Operation::Clone => Evidence::WasFree,
                 Operation::Restore if self.holder == Holder::Ours => return (self, Sighting::Happened),
                 Operation::Restore => return (self, Sighting::Nothing),
                 Operation::Delete => Evidence::Deletes(Some("our uuid".to_owned())),
@@ -580,16 +570,9 @@ mod tests {
     }
 
     #[test]
-    fn a_start_before_the_request_is_anothers() {
-        let since = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
-        let evidence = Evidence::StartedSince(since);
-        for (started, sighting) in [
-            (Some(since), Sighting::Happened),
-            (Some(since - SLACK), Sighting::Happened),
-            (Some(since - SLACK - Duration::from_millis(1)), Sighting::Foreign),
-            (None, Sighting::Foreign),
-        ] {
-            assert_eq!(evidence.judge(Some(Found { started, ..Found::default() })), sighting);
+    fn a_snapshot_under_a_name_that_was_free_is_ours_unless_it_carries_a_token() {
+        for (token, sighting) in [(None, Sighting::Happened), (Some("theirs"), Sighting::Foreign)] {
+            assert_eq!(Evidence::WasFree.judge(Some(Found { token, ..Found::default() })), sighting);
         }
     }
 

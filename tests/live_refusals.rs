@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use aws_credential_types::Credentials;
 use es_snapshot::{
-    Auth, CreateSnapshot, ErrorKind, ListSnapshots, Outcome as Known, RepositoryName, RestoreSnapshot, S3Settings, ServerLayer,
-    SnapshotClient,
+    Auth, CloneSnapshot, CreateSnapshot, CreatedSnapshot, ErrorKind, ListSnapshots, Outcome as Known, RawRequest, RepositoryName,
+    RestoreSnapshot, S3Settings, ServerLayer, SnapshotClient, SnapshotState, SnapshotStatusState,
 };
+use http::Method;
 use live::{Live, LiveTest, Need, Outcome, refused, take, unique};
+use serde_json::json;
 
 fn main() -> ExitCode {
     live::main(vec![
@@ -28,6 +30,9 @@ fn main() -> ExitCode {
         LiveTest { name: "a_missing_snapshot_is_told_by_every_operation", needs: &[], run: a_missing_snapshot },
         LiveTest { name: "a_name_that_is_taken_is_told", needs: &[], run: a_taken_name },
         LiveTest { name: "a_missing_index_is_told", needs: &[], run: a_missing_index },
+        LiveTest { name: "an_index_without_its_primary_is_refused_for_certain", needs: &[], run: a_missing_primary },
+        LiveTest { name: "a_clone_of_nothing_is_refused_for_certain", needs: &[], run: a_clone_of_nothing },
+        LiveTest { name: "a_held_create_that_is_deleted_is_not_begun_anew", needs: &[Need::Steering], run: a_deleted_create },
         LiveTest { name: "an_open_index_of_that_name_refuses_the_restore", needs: &[], run: an_open_index },
         LiveTest { name: "a_wrong_password_is_told", needs: &[Need::Basic], run: a_wrong_password },
         LiveTest { name: "an_unknown_authority_is_no_connection", needs: &[Need::Tls], run: an_unknown_authority },
@@ -220,6 +225,79 @@ fn a_missing_index(live: Arc<Live>) -> Outcome {
         let error = refused(client.create_snapshot(&repository, &"x".parse()?, &options).await);
 
         assert_eq!(error.kind(), ErrorKind::IndexMissing);
+        client.unregister_repository(&repository).await?;
+        Ok(())
+    })
+}
+
+fn a_missing_primary(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let repository = live.repository(&client, "red").await?;
+        let index = unique("red");
+        let nowhere = json!({"settings": {"number_of_replicas": 0, "index.routing.allocation.require._name": "nobody"}});
+        let create = RawRequest::new(Method::PUT, [&index]).query("wait_for_active_shards", "0").body(nowhere);
+        live.node().raw(create).await?;
+
+        let options = CreateSnapshot::new().indices([&index]);
+        let error = refused(client.create_snapshot(&repository, &"x".parse()?, &options).await);
+
+        live.node().raw(RawRequest::new(Method::DELETE, [index])).await?;
+        assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Server, Known::Rejected, 1), "{error}");
+        client.unregister_repository(&repository).await?;
+        Ok(())
+    })
+}
+
+fn a_clone_of_nothing(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let index = live.index("nothing", 1).await?;
+        let repository = live.repository(&client, "nothing").await?;
+        let (name, target) = ("source".parse()?, "target".parse()?);
+        take(&client, &repository, &name, &index).await?.into_complete()?;
+
+        let error = refused(client.clone_snapshot(&repository, &name, &target, &CloneSnapshot::new(["absent*"])).await);
+
+        assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Server, Known::Rejected, 1), "{error}");
+        client.delete_snapshot(&repository, &name).await?;
+        client.unregister_repository(&repository).await?;
+        Ok(())
+    })
+}
+
+fn a_deleted_create(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let index = live.index("aborted", 1).await?;
+        let repository = live.repository(&client, "aborted").await?;
+        let name = "aborted".parse()?;
+        let hold = live.steer(".hold", "");
+
+        let options = CreateSnapshot::new().indices([index.as_str()]);
+        let delete = async {
+            while client.get_snapshot(&repository, &name).await.is_err() {}
+            let let_go = async {
+                let runs_on = || async {
+                    let status = client.snapshot_status(&repository, &name).await;
+                    status.is_ok_and(|status| *status.state() != SnapshotStatusState::Aborted)
+                };
+                while runs_on().await {}
+                drop(hold);
+            };
+            futures_util::join!(client.delete_snapshot(&repository, &name), let_go).0
+        };
+        let (created, deleted) = futures_util::join!(client.create_snapshot_and_hold(&repository, &name, &options), delete);
+
+        deleted?;
+        // Once a shard has begun, the engine tells the end of the snapshot; before, that it was aborted.
+        match created {
+            Ok(created) => {
+                assert!(matches!(&created, CreatedSnapshot::Finished(ended) if ended.state() == &SnapshotState::Failed))
+            }
+            Err(error) => assert_eq!((error.kind(), error.outcome()), (ErrorKind::Server, Known::Rejected), "{error}"),
+        }
+        assert_eq!(refused(client.get_snapshot(&repository, &name).await).kind(), ErrorKind::SnapshotMissing);
         client.unregister_repository(&repository).await?;
         Ok(())
     })

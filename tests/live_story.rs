@@ -209,6 +209,7 @@ fn a_clone(live: Arc<Live>) -> Outcome {
 
         let clone = client.wait_for_snapshot(&repository, &target).within(Duration::from_secs(60)).await?.into_complete()?;
         assert_eq!(clone.indices(), [index.as_str()]);
+        assert_eq!(clone.token(), None);
         let again = client.clone_snapshot(&repository, &source, &target, &CloneSnapshot::new(["*"])).await;
         assert_eq!(refused(again).kind(), ErrorKind::SnapshotNameTaken);
         let deleted = client.delete_snapshots(&repository, &SnapshotPattern::all()).await?;

@@ -91,6 +91,36 @@ async fn a_create_without_a_token_knows_its_own_snapshot_though_the_clocks_diffe
     }
 }
 
+#[tokio::test]
+async fn a_create_without_a_token_knows_its_own_snapshot_though_the_clock_was_not_told() {
+    let Scene { domain, client, .. } = registered().await;
+    domain.set_skew(-3600);
+    let missing = r#"{"error":{"type":"snapshot_missing_exception","reason":"[r:one] is missing"},"status":404}"#;
+    domain.fault(Fault::status(404, missing, JSON).header("age", "1").on_method("GET").times(1));
+    domain.fault(Fault::drop_after().on_method("PUT").times(2));
+
+    let created = client.create_snapshot(&repository(), &one(), &CreateSnapshot::new().without_token()).await.unwrap();
+
+    assert!(matches!(created, CreatedSnapshot::Adopted(_)), "{created:?}");
+}
+
+#[tokio::test]
+async fn a_create_without_a_token_does_not_take_a_snapshot_for_its_own_that_carries_one() {
+    let Scene { domain, client, .. } = registered().await;
+    domain.fault(Fault::drop_before().on_method("PUT").times(1));
+    let another = async {
+        while requests(&domain, "PUT") == 0 {
+            tokio::task::yield_now().await;
+        }
+        client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
+    };
+    let options = CreateSnapshot::new().without_token();
+
+    let (created, ()) = futures_util::future::join(client.create_snapshot(&repository(), &one(), &options), another).await;
+
+    assert_eq!(created.unwrap_err().kind(), ErrorKind::SnapshotNameTaken);
+}
+
 const NO_LONGER_MASTER: &str = r#"{"error":{"type":"snapshot_exception","reason":"[r:one] no longer master"},"status":500}"#;
 const IN_THE_WAY: &str =
     r#"{"error":{"type":"concurrent_snapshot_execution_exception","reason":"a snapshot is already running"},"status":503}"#;

@@ -369,15 +369,14 @@ impl SnapshotClient {
                 (Reconciler::new().doubting_first_refusal(), Evidence::Token(token.as_str().to_owned()))
             } else {
                 self.find_free(Operation::CreateSnapshot, repository, name).await?;
-                (Reconciler::new(), Evidence::StartedSince(self.core.now()))
+                (Reconciler::new(), Evidence::WasFree)
             };
             reconcile(self, machine, &Creation { repository, name, request: &request, evidence }).await
         })
         .await
     }
 
-    /// Makes sure that no snapshot has this name before one is made whose start alone will tell whose it is; the answer also
-    /// tells the domain's time, by which that start is judged.
+    /// Makes sure that no snapshot has this name before one is made that only its name will tell to be this call's.
     async fn find_free(&self, operation: Operation, repository: &RepositoryName, name: &SnapshotName) -> Result<(), Error> {
         match self.get_snapshot(repository, name).await {
             Ok(_) => {
@@ -393,7 +392,8 @@ impl SnapshotClient {
     /// [`wait_for_snapshot`](Self::wait_for_snapshot) on the target tells its end.
     ///
     /// A clone carries no metadata. The target is looked for first, and after a lost answer a snapshot of that name counts
-    /// as this call's if it began at or after the call, by the domain's clock: probable, not certain.
+    /// as this call's unless it carries a token: probable, not certain, since another client may have taken the name
+    /// meanwhile.
     ///
     /// # Errors
     ///
@@ -417,8 +417,7 @@ impl SnapshotClient {
         let request = request::clone_snapshot(repository, source, target, options).map_err(refuse)?;
         self.queued(async || {
             self.find_free(Operation::CloneSnapshot, repository, target).await?;
-            let evidence = Evidence::StartedSince(self.core.now());
-            let creation = Creation { repository, name: target, request: &request, evidence };
+            let creation = Creation { repository, name: target, request: &request, evidence: Evidence::WasFree };
             reconcile(self, Reconciler::new(), &creation).await
         })
         .await
@@ -528,8 +527,8 @@ impl SnapshotClient {
     ///
     /// The cluster's global state is restored only if the options ask for it.
     ///
-    /// What is being restored from the snapshot is looked up first. After a lost answer the domain is asked for shards that
-    /// have this snapshot as their source and were not there before, or began at or after the call: then the restore runs
+    /// What is being restored from the snapshot is looked up first. After a lost answer the domain is asked for a restore of
+    /// it that was not there before, of an index that these options can mean: then the restore runs
     /// ([`StartedRestore::Adopted`]). If none appears in three looks over at least ten seconds, the request is sent again; a
     /// late first one would be refused by the open indices. A restore of the global state is never sent again.
     ///

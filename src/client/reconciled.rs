@@ -199,7 +199,7 @@ impl Reconciled for Creation<'_> {
 }
 
 fn as_found(snapshot: &SnapshotInfo) -> Found<'_> {
-    Found { uuid: snapshot.uuid(), token: snapshot.token(), started: snapshot.start_time() }
+    Found { uuid: snapshot.uuid(), token: snapshot.token() }
 }
 
 /// The snapshot of that name, if there is one. Without its repository nobody can tell: that is an error.

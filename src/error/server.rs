@@ -294,10 +294,10 @@ impl ServerError {
         }
     }
 
-    /// Whether a failure of the repository is one that the engine finds before it does anything: of its name, type or
-    /// settings, or on reading what the repository holds.
-    fn is_before_anything(&self) -> bool {
-        const TEXTS: [&str; 8] = [
+    /// Whether an engine's failure (500) is one that leaves nothing of the request behind: found before it did anything (a
+    /// name, type or setting; what the repository holds; indices that cannot be had), or met by another client's deletion.
+    fn leaves_nothing(&self) -> bool {
+        const REPOSITORY: [&str; 8] = [
             "must not ",
             "cannot be empty",
             "repository type [",
@@ -307,8 +307,16 @@ impl ServerError {
             "Could not determine repository generation",
             "could not read repository data",
         ];
+        const SNAPSHOT: [&str; 5] = [
+            "Indices don't have primary shards",
+            "have unassigned primary shards",
+            "matched requested pattern",
+            "because its snapshot was not successful",
+            "aborted by deletion",
+        ];
         // The causes below are the storage's words, which it uses at any time.
-        TEXTS.iter().any(|text| self.reason.contains(text))
+        let says = |texts: &[&str]| texts.iter().any(|text| self.reason.contains(text));
+        (self.is_type(ErrorType::REPOSITORY) && says(&REPOSITORY)) || (self.is_type("snapshot_exception") && says(&SNAPSHOT))
     }
 
     /// What is known after this answer: a gateway's 5xx says nothing about the engine behind it.
@@ -324,8 +332,7 @@ impl ServerError {
             }
             // An engine that fails half-way ("no longer master") says so in the same way as one that never began.
             ServerLayer::Engine if self.status >= 500 => match self.kind() {
-                ErrorKind::Server => Outcome::Unknown,
-                ErrorKind::Repository if !self.is_before_anything() => Outcome::Unknown,
+                ErrorKind::Server | ErrorKind::Repository if !self.leaves_nothing() => Outcome::Unknown,
                 _ => Outcome::Rejected,
             },
             ServerLayer::Policy | ServerLayer::Signature if matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Server) => {
@@ -447,6 +454,23 @@ mod tests {
                 Outcome::Unknown,
             ),
             (503, engine("cluster_block_exception", "state not recovered"), Outcome::Rejected),
+            (500, engine("snapshot_exception", "[r:s/u] Indices don't have primary shards [red]"), Outcome::Rejected),
+            (
+                500,
+                engine("snapshot_exception", "[r:s/u] the following indices have unassigned primary shards and cannot"),
+                Outcome::Rejected,
+            ),
+            (
+                500,
+                engine("snapshot_exception", "[r:s/u] No indices in the source snapshot [s/u] matched requested pattern [x*]"),
+                Outcome::Rejected,
+            ),
+            (
+                500,
+                engine("snapshot_exception", "[r:c/u] Can't clone index [[x/y]] because its snapshot was not successful."),
+                Outcome::Rejected,
+            ),
+            (500, engine("snapshot_exception", "[r:s/u] Snapshot was aborted by deletion"), Outcome::Rejected),
             (500, r#"{"Message":"Internal failure"}"#.to_owned(), Outcome::Unknown),
             (500, r#"{"message":"Internal server error"}"#.to_owned(), Outcome::Unknown),
             (503, engine("concurrent_snapshot_execution_exception", ""), Outcome::Rejected),

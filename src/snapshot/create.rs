@@ -158,8 +158,7 @@ impl CreateSnapshot {
     /// Puts no token into the metadata, for those who must not.
     ///
     /// The name is then looked for before the request is sent, and after a lost answer a snapshot of this name counts as this
-    /// call's own if it began at or after the call, by the domain's clock. That is probable, not certain: another client may
-    /// have begun one just then.
+    /// call's own unless it carries a token. That is probable, not certain: another client may have taken the name meanwhile.
     #[must_use]
     pub fn without_token(mut self) -> Self {
         self.token = TokenChoice::None;
