@@ -12,7 +12,8 @@
 //! * Only when [`PROBES`] looks over at least [`PROOF`] found that nothing had come of it is the request sent again. A late
 //!   first request is harmless then: create and clone find the name taken (and the token says by whom), a restore finds
 //!   its index open, a delete finds nothing.
-//! * A refusal of a repeated request is certain only of that request: the lost one is looked for until the deadline.
+//! * A refusal of a repeated request is certain only of that request: the lost one is looked for until the deadline, and
+//!   if what refused the repetition passes, it is sent again on new proof.
 //! * An engine that says that it failed counts as a lost answer: it may have carried the request out, and after a change of
 //!   master another node may still do so.
 
@@ -37,7 +38,7 @@ pub(crate) enum Sent {
     /// The request certainly did not reach the domain.
     Unsent,
     /// The domain refused it in words that an earlier request of ours could have caused: the name is taken, the snapshot
-    /// is gone, the index is open.
+    /// is gone, the index is open, another operation is in the way. Or, after a loss, for a reason that passes.
     Echo,
     /// The domain refused it for another reason.
     Refused,
@@ -295,11 +296,20 @@ mod tests {
         ArrivesLater,
         NotSent,
         Refused,
+        /// By an overload, say: for a reason that passes.
+        RefusedForNow,
     }
 
     impl Environment {
-        const SENDS: [Self; 6] =
-            [Self::Answered, Self::AnswerLost, Self::NeverArrives, Self::ArrivesLater, Self::NotSent, Self::Refused];
+        const SENDS: [Self; 7] = [
+            Self::Answered,
+            Self::AnswerLost,
+            Self::NeverArrives,
+            Self::ArrivesLater,
+            Self::NotSent,
+            Self::Refused,
+            Self::RefusedForNow,
+        ];
     }
 
     impl World {
@@ -358,7 +368,8 @@ mod tests {
                 Environment::Answered if refused => Sent::Echo,
                 Environment::Answered => Sent::Done,
                 Environment::NotSent => Sent::Unsent,
-                Environment::Refused => Sent::Refused,
+                Environment::RefusedForNow if self.lost => Sent::Echo,
+                Environment::Refused | Environment::RefusedForNow => Sent::Refused,
                 _ => Sent::Lost,
             };
             if matches!(environment, Environment::ArrivesLater) {

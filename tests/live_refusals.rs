@@ -293,7 +293,7 @@ fn a_deleted_create(live: Arc<Live>) -> Outcome {
         // Once a shard has begun, the engine tells the end of the snapshot; before, that it was aborted.
         match created {
             Ok(created) => {
-                assert!(matches!(&created, CreatedSnapshot::Finished(ended) if ended.state() == &SnapshotState::Failed))
+                assert!(matches!(&created, CreatedSnapshot::Finished(ended) if ended.state() == &SnapshotState::Failed));
             }
             Err(error) => assert_eq!((error.kind(), error.outcome()), (ErrorKind::Server, Known::Rejected), "{error}"),
         }

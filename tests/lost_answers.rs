@@ -253,6 +253,22 @@ async fn a_repetition_that_is_refused_leaves_the_lost_request_to_be_looked_for()
 }
 
 #[tokio::test]
+async fn a_repetition_that_is_refused_for_a_while_is_sent_again() {
+    let overloaded = r#"{"error":{"type":"es_rejected_execution_exception","reason":"queue full"},"status":429}"#;
+    let starting = r#"{"error":{"type":"cluster_block_exception","reason":"state not recovered"},"status":503}"#;
+    let expired = r#"{"message":"The security token included in the request is expired"}"#;
+    for (status, body) in [(429, overloaded), (503, starting), (403, expired)] {
+        let Scene { domain, client, .. } = registered().await;
+        domain.fault(Fault::drop_before().on_method("PUT").times(1));
+        domain.fault(Fault::status(status, body, JSON).on_method("PUT").times(2));
+
+        client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
+
+        assert_eq!(domain.snapshots("r").len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_queued_create_does_not_begin_anew_while_a_request_of_its_own_is_unaccounted_for() {
     let Scene { domain, client, clock, .. } = registered().await;
     domain.fault(Fault::drop_before().on_method("PUT").times(1));

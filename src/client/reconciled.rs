@@ -146,7 +146,9 @@ async fn drive<R: Reconciled>(client: &SnapshotClient, mut machine: Reconciler, 
 }
 
 fn classify(error: &Error, subject: &impl Reconciled, lost: bool) -> Sent {
-    if subject.is_echo(error.kind()) || (lost && error.kind() == ErrorKind::Busy) {
+    // What is in the way of a repetition may be the lost request; and what keeps it off for now says nothing of another.
+    let for_now = lost && error.outcome() == Outcome::Rejected && error.passes();
+    if subject.is_echo(error.kind()) || for_now {
         return Sent::Echo;
     }
     match error.outcome() {

@@ -340,6 +340,11 @@ impl Error {
         matches!(self.0.kind, ErrorKind::Timeout | ErrorKind::Deadline)
     }
 
+    /// Whether the same request may well be let through later: what is transient, or mended by new credentials or a new date.
+    pub(crate) fn passes(&self) -> bool {
+        self.is_transient() || matches!(self.0.kind, ErrorKind::ClockSkew | ErrorKind::Credentials | ErrorKind::ExpiredToken)
+    }
+
     /// Whether the same call may well succeed later without any change.
     #[must_use]
     pub fn is_transient(&self) -> bool {

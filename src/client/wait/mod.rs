@@ -245,10 +245,9 @@ impl Pace {
 
     /// Puts a failed poll down as passing trouble, or gives it back if it is not.
     fn endure(&mut self, error: Error) -> Result<(), Error> {
-        let passing = error.is_transient()
+        let passing = error.passes()
             || error.is_garbled()
-            || error.server().is_some_and(|server| server.status() >= 500 && server.layer() != ServerLayer::Engine)
-            || matches!(error.kind(), ErrorKind::ClockSkew | ErrorKind::Credentials | ErrorKind::ExpiredToken);
+            || error.server().is_some_and(|server| server.status() >= 500 && server.layer() != ServerLayer::Engine);
         let now = self.elapsed();
         let outage = error.server().is_some_and(|server| server.status() >= 500);
         if self.refusals == 0 || self.outage != outage {
