@@ -161,7 +161,9 @@ pub(crate) fn classify(
             history.pause.max(failure.retry_after.unwrap_or_default().min(policy.cap))
         }
     };
-    if history.attempts >= policy.attempts || after >= left || !tokens.take() {
+    // What a new signature mends comes once and is no storm.
+    let signed_anew = matches!(error.kind(), ErrorKind::ClockSkew | ErrorKind::ExpiredToken);
+    if history.attempts >= policy.attempts || after >= left || !(signed_anew || tokens.take()) {
         return Verdict::Stop;
     }
     Verdict::Retry { after, why }
@@ -306,6 +308,12 @@ mod tests {
             classify(Replay::Read, &lost(), &mut History::default(), &policy, LEFT, &tokens, 0.0),
             Verdict::Stop,
             "budget"
+        );
+        let expired = failure(answered(403, r#"{"message":"The security token included in the request is expired"}"#));
+        assert_ne!(
+            classify(Replay::Read, &expired, &mut History::default(), &policy, LEFT, &tokens, 0.0),
+            Verdict::Stop,
+            "a new signature takes nothing from the budget"
         );
         tokens.succeeded();
         assert_ne!(

@@ -133,7 +133,11 @@ impl ServerError {
             }
         }
         match error {
-            Value::String(text) => self.reason = clean(text),
+            Value::String(text) => {
+                let (error_type, reason) = named(text).map_or((None, text.as_str()), |(name, reason)| (Some(name), reason));
+                self.error_type = error_type;
+                self.reason = clean(reason);
+            }
             Value::Object(_) => {
                 let mut all = Vec::new();
                 collect(error, clean, &mut all);
@@ -343,6 +347,24 @@ impl ServerError {
     }
 }
 
+/// Type and reason of an error that is told as text, such as `SnapshotMissingException[[r:s] is missing]`: the form where
+/// `http.detailed_errors.enabled` is off.
+fn named(text: &str) -> Option<(ErrorType, &str)> {
+    let (class, reason) = text.strip_suffix(']')?.split_once('[')?;
+    let name = ["Elasticsearch", "OpenSearch"].iter().find_map(|engine| class.strip_prefix(engine)).unwrap_or(class);
+    if !name.ends_with("Exception") || !name.chars().all(|letter| letter.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    Some((ErrorType(snake), reason))
+}
+
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HTTP {}", self.status)?;
@@ -498,6 +520,21 @@ mod tests {
         let causes: Vec<_> = error.causes().map(|(_, reason)| reason).collect();
         assert_eq!(causes, ["Unable to upload", "Access Denied"]);
         assert_eq!(error.kind(), ErrorKind::RepositoryVerification);
+    }
+
+    #[test]
+    fn an_engine_without_detailed_errors_tells_its_type_in_the_text() {
+        for (status, text, error_type, kind) in [
+            (404, "SnapshotMissingException[[r:s] is missing]", "snapshot_missing_exception", ErrorKind::SnapshotMissing),
+            (429, "EsRejectedExecutionException[queue full]", "es_rejected_execution_exception", ErrorKind::Throttled),
+            (429, "OpenSearchRejectedExecutionException[queue full]", "rejected_execution_exception", ErrorKind::Throttled),
+        ] {
+            let error = parse(status, &format!(r#"{{"error":"{text}","status":{status}}}"#));
+            assert_eq!(error.error_type().map(ErrorType::as_str), Some(error_type));
+            assert_eq!((error.kind(), text.contains(&format!("[{}]", error.reason()))), (kind, true), "{text}");
+        }
+        let error = parse(500, r#"{"error":"No ElasticsearchException found","status":500}"#);
+        assert_eq!((error.error_type(), error.reason()), (None, "No ElasticsearchException found"));
     }
 
     #[test]
