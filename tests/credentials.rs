@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
-use es_snapshot::testing::ManualClock;
-use es_snapshot::{Clock as _, CredentialCache};
+use es_snapshot::testing::{FakeDomain, Fault, ManualClock};
+use es_snapshot::{Auth, Clock as _, CredentialCache, ErrorKind, SnapshotClient};
 use futures_util::{FutureExt as _, join, poll};
 
 const LIFE: Duration = Duration::from_secs(3600);
@@ -30,6 +30,8 @@ enum Script {
     /// Pending at first, then good.
     Slow,
     Life(Duration),
+    /// The first key once more.
+    First,
 }
 
 impl Provider {
@@ -47,7 +49,7 @@ impl Provider {
     }
 
     async fn load(&self) -> provider::Result {
-        let number = self.loads.fetch_add(1, Ordering::SeqCst);
+        let mut number = self.loads.fetch_add(1, Ordering::SeqCst);
         let script = self.script.lock().unwrap().pop_front();
         let life = match script {
             Some(Script::Fail) => return Err(CredentialsError::provider_error("the service is down")),
@@ -59,6 +61,10 @@ impl Provider {
                 LIFE
             }
             Some(Script::Life(life)) => life,
+            Some(Script::First) => {
+                number = 0;
+                LIFE
+            }
             None => LIFE,
         };
         let expiry = self.clock.wall() + life;
@@ -222,6 +228,58 @@ async fn key_secret_and_token_are_of_one_refresh() {
         );
         clock.advance(LIFE);
     }
+}
+
+/// A domain that takes every key, or none, and a client of it with this cache.
+async fn domain(takes: bool, clock: &ManualClock, cache: &CredentialCache) -> (FakeDomain, SnapshotClient) {
+    let domain = FakeDomain::builder().clock(clock.clone()).start().await;
+    let refused = r#"{"message":"The security token included in the request is invalid."}"#;
+    let (status, body) = if takes { (200, "{}") } else { (403, refused) };
+    domain.fault(Fault::status(status, body, "application/json"));
+    let client = SnapshotClient::builder(domain.endpoint())
+        .region(domain.region())
+        .auth(Auth::sigv4_shared(cache.clone()))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    (domain, client)
+}
+
+#[tokio::test]
+async fn a_key_that_one_domain_refuses_serves_the_others_while_it_cannot_be_renewed() {
+    let (clock, _, cache) = scene([Script::Life(LIFE), Script::Fail, Script::Fail]);
+    let (_refusing, refused) = domain(false, &clock, &cache).await;
+    let (_taking, taken) = domain(true, &clock, &cache).await;
+
+    for _ in 0..2 {
+        assert_eq!(refused.list_repositories().await.unwrap_err().kind(), ErrorKind::ExpiredToken);
+        taken.list_repositories().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_domain_that_refuses_the_only_key_there_is_does_not_storm_the_provider() {
+    let (clock, provider, cache) = scene([Script::First; 20]);
+    let (_refusing, refused) = domain(false, &clock, &cache).await;
+
+    for _ in 0..5 {
+        assert_eq!(refused.list_repositories().await.unwrap_err().kind(), ErrorKind::ExpiredToken);
+    }
+
+    assert_eq!(provider.loads(), 2);
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_right_after_it_was_renewed_is_renewed_at_once() {
+    let (clock, provider, cache) = scene([]);
+    let (refusing, client) = domain(false, &clock, &cache).await;
+    client.list_repositories().await.unwrap_err();
+    refusing.clear_faults();
+    refusing.fault(Fault::status(200, "{}", "application/json"));
+
+    client.list_repositories().await.unwrap();
+
+    assert_eq!(provider.loads(), 3);
 }
 
 #[test]

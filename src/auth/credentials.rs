@@ -23,8 +23,10 @@ const LIMIT: Duration = Duration::from_secs(10);
 ///
 /// * Key, secret and token are always of one and the same refresh.
 /// * They are renewed 5 minutes before they expire, or when a fifth of their life is left if that is less.
-/// * Any number of callers make one refresh, at most one a second, and one at once when the domain refused the key. While a key is still valid only the caller that began
-///   the refresh waits for it, and if it fails, that key goes on being used.
+/// * Any number of callers make one refresh, at most one a second, and one at once when a domain refused the key. While a key
+///   is still valid only the caller that began the refresh waits for it, and if it fails, that key goes on being used. A key
+///   that a domain refused is waited for by all, and goes on being used as well if no other can be had: another domain may
+///   take it.
 /// * Expiry is judged by the domain's clock where the client knows it.
 /// * The provider has 10 s by default ([`time_limit`](Self::time_limit)).
 ///
@@ -74,8 +76,25 @@ struct Current {
     credentials: Credentials,
     /// When to renew them, in wall time; `None` if they do not expire.
     renew_at: Option<SystemTime>,
-    /// The domain refused them.
+    /// A domain refused them.
     rejected: bool,
+    /// The provider gave them once more after a domain had refused them.
+    given_again: bool,
+}
+
+impl Current {
+    /// Whether a refresh is not due yet by their age.
+    fn is_fresh(&self, now: SystemTime) -> bool {
+        !self.rejected && self.renew_at.is_none_or(|at| now < at)
+    }
+
+    fn is_valid(&self, now: SystemTime) -> bool {
+        self.credentials.expiry().is_none_or(|expiry| now < expiry)
+    }
+}
+
+fn is_same_key(one: &Credentials, other: &Credentials) -> bool {
+    one.access_key_id() == other.access_key_id() && one.session_token() == other.session_token()
 }
 
 #[derive(Clone)]
@@ -126,8 +145,11 @@ impl CredentialCache {
                     match &result {
                         Ok(credentials) => {
                             state.ended = Some((ended, None));
+                            let before = state.current.take();
                             state.current = Some(Current {
                                 renew_at: renewal(credentials, now),
+                                given_again: before
+                                    .is_some_and(|before| before.rejected && is_same_key(&before.credentials, credentials)),
                                 credentials: credentials.clone(),
                                 rejected: false,
                             });
@@ -150,17 +172,17 @@ impl CredentialCache {
         let clock = &self.shared.clock;
         let mut state = self.state();
         let monotonic = clock.monotonic();
-        let current = state.current.clone().filter(|current| !current.rejected);
-        let usable = current.clone().filter(|current| current.credentials.expiry().is_none_or(|expiry| now < expiry));
-        if let Some(current) = usable.as_ref().filter(|current| current.renew_at.is_none_or(|at| now < at)) {
+        let current = state.current.clone();
+        let valid = current.clone().filter(|current| current.is_valid(now));
+        if let Some(current) = valid.as_ref().filter(|current| current.is_fresh(now)) {
             return Step::Use(current.credentials.clone());
         }
         // A refresh that every caller has abandoned is carried on, unless its time limit is long over.
         let running = state.refresh.clone().filter(|refresh| monotonic.saturating_sub(refresh.began) <= self.shared.limit);
         if let Some(refresh) = running {
-            return match usable {
-                Some(current) if refresh.future.peek().is_none() => Step::Use(current.credentials),
-                usable => Step::Join(refresh, usable.map(|current| current.credentials)),
+            return match valid {
+                Some(current) if !current.rejected && refresh.future.peek().is_none() => Step::Use(current.credentials),
+                valid => Step::Join(refresh, valid.map(|current| current.credentials)),
             };
         }
         if let Some((ended, failure)) = &state.ended
@@ -168,7 +190,12 @@ impl CredentialCache {
         {
             // Asked a moment ago: what came of it has to do. A provider may stretch expired credentials on purpose when
             // its service is down, so expired ones are tried rather than not.
-            match (usable.clone().or(current), failure) {
+            match (current, failure) {
+                // A new key that was refused at once: there may be a newer one.
+                (Some(current), None) if current.rejected && !current.given_again => {}
+                (Some(current), Some(error)) if current.rejected && !current.is_valid(now) => {
+                    return Step::Fail(Arc::clone(error));
+                }
                 (Some(current), _) => return Step::Use(current.credentials),
                 (None, Some(error)) => return Step::Fail(Arc::clone(error)),
                 (None, None) => {}
@@ -176,7 +203,7 @@ impl CredentialCache {
         }
         let refresh = Refresh { began: monotonic, future: self.refresh() };
         state.refresh = Some(refresh.clone());
-        Step::Join(refresh, usable.map(|current| current.credentials))
+        Step::Join(refresh, valid.map(|current| current.credentials))
     }
 
     fn refresh(&self) -> Shared<BoxFuture<'static, Result<Credentials, Arc<CredentialsError>>>> {
@@ -194,8 +221,7 @@ impl CredentialCache {
     /// Marks credentials that the domain refused, so that the next caller asks the provider; later ones are left alone.
     pub(crate) fn reject(&self, refused: &Credentials) {
         if let Some(current) = self.state().current.as_mut()
-            && current.credentials.access_key_id() == refused.access_key_id()
-            && current.credentials.session_token() == refused.session_token()
+            && is_same_key(&current.credentials, refused)
         {
             current.rejected = true;
         }
