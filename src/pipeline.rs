@@ -20,7 +20,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Outcome, ServerError, cleaned};
 use crate::request::{Replay, Request};
 use crate::retry::{self, Failure, RetryPolicy, RetryTokens, Verdict};
-use crate::transport::{Body, Transport, TransportError};
+use crate::transport::{Body, Departure, Transport, TransportError};
 
 const OPAQUE_ID: HeaderName = HeaderName::from_static("x-opaque-id");
 const REQUEST_ID: &str = "x-amzn-requestid";
@@ -298,19 +298,21 @@ impl Attempt {
 
 /// Dates, signs and sends the request once.
 async fn attempt(core: &Core, options: &CallOptions, request: &Request, left: Duration) -> Attempt {
-    let limit = options.timeouts.attempt.min(left);
-    if limit.is_zero() {
-        return Attempt::unsent(Error::new(ErrorKind::Timeout, Outcome::NotSent, "no time is left for this call"));
+    let no_time = || Attempt::unsent(Error::new(ErrorKind::Timeout, Outcome::NotSent, "no time is left for this call"));
+    if left.is_zero() {
+        return no_time();
     }
+    let began = core.clock.monotonic();
     let skew_used = core.skew.millis();
     let now = core.now();
     let uri = core.endpoint.uri(&request.target);
     let content_type = (!request.body.is_empty()).then_some(JSON);
     let signable =
         Signable { operation: request.operation, method: request.method.as_str(), uri: &uri, content_type, body: &request.body };
-    let authorization = match core.authorizer.authorize(signable, now).await {
-        Ok(authorization) => authorization,
-        Err(error) => return Attempt { skew_used, ..Attempt::unsent(error) },
+    let authorization = match select(pin!(core.authorizer.authorize(signable, now)), core.clock.timeout(left)).await {
+        Either::Left((Ok(authorization), _)) => authorization,
+        Either::Left((Err(error), _)) => return Attempt { skew_used, ..Attempt::unsent(error) },
+        Either::Right(_) => return no_time(),
     };
     let mut wire = http::Request::builder().method(request.method.clone()).uri(&uri).header(HOST, core.endpoint.authority());
     if let Some(content_type) = content_type {
@@ -328,8 +330,14 @@ async fn attempt(core: &Core, options: &CallOptions, request: &Request, left: Du
         Err(error) => return Attempt::unsent(Error::invalid("request cannot be put together").with_source(error)),
     };
     wire.extensions_mut().insert(request.operation);
+    let departure = Departure::default();
+    wire.extensions_mut().insert(departure.clone());
 
     let sent = core.clock.monotonic();
+    let limit = options.timeouts.attempt.min(left.saturating_sub(sent.saturating_sub(began)));
+    if limit.is_zero() {
+        return no_time();
+    }
     let exchange = exchange(core, options, wire);
     let mut received = None;
     let mut retry_after = None;
@@ -341,9 +349,10 @@ async fn attempt(core: &Core, options: &CallOptions, request: &Request, left: Du
             judge(&head, Reply { status: head.status, body, secrets: authorization.secrets })
         }
         Either::Left((Err(error), _)) => Err(error),
-        Either::Right(((), _)) => {
-            Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, format!("no whole answer within {limit:?}")))
+        Either::Right(_) if departure.is_awaited() => {
+            Err(Error::new(ErrorKind::Connect, Outcome::NotSent, format!("no connection within {limit:?}")))
         }
+        Either::Right(_) => Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, format!("no whole answer within {limit:?}"))),
     };
     tracing::debug!(status = received, "attempt");
     let retry_after = retry_after.map(Duration::from_secs);

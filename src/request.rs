@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::error::{Error, Operation};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
@@ -224,6 +225,13 @@ pub(crate) fn shards(indices: &[IndexName]) -> Request {
         if indices.is_empty() { Target::new(&["_cat", "shards"]) } else { Target::new(&["_cat", "shards", &join(indices)]) };
     let target = path.query("format", "json").query("h", "index,shard,prirep,state,unassigned.reason,unassigned.details");
     Request::read(Operation::Shards, target)
+}
+
+/// Why a primary is not assigned to a node. A question for all that it is a POST.
+pub(crate) fn allocation_explain(index: &str, shard: u32) -> Result<Request, Error> {
+    let target = Target::new(&["_cluster", "allocation", "explain"]);
+    Request::new(Operation::AllocationExplain, Replay::Read, Method::POST, target)
+        .json(&json!({"index": index, "shard": shard, "primary": true}))
 }
 
 fn join(indices: &[IndexName]) -> String {

@@ -490,6 +490,44 @@ pub(crate) struct ShardRow {
     pub(crate) unassigned_details: Option<String>,
 }
 
+/// The reply of `POST /_cluster/allocation/explain`, as far as a restore is concerned.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct AllocationExplanation {
+    #[serde(deserialize_with = "null_as_default")]
+    node_allocation_decisions: Vec<NodeDecision>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct NodeDecision {
+    #[serde(deserialize_with = "null_as_default")]
+    deciders: Vec<Decider>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Decider {
+    decider: String,
+    decision: String,
+    explanation: String,
+}
+
+impl AllocationExplanation {
+    /// Why the engine has given the shard's restore up, if it has: no node could take the shard when it was to begin. It does
+    /// not try again by itself, even when a node can.
+    pub(crate) fn given_up(&self) -> Option<String> {
+        const RESTORE: &str = "restore_in_progress";
+        let against = || self.node_allocation_decisions.iter().flat_map(|node| &node.deciders).filter(|one| one.decision == "NO");
+        let verdict = against().find(|one| one.decider == RESTORE)?;
+        let why = against().find(|one| one.decider != RESTORE);
+        Some(match why {
+            Some(why) => format!("{}; {}", why.explanation, verdict.explanation),
+            None => verdict.explanation.clone(),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -607,6 +645,20 @@ mod tests {
         assert_eq!(stop.duration_since(start).unwrap(), Duration::from_millis(100));
         assert_eq!(other.kind(), &RecoveryType::Other("REMOTE_STORE".into()));
         assert_eq!((other.total_size(), other.stop_time(), other.source_repository()), (None, None, None));
+    }
+
+    #[test]
+    fn a_restore_is_given_up_when_its_own_decider_says_so() {
+        let explain = |decision: &str| {
+            let reply = json!({"can_allocate": "no", "node_allocation_decisions": [
+                {"deciders": [{"decider": "restore_in_progress", "decision": decision, "explanation": "failed to be restored"},
+                              {"decider": "filter", "decision": "NO", "explanation": "no such node"}]}, {"deciders": null}]});
+            serde_json::from_value::<AllocationExplanation>(reply).unwrap().given_up()
+        };
+
+        assert_eq!(explain("NO").as_deref(), Some("no such node; failed to be restored"));
+        assert_eq!(explain("YES"), None);
+        assert_eq!(serde_json::from_str::<AllocationExplanation>("{}").unwrap().given_up(), None);
     }
 
     #[test]

@@ -11,9 +11,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, future};
 use bytes::Bytes;
 use es_snapshot::testing::{Event, FakeAuth, Fault, ManualClock, Verdict};
 use es_snapshot::{
@@ -23,7 +24,7 @@ use es_snapshot::{
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures_util::join;
+use futures_util::{FutureExt as _, join, poll};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use scene::{Scene, repository, settings, snapshot};
@@ -372,6 +373,64 @@ async fn an_attempt_ends_at_its_time_limit_and_nobody_knows_what_came_of_it() {
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
     assert!(error.is_timeout());
+}
+
+#[tokio::test]
+async fn a_limit_that_ends_before_a_connection_is_made_leaves_nothing_sent() {
+    let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+    // A server that never answers the first words of TLS.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let limit = Duration::from_secs(2);
+    let client = SnapshotClient::builder(format!("https://{}", silent.local_addr().unwrap()))
+        .timeouts(Timeouts::new().attempt(limit).call(limit))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let limit_ends = async {
+        let connection = silent.accept().await.unwrap();
+        clock.advance(limit);
+        connection
+    };
+
+    let (repository, snapshot, options) = (repository(), snapshot(), CreateSnapshot::new());
+    let (created, _connection) = join!(client.create_snapshot(&repository, &snapshot, &options), limit_ends);
+
+    let error = created.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
+}
+
+/// A provider that is asked and never answers.
+#[derive(Debug)]
+struct Mute(Arc<AtomicUsize>);
+
+impl ProvideCredentials for Mute {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        future::ProvideCredentials::new(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn the_time_limit_of_a_call_holds_for_the_provider_too() {
+    let (clock, asked) = (ManualClock::new(SystemTime::UNIX_EPOCH), Arc::<AtomicUsize>::default());
+    let limit = Duration::from_secs(2);
+    let client = SnapshotClient::builder("http://localhost:1")
+        .region("eu-west-1")
+        .credentials(Mute(Arc::clone(&asked)))
+        .timeouts(Timeouts::new().call(limit))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let mut listing = Box::pin(client.list_repositories());
+    assert!(poll!(&mut listing).is_pending());
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    clock.advance(limit);
+
+    let error = listing.now_or_never().expect("the limit is over").unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent));
 }
 
 #[tokio::test]

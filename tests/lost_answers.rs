@@ -220,6 +220,20 @@ async fn a_clean_up_that_lost_its_answer_queues_on() {
 }
 
 #[tokio::test]
+async fn a_registration_that_lost_its_answer_before_it_queued_may_have_happened() {
+    let Scene { domain, client, .. } = registered().await;
+    domain.fault(Fault::drop_after().on_method("PUT").times(1));
+    domain.fault(Fault::status(503, IN_THE_WAY, JSON).on_method("PUT").times(1));
+    let denied = r#"{"Message":"User: x is not authorized to perform: es:ESHttpPut"}"#;
+    domain.fault(Fault::status(403, denied, JSON).on_method("PUT").times(1));
+    let client = client.with_queue_time(Duration::from_secs(60));
+
+    let error = client.register_repository(&repository(), &settings()).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::AccessDenied, Outcome::Unknown));
+}
+
+#[tokio::test]
 async fn a_read_that_fails_before_a_deletion_says_that_nothing_was_sent() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::status(504, "", "text/html").on_method("GET"));

@@ -376,14 +376,22 @@ impl SnapshotClient {
         let clock = &self.core.clock;
         let deadline = clock.monotonic().saturating_add(self.options.queue);
         let mut pause = QUEUE_FIRST;
+        let mut lost = false;
         loop {
-            match act().await {
+            // What refuses a later try says nothing of an earlier one that lost its answer, but for a verification.
+            let result = act().await.map_err(|error| match error.kind() {
+                ErrorKind::RepositoryVerification => error,
+                _ if lost => error.with_outcome(Outcome::Unknown),
+                _ => error,
+            });
+            match result {
                 Err(error) if error.kind() == ErrorKind::Busy && may_begin_anew(&error) => {
                     let left = deadline.saturating_sub(clock.monotonic());
                     if left.is_zero() {
                         let running = self.running_now().await;
                         return Err(if running.is_empty() { error } else { error.with_message(running) });
                     }
+                    lost |= error.outcome() == Outcome::Unknown;
                     tracing::info!(wait_ms = u64::try_from(pause.as_millis()).ok(), "another operation is in the way");
                     clock.sleep(pause.min(left)).await;
                     pause = (pause * 2).min(QUEUE_LONGEST);

@@ -43,6 +43,8 @@ pub enum Operation {
     Recovery,
     /// `GET /_cat/shards`
     Shards,
+    /// `POST /_cluster/allocation/explain`
+    AllocationExplain,
     /// `GET /`
     ServerInfo,
     /// A call of [`raw`](crate::SnapshotClient::raw).
@@ -69,6 +71,7 @@ impl Operation {
             Self::SnapshotStatus => "snapshot_status",
             Self::Recovery => "recovery",
             Self::Shards => "shards",
+            Self::AllocationExplain => "allocation_explain",
             Self::ServerInfo => "server_info",
             Self::Raw => "raw",
         }
@@ -78,7 +81,7 @@ impl Operation {
 impl Operation {
     /// Whether its endpoint is one of those of snapshots and repositories.
     pub(crate) fn takes_master_timeout(self) -> bool {
-        !matches!(self, Self::Raw | Self::ServerInfo | Self::Recovery | Self::Shards)
+        !matches!(self, Self::Raw | Self::ServerInfo | Self::Recovery | Self::Shards | Self::AllocationExplain)
     }
 }
 

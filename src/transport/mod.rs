@@ -6,6 +6,7 @@ pub(crate) mod hyper;
 use std::error::Error as StdError;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -72,13 +73,31 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>>;
 }
 
-impl<T: Transport + ?Sized> Transport for std::sync::Arc<T> {
+impl<T: Transport + ?Sized> Transport for Arc<T> {
     fn call<'a>(
         &'a self,
         request: http::Request<Bytes>,
         target: &'a ConnectTarget,
     ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
         (**self).call(request, target)
+    }
+}
+
+/// Among a request's extensions: how this crate's own transport lets a call whose time is over know whether there ever was a
+/// connection for it.
+#[derive(Clone, Default)]
+pub(crate) struct Departure(Arc<OnceLock<Box<dyn Fn() -> bool + Send + Sync>>>);
+
+impl Departure {
+    /// The transport tells how to find out whether the request has a connection.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn ask(&self, has_connection: impl Fn() -> bool + Send + Sync + 'static) {
+        let _ = self.0.set(Box::new(has_connection));
+    }
+
+    /// Whether no byte can have left: there is no connection, and a transport that knows.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.0.get().is_some_and(|has_connection| !has_connection())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::request;
-use crate::restore::{RecoveryStage, RecoveryType, ShardRecovery, ShardRow};
+use crate::restore::{AllocationExplanation, RecoveryStage, RecoveryType, ShardRecovery, ShardRow};
 use crate::units::ByteSize;
 
 /// The wait for the end of a restore; made by [`SnapshotClient::wait_for_restore`].
@@ -23,6 +23,10 @@ use crate::units::ByteSize;
 /// `_cat/shards` while it is not started, in `_recovery` then), and those given by [`indices`](Self::indices). Each primary
 /// of theirs has to be started and restored from this snapshot; one that has moved to another node since shows a peer
 /// recovery, and then counts by its state. Replicas are not waited for.
+///
+/// A shard that no node could take when its turn came, since the index's allocation settings do not fit this cluster, say, is
+/// one that the engine never tries again. While nothing but unassigned shards is left, `_cluster/allocation/explain` is
+/// asked for that, where it is allowed.
 ///
 /// Polls and limits are those of [`WaitForSnapshot`](crate::WaitForSnapshot), with two requests a poll; once the indices are
 /// known, only they are asked for. Where one of the two is refused five times in a row, the
@@ -83,6 +87,8 @@ impl WaitForRestore {
             unstable: 0,
             rows: Permission::default(),
             recoveries: Permission::default(),
+            explanations: Permission::default(),
+            given_up: BTreeMap::new(),
             complete: false,
             shards: 0,
             pending: Vec::new(),
@@ -189,9 +195,12 @@ struct RestoreWatch {
     /// Polls in a row that would end the wait, but may be wrong: the server tries a failed shard again, and without rows a
     /// shard that no node has begun is not seen.
     unstable: u32,
-    /// Whether `_cat/shards` and `_recovery` may be asked for.
+    /// Whether `_cat/shards`, `_recovery` and `_cluster/allocation/explain` may be asked for.
     rows: Permission,
     recoveries: Permission,
+    explanations: Permission,
+    /// Shards of which the engine has said that it tries no longer, and why.
+    given_up: BTreeMap<(String, u32), String>,
     /// Whether the last poll found no further index, and how many shards.
     complete: bool,
     shards: u64,
@@ -226,6 +235,107 @@ impl RestoreWatch {
         let recoveries = if rows.is_some() { self.recoveries.judge(recoveries)?.unwrap_or_default() } else { recoveries? };
         Ok((rows, recoveries))
     }
+
+    /// Asks of the shards that wait, one after the other, whether the engine has given them up, until one has a future.
+    async fn ask_why(&mut self, client: &SnapshotClient) {
+        for shard in &self.pending {
+            if self.given_up.contains_key(shard) {
+                continue;
+            }
+            if self.explanations.is_denied() {
+                return;
+            }
+            let explained =
+                async { client.call::<AllocationExplanation>(&request::allocation_explain(&shard.0, shard.1)?).await };
+            match self.explanations.judge(explained.await) {
+                Ok(explanation) => match explanation.unwrap_or_default().given_up() {
+                    Some(reason) => self.given_up.insert(shard.clone(), reason),
+                    None => return,
+                },
+                // The state is known; the reason can wait for the next poll.
+                Err(error) => return tracing::debug!(kind = ?error.kind(), "no explanation"),
+            };
+        }
+    }
+
+    /// Judges every expected primary by its row and its recovery.
+    fn view(&self, rows: Option<&[ShardRow]>, recoveries: &[ShardRecovery]) -> View {
+        let indices = &self.indices;
+        let recoveries: BTreeMap<(&str, u32), &ShardRecovery> = recoveries
+            .iter()
+            .filter(|shard| shard.primary() && indices.contains(shard.index()))
+            .filter_map(|shard| Some(((shard.index(), shard.shard()?), shard)))
+            .collect();
+        let mut view = View::default();
+        for shard in recoveries.values() {
+            let counts = &mut view.counts;
+            counts.bytes_total = counts.bytes_total.saturating_add(shard.total_size().map_or(0, ByteSize::bytes));
+            counts.bytes_done = counts.bytes_done.saturating_add(shard.recovered_size().map_or(0, ByteSize::bytes));
+            counts.files_total = counts.files_total.saturating_add(shard.total_files().unwrap_or(0));
+            counts.files_done = counts.files_done.saturating_add(shard.recovered_files().unwrap_or(0));
+        }
+        // Without rows, what has a recovery is all there is to see.
+        let primaries: BTreeMap<(&str, u32), Option<&ShardRow>> = match rows {
+            Some(rows) => rows
+                .iter()
+                .filter(|row| row.prirep == "p" && indices.contains(&row.index))
+                .filter_map(|row| Some(((row.index.as_str(), row.shard?), Some(row))))
+                .collect(),
+            None => recoveries.keys().map(|&key| (key, None)).collect(),
+        };
+        for (&(index, number), row) in &primaries {
+            view.counts.shards_total += 1;
+            match self.judge(*row, recoveries.get(&(index, number)).copied()) {
+                Judgement::Done => view.counts.shards_done += 1,
+                Judgement::Unassigned => view.pending.push((index.to_owned(), number)),
+                Judgement::UnderWay => {
+                    view.under_way = true;
+                    view.pending.push((index.to_owned(), number));
+                }
+                Judgement::Failed(reason) => {
+                    view.counts.shards_failed += 1;
+                    view.unrestored.push(UnrestoredShard { index: index.to_owned(), shard: Some(number), reason });
+                }
+            }
+        }
+        for index in indices.iter().filter(|index| !primaries.keys().any(|(known, _)| known == index)) {
+            view.unrestored.push(UnrestoredShard {
+                index: index.clone(),
+                shard: None,
+                reason: "the index does not exist".to_owned(),
+            });
+        }
+        view
+    }
+
+    fn judge(&self, row: Option<&ShardRow>, recovery: Option<&ShardRecovery>) -> Judgement {
+        if let Some(row) = row.filter(|row| row.state == "UNASSIGNED") {
+            return if row.unassigned_reason.as_deref() == Some("ALLOCATION_FAILED") {
+                Judgement::Failed(row.unassigned_details.clone().unwrap_or_else(|| "failed".to_owned()))
+            } else {
+                Judgement::Unassigned
+            };
+        }
+        let started = match row {
+            Some(row) => matches!(row.state.as_str(), "STARTED" | "RELOCATING"),
+            None => recovery.is_some_and(|shard| *shard.stage() == RecoveryStage::Done),
+        };
+        if !started {
+            return Judgement::UnderWay;
+        }
+        match recovery {
+            Some(shard) if comes_from(shard, &self.repository, &self.name) => Judgement::Done,
+            // A partial snapshot's missing shards come back empty; another source means another restore or another index.
+            Some(shard) if *shard.kind() == RecoveryType::EmptyStore => {
+                Judgement::Failed("restored empty: it is not in the snapshot".to_owned())
+            }
+            Some(shard) if *shard.kind() == RecoveryType::Snapshot => {
+                Judgement::Failed("restored from another snapshot".to_owned())
+            }
+            // It has moved or its node was restarted since; being started is what counts then.
+            _ => Judgement::Done,
+        }
+    }
 }
 
 impl Watched for RestoreWatch {
@@ -253,10 +363,17 @@ impl Watched for RestoreWatch {
         let found = !seen.is_empty() && rows.is_some();
         self.indices.extend(seen.into_iter().map(str::to_owned));
         self.complete = found && self.indices.len() == known;
-        let view = view(&self.indices, rows.as_deref(), &recoveries, &self.repository, &self.name);
-        self.pending = view.pending;
+        let mut view = self.view(rows.as_deref(), &recoveries);
+        let resting = !view.under_way && view.pending == self.pending;
+        self.pending.clone_from(&view.pending);
+        if resting {
+            self.ask_why(client).await;
+        } else {
+            self.given_up.clear();
+        }
+        view.give_up(&self.given_up);
         let more = std::mem::replace(&mut self.shards, view.counts.shards_total) != view.counts.shards_total;
-        if !self.pending.is_empty() {
+        if !view.pending.is_empty() {
             self.unstable = 0;
             return Ok(Look::Running(view.counts));
         }
@@ -303,94 +420,30 @@ pub(crate) fn comes_from(shard: &ShardRecovery, repository: &RepositoryName, nam
 struct View {
     counts: Counts,
     pending: Vec<(String, u32)>,
+    /// Whether a node is at work on one of these.
+    under_way: bool,
     unrestored: Vec<UnrestoredShard>,
 }
 
-/// Judges every expected primary by its row and its recovery.
-fn view(
-    indices: &BTreeSet<String>,
-    rows: Option<&[ShardRow]>,
-    recoveries: &[ShardRecovery],
-    repository: &RepositoryName,
-    name: &SnapshotName,
-) -> View {
-    let recoveries: BTreeMap<(&str, u32), &ShardRecovery> = recoveries
-        .iter()
-        .filter(|shard| shard.primary() && indices.contains(shard.index()))
-        .filter_map(|shard| Some(((shard.index(), shard.shard()?), shard)))
-        .collect();
-    let mut view = View::default();
-    for shard in recoveries.values() {
-        let counts = &mut view.counts;
-        counts.bytes_total = counts.bytes_total.saturating_add(shard.total_size().map_or(0, ByteSize::bytes));
-        counts.bytes_done = counts.bytes_done.saturating_add(shard.recovered_size().map_or(0, ByteSize::bytes));
-        counts.files_total = counts.files_total.saturating_add(shard.total_files().unwrap_or(0));
-        counts.files_done = counts.files_done.saturating_add(shard.recovered_files().unwrap_or(0));
-    }
-    // Without rows, what has a recovery is all there is to see.
-    let primaries: BTreeMap<(&str, u32), Option<&ShardRow>> = match rows {
-        Some(rows) => rows
-            .iter()
-            .filter(|row| row.prirep == "p" && indices.contains(&row.index))
-            .filter_map(|row| Some(((row.index.as_str(), row.shard?), Some(row))))
-            .collect(),
-        None => recoveries.keys().map(|&key| (key, None)).collect(),
-    };
-    for (&(index, number), row) in &primaries {
-        view.counts.shards_total += 1;
-        match judge(*row, recoveries.get(&(index, number)).copied(), repository, name) {
-            Judgement::Done => view.counts.shards_done += 1,
-            Judgement::Pending => view.pending.push((index.to_owned(), number)),
-            Judgement::Failed(reason) => {
-                view.counts.shards_failed += 1;
-                view.unrestored.push(UnrestoredShard { index: index.to_owned(), shard: Some(number), reason });
+impl View {
+    /// Calls those failed that the engine has given up.
+    fn give_up(&mut self, given_up: &BTreeMap<(String, u32), String>) {
+        self.pending.retain(|shard| {
+            let reason = given_up.get(shard);
+            if let Some(reason) = reason {
+                self.counts.shards_failed += 1;
+                let (index, number) = shard.clone();
+                self.unrestored.push(UnrestoredShard { index, shard: Some(number), reason: reason.clone() });
             }
-        }
-    }
-    for index in indices.iter().filter(|index| !primaries.keys().any(|(known, _)| known == index)) {
-        view.unrestored.push(UnrestoredShard {
-            index: index.clone(),
-            shard: None,
-            reason: "the index does not exist".to_owned(),
+            reason.is_none()
         });
     }
-    view
 }
 
 enum Judgement {
     Done,
-    Pending,
+    /// No node has it yet, or one is at work.
+    Unassigned,
+    UnderWay,
     Failed(String),
-}
-
-fn judge(
-    row: Option<&ShardRow>,
-    recovery: Option<&ShardRecovery>,
-    repository: &RepositoryName,
-    name: &SnapshotName,
-) -> Judgement {
-    if let Some(row) = row.filter(|row| row.state == "UNASSIGNED") {
-        return if row.unassigned_reason.as_deref() == Some("ALLOCATION_FAILED") {
-            Judgement::Failed(row.unassigned_details.clone().unwrap_or_else(|| "failed".to_owned()))
-        } else {
-            Judgement::Pending
-        };
-    }
-    let started = match row {
-        Some(row) => matches!(row.state.as_str(), "STARTED" | "RELOCATING"),
-        None => recovery.is_some_and(|shard| *shard.stage() == RecoveryStage::Done),
-    };
-    if !started {
-        return Judgement::Pending;
-    }
-    match recovery {
-        Some(shard) if comes_from(shard, repository, name) => Judgement::Done,
-        // A partial snapshot's missing shards come back empty; another source means another restore or another index.
-        Some(shard) if *shard.kind() == RecoveryType::EmptyStore => {
-            Judgement::Failed("restored empty: it is not in the snapshot".to_owned())
-        }
-        Some(shard) if *shard.kind() == RecoveryType::Snapshot => Judgement::Failed("restored from another snapshot".to_owned()),
-        // It has moved or its node was restarted since; being started is what counts then.
-        _ => Judgement::Done,
-    }
 }

@@ -26,7 +26,7 @@ use gunzip::Gunzip;
 use crate::clock::{BoxFuture, Clock, SystemClock};
 use crate::endpoint::ConnectTarget;
 use crate::error::Error;
-use crate::transport::{Body, Transport, TransportError};
+use crate::transport::{Body, Departure, Transport, TransportError};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -266,6 +266,10 @@ impl HyperTransport {
         request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
         let mut request = request.map(Full::new);
         let connection = capture_connection(&mut request);
+        if let Some(departure) = request.extensions().get::<Departure>() {
+            let connection = connection.clone();
+            departure.ask(move || connection.connection_metadata().is_some());
+        }
         self.retire_old();
         let response = pool.request(request).await.map_err(transport_error)?;
         self.note(connection);
