@@ -13,6 +13,7 @@ use es_snapshot::{
     RepositorySettings, RestoreSnapshot, SnapshotName, SnapshotPattern, SnapshotState, SnapshotToken, WaitUpdate,
 };
 use futures_util::TryStreamExt as _;
+use http::Method;
 use live::{Live, LiveTest, Need, Outcome, refused, take, unique};
 use serde_json::json;
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         LiveTest { name: "a_clone_holds_the_indices_it_was_told", needs: &[], run: a_clone },
         LiveTest { name: "what_is_queued_waits_for_the_snapshot_in_its_way", needs: &[Need::Steering], run: a_queue },
         LiveTest { name: "the_same_token_adopts_what_an_earlier_process_made", needs: &[], run: an_earlier_process },
+        LiveTest { name: "a_restore_that_no_node_may_take_names_its_shards", needs: &[], run: a_restore_to_nowhere },
         LiveTest { name: "a_failed_restore_names_its_shards", needs: &[Need::Steering], run: a_failed_restore },
     ])
 }
@@ -286,6 +288,31 @@ fn a_partial_snapshot(live: Arc<Live>) -> Outcome {
         assert_eq!(error.kind(), ErrorKind::Incomplete);
         assert!(error.to_string().contains("PARTIAL"), "{error}");
         client.delete_snapshot(&repository, &"partial".parse()?).await?;
+        client.unregister_repository(&repository).await?;
+        Ok(())
+    })
+}
+
+fn a_restore_to_nowhere(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let index = live.index("nowhere", 2).await?;
+        let repository = live.repository(&client, "nowhere").await?;
+        let name: SnapshotName = "whole".parse()?;
+        take(&client, &repository, &name, &index).await?.into_complete()?;
+        // As an index does that comes from a domain with nodes of another sort.
+        let nowhere = json!({"index.routing.allocation.require._name": "nobody"}).as_object().cloned().unwrap();
+        let options = RestoreSnapshot::new().indices([index.as_str()]).rename("(.+)", "moved-$1").index_settings(nowhere);
+
+        client.restore_snapshot(&repository, &name, &options).await?;
+        let report = client.wait_for_restore(&repository, &name).within(Duration::from_secs(60)).await?;
+
+        live.node().raw(RawRequest::new(Method::DELETE, [format!("moved-{index}")])).await?;
+        assert_eq!((report.unrestored().len(), report.shards_total()), (2, 2));
+        for shard in report.unrestored() {
+            assert!(shard.reason().contains("nobody") && shard.reason().contains("failed to be restored"), "{shard}");
+        }
+        client.delete_snapshot(&repository, &name).await?;
         client.unregister_repository(&repository).await?;
         Ok(())
     })

@@ -646,6 +646,48 @@ async fn without_cat_shards_shards_that_begin_late_are_waited_for() {
     assert_eq!(report.shards_total(), 2);
 }
 
+/// A restore of one shard that no node takes.
+async fn unassigned(explanation: &str) -> Scene {
+    let scene = taken().await;
+    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    let row = r#"[{"index":"restored_movies","shard":"0","prirep":"p","state":"UNASSIGNED","unassigned.reason":"NEW_INDEX_RESTORED",
+        "unassigned.details":"restore_source[r/s]"}]"#;
+    scene.domain.fault(Fault::status(200, row, JSON).on_path("_cat/shards"));
+    scene.domain.fault(Fault::status(200, "{}", JSON).on_path("_recovery"));
+    scene.domain.fault(Fault::status(200, explanation, JSON).on_path("/_cluster/allocation/explain"));
+    scene
+}
+
+#[tokio::test]
+async fn a_shard_that_the_engine_has_given_up_is_named() {
+    let scene = unassigned(
+        r#"{"can_allocate":"no","node_allocation_decisions":[{"deciders":[
+        {"decider":"restore_in_progress","decision":"NO","explanation":"shard has failed to be restored"}]}]}"#,
+    )
+    .await;
+
+    let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
+
+    let shards: Vec<_> = report.unrestored().iter().map(ToString::to_string).collect();
+    assert_eq!(shards, ["[restored_movies][0] shard has failed to be restored"]);
+    let asked = scene.domain.events().iter().filter(|event| event.path == "/_cluster/allocation/explain").count();
+    assert_eq!(asked, 1);
+}
+
+#[tokio::test]
+async fn a_shard_that_has_to_queue_is_waited_for() {
+    let scene = unassigned(
+        r#"{"can_allocate":"throttled","node_allocation_decisions":[{"deciders":[
+        {"decider":"restore_in_progress","decision":"YES","explanation":"shard is currently being restored"},
+        {"decider":"throttling","decision":"THROTTLE","explanation":"too many recoveries"}]}]}"#,
+    )
+    .await;
+
+    let wait = scene.client.wait_for_restore(&repository(), &snapshot()).within(Duration::from_mins(10));
+
+    assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
+}
+
 #[tokio::test]
 async fn a_restore_that_nobody_began_is_no_success() {
     let scene = taken().await;
