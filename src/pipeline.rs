@@ -63,7 +63,7 @@ impl Timeouts {
         self
     }
 
-    /// A whole call with all its attempts. Default 300 s. A create, clone, restore or delete whose answer was lost has at
+    /// A whole call with all its attempts, the credential provider among them. Default 300 s. A create, clone, restore or delete whose answer was lost has at
     /// least 60 s from then on to ask the domain in, whatever this limit; the reads that come before it have it for themselves.
     #[must_use]
     pub fn call(mut self, limit: Duration) -> Self {

@@ -16,9 +16,10 @@ use crate::request::Replay;
 /// | signature's time refused, and the domain's `Date` told a new offset | again, once | again, once | again, once |
 /// | token expired or not known, refused by the edge | again, once, with new credentials | same | same |
 /// | throttled before the engine (403, 429 of the edge or a gateway) | again | again | again |
-/// | throttled by the engine (429) | again | again | not again |
+/// | throttled by the engine (429), or its state not recovered yet (503) | again | again | not again |
 /// | connection lost, time-out, 502, 503, 504, no elected master | again | again | the domain is asked |
 /// | an answer that is no JSON | again | again | the domain is asked |
+/// | a failure within the engine (500) that may have come halfway | no | no | the domain is asked |
 /// | another operation in the way | no | no | no |
 /// | anything else | no | no | no |
 ///
@@ -49,13 +50,15 @@ impl RetryPolicy {
         Self::default()
     }
 
-    /// Sends everything once.
+    /// Sends every request once. What was lost is looked into all the same, and a create, clone, restore or delete of which
+    /// nothing came is sent again then.
     #[must_use]
     pub fn never() -> Self {
         Self::default().attempts(1)
     }
 
-    /// How often a request is sent at most. Default 10; the call's time limit holds as well.
+    /// How often a request is sent at most. Default 10; the call's time limit holds as well. The polls of waits, and the looks
+    /// after a lost answer, are sent 3 times at most, since another follows.
     #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);

@@ -315,7 +315,7 @@ impl SnapshotClient {
     /// * [`ErrorKind::RepositoryMissing`], [`ErrorKind::IndexMissing`].
     /// * [`ErrorKind::Busy`]: another operation is in the way, longer than [`with_queue_time`](Self::with_queue_time) allows.
     /// * any kind with [`Outcome::Unknown`]: an answer was lost, and until the call's time limit the domain could not be
-    ///   asked, or refused a repetition and showed no snapshot.
+    ///   asked, or refused a repetition and showed no snapshot; or the name is taken, and the domain could not be asked by whom.
     ///
     /// # Cancel safety
     ///
@@ -538,7 +538,9 @@ impl SnapshotClient {
     /// * [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`], [`ErrorKind::IndexMissing`].
     /// * [`ErrorKind::Restore`]: an open index of that name exists, or version or state do not allow it.
     /// * [`ErrorKind::Busy`]: another operation is in the way, longer than [`with_queue_time`](Self::with_queue_time) allows.
-    /// * any kind with [`Outcome::Unknown`]: an answer was lost, and the domain could not be asked until the call's time limit.
+    /// * any kind with [`Outcome::Unknown`]: an answer was lost, and until the call's time limit the domain could not be asked
+    ///   (recoveries and shards may be forbidden), or refused a repetition and showed no restore, or it was one of the global
+    ///   state that cannot be sent again.
     ///
     /// # Cancel safety
     ///

@@ -20,7 +20,7 @@ pub(super) const TOKEN_KEY: &str = "es_snapshot_token";
 pub struct SnapshotToken(String);
 
 impl SnapshotToken {
-    /// A new token of 128 random bits.
+    /// A new random token, of 32 hexadecimal digits.
     #[must_use]
     pub fn random() -> Self {
         Self(format!("{:032x}", fastrand::u128(..)))

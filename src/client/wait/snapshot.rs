@@ -18,8 +18,8 @@ use crate::units::ByteSize;
 ///
 /// It polls at once, after 1 s and then ever less often, down to every 30 s: a wait of one hour makes 128 requests (255 with
 /// `progress`), one after the other and so over one connection at a time. It survives throttling, gateway errors, lost
-/// connections, and credentials that have expired or cannot be had, for as long as they last; failures of the engine
-/// (HTTP 5xx) for two minutes; and a 404 shortly after the snapshot was created. The state is that of `GET
+/// connections, and credentials that have expired or cannot be had, for as long as they last; failures of the engine's own
+/// (HTTP 500, such as a repository that cannot be read) for two minutes; and a 404 shortly after the snapshot was created. The state is that of `GET
 /// _snapshot/{repository}/{snapshot}`, never that of `_status`, which calls a partial snapshot `SUCCESS` on many versions.
 ///
 /// # Errors
