@@ -633,6 +633,11 @@ impl Round {
         if is_taken {
             self.domain.create_index(&target, 1);
         }
+        if self.chance(2) {
+            // The same snapshot is being restored already, under other names.
+            let options = RestoreSnapshot::new().rename("(.+)", format!("{prefix}earlier-$1"));
+            self.janitor.restore_snapshot(&repository(MAIN), &name(BASE), &options).await.unwrap();
+        }
         self.begin(Act::Restore, trouble, &format!("/_snapshot/{MAIN}/{BASE}/_restore"));
 
         let options = RestoreSnapshot::new().indices(["movies"]).rename("(.+)", format!("{prefix}$1"));
