@@ -502,12 +502,12 @@ pub(crate) struct AllocationExplanation {
 #[serde(default)]
 struct NodeDecision {
     #[serde(deserialize_with = "null_as_default")]
-    deciders: Vec<Decider>,
+    deciders: Vec<Ruling>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Decider {
+struct Ruling {
     decider: String,
     decision: String,
     explanation: String,
