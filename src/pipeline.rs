@@ -338,21 +338,25 @@ async fn attempt(core: &Core, options: &CallOptions, request: &Request, left: Du
     if limit.is_zero() {
         return no_time();
     }
-    let exchange = exchange(core, options, wire);
     let mut received = None;
     let mut retry_after = None;
-    let result = match select(pin!(exchange), core.clock.timeout(limit)).await {
-        Either::Left((Ok((head, body)), _)) => {
+    // One that is over time is dropped here, so that it is known what became of it.
+    let exchanged = match select(pin!(exchange(core, options, wire)), core.clock.timeout(limit)).await {
+        Either::Left((exchanged, _)) => Some(exchanged),
+        Either::Right(_) => None,
+    };
+    let result = match exchanged {
+        Some(Ok((head, body))) => {
             core.skew.learn(&head.headers, core.clock.wall(), core.clock.monotonic().saturating_sub(sent));
             retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
             received = Some(head.status.as_u16());
             judge(&head, Reply { status: head.status, body, secrets: authorization.secrets })
         }
-        Either::Left((Err(error), _)) => Err(error),
-        Either::Right(_) if departure.is_awaited() => {
+        Some(Err(error)) => Err(error),
+        None if departure.is_unsent() => {
             Err(Error::new(ErrorKind::Connect, Outcome::NotSent, format!("no connection within {limit:?}")))
         }
-        Either::Right(_) => Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, format!("no whole answer within {limit:?}"))),
+        None => Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, format!("no whole answer within {limit:?}"))),
     };
     tracing::debug!(status = received, "attempt");
     let retry_after = retry_after.map(Duration::from_secs);

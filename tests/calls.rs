@@ -375,14 +375,15 @@ async fn an_attempt_ends_at_its_time_limit_and_nobody_knows_what_came_of_it() {
     assert!(error.is_timeout());
 }
 
-#[tokio::test]
-async fn a_limit_that_ends_before_a_connection_is_made_leaves_nothing_sent() {
+/// How a create ends whose time is over while this transport still waits for the first words of TLS.
+async fn ended_before_a_connection(transport: impl FnOnce(HyperTransport) -> Arc<dyn Transport>) -> Error {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
-    // A server that never answers the first words of TLS.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let limit = Duration::from_secs(2);
     let client = SnapshotClient::builder(format!("https://{}", silent.local_addr().unwrap()))
+        .transport(transport(HyperTransport::builder().clock(clock.clone()).build().unwrap()))
         .timeouts(Timeouts::new().attempt(limit).call(limit))
+        .retry(RetryPolicy::never())
         .clock(clock.clone())
         .build()
         .unwrap();
@@ -391,12 +392,39 @@ async fn a_limit_that_ends_before_a_connection_is_made_leaves_nothing_sent() {
         clock.advance(limit);
         connection
     };
+    let repository = repository();
+    let (cleaned, _connection) = join!(client.cleanup_repository(&repository), limit_ends);
+    cleaned.unwrap_err()
+}
 
-    let (repository, snapshot, options) = (repository(), snapshot(), CreateSnapshot::new());
-    let (created, _connection) = join!(client.create_snapshot(&repository, &snapshot, &options), limit_ends);
+#[tokio::test]
+async fn a_limit_that_ends_before_a_connection_is_made_leaves_nothing_sent() {
+    let error = ended_before_a_connection(|transport| Arc::new(transport)).await;
 
-    let error = created.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
+}
+
+/// A transport whose calls go on in tasks of their own when nobody waits for them any longer.
+#[derive(Debug)]
+struct Detached(HyperTransport);
+
+impl Transport for Detached {
+    fn call<'a>(
+        &'a self,
+        request: http::Request<Bytes>,
+        target: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+        let (inner, target) = (self.0.clone(), target.clone());
+        let call = tokio::spawn(async move { inner.call(request, &target).await });
+        Box::pin(async move { call.await.map_err(TransportError::unknown)? })
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_may_still_get_its_connection_is_not_called_unsent() {
+    let error = ended_before_a_connection(|transport| Arc::new(Detached(transport))).await;
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
 }
 
 /// A provider that is asked and never answers.

@@ -6,7 +6,8 @@ pub(crate) mod hyper;
 use std::error::Error as StdError;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -83,21 +84,34 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
     }
 }
 
-/// Among a request's extensions: how this crate's own transport lets a call whose time is over know whether there ever was a
-/// connection for it.
-#[derive(Clone, Default)]
-pub(crate) struct Departure(Arc<OnceLock<Box<dyn Fn() -> bool + Send + Sync>>>);
+/// Among a request's extensions: what became of the calls of this crate's own transport that nobody waits for any longer.
+///
+/// Another transport may be around that one: it may make several calls of one, or let them go on when its own is dropped.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Departure(Arc<Calls>);
+
+#[derive(Debug, Default)]
+struct Calls {
+    begun: AtomicUsize,
+    unsent: AtomicUsize,
+}
 
 impl Departure {
-    /// The transport tells how to find out whether the request has a connection.
     #[cfg(feature = "hyper")]
-    pub(crate) fn ask(&self, has_connection: impl Fn() -> bool + Send + Sync + 'static) {
-        let _ = self.0.set(Box::new(has_connection));
+    pub(crate) fn begin(&self) {
+        self.0.begun.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether no byte can have left: there is no connection, and a transport that knows.
-    pub(crate) fn is_awaited(&self) -> bool {
-        self.0.get().is_some_and(|has_connection| !has_connection())
+    /// A call has ended, and never had a connection.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn ended_unsent(&self) {
+        self.0.unsent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether no byte can have left.
+    pub(crate) fn is_unsent(&self) -> bool {
+        let (begun, unsent) = (self.0.begun.load(Ordering::Relaxed), self.0.unsent.load(Ordering::Relaxed));
+        begun > 0 && begun == unsent
     }
 }
 

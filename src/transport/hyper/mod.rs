@@ -266,10 +266,7 @@ impl HyperTransport {
         request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
         let mut request = request.map(Full::new);
         let connection = capture_connection(&mut request);
-        if let Some(departure) = request.extensions().get::<Departure>() {
-            let connection = connection.clone();
-            departure.ask(move || connection.connection_metadata().is_some());
-        }
+        let _call = request.extensions().get().map(|departure| Call::begin(departure, &connection));
         self.retire_old();
         let response = pool.request(request).await.map_err(transport_error)?;
         self.note(connection);
@@ -311,6 +308,27 @@ impl HyperTransport {
             let mut connections = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
             let place = connections.partition_point(|(made, _)| *made <= at);
             connections.insert(place, (at, connection));
+        }
+    }
+}
+
+/// A call under way; tells when it ends, by an answer or by being dropped, whether it ever had a connection.
+struct Call {
+    departure: Departure,
+    connection: CaptureConnection,
+}
+
+impl Call {
+    fn begin(departure: &Departure, connection: &CaptureConnection) -> Self {
+        departure.begin();
+        Self { departure: departure.clone(), connection: connection.clone() }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if self.connection.connection_metadata().is_none() {
+            self.departure.ended_unsent();
         }
     }
 }
