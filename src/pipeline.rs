@@ -309,7 +309,7 @@ async fn attempt(core: &Core, options: &CallOptions, request: &Request, left: Du
     let content_type = (!request.body.is_empty()).then_some(JSON);
     let signable =
         Signable { operation: request.operation, method: request.method.as_str(), uri: &uri, content_type, body: &request.body };
-    let authorization = match select(pin!(core.authorizer.authorize(signable, now)), core.clock.timeout(left)).await {
+    let authorization = match select(pin!(core.authorizer.authorize(signable, now, left)), core.clock.timeout(left)).await {
         Either::Left((Ok(authorization), _)) => authorization,
         Either::Left((Err(error), _)) => return Attempt { skew_used, ..Attempt::unsent(error) },
         Either::Right(_) => return no_time(),

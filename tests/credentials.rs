@@ -10,7 +10,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
 use es_snapshot::testing::{FakeDomain, Fault, ManualClock};
-use es_snapshot::{Auth, Clock as _, CredentialCache, ErrorKind, SnapshotClient};
+use es_snapshot::{Auth, Clock as _, CredentialCache, ErrorKind, SnapshotClient, Timeouts};
 use futures_util::{FutureExt as _, join, poll};
 
 const LIFE: Duration = Duration::from_secs(3600);
@@ -270,16 +270,45 @@ async fn a_domain_that_refuses_the_only_key_there_is_does_not_storm_the_provider
 }
 
 #[tokio::test]
-async fn a_key_that_is_refused_right_after_it_was_renewed_is_renewed_at_once() {
+async fn a_key_that_is_refused_though_it_was_never_renewed_is_renewed_at_once() {
     let (clock, provider, cache) = scene([]);
     let (refusing, client) = domain(false, &clock, &cache).await;
-    client.list_repositories().await.unwrap_err();
     refusing.clear_faults();
+    let refused = r#"{"message":"The security token included in the request is expired"}"#;
+    refusing.fault(Fault::status(403, refused, "application/json").times(1));
     refusing.fault(Fault::status(200, "{}", "application/json"));
 
     client.list_repositories().await.unwrap();
 
-    assert_eq!(provider.loads(), 3);
+    assert_eq!(provider.loads(), 2);
+}
+
+#[tokio::test]
+async fn a_domain_that_refuses_ever_new_keys_does_not_storm_the_provider() {
+    let (clock, provider, cache) = scene([]);
+    let (_refusing, client) = domain(false, &clock, &cache).await;
+
+    for _ in 0..5 {
+        assert_eq!(client.list_repositories().await.unwrap_err().kind(), ErrorKind::ExpiredToken);
+    }
+
+    assert_eq!(provider.loads(), 2);
+}
+
+#[tokio::test]
+async fn a_provider_slower_than_a_call_may_be_does_not_cost_it_a_valid_key() {
+    let (clock, provider, cache) = scene([Script::Life(LIFE), Script::Hang]);
+    let (_taking, client) = domain(true, &clock, &cache).await;
+    key(&cache).await.unwrap();
+    clock.advance(LIFE - Duration::from_secs(100));
+    let limit = Duration::from_secs(4);
+    let client = client.with_timeouts(Timeouts::new().call(limit));
+    let mut listing = Box::pin(client.list_repositories());
+    assert!(poll!(&mut listing).is_pending());
+
+    clock.advance(limit / 2);
+
+    assert_eq!((listing.await.unwrap().len(), provider.loads()), (0, 2));
 }
 
 #[test]

@@ -23,10 +23,11 @@ const LIMIT: Duration = Duration::from_secs(10);
 ///
 /// * Key, secret and token are always of one and the same refresh.
 /// * They are renewed 5 minutes before they expire, or when a fifth of their life is left if that is less.
-/// * Any number of callers make one refresh, at most one a second, and one at once when a domain refused the key. While a key
-///   is still valid only the caller that began the refresh waits for it, and if it fails, that key goes on being used. A key
-///   that a domain refused is waited for by all, and goes on being used as well if no other can be had: another domain may
-///   take it.
+/// * Any number of callers make one refresh, at most one a second, and one at once when a domain refused the key, but for
+///   one that has just come in the place of another refused. While a key is still valid only the caller that began the
+///   refresh waits for it, for half of its call's time at most, and if nothing comes of it, that key goes on being used. A
+///   key that a domain refused is waited for by all, and goes on being used as well if no other can be had: another domain
+///   may take it.
 /// * Expiry is judged by the domain's clock where the client knows it.
 /// * The provider has 10 s by default ([`time_limit`](Self::time_limit)).
 ///
@@ -78,8 +79,8 @@ struct Current {
     renew_at: Option<SystemTime>,
     /// A domain refused them.
     rejected: bool,
-    /// The provider gave them once more after a domain had refused them.
-    given_again: bool,
+    /// They came in the place of some that a domain had refused.
+    after_refusal: bool,
 }
 
 impl Current {
@@ -130,13 +131,20 @@ impl CredentialCache {
         Self { shared: Arc::new(Inner { provider: provider.clone(), clock: Arc::clone(clock), limit, state: Mutex::default() }) }
     }
 
-    /// Credentials for a request at this time.
-    pub(crate) async fn get(&self, now: SystemTime) -> Result<Credentials, Error> {
+    /// Credentials for a request at this time, which may wait so long for them. Where a valid key is at hand, no more than
+    /// half of that is spent on a newer one.
+    pub(crate) async fn get(&self, now: SystemTime, patience: Duration) -> Result<Credentials, Error> {
         match self.step(now) {
             Step::Use(credentials) => Ok(credentials),
             Step::Fail(error) => Err(failed(error)),
             Step::Join(refresh, fallback) => {
-                let result = refresh.future.clone().await;
+                let result = match &fallback {
+                    Some(fallback) => match select(refresh.future.clone(), self.shared.clock.timeout(patience / 2)).await {
+                        Either::Left((result, _)) => result,
+                        Either::Right(_) => return Ok(fallback.clone()),
+                    },
+                    None => refresh.future.clone().await,
+                };
                 let mut state = self.state();
                 // The first of those that joined records the end.
                 if state.refresh.as_ref().is_some_and(|running| running.future.ptr_eq(&refresh.future)) {
@@ -145,13 +153,11 @@ impl CredentialCache {
                     match &result {
                         Ok(credentials) => {
                             state.ended = Some((ended, None));
-                            let before = state.current.take();
                             state.current = Some(Current {
-                                renew_at: renewal(credentials, now),
-                                given_again: before
-                                    .is_some_and(|before| before.rejected && is_same_key(&before.credentials, credentials)),
                                 credentials: credentials.clone(),
+                                renew_at: renewal(credentials, now),
                                 rejected: false,
+                                after_refusal: state.current.as_ref().is_some_and(|before| before.rejected),
                             });
                         }
                         Err(error) => {
@@ -191,8 +197,8 @@ impl CredentialCache {
             // Asked a moment ago: what came of it has to do. A provider may stretch expired credentials on purpose when
             // its service is down, so expired ones are tried rather than not.
             match (current, failure) {
-                // A new key that was refused at once: there may be a newer one.
-                (Some(current), None) if current.rejected && !current.given_again => {}
+                // The provider's own cache may have given an old one.
+                (Some(current), None) if current.rejected && !current.after_refusal => {}
                 (Some(current), Some(error)) if current.rejected && !current.is_valid(now) => {
                     return Step::Fail(Arc::clone(error));
                 }
@@ -244,7 +250,9 @@ impl ProvideCredentials for CredentialCache {
         Self: 'a,
     {
         future::ProvideCredentials::new(async move {
-            self.get(self.shared.clock.wall()).await.map_err(CredentialsError::provider_error)
+            self.get(self.shared.clock.wall(), self.shared.limit.saturating_mul(2))
+                .await
+                .map_err(CredentialsError::provider_error)
         })
     }
 }

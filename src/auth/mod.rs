@@ -7,7 +7,7 @@ pub(crate) mod sigv4;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
@@ -189,15 +189,15 @@ impl Authorizer {
         }
     }
 
-    /// The headers of one attempt. `now` is the domain's time as far as it is known.
-    pub(crate) async fn authorize(&self, request: Signable<'_>, now: SystemTime) -> Result<Authorization, Error> {
+    /// The headers of one attempt, for which so much time is left. `now` is the domain's time as far as it is known.
+    pub(crate) async fn authorize(&self, request: Signable<'_>, now: SystemTime, left: Duration) -> Result<Authorization, Error> {
         match self.scheme(request.operation) {
             Scheme::None => Ok(Authorization::default()),
             Scheme::Header(header, secrets) => {
                 Ok(Authorization { headers: vec![(AUTHORIZATION, header.clone())], secrets: secrets.to_vec(), signed_with: None })
             }
             Scheme::SigV4(cache) => {
-                let credentials = cache.get(now).await?;
+                let credentials = cache.get(now, left).await?;
                 let headers = sigv4::sign(request, &credentials, &self.region, now)?;
                 let secrets = [Some(credentials.secret_access_key()), credentials.session_token()];
                 let secrets = secrets.into_iter().flatten().map(str::to_owned);
