@@ -171,19 +171,62 @@ impl RestoreSnapshot {
     pub(crate) fn can_restore(&self, source: Option<&str>, target: &str) -> bool {
         match source {
             Some(source) => self.selects(source) && (self.renames() || source == target),
-            None if self.renames() => self.typed.indices.as_ref().is_none_or(Vec::is_empty),
+            None if self.renames() => self.starts_from_all() || self.patterns().iter().any(|name| self.renamed(name, target)),
             None => self.selects(target),
         }
     }
 
-    /// Whether an index of the snapshot can be among those asked for. Indices of data streams and features, which go by
-    /// other names, always can.
+    /// The patterns of the indices asked for, however they are set: the server takes a list, and a text with commas.
+    fn patterns(&self) -> Vec<&str> {
+        let patterns: Vec<&str> = match (&self.typed.indices, self.other.get("indices")) {
+            (Some(patterns), _) => patterns.iter().map(String::as_str).collect(),
+            (None, Some(Value::Array(patterns))) => patterns.iter().filter_map(Value::as_str).collect(),
+            (None, Some(Value::String(patterns))) => patterns.split(',').collect(),
+            (None, _) => Vec::new(),
+        };
+        patterns.into_iter().map(|pattern| pattern.strip_prefix('+').unwrap_or(pattern)).collect()
+    }
+
+    fn starts_from_all(&self) -> bool {
+        self.patterns().first().is_none_or(|first| first.starts_with('-'))
+    }
+
+    /// Whether an index of the snapshot can be among those asked for, of which the last that fits decides. Indices of data
+    /// streams and features, which go by other names, always can.
     fn selects(&self, index: &str) -> bool {
-        let patterns = self.typed.indices.as_deref().unwrap_or_default();
-        let excluded = |pattern: &String| pattern.strip_prefix('-').is_some_and(|pattern| matches_wildcard(pattern, index));
-        let included = |pattern: &String| pattern == "_all" || pattern.starts_with('<') || matches_wildcard(pattern, index);
-        let from_all = patterns.first().is_none_or(|first| first.starts_with('-'));
-        index.starts_with('.') || (from_all || patterns.iter().any(included)) && !patterns.iter().any(excluded)
+        let selected = self.patterns().into_iter().fold(self.starts_from_all(), |selected, pattern| {
+            let (adds, pattern) = pattern.strip_prefix('-').map_or((true, pattern), |excluded| (false, excluded));
+            match pattern {
+                "_all" => adds,
+                // Only the server can work a date out.
+                _ if pattern.starts_with('<') => selected || adds,
+                _ if matches_wildcard(pattern, index) => adds,
+                _ => selected,
+            }
+        });
+        selected || index.starts_with('.') || index.contains(".ds-")
+    }
+
+    /// Whether the target is what renaming makes of indices of this pattern, each of its groups being all of the name.
+    /// A regular expression of other groups is known by nothing but the shards' sources.
+    fn renamed(&self, pattern: &str, target: &str) -> bool {
+        let replacement = match (&self.typed.rename_replacement, self.other.get("rename_replacement")) {
+            (Some(replacement), _) | (None, Some(Value::String(replacement))) => replacement,
+            (None, _) => return false,
+        };
+        let mut pieces = replacement.split('$');
+        let mut name = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            let behind = match piece.strip_prefix('{') {
+                Some(named) => named.split_once('}').map(|(_, behind)| behind),
+                None => Some(piece.trim_start_matches(|c: char| c.is_ascii_digit())).filter(|behind| behind.len() < piece.len()),
+            };
+            match behind {
+                Some(behind) => name.extend([pattern, behind]),
+                None => name.extend(["$", piece]),
+            }
+        }
+        matches_wildcard(&name, target)
     }
 
     /// What can be told to be wrong before anything is sent.
@@ -598,13 +641,55 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_for_last_decides() {
+        for (patterns, expected) in [
+            (vec!["logs-*", "-logs-1", "logs-1"], true),
+            (vec!["-logs-*", "+logs-1"], true),
+            (vec!["logs-1", "-<logs-{now/d}>"], true),
+        ] {
+            assert_eq!(RestoreSnapshot::new().indices(&patterns).can_restore(None, "logs-1"), expected, "{patterns:?}");
+        }
+    }
+
+    #[test]
+    fn backing_indices_of_data_streams_may_be_asked_for_by_another_name() {
+        let some = RestoreSnapshot::new().indices(["movies"]);
+        for index in [".ds-logs-1", "partial-.ds-logs-1", ".kibana_1"] {
+            assert!(some.can_restore(None, index), "{index}");
+        }
+    }
+
+    #[test]
+    fn indices_count_however_they_are_set() {
+        for indices in [json!(["movies", "books"]), json!("movies,books")] {
+            let options = RestoreSnapshot::new().setting("indices", indices);
+            assert!(options.can_restore(None, "books"));
+            assert!(!options.can_restore(None, "logs"));
+        }
+    }
+
+    #[test]
     fn an_index_of_another_name_can_only_have_been_restored_by_renaming() {
-        let (kept, renamed) = (RestoreSnapshot::new(), RestoreSnapshot::new().setting("rename_pattern", "(.+)"));
+        let (kept, renamed) = (RestoreSnapshot::new(), RestoreSnapshot::new().rename("(.+)", "old-$1"));
 
         assert!(!kept.can_restore(Some("movies"), "old-movies"));
         assert!(renamed.can_restore(Some("movies"), "old-movies"));
         assert!(renamed.can_restore(None, "old-movies"));
         assert!(!renamed.indices(["books"]).can_restore(None, "old-movies"));
+    }
+
+    #[test]
+    fn an_index_whose_origin_is_not_told_yet_is_known_by_its_new_name() {
+        for (replacement, target, expected) in [
+            ("old-$1", "old-movies", true),
+            ("old-${name}", "old-movies", true),
+            ("$1-$2", "movies-movies", true),
+            ("old-$1", "old-books", false),
+            ("old-$", "old-movies", false),
+        ] {
+            let options = RestoreSnapshot::new().indices(["movies", "-books"]).rename("(?<name>.+)", replacement);
+            assert_eq!(options.can_restore(None, target), expected, "{replacement} {target}");
+        }
     }
 
     #[test]

@@ -415,6 +415,7 @@ impl Transport for Detached {
         target: &'a ConnectTarget,
     ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
         let (inner, target) = (self.0.clone(), target.clone());
+        #[expect(clippy::disallowed_methods, reason = "a caller's transport may start tasks")]
         let call = tokio::spawn(async move { inner.call(request, &target).await });
         Box::pin(async move { call.await.map_err(TransportError::unknown)? })
     }
