@@ -210,10 +210,8 @@ impl RestoreSnapshot {
     /// Whether the target is what renaming makes of indices of this pattern, each of its groups being all of the name.
     /// A regular expression of other groups is known by nothing but the shards' sources.
     fn renamed(&self, pattern: &str, target: &str) -> bool {
-        let replacement = match (&self.typed.rename_replacement, self.other.get("rename_replacement")) {
-            (Some(replacement), _) | (None, Some(Value::String(replacement))) => replacement,
-            (None, _) => return false,
-        };
+        let other = || self.other.get("rename_replacement").and_then(Value::as_str);
+        let Some(replacement) = self.typed.rename_replacement.as_deref().or_else(other) else { return false };
         let mut pieces = replacement.split('$');
         let mut name = pieces.next().unwrap_or_default().to_owned();
         for piece in pieces {
@@ -257,8 +255,9 @@ pub enum StartedRestore {
     Accepted,
     /// The restore has ended, or there was nothing to do; shards may have failed.
     Finished(RestoreSummary),
-    /// The answer was lost, and the domain was asked: shards are being or have been restored from the snapshot since the
-    /// request was sent. Probable, not certain, to be this call's doing: the API has no mark for a restore.
+    /// The answer was lost, and the domain was asked: an index that these options can mean is being or has been restored
+    /// from the snapshot, by a restore that was not there before. Probable, not certain, to be this call's doing: the API has
+    /// no mark for a restore.
     Adopted,
 }
 
@@ -531,6 +530,13 @@ pub(crate) struct ShardRow {
     pub(crate) unassigned_reason: Option<String>,
     #[serde(rename = "unassigned.details")]
     pub(crate) unassigned_details: Option<String>,
+}
+
+impl ShardRow {
+    /// Whether nodes have tried to take the shard and could not.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.state == "UNASSIGNED" && self.unassigned_reason.as_deref() == Some("ALLOCATION_FAILED")
+    }
 }
 
 /// The reply of `POST /_cluster/allocation/explain`, as far as a restore is concerned.

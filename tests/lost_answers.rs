@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use es_snapshot::testing::{FakeDomain, Fault};
 use es_snapshot::{
-    CreateSnapshot, CreatedSnapshot, ErrorKind, Outcome, RawRequest, RestoreSnapshot, S3Settings, SnapshotName, SnapshotToken,
-    StartedRestore, Timeouts,
+    Clock as _, CreateSnapshot, CreatedSnapshot, ErrorKind, Outcome, RawRequest, RestoreSnapshot, S3Settings, SnapshotName,
+    SnapshotToken, StartedRestore, Timeouts,
 };
 use scene::{ROLE, Scene, repository, settings};
 
@@ -388,4 +388,41 @@ async fn a_restore_whose_answer_was_lost_is_adopted_beside_an_earlier_one() {
     let restored = client.restore_snapshot(&repository(), &one(), &only("b")).await.unwrap();
 
     assert_eq!(restored, StartedRestore::Adopted);
+}
+
+#[tokio::test]
+async fn a_restore_whose_answer_was_lost_is_adopted_where_an_earlier_one_of_its_index_had_failed() {
+    let Scene { domain, client, .. } = two_indices_to_restore().await;
+    let failed = r#"[{"index":"a","shard":"0","prirep":"p","state":"UNASSIGNED","unassigned.reason":"ALLOCATION_FAILED",
+        "unassigned.details":"failed shard on node [n]: failed recovery, failed to restore snapshot [one/u]"}]"#;
+    domain.fault(Fault::status(200, failed, JSON).on_path("/_cat/shards").times(1));
+    domain.fault(Fault::drop_after().on_method("POST").times(1));
+
+    let restored = client.restore_snapshot(&repository(), &one(), &only("a")).await.unwrap();
+
+    assert_eq!(restored, StartedRestore::Adopted);
+}
+
+#[tokio::test]
+async fn without_cat_shards_a_restore_whose_answer_was_lost_is_known_by_its_recoveries() {
+    let Scene { domain, client, .. } = two_indices_to_restore().await;
+    domain.forbid("/_cat/shards");
+    domain.fault(Fault::drop_after().on_method("POST").times(1));
+
+    let restored = client.restore_snapshot(&repository(), &one(), &only("a")).await.unwrap();
+
+    assert_eq!(restored, StartedRestore::Adopted);
+}
+
+#[tokio::test]
+async fn without_recoveries_a_restore_whose_answer_was_lost_is_not_waited_for_in_vain() {
+    let Scene { domain, client, clock, .. } = two_indices_to_restore().await;
+    domain.forbid("/_recovery");
+    domain.fault(Fault::drop_after().on_method("POST").times(1));
+    let began = clock.monotonic();
+
+    let error = client.restore_snapshot(&repository(), &one(), &only("a")).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Interrupted, Outcome::Unknown));
+    assert_eq!(clock.monotonic(), began);
 }

@@ -538,9 +538,9 @@ impl SnapshotClient {
     /// * [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`], [`ErrorKind::IndexMissing`].
     /// * [`ErrorKind::Restore`]: an open index of that name exists, or version or state do not allow it.
     /// * [`ErrorKind::Busy`]: another operation is in the way, longer than [`with_queue_time`](Self::with_queue_time) allows.
-    /// * any kind with [`Outcome::Unknown`]: an answer was lost, and until the call's time limit the domain could not be asked
-    ///   (recoveries and shards may be forbidden), or refused a repetition and showed no restore, or it was one of the global
-    ///   state that cannot be sent again.
+    /// * any kind with [`Outcome::Unknown`]: an answer was lost, and recoveries may not be asked for; or until the call's time
+    ///   limit the domain could not be asked, or refused a repetition and showed no restore, or it was one of the global state
+    ///   that cannot be sent again.
     ///
     /// # Cancel safety
     ///
@@ -556,8 +556,8 @@ impl SnapshotClient {
         let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
         let machine = if options.restores_global_state() { Reconciler::new().without_resend() } else { Reconciler::new() };
         self.queued(async || {
-            let before = self.restored_before(repository, name).await?;
-            reconcile(self, machine, &Restoration { repository, name, request: &request, options, before }).await
+            let earlier = self.earlier_restores(repository, name).await?;
+            reconcile(self, machine, &Restoration { repository, name, request: &request, options, earlier }).await
         })
         .await
     }

@@ -35,6 +35,11 @@ pub(crate) trait Reconciled: Sync {
     /// Sends the request once (and again only where it certainly was not carried out).
     fn send(&self, client: &SnapshotClient) -> impl Future<Output = Result<Self::Answer, Error>> + Send;
 
+    /// Whether the domain may be asked at all.
+    fn can_look(&self) -> bool {
+        true
+    }
+
     /// Asks the domain what has come of it; the answer goes to the caller if it has happened.
     fn look(&self, client: &SnapshotClient) -> impl Future<Output = Result<(Sighting, Option<Self::Answer>), Error>> + Send;
 
@@ -104,6 +109,7 @@ async fn drive<R: Reconciled>(client: &SnapshotClient, mut machine: Reconciler, 
                     }
                 }
             }
+            Step::Look { .. } if !subject.can_look() => break Verdict::Unknown,
             Step::Look { after } => {
                 if let Some(recovery) = recovery.take() {
                     deadline = deadline.max(clock.monotonic().saturating_add(recovery));
@@ -255,15 +261,33 @@ pub(crate) struct Restoration<'a> {
     pub(crate) name: &'a SnapshotName,
     pub(crate) request: &'a Request,
     pub(crate) options: &'a RestoreSnapshot,
-    /// The marks of the restores from this snapshot that there were before; `None` if they may not be asked for.
-    pub(crate) before: Option<BTreeSet<String>>,
+    /// `None` if it may not be asked for.
+    pub(crate) earlier: Option<EarlierRestores>,
 }
 
-/// One sign of a restore from a snapshot: the index, its name in the snapshot, and the restore's id, where they are told.
+/// The restores from a snapshot that there were before, to tell a new one from them.
+pub(crate) struct EarlierRestores {
+    marks: BTreeSet<Mark>,
+    /// Whether `_cat/shards` may be asked for.
+    rows: bool,
+}
+
+/// What is the same for all signs of a restore, as far as they tell.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Mark {
+    /// The restore's id.
+    Restore(String),
+    /// The index, of which a shard waits: it has no id yet.
+    Waiting(String),
+    /// The index, of which a shard has failed: it has no id any more.
+    Failed(String),
+}
+
+/// One sign of a restore from a snapshot: the index, and its name in the snapshot where that is told.
 struct Sign<'a> {
     index: &'a str,
     source: Option<&'a str>,
-    restore: Option<&'a str>,
+    mark: Mark,
 }
 
 impl<'a> Sign<'a> {
@@ -274,23 +298,24 @@ impl<'a> Sign<'a> {
         repository: &RepositoryName,
         name: &SnapshotName,
     ) -> impl Iterator<Item = Self> {
-        let rows = waiting_rows(rows, repository, name).map(|row| Self { index: &row.index, source: None, restore: None });
+        let rows = waiting_rows(rows, repository, name).map(|row| {
+            let mark = if row.has_failed() { Mark::Failed } else { Mark::Waiting };
+            Self { index: &row.index, source: None, mark: mark(row.index.clone()) }
+        });
         let recoveries = recoveries.iter().filter(|shard| comes_from(shard, repository, name)).map(|shard| Self {
             index: shard.index(),
             source: shard.source_index(),
-            restore: shard.restore_uuid(),
+            mark: match shard.restore_uuid() {
+                Some(id) => Mark::Restore(id.to_owned()),
+                None => Mark::Waiting(shard.index().to_owned()),
+            },
         });
         rows.chain(recoveries)
     }
 
-    /// What tells its restore apart from others: the id, or at least the index.
-    fn mark(&self) -> &'a str {
-        self.restore.unwrap_or(self.index)
-    }
-
-    /// Whether it is of a restore that was not there before. One whose shards waited then had no id yet.
-    fn is_new(&self, before: &BTreeSet<String>) -> bool {
-        !before.contains(self.mark()) && !before.contains(self.index)
+    /// Whether it is of a restore that was not there before. One whose shards waited then has its id by now, or has failed.
+    fn is_new(&self, earlier: &EarlierRestores) -> bool {
+        !earlier.marks.contains(&self.mark) && !earlier.marks.contains(&Mark::Waiting(self.index.to_owned()))
     }
 }
 
@@ -309,12 +334,16 @@ impl Reconciled for Restoration<'_> {
         client.call(self.request).await
     }
 
+    fn can_look(&self) -> bool {
+        self.earlier.is_some()
+    }
+
     async fn look(&self, client: &SnapshotClient) -> Result<(Sighting, Option<StartedRestore>), Error> {
-        let Some(before) = &self.before else { return Ok((Sighting::Blind, None)) };
-        let rows: Vec<ShardRow> = client.call(&request::shards(&[])).await?;
+        let Some(earlier) = &self.earlier else { return Ok((Sighting::Blind, None)) };
+        let rows: Vec<ShardRow> = if earlier.rows { client.call(&request::shards(&[])).await? } else { Vec::new() };
         let recoveries = client.recovery(&[]).await?;
         let happened = Sign::all(&rows, &recoveries, self.repository, self.name)
-            .any(|sign| sign.is_new(before) && self.options.can_restore(sign.source, sign.index));
+            .any(|sign| sign.is_new(earlier) && self.options.can_restore(sign.source, sign.index));
         Ok(if happened { (Sighting::Happened, Some(StartedRestore::Adopted)) } else { (Sighting::Nothing, None) })
     }
 
@@ -339,23 +368,28 @@ pub(crate) fn unsent(error: Error) -> Error {
     if error.outcome() == Outcome::Unknown { error.with_outcome(Outcome::NotSent) } else { error }
 }
 
+/// The answer to a read that comes before a change; `None` if it may not be had.
+fn permitted<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::NotAllowed) => Ok(None),
+        Err(error) => Err(unsent(error)),
+    }
+}
+
 impl SnapshotClient {
-    /// The marks of all restores from a snapshot, to tell a new one from them; `None` if that may not be asked.
-    pub(crate) async fn restored_before(
+    /// All restores from a snapshot, to tell a new one from them; `None` if recoveries may not be asked for, without which
+    /// those that have begun look new.
+    pub(crate) async fn earlier_restores(
         &self,
         repository: &RepositoryName,
         name: &SnapshotName,
-    ) -> Result<Option<BTreeSet<String>>, Error> {
-        let asked = async {
-            let rows: Vec<ShardRow> = self.call(&request::shards(&[])).await?;
-            let recoveries = self.recovery(&[]).await?;
-            Ok::<_, Error>(Sign::all(&rows, &recoveries, repository, name).map(|sign| sign.mark().to_owned()).collect())
-        };
-        match asked.await {
-            Ok(before) => Ok(Some(before)),
-            Err(error) if matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::NotAllowed) => Ok(None),
-            Err(error) => Err(unsent(error)),
-        }
+    ) -> Result<Option<EarlierRestores>, Error> {
+        // In this order one that begins meanwhile is seen by its rows.
+        let Some(recoveries) = permitted(self.recovery(&[]).await)? else { return Ok(None) };
+        let rows: Option<Vec<ShardRow>> = permitted(self.call(&request::shards(&[])).await)?;
+        let signs = Sign::all(rows.as_deref().unwrap_or_default(), &recoveries, repository, name);
+        Ok(Some(EarlierRestores { marks: signs.map(|sign| sign.mark).collect(), rows: rows.is_some() }))
     }
 
     /// The snapshots that run, in words; nothing if that cannot be asked.

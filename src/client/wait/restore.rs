@@ -310,7 +310,7 @@ impl RestoreWatch {
 
     fn judge(&self, row: Option<&ShardRow>, recovery: Option<&ShardRecovery>) -> Judgement {
         if let Some(row) = row.filter(|row| row.state == "UNASSIGNED") {
-            return if row.unassigned_reason.as_deref() == Some("ALLOCATION_FAILED") {
+            return if row.has_failed() {
                 Judgement::Failed(row.unassigned_details.clone().unwrap_or_else(|| "failed".to_owned()))
             } else {
                 Judgement::Unassigned
