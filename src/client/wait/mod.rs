@@ -155,7 +155,7 @@ impl Progress {
     }
 }
 
-/// Whether an endpoint may be asked: no longer once it has been refused [`PATIENCE`] times in a row.
+/// Whether an endpoint may be asked: not after [`PATIENCE`] refusals in a row.
 #[derive(Default)]
 struct Permission {
     refusals: u32,

@@ -14,6 +14,9 @@ use crate::request;
 use crate::restore::{AllocationExplanation, RecoveryStage, RecoveryType, ShardRecovery, ShardRow};
 use crate::units::ByteSize;
 
+/// How much of a poll may be spent on asking why shards wait.
+const EXPLAINING: Duration = Duration::from_secs(5);
+
 /// The wait for the end of a restore; made by [`SnapshotClient::wait_for_restore`].
 ///
 /// Await it for a [`RestoreReport`], which names every shard that was not restored;
@@ -28,11 +31,12 @@ use crate::units::ByteSize;
 /// one that the engine never tries again. While nothing but unassigned shards is left, `_cluster/allocation/explain` is
 /// asked for that, where it is allowed.
 ///
-/// Polls and limits are those of [`WaitForSnapshot`](crate::WaitForSnapshot), with two requests a poll; once the indices are
-/// known, only they are asked for. Where one of the two is refused five times in a row, the
-/// other has to do: without `_cat/shards`, shards that failed or that no node has begun are not seen, so that the wait ends
-/// only when five polls in a row found the same shards and all of them done; without `_recovery`, shards that were started
-/// before the first poll are not, unless their indices are given.
+/// Polls and limits are those of [`WaitForSnapshot`](crate::WaitForSnapshot), with two requests a poll and one more while
+/// unassigned shards rest; once the indices are known, only they are asked for. Where one of the two is refused five times in
+/// a row, the other has to do until it is no longer refused: without `_cat/shards`, shards that failed or that no node has
+/// begun are not seen, so that the wait ends only when five polls in a row found the same shards and all of them done;
+/// without `_recovery`, shards that were started before the first poll are not seen unless their indices are given, and one
+/// that came back empty counts as restored.
 ///
 /// # Errors
 ///
@@ -87,7 +91,6 @@ impl WaitForRestore {
             unstable: 0,
             rows: Permission::default(),
             recoveries: Permission::default(),
-            explanations: Permission::default(),
             given_up: BTreeMap::new(),
             complete: false,
             shards: 0,
@@ -195,10 +198,9 @@ struct RestoreWatch {
     /// Polls in a row that would end the wait, but may be wrong: the server tries a failed shard again, and without rows a
     /// shard that no node has begun is not seen.
     unstable: u32,
-    /// Whether `_cat/shards`, `_recovery` and `_cluster/allocation/explain` may be asked for.
+    /// Whether `_cat/shards` and `_recovery` may be asked for.
     rows: Permission,
     recoveries: Permission,
-    explanations: Permission,
     /// Shards of which the engine has said that it tries no longer, and why.
     given_up: BTreeMap<(String, u32), String>,
     /// Whether the last poll found no further index, and how many shards.
@@ -225,30 +227,31 @@ impl RestoreWatch {
         client: &SnapshotClient,
         indices: &[IndexName],
     ) -> Result<(Option<Vec<ShardRow>>, Vec<ShardRecovery>), Error> {
-        let rows = if self.rows.is_denied() {
-            None
-        } else {
-            self.rows.judge(client.call::<Vec<ShardRow>>(&request::shards(indices)).await)?
-        };
+        // Also after refusals: rights may be given late, and only rows show shards that failed.
+        let rows = self.rows.judge(client.call::<Vec<ShardRow>>(&request::shards(indices)).await)?;
         // One of the two has to be allowed.
         let recoveries = client.recovery(indices).await;
         let recoveries = if rows.is_some() { self.recoveries.judge(recoveries)?.unwrap_or_default() } else { recoveries? };
         Ok((rows, recoveries))
     }
 
-    /// Asks of the shards that wait, one after the other, whether the engine has given them up, until one has a future.
+    /// Asks of the shards that wait, one after the other, whether the engine has given them up, until one has a future or the
+    /// time for it is over.
     async fn ask_why(&mut self, client: &SnapshotClient) {
+        let clock = &client.core.clock;
+        let deadline = clock.monotonic().saturating_add(EXPLAINING);
+        let client = client.with_limit(EXPLAINING);
         for shard in &self.pending {
             if self.given_up.contains_key(shard) {
                 continue;
             }
-            if self.explanations.is_denied() {
+            if clock.monotonic() >= deadline {
                 return;
             }
             let explained =
                 async { client.call::<AllocationExplanation>(&request::allocation_explain(&shard.0, shard.1)?).await };
-            match self.explanations.judge(explained.await) {
-                Ok(explanation) => match explanation.unwrap_or_default().given_up() {
+            match explained.await {
+                Ok(explanation) => match explanation.given_up() {
                     Some(reason) => self.given_up.insert(shard.clone(), reason),
                     None => return,
                 },
@@ -442,8 +445,9 @@ impl View {
 
 enum Judgement {
     Done,
-    /// No node has it yet, or one is at work.
+    /// No node has it.
     Unassigned,
+    /// A node is at work on it.
     UnderWay,
     Failed(String),
 }
