@@ -246,6 +246,7 @@ mod tests {
             (Box::new(|| answered(504, "")), [true, true, false]),
             (Box::new(|| engine(503, "master_not_discovered_exception")), [true, true, false]),
             (Box::new(|| engine(503, "process_cluster_event_timeout_exception")), [true, true, false]),
+            (Box::new(|| engine(503, "cluster_block_exception")), [true, true, false]),
             (Box::new(|| Error::garbled("")), [true, true, false]),
             (Box::new(|| engine(503, "concurrent_snapshot_execution_exception")), [false, false, false]),
             (Box::new(|| engine(429, "cluster_block_exception")), [false, false, false]),

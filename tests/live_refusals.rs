@@ -266,6 +266,16 @@ fn a_clone_of_nothing(live: Arc<Live>) -> Outcome {
     })
 }
 
+/// Asks again and again until it is so.
+async fn comes_about(is_so: impl AsyncFn() -> bool) {
+    for _ in 0..5000 {
+        if is_so().await {
+            return;
+        }
+    }
+    panic!("what the test waits for does not come about");
+}
+
 fn a_deleted_create(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
         let client = live.client().await;
@@ -276,13 +286,13 @@ fn a_deleted_create(live: Arc<Live>) -> Outcome {
 
         let options = CreateSnapshot::new().indices([index.as_str()]);
         let delete = async {
-            while client.get_snapshot(&repository, &name).await.is_err() {}
+            comes_about(async || client.get_snapshot(&repository, &name).await.is_ok()).await;
             let let_go = async {
-                let runs_on = || async {
-                    let status = client.snapshot_status(&repository, &name).await;
-                    status.is_ok_and(|status| *status.state() != SnapshotStatusState::Aborted)
+                let aborted = async || match client.snapshot_status(&repository, &name).await {
+                    Ok(status) => *status.state() == SnapshotStatusState::Aborted,
+                    Err(_) => true,
                 };
-                while runs_on().await {}
+                comes_about(aborted).await;
                 drop(hold);
             };
             futures_util::join!(client.delete_snapshot(&repository, &name), let_go).0

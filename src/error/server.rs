@@ -348,7 +348,8 @@ impl ServerError {
 }
 
 /// Type and reason of an error that is told as text, such as `SnapshotMissingException[[r:s] is missing]`: the form where
-/// `http.detailed_errors.enabled` is off.
+/// `http.detailed_errors.enabled` is off. A node that asked the elected one for it tells `RemoteTransportException` instead,
+/// and leaves out what that one said.
 fn named(text: &str) -> Option<(ErrorType, &str)> {
     let (class, reason) = text.strip_suffix(']')?.split_once('[')?;
     let name = ["Elasticsearch", "OpenSearch"].iter().find_map(|engine| class.strip_prefix(engine)).unwrap_or(class);
@@ -526,8 +527,13 @@ mod tests {
     fn an_engine_without_detailed_errors_tells_its_type_in_the_text() {
         for (status, text, error_type, kind) in [
             (404, "SnapshotMissingException[[r:s] is missing]", "snapshot_missing_exception", ErrorKind::SnapshotMissing),
-            (429, "EsRejectedExecutionException[queue full]", "es_rejected_execution_exception", ErrorKind::Throttled),
-            (429, "OpenSearchRejectedExecutionException[queue full]", "rejected_execution_exception", ErrorKind::Throttled),
+            (
+                503,
+                "ConcurrentSnapshotExecutionException[[r:s] a snapshot is already running]",
+                "concurrent_snapshot_execution_exception",
+                ErrorKind::Busy,
+            ),
+            (503, "OpenSearchRejectedExecutionException[queue full]", "rejected_execution_exception", ErrorKind::Throttled),
         ] {
             let error = parse(status, &format!(r#"{{"error":"{text}","status":{status}}}"#));
             assert_eq!(error.error_type().map(ErrorType::as_str), Some(error_type));
