@@ -218,6 +218,23 @@ async fn a_refresh_that_everybody_has_left_is_carried_on_by_the_next_caller() {
 }
 
 #[tokio::test]
+async fn a_refresh_that_nobody_waits_for_goes_on_while_the_old_key_is_used() {
+    let (clock, provider, cache) = scene([Script::Life(LIFE), Script::Slow]);
+    key(&cache).await.unwrap();
+    clock.advance(LIFE - Duration::from_secs(100));
+    let mut renewing = Box::pin(key(&cache));
+    assert!(poll!(&mut renewing).is_pending());
+    drop(renewing);
+
+    let mut keys = Vec::new();
+    for _ in 0..6 {
+        keys.push(key(&cache).await.unwrap());
+    }
+
+    assert_eq!((keys[0].as_str(), keys[5].as_str(), provider.loads()), ("AKID0", "AKID1", 2));
+}
+
+#[tokio::test]
 async fn key_secret_and_token_are_of_one_refresh() {
     let (clock, _, cache) = scene([]);
     for number in 0..5 {

@@ -107,6 +107,8 @@ struct Refresh {
 /// What a look at the cache leads to.
 enum Step {
     Use(Credentials),
+    /// Carry the refresh on, without waiting for it where these credentials will do.
+    Push(Refresh, Credentials),
     /// Join the refresh; the credentials to fall back on if it fails.
     Join(Refresh, Option<Credentials>),
     Fail(Arc<CredentialsError>),
@@ -134,42 +136,52 @@ impl CredentialCache {
     /// Credentials for a request at this time, which may wait so long for them. Where a valid key is at hand, no more than
     /// half of that is spent on a newer one.
     pub(crate) async fn get(&self, now: SystemTime, patience: Duration) -> Result<Credentials, Error> {
-        match self.step(now) {
-            Step::Use(credentials) => Ok(credentials),
-            Step::Fail(error) => Err(failed(error)),
-            Step::Join(refresh, fallback) => {
-                let result = match &fallback {
-                    Some(fallback) => match select(refresh.future.clone(), self.shared.clock.timeout(patience / 2)).await {
-                        Either::Left((result, _)) => result,
-                        Either::Right(_) => return Ok(fallback.clone()),
-                    },
-                    None => refresh.future.clone().await,
-                };
-                let mut state = self.state();
-                // The first of those that joined records the end.
-                if state.refresh.as_ref().is_some_and(|running| running.future.ptr_eq(&refresh.future)) {
-                    state.refresh = None;
-                    let ended = self.shared.clock.monotonic();
-                    match &result {
-                        Ok(credentials) => {
-                            state.ended = Some((ended, None));
-                            state.current = Some(Current {
-                                credentials: credentials.clone(),
-                                renew_at: renewal(credentials, now),
-                                rejected: false,
-                                after_refusal: state.current.as_ref().is_some_and(|before| before.rejected),
-                            });
-                        }
-                        Err(error) => {
-                            tracing::warn!(kept = fallback.is_some(), "credentials could not be renewed");
-                            state.ended = Some((ended, Some(Arc::clone(error))));
-                        }
-                    }
+        let (refresh, fallback, result) = match self.step(now) {
+            Step::Use(credentials) => return Ok(credentials),
+            Step::Fail(error) => return Err(failed(error)),
+            Step::Push(refresh, current) => match refresh.future.clone().now_or_never() {
+                Some(result) => (refresh, Some(current), result),
+                None => return Ok(current),
+            },
+            Step::Join(refresh, Some(fallback)) => {
+                match select(refresh.future.clone(), self.shared.clock.timeout(patience / 2)).await {
+                    Either::Left((result, _)) => (refresh, Some(fallback), result),
+                    Either::Right(_) => return Ok(fallback),
                 }
-                match (result, fallback) {
-                    (Ok(credentials), _) | (Err(_), Some(credentials)) => Ok(credentials),
-                    (Err(error), None) => Err(failed(error)),
-                }
+            }
+            Step::Join(refresh, None) => {
+                let result = refresh.future.clone().await;
+                (refresh, None, result)
+            }
+        };
+        self.end(&refresh, &result, fallback.is_some(), now);
+        match (result, fallback) {
+            (Ok(credentials), _) | (Err(_), Some(credentials)) => Ok(credentials),
+            (Err(error), None) => Err(failed(error)),
+        }
+    }
+
+    /// Records the end of a refresh, once.
+    fn end(&self, refresh: &Refresh, result: &Result<Credentials, Arc<CredentialsError>>, kept: bool, now: SystemTime) {
+        let mut state = self.state();
+        if !state.refresh.as_ref().is_some_and(|running| running.future.ptr_eq(&refresh.future)) {
+            return;
+        }
+        state.refresh = None;
+        let ended = self.shared.clock.monotonic();
+        match result {
+            Ok(credentials) => {
+                state.ended = Some((ended, None));
+                state.current = Some(Current {
+                    credentials: credentials.clone(),
+                    renew_at: renewal(credentials, now),
+                    rejected: false,
+                    after_refusal: state.current.as_ref().is_some_and(|before| before.rejected),
+                });
+            }
+            Err(error) => {
+                tracing::warn!(kept, "credentials could not be renewed");
+                state.ended = Some((ended, Some(Arc::clone(error))));
             }
         }
     }
@@ -187,7 +199,7 @@ impl CredentialCache {
         let running = state.refresh.clone().filter(|refresh| monotonic.saturating_sub(refresh.began) <= self.shared.limit);
         if let Some(refresh) = running {
             return match valid {
-                Some(current) if !current.rejected && refresh.future.peek().is_none() => Step::Use(current.credentials),
+                Some(current) if !current.rejected => Step::Push(refresh, current.credentials),
                 valid => Step::Join(refresh, valid.map(|current| current.credentials)),
             };
         }
