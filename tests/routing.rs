@@ -210,8 +210,8 @@ proptest! {
             ("get", both()),
             ("get", both()),
             // A restore first looks what is being restored already.
-            ("shards", vec![]),
             ("recovery", vec![]),
+            ("shards", vec![]),
             ("restore", both()),
             ("status", both()),
             ("running", vec![r.clone()]),
