@@ -262,12 +262,7 @@ async fn attempts_of<T>(
         }
         let left = deadline.saturating_sub(core.clock.monotonic());
         match retry::classify(request.replay, &failure, &mut history, &options.retry, left, &core.tokens, fastrand::f64()) {
-            // What refuses a repetition says nothing of an earlier attempt whose answer was lost; but a verification that fails
-            // is about the settings, which every attempt carried alike.
-            Verdict::Stop if lost && failure.error.kind() != ErrorKind::RepositoryVerification => {
-                return Err(failure.error.with_outcome(Outcome::Unknown));
-            }
-            Verdict::Stop => return Err(failure.error),
+            Verdict::Stop => return Err(if lost { failure.error.after_a_loss() } else { failure.error }),
             Verdict::Retry { after, why } => {
                 lost |= request.replay != Replay::Read && failure.error.outcome() == Outcome::Unknown;
                 tracing::info!(
@@ -369,13 +364,13 @@ async fn exchange(
     options: &CallOptions,
     wire: http::Request<Bytes>,
 ) -> Result<(http::response::Parts, Bytes), Error> {
-    let response = core.transport.call(wire, core.endpoint.target()).await.map_err(lost)?;
+    let response = core.transport.call(wire, core.endpoint.target()).await.map_err(broken_off)?;
     let (head, mut body) = response.into_parts();
     let mut bytes = BytesMut::new();
     loop {
         let frame = match select(next_frame(&mut body), core.clock.timeout(options.timeouts.read)).await {
             Either::Left((None, _)) => return Ok((head, bytes.freeze())),
-            Either::Left((Some(frame), _)) => frame.map_err(lost)?,
+            Either::Left((Some(frame), _)) => frame.map_err(broken_off)?,
             Either::Right(((), _)) => {
                 let message = format!("nothing more of the answer came within {:?}", options.timeouts.read);
                 return Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, message));
@@ -397,7 +392,7 @@ fn next_frame(
     std::future::poll_fn(move |cx| Pin::new(&mut *body).poll_frame(cx))
 }
 
-fn lost(error: TransportError) -> Error {
+fn broken_off(error: TransportError) -> Error {
     if error.is_not_sent() {
         Error::new(ErrorKind::Connect, Outcome::NotSent, "").with_source(error)
     } else {

@@ -206,11 +206,11 @@ pub(crate) fn snapshot_status(repository: &RepositoryName, name: &SnapshotName) 
 
 /// The snapshots that run now, in one repository or in all.
 pub(crate) fn running_snapshots(repository: Option<&RepositoryName>) -> Request {
-    let target = match repository {
-        Some(name) => Target::new(&["_snapshot", name.as_str(), "_status"]),
-        None => Target::new(&["_snapshot", "_status"]),
-    };
-    Request::read(Operation::SnapshotStatus, target)
+    let running = |path: &[&str]| Request::read(Operation::SnapshotStatus, Target::new(path));
+    match repository {
+        Some(name) => running(&["_snapshot", name.as_str(), "_status"]).about(name),
+        None => running(&["_snapshot", "_status"]),
+    }
 }
 
 /// The recoveries of these indices, or of all.

@@ -65,6 +65,11 @@ impl RetryPolicy {
         self
     }
 
+    /// The policy of a request that others like it follow.
+    pub(crate) fn of_many(self) -> Self {
+        Self { attempts: self.attempts.min(3), ..self }
+    }
+
     /// The shortest pause between two attempts. Default 200 ms.
     #[must_use]
     pub fn base(mut self, base: Duration) -> Self {
@@ -226,7 +231,7 @@ mod tests {
         verdict != Verdict::Stop
     }
 
-    /// Each row of the table in the module's docs, for reads, repeatable writes and those that are probed.
+    /// Each row of the table in [`RetryPolicy`]'s docs, for reads, repeatable writes and those that are probed.
     #[test]
     fn every_cell_of_the_table_holds() {
         type Row = (Box<dyn Fn() -> Error>, [bool; 3]);

@@ -220,6 +220,15 @@ async fn a_clean_up_that_lost_its_answer_queues_on() {
 }
 
 #[tokio::test]
+async fn an_unregistration_that_lost_its_answer_queues_on() {
+    let Scene { domain, client, .. } = registered().await;
+    domain.fault(Fault::drop_after().on_method("DELETE").times(1));
+    domain.fault(Fault::status(503, IN_THE_WAY, JSON).on_method("DELETE").times(3));
+
+    client.with_queue_time(Duration::from_secs(600)).unregister_repository(&repository()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_registration_that_lost_its_answer_before_it_queued_may_have_happened() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_after().on_method("PUT").times(1));

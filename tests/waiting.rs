@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use es_snapshot::testing::{FakeOutcome, Fault, Verdict};
 use es_snapshot::{
     Clock as _, CreateSnapshot, Error, ErrorKind, HyperTransport, IndexName, Operation, Progress, RawRequest, RestoreReport,
-    RestoreSnapshot, SnapshotClient, SnapshotInfo, SnapshotState, WaitUpdate,
+    RestoreSnapshot, RetryPolicy, SnapshotClient, SnapshotInfo, SnapshotState, WaitUpdate,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, join};
 use scene::{STEP, Scene, repository, snapshot};
@@ -447,6 +447,31 @@ async fn pauses_grow_by_half_from_a_second_to_thirty() {
     let growing = [1.0, 1.5, 2.25, 3.375, 5.062_5, 7.593_75, 11.390_625, 17.085_937_5, 25.628_906_25, 30.0, 30.0, 30.0, 30.0];
     assert_eq!(pauses[..13], growing);
     assert_eq!(pauses[13..], [200.0 - growing.iter().sum::<f64>()]);
+}
+
+#[tokio::test]
+async fn a_poll_is_repeated_after_the_pauses_of_the_callers_policy() {
+    let scene = running_for(Duration::from_secs(3)).await;
+    scene.domain.fault(Fault::status(503, "", JSON).on_path("/_snapshot/r/s").times(1));
+    let before = scene.clock.sleeps().len();
+    let base = Duration::from_secs(7);
+
+    let client = scene.client.with_retry(RetryPolicy::new().base(base));
+    client.wait_for_snapshot(&repository(), &snapshot()).await.unwrap();
+
+    assert!(scene.clock.sleeps()[before] >= base, "{:?}", &scene.clock.sleeps()[before..]);
+}
+
+#[tokio::test]
+async fn a_poll_of_a_client_that_repeats_nothing_is_followed_by_the_next_poll() {
+    let scene = running_for(Duration::from_secs(3)).await;
+    scene.domain.fault(Fault::status(503, "", JSON).on_path("/_snapshot/r/s").times(1));
+    let before = scene.clock.sleeps().len();
+
+    let client = scene.client.with_retry(RetryPolicy::never());
+    client.wait_for_snapshot(&repository(), &snapshot()).await.unwrap();
+
+    assert_eq!(scene.clock.sleeps()[before], Duration::from_secs(1));
 }
 
 #[tokio::test]

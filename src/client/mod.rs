@@ -2,6 +2,7 @@
 
 pub(crate) mod builder;
 mod info;
+mod queue;
 mod raw;
 mod reconciled;
 pub(crate) mod wait;
@@ -25,7 +26,7 @@ use crate::name::{DateMathName, IndexName, RepositoryName, SnapshotName, Snapsho
 use crate::pipeline::{self, CallOptions, Core, Reply, Timeouts};
 use crate::reconcile::{Evidence, Reconciler};
 use crate::repository::{Acknowledged, CleanUp, Repository, RepositoryMap, RepositorySettings, VerifiedNode, VerifiedNodes};
-use crate::request::{self, Request};
+use crate::request::{self, Replay, Request};
 use crate::restore::{RecoveryMap, RestoreSnapshot, ShardRecovery, StartedRestore};
 use crate::retry::RetryPolicy;
 use crate::snapshot::{
@@ -219,7 +220,7 @@ impl SnapshotClient {
             }
         }
         let request = request::register_repository(repository, settings, verify).map_err(refuse)?;
-        self.queued(|| self.call(&request)).await
+        self.queued(request.replay, || self.call(&request)).await
     }
 
     /// One repository's definition (`GET /_snapshot/{repository}`).
@@ -231,9 +232,7 @@ impl SnapshotClient {
         let request = request::get_repository(repository);
         pipeline::call_with(&self.core, &self.options, &request, |reply| {
             let map: RepositoryMap = reply.decode()?;
-            map.0.into_iter().find(|found| found.name() == repository.as_str()).ok_or_else(|| {
-                Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain the repository that was asked for")
-            })
+            asked_for(map.0.into_iter().find(|found| found.name() == repository.as_str()))
         })
         .await
     }
@@ -274,7 +273,7 @@ impl SnapshotClient {
     /// Dropped after the request was sent, the clean-up goes on; doing it again does no harm.
     pub async fn cleanup_repository(&self, repository: &RepositoryName) -> Result<CleanUp, Error> {
         let request = request::clean_up_repository(repository);
-        self.queued(|| self.call(&request)).await
+        self.queued(request.replay, || self.call(&request)).await
     }
 
     /// Forgets a repository (`DELETE /_snapshot/{repository}`); its snapshots stay in the bucket.
@@ -291,7 +290,7 @@ impl SnapshotClient {
     #[doc(alias = "delete_repository")]
     pub async fn unregister_repository(&self, repository: &RepositoryName) -> Result<Acknowledged, Error> {
         let request = request::unregister_repository(repository);
-        match self.queued(|| self.call(&request)).await {
+        match self.queued(request.replay, || self.call(&request)).await {
             Err(error) if error.kind() == ErrorKind::RepositoryMissing && error.outcome() == Outcome::Unknown => {
                 Ok(Acknowledged::by_absence())
             }
@@ -364,7 +363,7 @@ impl SnapshotClient {
         let token = options.mark();
         let body = options.marked(token.as_ref()).map_err(refuse)?;
         let request = request::create_snapshot(repository, name, &body, hold).map_err(refuse)?;
-        self.queued(async || {
+        self.queued(Replay::Probe, async || {
             let (machine, evidence) = if let Some(token) = &token {
                 (Reconciler::new().doubting_first_refusal(), Evidence::Token(token.as_str().to_owned()))
             } else {
@@ -415,7 +414,7 @@ impl SnapshotClient {
         let refuse = |error: Error| error.during(Operation::CloneSnapshot, 0);
         options.validate().map_err(refuse)?;
         let request = request::clone_snapshot(repository, source, target, options).map_err(refuse)?;
-        self.queued(async || {
+        self.queued(Replay::Probe, async || {
             self.find_free(Operation::CloneSnapshot, repository, target).await?;
             let creation = Creation { repository, name: target, request: &request, evidence: Evidence::WasFree };
             reconcile(self, Reconciler::new(), &creation).await
@@ -431,10 +430,7 @@ impl SnapshotClient {
     pub async fn get_snapshot(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<SnapshotInfo, Error> {
         let request = request::get_snapshot(repository, name);
         pipeline::call_with(&self.core, &self.options, &request, |reply| {
-            let mut found = snapshots(&reply)?.into_iter();
-            found.find(|found| found.name() == name.as_str()).ok_or_else(|| {
-                Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain the snapshot that was asked for")
-            })
+            asked_for(snapshots(&reply)?.into_iter().find(|found| found.name() == name.as_str()))
         })
         .await
     }
@@ -475,7 +471,7 @@ impl SnapshotClient {
     /// Deletes the snapshot of that uuid; without one, what is found first.
     async fn delete_of(&self, repository: &RepositoryName, name: &SnapshotName, uuid: Option<&str>) -> Result<(), Error> {
         let wanted: OnceLock<String> = uuid.map(str::to_owned).map(OnceLock::from).unwrap_or_default();
-        self.queued(async || {
+        self.queued(Replay::Probe, async || {
             let found = self.get_snapshot(repository, name).await.map_err(unsent)?;
             if let Some(uuid) = found.uuid()
                 && wanted.get_or_init(|| uuid.to_owned()) != uuid
@@ -555,7 +551,7 @@ impl SnapshotClient {
         options.validate().map_err(refuse)?;
         let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
         let machine = if options.restores_global_state() { Reconciler::new().without_resend() } else { Reconciler::new() };
-        self.queued(async || {
+        self.queued(Replay::Probe, async || {
             let earlier = self.earlier_restores(repository, name).await?;
             reconcile(self, machine, &Restoration { repository, name, request: &request, options, earlier }).await
         })
@@ -574,9 +570,7 @@ impl SnapshotClient {
         let request = request::snapshot_status(repository, name);
         pipeline::call_with(&self.core, &self.options, &request, |reply| {
             let list: SnapshotStatusList = reply.decode()?;
-            list.snapshots.into_iter().find(|found| found.name() == name.as_str()).ok_or_else(|| {
-                Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain the snapshot that was asked for")
-            })
+            asked_for(list.snapshots.into_iter().find(|found| found.name() == name.as_str()))
         })
         .await
     }
@@ -667,6 +661,11 @@ impl SnapshotClient {
     async fn call<T: serde::de::DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
         pipeline::call(&self.core, &self.options, request).await
     }
+}
+
+/// What was asked for by its name, as the answer has to contain it.
+fn asked_for<T>(found: Option<T>) -> Result<T, Error> {
+    found.ok_or_else(|| Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain what was asked for"))
 }
 
 /// The snapshots of a listing; Elasticsearch 7.14 to 8.14 tell a failed repository under HTTP 200.

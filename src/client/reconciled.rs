@@ -1,28 +1,22 @@
 //! Drives the [`Reconciler`](crate::reconcile::Reconciler): creates, clones, restores and deletes that tell the truth after a lost answer.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tracing::Instrument as _;
 
 use crate::client::SnapshotClient;
-use crate::client::wait::restore::{comes_from, waiting_rows};
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{RepositoryName, SnapshotName};
 use crate::reconcile::{Evidence, Found, Reconciler, Sent, Sighting, Step, Verdict};
 use crate::repository::Acknowledged;
 use crate::request::{self, Request};
-use crate::restore::{RestoreSnapshot, ShardRecovery, ShardRow, StartedRestore};
-use crate::retry::RetryPolicy;
+use crate::restore::{EarlierRestores, RestoreSnapshot, ShardRow, StartedRestore};
 use crate::snapshot::{CreatedSnapshot, SnapshotInfo};
 
 /// How much time a call has at least to ask the domain in, and to send again, from when it first has to.
-const RECOVERY: Duration = Duration::from_secs(60);
+const LOOKING_TIME: Duration = Duration::from_secs(60);
 /// How long the look after a send that ended at the deadline may take, and the least time that a repetition is given.
-const LAST_LOOK: Duration = Duration::from_secs(5);
-/// The first pause before a request that met another operation in its way is sent again, and the longest.
-const QUEUE_FIRST: Duration = Duration::from_secs(1);
-const QUEUE_LONGEST: Duration = Duration::from_secs(30);
+pub(crate) const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// An operation that is never repeated blindly.
 pub(crate) trait Reconciled: Sync {
@@ -45,9 +39,6 @@ pub(crate) trait Reconciled: Sync {
 
     /// Whether an earlier request of ours could be what made the domain refuse this one.
     fn is_echo(&self, kind: ErrorKind) -> bool;
-
-    /// The error for the case that somebody else's doing stands in the place of this.
-    fn foreign(&self) -> Error;
 }
 
 /// Sends, looks and sends again as the machine says, until it comes to a verdict or the call's time is over.
@@ -79,9 +70,9 @@ pub(crate) async fn reconcile<R: Reconciled>(
 async fn drive<R: Reconciled>(client: &SnapshotClient, mut machine: Reconciler, subject: &R) -> Result<R::Answer, Error> {
     let clock = &client.core.clock;
     let began = clock.monotonic();
-    let looking = client.with_retry(RetryPolicy::new().attempts(3));
+    let looking = client.with_retry(client.options.retry.of_many());
     let mut deadline = began.saturating_add(client.options.timeouts.whole());
-    let mut recovery = Some(RECOVERY);
+    let mut looking_time = Some(LOOKING_TIME);
     let mut looked = true;
     let mut attempts = 0;
     let mut trouble: Option<Error> = None;
@@ -111,8 +102,8 @@ async fn drive<R: Reconciled>(client: &SnapshotClient, mut machine: Reconciler, 
             }
             Step::Look { .. } if !subject.can_look() => break Verdict::Unknown,
             Step::Look { after } => {
-                if let Some(recovery) = recovery.take() {
-                    deadline = deadline.max(clock.monotonic().saturating_add(recovery));
+                if let Some(time) = looking_time.take() {
+                    deadline = deadline.max(clock.monotonic().saturating_add(time));
                 }
                 let left = deadline.saturating_sub(clock.monotonic());
                 if left.is_zero() && looked {
@@ -141,10 +132,15 @@ async fn drive<R: Reconciled>(client: &SnapshotClient, mut machine: Reconciler, 
     let last = || Error::new(ErrorKind::Interrupted, Outcome::Unknown, "");
     let error = match (verdict, answer) {
         (Verdict::Adopted | Verdict::Done, Some(answer)) => return Ok(answer),
-        (Verdict::Foreign, _) => match trouble {
-            Some(trouble) => subject.foreign().with_source(trouble),
-            None => subject.foreign(),
-        },
+        (Verdict::Foreign, _) => {
+            let (repository, name) = subject.names();
+            let text = format!("snapshot {repository}:{name} is not the one that this call was to make");
+            let error = Error::new(ErrorKind::SnapshotNameTaken, Outcome::Rejected, text);
+            match trouble {
+                Some(trouble) => error.with_source(trouble),
+                None => error,
+            }
+        }
         (Verdict::Refused | Verdict::NotSent, _) => trouble.unwrap_or_else(last),
         _ => trouble.unwrap_or_else(last).with_outcome(Outcome::Unknown),
     };
@@ -199,11 +195,6 @@ impl Reconciled for Creation<'_> {
     fn is_echo(&self, kind: ErrorKind) -> bool {
         kind == ErrorKind::SnapshotNameTaken
     }
-
-    fn foreign(&self) -> Error {
-        let text = format!("snapshot {}:{} is not the one that this call was to make", self.repository, self.name);
-        Error::new(ErrorKind::SnapshotNameTaken, Outcome::Rejected, text)
-    }
 }
 
 fn as_found(snapshot: &SnapshotInfo) -> Found<'_> {
@@ -249,10 +240,6 @@ impl Reconciled for Deletion<'_> {
     fn is_echo(&self, kind: ErrorKind) -> bool {
         kind == ErrorKind::SnapshotMissing
     }
-
-    fn foreign(&self) -> Error {
-        Error::new(ErrorKind::SnapshotMissing, Outcome::Rejected, "")
-    }
 }
 
 /// A snapshot being restored.
@@ -263,60 +250,6 @@ pub(crate) struct Restoration<'a> {
     pub(crate) options: &'a RestoreSnapshot,
     /// `None` if it may not be asked for.
     pub(crate) earlier: Option<EarlierRestores>,
-}
-
-/// The restores from a snapshot that there were before, to tell a new one from them.
-pub(crate) struct EarlierRestores {
-    marks: BTreeSet<Mark>,
-    /// Whether `_cat/shards` may be asked for.
-    rows: bool,
-}
-
-/// What is the same for all signs of a restore, as far as they tell.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Mark {
-    /// The restore's id.
-    Restore(String),
-    /// The index, of which a shard waits: it has no id yet.
-    Waiting(String),
-    /// The index, of which a shard has failed: it has no id any more.
-    Failed(String),
-}
-
-/// One sign of a restore from a snapshot: the index, and its name in the snapshot where that is told.
-struct Sign<'a> {
-    index: &'a str,
-    source: Option<&'a str>,
-    mark: Mark,
-}
-
-impl<'a> Sign<'a> {
-    /// All signs of restores from this snapshot: rows of shards that wait or have failed, and recoveries.
-    fn all(
-        rows: &'a [ShardRow],
-        recoveries: &'a [ShardRecovery],
-        repository: &RepositoryName,
-        name: &SnapshotName,
-    ) -> impl Iterator<Item = Self> {
-        let rows = waiting_rows(rows, repository, name).map(|row| {
-            let mark = if row.has_failed() { Mark::Failed } else { Mark::Waiting };
-            Self { index: &row.index, source: None, mark: mark(row.index.clone()) }
-        });
-        let recoveries = recoveries.iter().filter(|shard| comes_from(shard, repository, name)).map(|shard| Self {
-            index: shard.index(),
-            source: shard.source_index(),
-            mark: match shard.restore_uuid() {
-                Some(id) => Mark::Restore(id.to_owned()),
-                None => Mark::Waiting(shard.index().to_owned()),
-            },
-        });
-        rows.chain(recoveries)
-    }
-
-    /// Whether it is of a restore that was not there before. One whose shards waited then has its id by now, or has failed.
-    fn is_new(&self, earlier: &EarlierRestores) -> bool {
-        !earlier.marks.contains(&self.mark) && !earlier.marks.contains(&Mark::Waiting(self.index.to_owned()))
-    }
 }
 
 impl Reconciled for Restoration<'_> {
@@ -340,27 +273,15 @@ impl Reconciled for Restoration<'_> {
 
     async fn look(&self, client: &SnapshotClient) -> Result<(Sighting, Option<StartedRestore>), Error> {
         let Some(earlier) = &self.earlier else { return Ok((Sighting::Blind, None)) };
-        let rows: Vec<ShardRow> = if earlier.rows { client.call(&request::shards(&[])).await? } else { Vec::new() };
+        let rows: Vec<ShardRow> = if earlier.by_rows { client.call(&request::shards(&[])).await? } else { Vec::new() };
         let recoveries = client.recovery(&[]).await?;
-        let happened = Sign::all(&rows, &recoveries, self.repository, self.name)
-            .any(|sign| sign.is_new(earlier) && self.options.can_restore(sign.source, sign.index));
+        let happened = earlier.are_outdone(&rows, &recoveries, self.repository, self.name, self.options);
         Ok(if happened { (Sighting::Happened, Some(StartedRestore::Adopted)) } else { (Sighting::Nothing, None) })
     }
 
     fn is_echo(&self, kind: ErrorKind) -> bool {
         kind == ErrorKind::Restore
     }
-
-    fn foreign(&self) -> Error {
-        Error::new(ErrorKind::Restore, Outcome::Rejected, "")
-    }
-}
-
-/// Whether a request that met another operation in its way may be begun anew: not with one of its own unaccounted for, as
-/// that could do it twice, unless doing it twice does no harm.
-fn may_begin_anew(error: &Error) -> bool {
-    let harmless = matches!(error.operation(), Some(Operation::RegisterRepository | Operation::CleanUpRepository));
-    harmless || error.outcome() != Outcome::Unknown
 }
 
 /// The failure of a read that comes before a change: of the change nothing was sent.
@@ -388,50 +309,6 @@ impl SnapshotClient {
         // In this order one that begins meanwhile is seen by its rows.
         let Some(recoveries) = permitted(self.recovery(&[]).await)? else { return Ok(None) };
         let rows: Option<Vec<ShardRow>> = permitted(self.call(&request::shards(&[])).await)?;
-        let signs = Sign::all(rows.as_deref().unwrap_or_default(), &recoveries, repository, name);
-        Ok(Some(EarlierRestores { marks: signs.map(|sign| sign.mark).collect(), rows: rows.is_some() }))
-    }
-
-    /// The snapshots that run, in words; nothing if that cannot be asked.
-    async fn running_now(&self) -> String {
-        let asking = self.with_retry(RetryPolicy::never()).with_limit(LAST_LOOK);
-        let running = asking.running_snapshots(None).await.unwrap_or_default();
-        let names: Vec<String> =
-            running.iter().map(|one| format!("{}:{}", one.repository().unwrap_or_default(), one.name())).collect();
-        if names.is_empty() { String::new() } else { format!("running: {}", names.join(", ")) }
-    }
-
-    /// Does something, and again while another operation is in the way, for as long as the client queues. What tells an own
-    /// doing from another's has to be gathered each time: much may happen in the queue.
-    pub(crate) async fn queued<T, F: Future<Output = Result<T, Error>> + Send>(
-        &self,
-        mut act: impl FnMut() -> F,
-    ) -> Result<T, Error> {
-        let clock = &self.core.clock;
-        let deadline = clock.monotonic().saturating_add(self.options.queue);
-        let mut pause = QUEUE_FIRST;
-        let mut lost = false;
-        loop {
-            // What refuses a later try says nothing of an earlier one that lost its answer, but for a verification.
-            let result = act().await.map_err(|error| match error.kind() {
-                ErrorKind::RepositoryVerification => error,
-                _ if lost => error.with_outcome(Outcome::Unknown),
-                _ => error,
-            });
-            match result {
-                Err(error) if error.kind() == ErrorKind::Busy && may_begin_anew(&error) => {
-                    let left = deadline.saturating_sub(clock.monotonic());
-                    if left.is_zero() {
-                        let running = self.running_now().await;
-                        return Err(if running.is_empty() { error } else { error.with_message(running) });
-                    }
-                    lost |= error.outcome() == Outcome::Unknown;
-                    tracing::info!(wait_ms = u64::try_from(pause.as_millis()).ok(), "another operation is in the way");
-                    clock.sleep(pause.min(left)).await;
-                    pause = (pause * 2).min(QUEUE_LONGEST);
-                }
-                result => return result,
-            }
-        }
+        Ok(Some(EarlierRestores::new(rows.as_deref(), &recoveries, repository, name)))
     }
 }

@@ -97,7 +97,8 @@ impl fmt::Display for Operation {
 pub enum Outcome {
     /// The request did not reach the domain; nothing happened there.
     NotSent,
-    /// The domain refused the request. Mind [`ErrorKind::RepositoryVerification`]: that repository may be registered all the same.
+    /// The domain refused the request. Mind [`ErrorKind::RepositoryVerification`]: that repository may be registered all the
+    /// same; and [`ErrorKind::Incomplete`]: what the request began has ended, though not well.
     Rejected,
     /// The request may have been carried out; ask the domain before repeating it.
     Unknown,
@@ -119,7 +120,7 @@ pub enum ErrorKind {
     Interrupted,
     /// The reply was larger than the client accepts.
     ReplyTooLarge,
-    /// The reply was not what this endpoint answers; the source names the JSON path.
+    /// The reply was not what this endpoint answers; the error's text names the JSON path.
     Decode,
     /// The signature was refused: wrong secret, service, region, or a request changed on its way.
     Signature,
@@ -159,7 +160,7 @@ pub enum ErrorKind {
     InvalidRequest,
     /// A gateway or the cluster is not able to answer now (502, 503, 504, no elected master).
     Unavailable,
-    /// The snapshot ended without being complete (`PARTIAL`, `FAILED`).
+    /// A snapshot ended as `PARTIAL` or `FAILED`, or a restore without all of its shards.
     Incomplete,
     /// The thing waited for did not come to an end before the deadline; it goes on at the domain.
     Deadline,
@@ -197,7 +198,7 @@ impl ErrorKind {
             Self::Restore => "restore refused",
             Self::InvalidRequest => "invalid request",
             Self::Unavailable => "domain not available",
-            Self::Incomplete => "snapshot is not complete",
+            Self::Incomplete => "not complete",
             Self::Deadline => "deadline passed",
             Self::Server => "server error",
         }
@@ -278,6 +279,12 @@ impl Error {
     pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
         self.0.outcome = outcome;
         self
+    }
+
+    /// The refusal of a repetition: it says nothing of the earlier request whose answer was lost. But a verification that
+    /// fails is about the settings, which every request carried alike.
+    pub(crate) fn after_a_loss(self) -> Self {
+        if self.0.kind == ErrorKind::RepositoryVerification { self } else { self.with_outcome(Outcome::Unknown) }
     }
 
     pub(crate) fn during(mut self, operation: Operation, attempts: u32) -> Self {

@@ -317,7 +317,7 @@ impl SnapshotInfo {
     fn what_is_missing(&self) -> String {
         const SHOWN: usize = 3;
         let mut text = format!(
-            "{:?} is {}",
+            "snapshot {:?} is {}",
             self.snapshot,
             if self.state.as_str().is_empty() { "of no state" } else { self.state.as_str() }
         );
@@ -616,7 +616,7 @@ mod tests {
         let snapshot: SnapshotInfo = serde_json::from_str(PARTIAL).unwrap();
         assert_eq!(
             snapshot.into_complete().unwrap_err().to_string(),
-            r#"snapshot is not complete: "s2" is PARTIAL; 4 of 5 shards failed; logs[1]: disk full; logs[2]: no reason given; a: no reason given; and 1 more"#
+            r#"not complete: snapshot "s2" is PARTIAL; 4 of 5 shards failed; logs[1]: disk full; logs[2]: no reason given; a: no reason given; and 1 more"#
         );
     }
 

@@ -15,7 +15,6 @@ use futures_util::stream::{self, StreamExt as _};
 use crate::client::SnapshotClient;
 use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Outcome, ServerLayer};
-use crate::retry::RetryPolicy;
 
 /// How long a wait lasts if it is not told otherwise: a day.
 const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -194,8 +193,7 @@ struct Pace {
 impl Pace {
     fn new(client: &SnapshotClient, limit: Duration) -> Self {
         let began = client.core.clock.monotonic();
-        // A poll repeats what a new signature mends; for the rest there is the next poll.
-        let client = client.with_retry(RetryPolicy::new().attempts(3));
+        let client = client.with_retry(client.options.retry.of_many());
         let deadline = began.saturating_add(limit);
         Self {
             client,

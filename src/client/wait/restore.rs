@@ -11,7 +11,7 @@ use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::request;
-use crate::restore::{AllocationExplanation, RecoveryStage, RecoveryType, ShardRecovery, ShardRow};
+use crate::restore::{AllocationExplanation, RecoveryStage, RecoveryType, ShardRecovery, ShardRow, waiting_rows};
 use crate::units::ByteSize;
 
 /// How much of a poll may be spent on asking why shards wait.
@@ -213,8 +213,8 @@ struct RestoreWatch {
 impl RestoreWatch {
     /// The indices to ask for: all of the cluster's until those of the restore are known, or if they are many.
     fn narrowed(&self) -> Vec<IndexName> {
-        const LONGEST: usize = 2000;
-        let fits = self.indices.iter().map(|index| index.len() + 1).sum::<usize>() < LONGEST;
+        const LONGEST_LIST: usize = 2000;
+        let fits = self.indices.iter().map(|index| index.len() + 1).sum::<usize>() < LONGEST_LIST;
         if !self.complete || !fits {
             return Vec::new();
         }
@@ -327,7 +327,7 @@ impl RestoreWatch {
             return Judgement::UnderWay;
         }
         match recovery {
-            Some(shard) if comes_from(shard, &self.repository, &self.name) => Judgement::Done,
+            Some(shard) if shard.comes_from(&self.repository, &self.name) => Judgement::Done,
             // A partial snapshot's missing shards come back empty; another source means another restore or another index.
             Some(shard) if *shard.kind() == RecoveryType::EmptyStore => {
                 Judgement::Failed("restored empty: it is not in the snapshot".to_owned())
@@ -360,7 +360,7 @@ impl Watched for RestoreWatch {
         };
         let waiting =
             waiting_rows(rows.as_deref().unwrap_or_default(), &self.repository, &self.name).map(|row| row.index.as_str());
-        let begun = recoveries.iter().filter(|shard| comes_from(shard, &self.repository, &self.name)).map(ShardRecovery::index);
+        let begun = recoveries.iter().filter(|shard| shard.comes_from(&self.repository, &self.name)).map(ShardRecovery::index);
         let seen: BTreeSet<&str> = waiting.chain(begun).collect();
         // All indices of a restore are there from its beginning; but only their rows show those that no node has begun.
         let found = !seen.is_empty() && rows.is_some();
@@ -397,26 +397,6 @@ impl Watched for RestoreWatch {
             unrestored: view.unrestored,
         }))
     }
-}
-
-/// The primaries that wait to be restored from this snapshot, or could not be.
-pub(crate) fn waiting_rows<'a>(
-    rows: &'a [ShardRow],
-    repository: &RepositoryName,
-    name: &SnapshotName,
-) -> impl Iterator<Item = &'a ShardRow> {
-    let waiting = format!("restore_source[{repository}/{name}]");
-    let failed = format!("failed to restore snapshot [{name}/");
-    rows.iter().filter(|row| row.prirep == "p").filter(move |row| {
-        row.unassigned_details.as_ref().is_some_and(|details| *details == waiting || details.contains(&failed))
-    })
-}
-
-/// Whether a shard was or is restored from this snapshot.
-pub(crate) fn comes_from(shard: &ShardRecovery, repository: &RepositoryName, name: &SnapshotName) -> bool {
-    *shard.kind() == RecoveryType::Snapshot
-        && shard.source_repository() == Some(repository.as_str())
-        && shard.source_snapshot() == Some(name.as_str())
 }
 
 #[derive(Debug, Default, PartialEq)]

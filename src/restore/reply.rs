@@ -1,0 +1,337 @@
+//! What comes back: how a restore began or ended, and how far the shards are.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::name::{RepositoryName, SnapshotName};
+use crate::snapshot::ShardCounts;
+use crate::units::{ByteSize, count, integer_or_text, moment, null_as_default, open_vocabulary};
+
+/// The answer to a restore. Either form may come, whether or not one waits for the end.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "StartedReply")]
+#[non_exhaustive]
+pub enum StartedRestore {
+    /// The restore has begun.
+    Accepted,
+    /// The restore has ended, or there was nothing to do; shards may have failed.
+    Finished(RestoreSummary),
+    /// The answer was lost, and the domain was asked: an index that these options can mean is being or has been restored
+    /// from the snapshot, by a restore that was not there before. Probable, not certain, to be this call's doing: the API has
+    /// no mark for a restore.
+    Adopted,
+}
+
+#[derive(Deserialize)]
+struct StartedReply {
+    accepted: Option<bool>,
+    snapshot: Option<RestoreSummary>,
+}
+
+impl TryFrom<StartedReply> for StartedRestore {
+    type Error = &'static str;
+
+    fn try_from(reply: StartedReply) -> Result<Self, Self::Error> {
+        match (reply.snapshot, reply.accepted) {
+            (Some(summary), _) => Ok(Self::Finished(summary)),
+            (None, Some(true)) => Ok(Self::Accepted),
+            (None, _) => Err("neither `accepted` nor `snapshot`"),
+        }
+    }
+}
+
+/// How a restore ended.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct RestoreSummary {
+    snapshot: String,
+    #[serde(default, deserialize_with = "null_as_default")]
+    indices: Vec<String>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    shards: ShardCounts,
+}
+
+impl RestoreSummary {
+    /// The snapshot's name as the domain wrote it.
+    #[must_use]
+    pub fn snapshot(&self) -> &str {
+        &self.snapshot
+    }
+
+    /// The restored indices, under their new names.
+    #[must_use]
+    pub fn indices(&self) -> &[String] {
+        &self.indices
+    }
+
+    /// The restored primary shards.
+    #[must_use]
+    pub fn shards(&self) -> ShardCounts {
+        self.shards
+    }
+}
+
+open_vocabulary! {
+    /// Where a shard's data comes from.
+    RecoveryType {
+        /// Nowhere: a new index.
+        EmptyStore = "EMPTY_STORE",
+        /// The node's own disk.
+        ExistingStore = "EXISTING_STORE",
+        /// Shards on the same node, as in a shrink.
+        LocalShards = "LOCAL_SHARDS",
+        /// The primary shard on another node.
+        Peer = "PEER",
+        /// A snapshot: a restore.
+        Snapshot = "SNAPSHOT",
+    }
+}
+
+open_vocabulary! {
+    /// How far the recovery of a shard is.
+    RecoveryStage {
+        /// Not begun.
+        Init = "INIT",
+        /// Files are being copied.
+        Index = "INDEX",
+        /// The files are being checked.
+        VerifyIndex = "VERIFY_INDEX",
+        /// Operations are being replayed.
+        Translog = "TRANSLOG",
+        /// The last touches.
+        Finalize = "FINALIZE",
+        /// Done.
+        Done = "DONE",
+    }
+}
+
+/// The recovery of one shard, of a restore or of anything else.
+///
+/// A restore is finished when all primary shards of its indices whose [`kind`](Self::kind) is [`Snapshot`](RecoveryType::Snapshot) are
+/// [`Done`](RecoveryStage::Done). A shard that failed or waits is not listed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShardRecovery {
+    index: String,
+    shard: WireRecovery,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct WireRecovery {
+    #[serde(deserialize_with = "integer_or_text")]
+    id: Option<u32>,
+    r#type: RecoveryType,
+    stage: RecoveryStage,
+    #[serde(deserialize_with = "null_as_default")]
+    primary: bool,
+    start_time_in_millis: Option<i64>,
+    stop_time_in_millis: Option<i64>,
+    #[serde(deserialize_with = "null_as_default")]
+    source: WireSource,
+    #[serde(deserialize_with = "null_as_default")]
+    index: WireIndex,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct WireSource {
+    repository: Option<String>,
+    snapshot: Option<String>,
+    index: Option<String>,
+    #[serde(rename = "restoreUUID")]
+    restore_uuid: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct WireIndex {
+    #[serde(deserialize_with = "null_as_default")]
+    size: WireSize,
+    #[serde(deserialize_with = "null_as_default")]
+    files: WireFiles,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct WireSize {
+    total_in_bytes: Option<i64>,
+    recovered_in_bytes: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct WireFiles {
+    total: Option<i64>,
+    recovered: Option<i64>,
+}
+
+impl ShardRecovery {
+    /// The index, under its new name.
+    #[must_use]
+    pub fn index(&self) -> &str {
+        &self.index
+    }
+
+    /// The number of the shard.
+    #[must_use]
+    pub fn shard(&self) -> Option<u32> {
+        self.shard.id
+    }
+
+    /// Where the data comes from.
+    #[must_use]
+    pub fn kind(&self) -> &RecoveryType {
+        &self.shard.r#type
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn stage(&self) -> &RecoveryStage {
+        &self.shard.stage
+    }
+
+    /// Whether it is the primary shard.
+    #[must_use]
+    pub fn primary(&self) -> bool {
+        self.shard.primary
+    }
+
+    /// The repository it is restored from.
+    #[must_use]
+    pub fn source_repository(&self) -> Option<&str> {
+        self.shard.source.repository.as_deref()
+    }
+
+    /// The snapshot it is restored from.
+    #[must_use]
+    pub fn source_snapshot(&self) -> Option<&str> {
+        self.shard.source.snapshot.as_deref()
+    }
+
+    /// The index's name in the snapshot.
+    #[must_use]
+    pub fn source_index(&self) -> Option<&str> {
+        self.shard.source.index.as_deref()
+    }
+
+    /// The id of the restore, the same for all its shards.
+    #[must_use]
+    pub fn restore_uuid(&self) -> Option<&str> {
+        self.shard.source.restore_uuid.as_deref()
+    }
+
+    /// The size of all files; `None` if not known yet.
+    #[must_use]
+    pub fn total_size(&self) -> Option<ByteSize> {
+        count(self.shard.index.size.total_in_bytes).map(ByteSize::from)
+    }
+
+    /// The size of what has been copied.
+    #[must_use]
+    pub fn recovered_size(&self) -> Option<ByteSize> {
+        count(self.shard.index.size.recovered_in_bytes).map(ByteSize::from)
+    }
+
+    /// The number of all files; `None` if not known yet.
+    #[must_use]
+    pub fn total_files(&self) -> Option<u64> {
+        count(self.shard.index.files.total)
+    }
+
+    /// The number of files that have been copied.
+    #[must_use]
+    pub fn recovered_files(&self) -> Option<u64> {
+        count(self.shard.index.files.recovered)
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn start_time(&self) -> Option<SystemTime> {
+        moment(self.shard.start_time_in_millis)
+    }
+
+    /// When it ended; `None` while it runs.
+    #[must_use]
+    pub fn stop_time(&self) -> Option<SystemTime> {
+        moment(self.shard.stop_time_in_millis)
+    }
+
+    /// Whether it was or is restored from this snapshot.
+    pub(crate) fn comes_from(&self, repository: &RepositoryName, name: &SnapshotName) -> bool {
+        *self.kind() == RecoveryType::Snapshot
+            && self.source_repository() == Some(repository.as_str())
+            && self.source_snapshot() == Some(name.as_str())
+    }
+}
+
+/// The reply of `GET /_recovery`, in the order of indices.
+#[derive(Debug)]
+pub(crate) struct RecoveryMap(pub(crate) Vec<ShardRecovery>);
+
+impl<'de> Deserialize<'de> for RecoveryMap {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Shards {
+            #[serde(default, deserialize_with = "null_as_default")]
+            shards: Vec<WireRecovery>,
+        }
+        let mut all = Vec::new();
+        for (index, Shards { shards }) in BTreeMap::<String, Shards>::deserialize(deserializer)? {
+            all.extend(shards.into_iter().map(|shard| ShardRecovery { index: index.clone(), shard }));
+        }
+        Ok(Self(all))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn both_answers_to_a_restore_are_read() {
+        assert_eq!(serde_json::from_str::<StartedRestore>(r#"{"accepted":true}"#).unwrap(), StartedRestore::Accepted);
+        let reply = r#"{"snapshot":{"snapshot":"s1","indices":["logs"],"shards":{"total":3,"failed":1,"successful":2}}}"#;
+        let StartedRestore::Finished(summary) = serde_json::from_str(reply).unwrap() else { panic!("not finished") };
+        assert_eq!((summary.snapshot(), summary.indices()), ("s1", &["logs".to_owned()][..]));
+        assert_eq!((summary.shards().total(), summary.shards().failed(), summary.shards().successful()), (3, 1, 2));
+        assert!(serde_json::from_str::<StartedRestore>("{}").is_err());
+    }
+
+    #[test]
+    fn a_recovery_is_read_with_its_source_and_progress() {
+        let reply = r#"{"restored":{"shards":[{"id":1,"type":"SNAPSHOT","stage":"DONE","primary":true,"start_time_in_millis":1714557600123,
+            "stop_time_in_millis":1714557600223,"total_time_in_millis":100,
+            "source":{"repository":"r","snapshot":"s","version":"7.10.2","index":"logs","restoreUUID":"x9"},"target":{"id":"n"},
+            "index":{"size":{"total_in_bytes":100,"reused_in_bytes":0,"recovered_in_bytes":87,"percent":"87.0%"},
+                     "files":{"total":4,"reused":0,"recovered":3,"percent":"75.0%"}},"translog":{"total":-1}}]},
+            "other":{"shards":[{"id":0,"type":"REMOTE_STORE","stage":"INDEX","primary":false,"source":{},"index":{"size":{"total_in_bytes":-1}}}]}}"#;
+        let RecoveryMap(recoveries) = serde_json::from_str(reply).unwrap();
+        let [other, restored] = &recoveries[..] else { panic!("{recoveries:?}") };
+        assert_eq!((restored.index(), restored.shard(), restored.primary()), ("restored", Some(1), true));
+        assert_eq!((restored.kind(), restored.stage()), (&RecoveryType::Snapshot, &RecoveryStage::Done));
+        assert_eq!((restored.source_repository(), restored.source_snapshot()), (Some("r"), Some("s")));
+        assert_eq!((restored.source_index(), restored.restore_uuid()), (Some("logs"), Some("x9")));
+        assert_eq!((restored.total_size(), restored.recovered_size()), (Some(100.into()), Some(87.into())));
+        assert_eq!((restored.total_files(), restored.recovered_files()), (Some(4), Some(3)));
+        let (start, stop) = (restored.start_time().unwrap(), restored.stop_time().unwrap());
+        assert_eq!(start, SystemTime::UNIX_EPOCH + Duration::from_millis(1_714_557_600_123));
+        assert_eq!(stop.duration_since(start).unwrap(), Duration::from_millis(100));
+        assert_eq!(other.kind(), &RecoveryType::Other("REMOTE_STORE".into()));
+        assert_eq!((other.total_size(), other.stop_time(), other.source_repository()), (None, None, None));
+    }
+
+    proptest! {
+        #[test]
+        fn reading_recoveries_never_panics(stage in "[A-Z_]{0,6}", id in "-?[0-9]{0,12}", millis in any::<i64>()) {
+            let reply = json!({"i": {"shards": [{"id": id, "stage": stage, "start_time_in_millis": millis, "stop_time_in_millis": millis}]}});
+            let RecoveryMap(recoveries) = serde_json::from_value(reply).unwrap();
+            let _ = (recoveries[0].start_time(), recoveries[0].stop_time(), recoveries[0].shard());
+        }
+    }
+}
