@@ -166,10 +166,13 @@ pub(crate) fn clone_snapshot(
     Request::new(Operation::CloneSnapshot, Replay::Probe, Method::PUT, path).about(repository).and(target).json(options)
 }
 
-pub(crate) fn get_snapshot(repository: &RepositoryName, name: &SnapshotName) -> Request {
-    Request::read(Operation::GetSnapshot, Target::new(&["_snapshot", repository.as_str(), name.as_str()]))
-        .about(repository)
-        .and(name)
+/// In brief, a snapshot is told by its repository's index alone (`verbose=false`), even if its own file is gone or broken.
+pub(crate) fn get_snapshot(repository: &RepositoryName, name: &SnapshotName, brief: bool) -> Request {
+    let mut target = Target::new(&["_snapshot", repository.as_str(), name.as_str()]);
+    if brief {
+        target = target.query("verbose", "false");
+    }
+    Request::read(Operation::GetSnapshot, target).about(repository).and(name)
 }
 
 pub(crate) fn list_snapshots(repository: &RepositoryName, options: &ListSnapshots) -> Request {

@@ -38,6 +38,11 @@ fn main() -> ExitCode {
         LiveTest { name: "the_same_token_adopts_what_an_earlier_process_made", needs: &[], run: an_earlier_process },
         LiveTest { name: "a_restore_that_no_node_may_take_names_its_shards", needs: &[], run: a_restore_to_nowhere },
         LiveTest { name: "a_failed_restore_names_its_shards", needs: &[Need::Steering], run: a_failed_restore },
+        LiveTest {
+            name: "a_snapshot_whose_file_in_the_bucket_is_gone_can_be_deleted",
+            needs: &[Need::Steering],
+            run: a_snapshot_without_its_file,
+        },
     ])
 }
 
@@ -346,6 +351,25 @@ fn a_failed_restore(live: Arc<Live>) -> Outcome {
             assert_eq!((shard.index(), shard.shard()), (format!("never-{index}").as_str(), Some(0)), "{shard}");
         }
         assert_eq!(refused(report.into_complete()).kind(), ErrorKind::Incomplete);
+        Ok(())
+    })
+}
+
+fn a_snapshot_without_its_file(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let client = live.client().await;
+        let index = live.index("fileless", 1).await?;
+        let repository = live.repository(&client, "fileless").await?;
+        let name: SnapshotName = "fileless".parse()?;
+        let snapshot = take(&client, &repository, &name, &index).await?.into_complete()?;
+        let file = format!("snap-{}.dat", snapshot.uuid().unwrap());
+        std::fs::remove_file(live.bucket().1.unwrap().join(repository.as_str()).join(file)).unwrap();
+        assert_eq!(refused(client.get_snapshot(&repository, &name).await).kind(), ErrorKind::SnapshotMissing);
+
+        client.delete_snapshot(&repository, &name).await?;
+
+        assert_eq!(client.list_snapshots(&repository, &ListSnapshots::new().verbose(false)).await?.len(), 0);
+        client.unregister_repository(&repository).await?;
         Ok(())
     })
 }

@@ -243,6 +243,23 @@ async fn a_registration_that_lost_its_answer_before_it_queued_may_have_happened(
 }
 
 #[tokio::test]
+async fn a_snapshot_whose_file_in_the_bucket_is_gone_can_be_deleted() {
+    let gone = r#"{"error":{"type":"snapshot_missing_exception","reason":"[r:one/x1] is missing"},"status":404}"#;
+    let unreadable = r#"{"error":{"type":"snapshot_exception","reason":"[r:one/x1] failed to get snapshots"},"status":500}"#;
+    for (status, body) in [(404, gone), (500, unreadable)] {
+        let Scene { domain, client, .. } = registered().await;
+        client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
+        // Only the repository's index is left to tell of it, which is all that is read if not asked for more.
+        let file_is_read = |method: &str, path: &str| method == "GET" && path == "/_snapshot/r/one";
+        domain.fault(Fault::status(status, body, JSON).on(file_is_read));
+
+        client.delete_snapshot(&repository(), &one()).await.unwrap();
+
+        assert_eq!(domain.snapshots("r").len(), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_read_that_fails_before_a_deletion_says_that_nothing_was_sent() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::status(504, "", "text/html").on_method("GET"));

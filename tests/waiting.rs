@@ -850,6 +850,16 @@ async fn the_progress_of_a_deletion_tells_the_uuid_to_resume_with() {
 }
 
 #[tokio::test]
+async fn a_snapshot_whose_file_in_the_bucket_is_gone_is_not_taken_for_deleted() {
+    let scene = held().await;
+    scene.domain.fault(Fault::status(404, MISSING, JSON).on(|_, path| path == "/_snapshot/r/s"));
+
+    let wait = scene.client.wait_for_deletion(&repository(), &snapshot()).within(Duration::from_mins(1));
+
+    assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
+}
+
+#[tokio::test]
 async fn waiting_for_a_deletion_deletes_nothing() {
     let scene = taken().await;
 

@@ -377,7 +377,7 @@ impl SnapshotClient {
 
     /// Makes sure that no snapshot has this name before one is made that only its name will tell to be this call's.
     async fn find_free(&self, operation: Operation, repository: &RepositoryName, name: &SnapshotName) -> Result<(), Error> {
-        match self.get_snapshot(repository, name).await {
+        match self.find_snapshot(repository, name, true).await {
             Ok(_) => {
                 let text = format!("snapshot {repository}:{name} exists");
                 Err(Error::new(ErrorKind::SnapshotNameTaken, Outcome::NotSent, text).during(operation, 0))
@@ -426,9 +426,20 @@ impl SnapshotClient {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`].
+    /// [`ErrorKind::RepositoryMissing`], [`ErrorKind::SnapshotMissing`]; the latter also if the repository knows of it, but
+    /// its own file is gone: a listing that is not [`verbose`](ListSnapshots::verbose) still shows it then.
     pub async fn get_snapshot(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<SnapshotInfo, Error> {
-        let request = request::get_snapshot(repository, name);
+        self.find_snapshot(repository, name, false).await
+    }
+
+    /// The snapshot of that name; in brief, without what only its own file tells.
+    pub(crate) async fn find_snapshot(
+        &self,
+        repository: &RepositoryName,
+        name: &SnapshotName,
+        brief: bool,
+    ) -> Result<SnapshotInfo, Error> {
+        let request = request::get_snapshot(repository, name, brief);
         pipeline::call_with(&self.core, &self.options, &request, |reply| {
             asked_for(snapshots(&reply)?.into_iter().find(|found| found.name() == name.as_str()))
         })
@@ -449,7 +460,7 @@ impl SnapshotClient {
     /// Deletes one snapshot (`DELETE /_snapshot/{repository}/{snapshot}`), aborting it if it runs.
     ///
     /// The server answers when the files are gone, which may take longer than a gateway waits. So the snapshot's uuid is
-    /// read first, and after a lost answer the domain is asked: gone, or replaced by a snapshot of another uuid, is done;
+    /// read first (in brief, so that one whose own file is gone or broken can be deleted), and after a lost answer the domain is asked: gone, or replaced by a snapshot of another uuid, is done;
     /// still there, as seen by three looks over at least ten seconds, it is asked to be deleted again. One race remains,
     /// since the API deletes by name: a snapshot that another client makes under this name after the last look, or while
     /// a lost request is still on its way, can be hit.
@@ -472,7 +483,7 @@ impl SnapshotClient {
     async fn delete_of(&self, repository: &RepositoryName, name: &SnapshotName, uuid: Option<&str>) -> Result<(), Error> {
         let wanted: OnceLock<String> = uuid.map(str::to_owned).map(OnceLock::from).unwrap_or_default();
         self.queued(Replay::Probe, async || {
-            let found = self.get_snapshot(repository, name).await.map_err(unsent)?;
+            let found = self.find_snapshot(repository, name, true).await.map_err(unsent)?;
             if let Some(uuid) = found.uuid()
                 && wanted.get_or_init(|| uuid.to_owned()) != uuid
             {

@@ -187,7 +187,7 @@ impl Reconciled for Creation<'_> {
     }
 
     async fn look(&self, client: &SnapshotClient) -> Result<(Sighting, Option<CreatedSnapshot>), Error> {
-        let found = find(client, self.repository, self.name).await?;
+        let found = find(client, self.repository, self.name, false).await?;
         let sighting = self.evidence.judge(found.as_ref().map(as_found));
         Ok((sighting, found.map(|found| CreatedSnapshot::Adopted(Box::new(found)))))
     }
@@ -202,8 +202,13 @@ fn as_found(snapshot: &SnapshotInfo) -> Found<'_> {
 }
 
 /// The snapshot of that name, if there is one. Without its repository nobody can tell: that is an error.
-async fn find(client: &SnapshotClient, repository: &RepositoryName, name: &SnapshotName) -> Result<Option<SnapshotInfo>, Error> {
-    match client.get_snapshot(repository, name).await {
+async fn find(
+    client: &SnapshotClient,
+    repository: &RepositoryName,
+    name: &SnapshotName,
+    brief: bool,
+) -> Result<Option<SnapshotInfo>, Error> {
+    match client.find_snapshot(repository, name, brief).await {
         Ok(snapshot) => Ok(Some(snapshot)),
         Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(None),
         Err(error) => Err(error),
@@ -233,7 +238,7 @@ impl Reconciled for Deletion<'_> {
     }
 
     async fn look(&self, client: &SnapshotClient) -> Result<(Sighting, Option<()>), Error> {
-        let found = find(client, self.repository, self.name).await?;
+        let found = find(client, self.repository, self.name, true).await?;
         Ok((self.evidence.judge(found.as_ref().map(as_found)), Some(())))
     }
 

@@ -234,8 +234,7 @@ impl WaitForDeletion {
     }
 
     /// The way to the end: a [`WaitUpdate::Progress`](crate::WaitUpdate::Progress) for every change, then
-    /// [`WaitUpdate::Ended`](crate::WaitUpdate::Ended). A deletion tells no figures but the uuid and the time, unless it
-    /// stops a snapshot that runs.
+    /// [`WaitUpdate::Ended`](crate::WaitUpdate::Ended). A deletion tells no figures but the uuid and the time.
     pub fn progress(self) -> ProgressStream<Progress, ()> {
         let Self { client, ticket, limit } = self;
         progress(&client, limit, DeletionWatch { ticket })
@@ -268,13 +267,13 @@ impl Watched for DeletionWatch {
     }
 
     async fn look(&mut self, client: &SnapshotClient, _details: bool) -> Result<Look<()>, Error> {
-        match client.get_snapshot(self.ticket.repository(), self.ticket.snapshot()).await {
+        match client.find_snapshot(self.ticket.repository(), self.ticket.snapshot(), true).await {
             Ok(snapshot) if !self.ticket.means(&snapshot) => Ok(Look::Ended(())),
             Ok(snapshot) => {
                 if let Some(uuid) = snapshot.uuid() {
                     self.ticket = self.ticket.clone().uuid(uuid);
                 }
-                Ok(Look::Running(shard_counts(&snapshot)))
+                Ok(Look::Running(Counts::default()))
             }
             Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(Look::Ended(())),
             Err(error) => Err(error),
