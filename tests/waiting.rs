@@ -345,6 +345,19 @@ async fn a_poll_that_hangs_does_not_outlast_the_deadline() {
     assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
 }
 
+#[tokio::test]
+async fn after_a_poll_that_hung_until_the_deadline_there_is_another() {
+    let scene = running_for(Duration::from_mins(1)).await;
+    let polls = AtomicUsize::new(0);
+    // The one after 49 s.
+    let ninth = move |_: &str, path: &str| path == "/_snapshot/r/s" && polls.fetch_add(1, Ordering::SeqCst) == 8;
+    scene.domain.fault(Fault::delay(Duration::from_mins(10)).on(ninth));
+
+    let wait = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_secs(100));
+
+    assert_eq!(wait.await.unwrap().state(), &SnapshotState::Success);
+}
+
 // ---- progress
 
 #[tokio::test]
@@ -419,6 +432,17 @@ async fn a_status_that_is_forbidden_five_times_leaves_progress_without_figures()
     assert_eq!(ended.state(), &SnapshotState::Success);
     let asked = scene.domain.events().iter().filter(|event| event.path.contains("_status")).count();
     assert_eq!(asked, 5);
+}
+
+#[tokio::test]
+async fn a_status_that_hangs_is_not_asked_for_again_before_the_next_poll() {
+    let scene = running_for(Duration::from_secs(10)).await;
+    scene.domain.fault(Fault::delay(Duration::from_secs(80)).on_path("_status"));
+
+    end(scene.client.wait_for_snapshot(&repository(), &snapshot()).progress()).await.unwrap();
+
+    let asked = scene.domain.events().iter().filter(|event| event.path.contains("_status")).count();
+    assert_eq!(asked, 1);
 }
 
 #[tokio::test]

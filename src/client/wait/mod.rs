@@ -25,6 +25,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 const PATIENCE: u32 = 5;
 /// How long an engine has to answer polls with failures of its own (HTTP 5xx) before the wait believes that they stay.
 const OUTAGE: Duration = Duration::from_secs(120);
+/// How much of a poll may be spent on what the verdict does not need: figures, and why shards wait.
+const ASIDE: Duration = Duration::from_secs(5);
 /// How long the poll at the deadline may take.
 const LAST_POLL: Duration = Duration::from_secs(5);
 
@@ -178,7 +180,10 @@ struct Pace {
     client: SnapshotClient,
     began: Duration,
     deadline: Duration,
+    /// `None` before the first poll.
     pause: Option<Duration>,
+    /// No poll follows this one.
+    is_last: bool,
     /// Refusals of one sort in a row, whether they are the engine's failures, when the first of them was, and the last trouble.
     refusals: u32,
     outage: bool,
@@ -200,6 +205,7 @@ impl Pace {
             began,
             deadline,
             pause: None,
+            is_last: false,
             refusals: 0,
             outage: false,
             refused_since: began,
@@ -219,15 +225,10 @@ impl Pace {
         self.deadline.saturating_sub(self.client.core.clock.monotonic()).max(LAST_POLL)
     }
 
-    /// Waits for the next poll; the last one is at the deadline.
+    /// Waits for the next poll; the last one begins at the deadline, or when one that hung until then is over.
     async fn next_poll(&mut self, what: &str) -> Result<(), Error> {
         let clock = &self.client.core.clock;
-        let Some(pause) = self.pause else {
-            self.pause = Some(FIRST);
-            return Ok(());
-        };
-        let left = self.deadline.saturating_sub(clock.monotonic());
-        if left.is_zero() {
+        if self.is_last {
             let limit = self.deadline.saturating_sub(self.began);
             let text = format!("{what} has not ended within {limit:?}; it goes on at the domain");
             let error = Error::new(ErrorKind::Deadline, Outcome::Unknown, text);
@@ -236,8 +237,15 @@ impl Pace {
                 None => error,
             });
         }
-        clock.sleep(pause.min(left)).await;
-        self.pause = Some(pause.mul_f64(1.5).min(LONGEST));
+        match self.pause {
+            None => self.pause = Some(FIRST),
+            Some(pause) => {
+                let left = self.deadline.saturating_sub(clock.monotonic());
+                clock.sleep(pause.min(left)).await;
+                self.pause = Some(pause.mul_f64(1.5).min(LONGEST));
+            }
+        }
+        self.is_last = clock.monotonic() >= self.deadline;
         Ok(())
     }
 

@@ -6,16 +6,15 @@ use std::future::IntoFuture;
 use std::time::Duration;
 
 use crate::client::SnapshotClient;
-use crate::client::wait::{Counts, DEADLINE, Look, PATIENCE, Permission, Progress, ProgressStream, Watched, outcome, progress};
+use crate::client::wait::{
+    ASIDE, Counts, DEADLINE, Look, PATIENCE, Permission, Progress, ProgressStream, Watched, outcome, progress,
+};
 use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::request;
 use crate::restore::{AllocationExplanation, RecoveryStage, RecoveryType, ShardRecovery, ShardRow, waiting_rows};
 use crate::units::ByteSize;
-
-/// How much of a poll may be spent on asking why shards wait.
-const EXPLAINING: Duration = Duration::from_secs(5);
 
 /// The wait for the end of a restore; made by [`SnapshotClient::wait_for_restore`].
 ///
@@ -239,8 +238,8 @@ impl RestoreWatch {
     /// time for it is over.
     async fn ask_why(&mut self, client: &SnapshotClient) {
         let clock = &client.core.clock;
-        let deadline = clock.monotonic().saturating_add(EXPLAINING);
-        let client = client.with_limit(EXPLAINING);
+        let deadline = clock.monotonic().saturating_add(ASIDE);
+        let client = client.with_limit(ASIDE);
         for shard in &self.pending {
             if self.given_up.contains_key(shard) {
                 continue;

@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 use std::time::{Duration, SystemTime};
 
 use crate::client::SnapshotClient;
-use crate::client::wait::{Counts, DEADLINE, Look, Permission, Progress, ProgressStream, Watched, outcome, progress};
+use crate::client::wait::{ASIDE, Counts, DEADLINE, Look, Permission, Progress, ProgressStream, Watched, outcome, progress};
 use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::snapshot::{ShardCounts, SnapshotInfo, SnapshotState, SnapshotTicket, SnapshotToken};
@@ -146,7 +146,7 @@ impl Watched for SnapshotWatch {
             return Ok(Look::Ended(snapshot));
         }
         if details && !self.status.is_denied() {
-            let status = client.snapshot_status(self.ticket.repository(), self.ticket.snapshot()).await;
+            let status = client.with_limit(ASIDE).snapshot_status(self.ticket.repository(), self.ticket.snapshot()).await;
             match self.status.judge(status) {
                 Ok(Some(status)) => self.figures = Some(status_counts(&status)),
                 Ok(None) => {}
