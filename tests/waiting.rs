@@ -289,6 +289,17 @@ async fn a_wait_over_many_lives_of_its_credentials_is_never_refused() {
 }
 
 #[tokio::test]
+async fn four_refusals_of_any_sort_may_pass() {
+    let refusals = [(400, r#"{"error":{"type":"task_cancelled_exception","reason":"task cancelled"},"status":400}"#), (403, DENIED)];
+    for (status, body) in refusals {
+        let scene = running_for(Duration::from_secs(3)).await;
+        scene.domain.fault(Fault::status(status, body, JSON).on_path("/_snapshot/r/s").times(4));
+
+        assert_eq!(wait(&scene).await.unwrap().state(), &SnapshotState::Success);
+    }
+}
+
+#[tokio::test]
 async fn five_refusals_in_a_row_end_a_wait() {
     let scene = held().await;
     let before = scene.domain.events().len();

@@ -262,9 +262,7 @@ impl Pace {
         self.refusals = if passing { 0 } else { self.refusals + 1 };
         let span = if outage { OUTAGE } else { Duration::ZERO };
         let refused = self.refusals >= PATIENCE && now.saturating_sub(self.refused_since) >= span;
-        let lasting = error.is_lasting()
-            || matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::ReplyTooLarge | ErrorKind::InvalidRequest);
-        if lasting || refused {
+        if error.is_lasting() || error.kind() == ErrorKind::InvalidInput || refused {
             return Err(error);
         }
         tracing::debug!(kind = ?error.kind(), "poll failed");
