@@ -12,7 +12,7 @@ use http::header::{AGE, CONTENT_TYPE, DATE, HOST, HeaderMap, RETRY_AFTER, USER_A
 use http::{HeaderName, HeaderValue, StatusCode};
 use http_body::Body as _;
 use serde::de::DeserializeOwned;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use crate::auth::{Authorizer, Signable};
 use crate::clock::Clock;
@@ -216,20 +216,22 @@ pub(crate) async fn call_with<T>(
         attempts = tracing::field::Empty,
         outcome = tracing::field::Empty,
     );
-    let run = async {
-        let mut attempts = 0;
-        let timed = options.master_timeout.map(|limit| request.with_master_timeout(limit));
-        let request = timed.as_ref().unwrap_or(request);
-        let result = attempts_of(core, options, request, &decode, &mut attempts).await;
-        let span = tracing::Span::current();
-        span.record("attempts", attempts);
-        match &result {
-            Ok(_) => span.record("outcome", "done"),
-            Err(error) => span.record("outcome", tracing::field::debug(error.kind())),
-        };
-        result.map_err(|error| error.during(request.operation, attempts))
+    let timed = options.master_timeout.map(|limit| request.with_master_timeout(limit));
+    let mut attempts = 0;
+    let run = attempts_of(core, options, timed.as_ref().unwrap_or(request), &decode, &mut attempts);
+    let result = observed(&span, run).await;
+    span.record("attempts", attempts);
+    result.map_err(|error| error.during(request.operation, attempts))
+}
+
+/// Does something within a span, and records there what comes of it. The current span may be another, if nobody wants this.
+pub(crate) async fn observed<T>(span: &Span, run: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let result = run.instrument(span.clone()).await;
+    match &result {
+        Ok(_) => span.record("outcome", "done"),
+        Err(error) => span.record("outcome", tracing::field::debug(error.kind())),
     };
-    run.instrument(span).await
+    result
 }
 
 async fn attempts_of<T>(

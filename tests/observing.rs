@@ -14,7 +14,8 @@ use es_snapshot::{CreateSnapshot, ErrorKind};
 use scene::{Scene, repository, snapshot};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Instrument as _, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -92,6 +93,20 @@ async fn a_call_is_a_span_with_its_operation_names_attempts_and_outcome() {
     let expected =
         [("attempts", "3"), ("operation", "get_snapshot"), ("outcome", "done"), ("repository", "r"), ("snapshot", "s")];
     assert_eq!(spans, [expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect::<Fields>()]);
+}
+
+#[tokio::test]
+async fn a_span_that_nobody_wants_leaves_the_callers_own_alone() {
+    let scene = Scene::new().await;
+    let seen = Seen::default();
+    let subscriber = tracing_subscriber::registry().with(LevelFilter::INFO).with(seen.clone());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let own = tracing::info_span!("backup", outcome = "begun", attempts = 7);
+
+    scene.client.list_repositories().instrument(own).await.unwrap();
+
+    let backup = &seen.spans("backup")[0];
+    assert_eq!((backup["outcome"].as_str(), backup["attempts"].as_str()), ("begun", "7"));
 }
 
 #[tokio::test]

@@ -290,7 +290,8 @@ async fn a_wait_over_many_lives_of_its_credentials_is_never_refused() {
 
 #[tokio::test]
 async fn four_refusals_of_any_sort_may_pass() {
-    let refusals = [(400, r#"{"error":{"type":"task_cancelled_exception","reason":"task cancelled"},"status":400}"#), (403, DENIED)];
+    let refusals =
+        [(400, r#"{"error":{"type":"task_cancelled_exception","reason":"task cancelled"},"status":400}"#), (403, DENIED)];
     for (status, body) in refusals {
         let scene = running_for(Duration::from_secs(3)).await;
         scene.domain.fault(Fault::status(status, body, JSON).on_path("/_snapshot/r/s").times(4));

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use tracing::Instrument as _;
-
 use crate::client::SnapshotClient;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{RepositoryName, SnapshotName};
+use crate::pipeline::observed;
 use crate::reconcile::{Evidence, Found, Reconciler, Sent, Sighting, Step, Verdict};
 use crate::repository::Acknowledged;
 use crate::request::{self, Request};
@@ -55,16 +54,7 @@ pub(crate) async fn reconcile<R: Reconciled>(
         %snapshot,
         outcome = tracing::field::Empty,
     );
-    async {
-        let result = drive(client, machine, subject).await;
-        match &result {
-            Ok(_) => tracing::Span::current().record("outcome", "done"),
-            Err(error) => tracing::Span::current().record("outcome", tracing::field::debug(error.kind())),
-        };
-        result
-    }
-    .instrument(span)
-    .await
+    observed(&span, drive(client, machine, subject)).await
 }
 
 async fn drive<R: Reconciled>(client: &SnapshotClient, mut machine: Reconciler, subject: &R) -> Result<R::Answer, Error> {
