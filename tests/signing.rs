@@ -99,6 +99,30 @@ fn body() -> impl Strategy<Value = Option<Value>> {
     prop::option::of(prop::collection::hash_map(any::<String>(), any::<String>(), 0..4).prop_map(|map| json!(map)))
 }
 
+fn client(capture: &Capture, credentials: Credentials, at: Duration) -> SnapshotClient {
+    SnapshotClient::builder("https://vpc-x-1.eu-west-1.es.amazonaws.com")
+        .credentials(credentials)
+        .clock(ManualClock::new(SystemTime::UNIX_EPOCH + at))
+        .transport(capture.clone())
+        .retry(RetryPolicy::never())
+        .build()
+        .unwrap()
+}
+
+fn run<T>(call: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(call)
+}
+
+#[test]
+fn an_application_that_takes_what_is_traced_by_log_goes_on_to_get_it() {
+    let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
+
+    run(client(&Capture::default(), credentials, Duration::from_secs(1_700_000_000)).list_repositories()).unwrap();
+
+    // No test of this suite subscribes. Once anyone has, tracing passes nothing on to `log`.
+    assert!(!tracing::dispatcher::has_been_set());
+}
+
 proptest! {
     #[test]
     fn signatures_agree_with_a_second_computation(
@@ -111,13 +135,7 @@ proptest! {
     ) {
         let capture = Capture::default();
         let credentials = Credentials::new("AKIDEXAMPLE", &secret, token.clone(), None, "test");
-        let client = SnapshotClient::builder("https://vpc-x-1.eu-west-1.es.amazonaws.com")
-            .credentials(credentials)
-            .clock(ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(at)))
-            .transport(capture.clone())
-            .retry(RetryPolicy::never())
-            .build()
-            .unwrap();
+        let client = client(&capture, credentials, Duration::from_secs(at));
         let mut raw = RawRequest::new(Method::POST, segments);
         for (name, value) in query {
             raw = raw.query(name, value);
@@ -126,8 +144,7 @@ proptest! {
             raw = raw.body(body);
         }
 
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(client.raw(raw)).unwrap();
+        run(client.raw(raw)).unwrap();
 
         let request = capture.0.lock().unwrap().pop().unwrap();
         let authorization = request.headers()["authorization"].to_str().unwrap();

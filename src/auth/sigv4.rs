@@ -7,6 +7,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::identity::Identity;
 use http::{HeaderName, HeaderValue};
+use tracing::dispatcher::{Dispatch, get_default, with_default};
 use tracing::subscriber::NoSubscriber;
 
 use crate::auth::Signable;
@@ -42,8 +43,7 @@ pub(crate) fn sign(
     let headers = request.content_type.map(|value| ("content-type", value));
     let signable = SignableRequest::new(request.method, request.uri, headers.into_iter(), SignableBody::Bytes(request.body))
         .map_err(|error| failed("request cannot be signed").with_source(error))?;
-    // The signer traces the canonical request, of which secrets are a part.
-    let output = tracing::subscriber::with_default(NoSubscriber::default(), || sign_request(signable, &params.into()))
+    let output = untraced(|| sign_request(signable, &params.into()))
         .map_err(|error| failed("request cannot be signed").with_source(error))?;
     let (instructions, _) = output.into_parts();
     let (headers, _) = instructions.into_parts();
@@ -57,6 +57,12 @@ pub(crate) fn sign(
             Ok((name, value))
         })
         .collect()
+}
+
+/// Keeps what the signer traces, the key's id for one, from the subscriber, if there is one.
+fn untraced<T>(act: impl FnOnce() -> T) -> T {
+    // A default of any sort would end for good what tracing passes on to `log` where nobody subscribes.
+    if get_default(|current| current.is::<NoSubscriber>()) { act() } else { with_default(&Dispatch::none(), act) }
 }
 
 fn failed(message: &str) -> Error {
