@@ -31,6 +31,7 @@ use scene::{Scene, repository, settings, snapshot};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 /// Every operation that a client offers.
 const OPERATIONS: [Operation; 16] = [
@@ -425,6 +426,51 @@ impl Transport for Detached {
 async fn a_request_that_may_still_get_its_connection_is_not_called_unsent() {
     let error = ended_before_a_connection(|transport| Arc::new(Detached(transport))).await;
 
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
+}
+
+/// A transport that goes another way when it has no connection; on that way nothing is heard any more.
+#[derive(Debug)]
+struct Detour(HyperTransport, Arc<Notify>);
+
+impl Transport for Detour {
+    fn call<'a>(
+        &'a self,
+        request: http::Request<Bytes>,
+        target: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+        Box::pin(async move {
+            let result = self.0.call(request, target).await;
+            if result.is_err() {
+                self.1.notify_one();
+                std::future::pending::<()>().await;
+            }
+            result
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_may_have_gone_another_way_is_not_called_unsent() {
+    let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+    let (limit, refused) = (Duration::from_secs(2), Arc::<Notify>::default());
+    // Nobody listens there.
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let client = SnapshotClient::builder(format!("http://{closed}"))
+        .transport(Detour(HyperTransport::builder().clock(clock.clone()).build().unwrap(), Arc::clone(&refused)))
+        .timeouts(Timeouts::new().attempt(limit).call(limit))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let limit_ends = async {
+        refused.notified().await;
+        clock.advance(limit);
+    };
+
+    let repository = repository();
+    let (cleaned, ()) = join!(client.cleanup_repository(&repository), limit_ends);
+
+    let error = cleaned.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
 }
 

@@ -102,9 +102,10 @@ impl Departure {
         self.0.begun.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A call has ended, and never had a connection.
+    /// A call was dropped, and never had a connection. One that has ended does not count: what is around it may have gone
+    /// another way since.
     #[cfg(feature = "hyper")]
-    pub(crate) fn ended_unsent(&self) {
+    pub(crate) fn dropped_unsent(&self) {
         self.0.unsent.fetch_add(1, Ordering::Relaxed);
     }
 

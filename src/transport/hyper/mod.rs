@@ -266,9 +266,13 @@ impl HyperTransport {
         request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
         let mut request = request.map(Full::new);
         let connection = capture_connection(&mut request);
-        let _call = request.extensions().get().map(|departure| Call::begin(departure, &connection));
+        let mut call = request.extensions().get().map(|departure| Call::begin(departure, &connection));
         self.retire_old();
-        let response = pool.request(request).await.map_err(transport_error)?;
+        let response = pool.request(request).await;
+        if let Some(call) = &mut call {
+            call.has_ended = true;
+        }
+        let response = response.map_err(transport_error)?;
         self.note(connection);
         let (mut head, body) = response.into_parts();
         let gzip = head.headers.get(CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
@@ -312,23 +316,24 @@ impl HyperTransport {
     }
 }
 
-/// A call under way; tells when it ends, by an answer or by being dropped, whether it ever had a connection.
+/// A call under way; tells, if it is dropped before its end, that it never had a connection.
 struct Call {
     departure: Departure,
     connection: CaptureConnection,
+    has_ended: bool,
 }
 
 impl Call {
     fn begin(departure: &Departure, connection: &CaptureConnection) -> Self {
         departure.begin();
-        Self { departure: departure.clone(), connection: connection.clone() }
+        Self { departure: departure.clone(), connection: connection.clone(), has_ended: false }
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if self.connection.connection_metadata().is_none() {
-            self.departure.ended_unsent();
+        if !self.has_ended && self.connection.connection_metadata().is_none() {
+            self.departure.dropped_unsent();
         }
     }
 }
