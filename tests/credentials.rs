@@ -26,6 +26,7 @@ struct Provider {
 #[derive(Clone, Copy, Debug)]
 enum Script {
     Fail,
+    Panic,
     Hang,
     /// Pending at first, then good.
     Slow,
@@ -53,6 +54,7 @@ impl Provider {
         let script = self.script.lock().unwrap().pop_front();
         let life = match script {
             Some(Script::Fail) => return Err(CredentialsError::provider_error("the service is down")),
+            Some(Script::Panic) => panic!("a provider with a fault of its own"),
             Some(Script::Hang) => std::future::pending().await,
             Some(Script::Slow) => {
                 for _ in 0..5 {
@@ -151,6 +153,26 @@ async fn a_failed_refresh_leaves_a_valid_key_in_use() {
     assert_eq!((key(&cache).await.unwrap(), provider.loads()), ("AKID0".to_owned(), 2));
     clock.advance(Duration::from_secs(2));
     assert_eq!((key(&cache).await.unwrap(), provider.loads()), ("AKID2".to_owned(), 3));
+}
+
+#[tokio::test]
+async fn a_provider_that_panics_does_not_take_a_valid_key_away() {
+    let (clock, _, cache) = scene([Script::Life(LIFE), Script::Panic]);
+    key(&cache).await.unwrap();
+    clock.advance(LIFE - Duration::from_secs(200));
+
+    assert_eq!(key(&cache).await.unwrap(), "AKID0");
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(key(&cache).await.unwrap(), "AKID2");
+}
+
+#[tokio::test]
+async fn a_provider_that_panics_has_failed_and_is_asked_again() {
+    let (clock, _, cache) = scene([Script::Panic]);
+
+    assert!(key(&cache).await.is_err());
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(key(&cache).await.unwrap(), "AKID1");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A cache before a credential provider: one refresh for many callers, early, and never at the cost of a valid key.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -29,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 ///   key that a domain refused is waited for by all, and goes on being used as well if no other can be had: another domain
 ///   may take it.
 /// * Expiry is judged by the domain's clock where the client knows it.
-/// * The provider has 10 s by default ([`time_limit`](Self::time_limit)).
+/// * The provider has 10 s by default ([`time_limit`](Self::time_limit)); one that panics has failed.
 ///
 /// Clones share the cache; give one cache to the clients of many endpoints by
 /// [`Auth::sigv4_shared`](crate::Auth::sigv4_shared).
@@ -227,12 +228,18 @@ impl CredentialCache {
     fn refresh(&self) -> Shared<BoxFuture<'static, Result<Credentials, Arc<CredentialsError>>>> {
         let (provider, timeout, limit) =
             (self.shared.provider.clone(), self.shared.clock.timeout(self.shared.limit), self.shared.limit);
-        let refresh: BoxFuture<'static, _> = Box::pin(async move {
+        let load = async move {
             match select(provider.provide_credentials(), timeout).await {
-                Either::Left((result, _)) => result.map_err(Arc::new),
-                Either::Right(((), _)) => Err(Arc::new(CredentialsError::provider_timed_out(limit))),
+                Either::Left((result, _)) => result,
+                Either::Right(((), _)) => Err(CredentialsError::provider_timed_out(limit)),
             }
-        });
+        };
+        // A shared future that panics does so for all that join it. A provider may have a fault, or may have been left in the
+        // middle by a runtime that is no more.
+        let refresh: BoxFuture<'static, _> = Box::pin(AssertUnwindSafe(load).catch_unwind().map(|ended| {
+            let panicked = |_| Err(CredentialsError::provider_error("the provider panicked"));
+            ended.unwrap_or_else(panicked).map_err(Arc::new)
+        }));
         refresh.shared()
     }
 
