@@ -219,19 +219,18 @@ pub(crate) async fn call_with<T>(
     let timed = options.master_timeout.map(|limit| request.with_master_timeout(limit));
     let mut attempts = 0;
     let run = attempts_of(core, options, timed.as_ref().unwrap_or(request), &decode, &mut attempts);
-    let result = observed(&span, run).await;
+    let result = run.instrument(span.clone()).await;
     span.record("attempts", attempts);
+    record_outcome(&span, &result);
     result.map_err(|error| error.during(request.operation, attempts))
 }
 
-/// Does something within a span, and records there what comes of it. The current span may be another, if nobody wants this.
-pub(crate) async fn observed<T>(span: &Span, run: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let result = run.instrument(span.clone()).await;
-    match &result {
+/// Records what came of something in its span. The current span may be another, if nobody wants that one.
+pub(crate) fn record_outcome<T>(span: &Span, result: &Result<T, Error>) {
+    match result {
         Ok(_) => span.record("outcome", "done"),
         Err(error) => span.record("outcome", tracing::field::debug(error.kind())),
     };
-    result
 }
 
 async fn attempts_of<T>(

@@ -12,11 +12,11 @@ use std::time::{Duration, SystemTime};
 
 use es_snapshot::testing::{FakeOutcome, Fault, Verdict};
 use es_snapshot::{
-    Clock as _, CreateSnapshot, Error, ErrorKind, HyperTransport, IndexName, Operation, Progress, RawRequest, RestoreReport,
-    RestoreSnapshot, RetryPolicy, SnapshotClient, SnapshotInfo, SnapshotState, WaitUpdate,
+    Clock as _, CreateSnapshot, Error, ErrorKind, HyperTransport, IndexName, Operation, Progress, RawRequest, RepositoryName,
+    RestoreReport, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotInfo, SnapshotState, WaitUpdate,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, join};
-use scene::{STEP, Scene, repository, snapshot};
+use scene::{ROLE, STEP, Scene, repository, snapshot};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -624,6 +624,24 @@ async fn a_failed_shard_is_named() {
     let error = report.into_complete().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Incomplete);
     assert!(error.to_string().contains("[restored_movies][1]"), "{error}");
+}
+
+#[tokio::test]
+async fn a_shard_of_another_repositorys_snapshot_of_that_name_is_not_this_restores() {
+    let scene = taken().await;
+    let other: RepositoryName = "other".parse().unwrap();
+    let settings = S3Settings::new("my-bucket-4-es").base_path("other").role_arn(ROLE.parse().unwrap()).into();
+    scene.client.register_repository(&other, &settings).await.unwrap();
+    scene.client.create_snapshot(&other, &snapshot(), &CreateSnapshot::new()).await.unwrap();
+    scene.client.wait_for_snapshot(&other, &snapshot()).await.unwrap().into_complete().unwrap();
+    scene.domain.fail_restore_shard("broken_movies", 1);
+    let broken = RestoreSnapshot::new().indices(["movies"]).rename("(.+)", "broken_$1");
+    scene.client.restore_snapshot(&other, &snapshot(), &broken).await.unwrap();
+    scene.client.wait_for_restore(&other, &snapshot()).await.unwrap().into_complete().unwrap_err();
+
+    let report = restore(&scene, &renamed()).await;
+
+    assert_eq!(report.into_complete().unwrap().indices(), ["restored_movies"]);
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ pub(crate) fn sign(
 /// Keeps what the signer traces, the key's id for one, from the subscriber, if there is one.
 fn untraced<T>(act: impl FnOnce() -> T) -> T {
     // A default of any sort would end for good what tracing passes on to `log` where nobody subscribes.
-    if get_default(|current| current.is::<NoSubscriber>()) { act() } else { with_default(&Dispatch::none(), act) }
+    if get_default(Dispatch::is::<NoSubscriber>) { act() } else { with_default(&Dispatch::none(), act) }
 }
 
 fn failed(message: &str) -> Error {

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use crate::client::SnapshotClient;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{RepositoryName, SnapshotName};
-use crate::pipeline::observed;
+use crate::pipeline::record_outcome;
 use crate::reconcile::{Evidence, Found, Reconciler, Sent, Sighting, Step, Verdict};
 use crate::repository::Acknowledged;
 use crate::request::{self, Request};
-use crate::restore::{EarlierRestores, RestoreSnapshot, ShardRow, StartedRestore};
+use crate::restore::{EarlierRestores, RestoreSnapshot, ShardRow, Source, StartedRestore};
 use crate::snapshot::{CreatedSnapshot, SnapshotInfo};
 
 /// How much time a call has at least to ask the domain in, and to send again, from when it first has to.
@@ -54,7 +56,9 @@ pub(crate) async fn reconcile<R: Reconciled>(
         %snapshot,
         outcome = tracing::field::Empty,
     );
-    observed(&span, drive(client, machine, subject)).await
+    let result = drive(client, machine, subject).instrument(span.clone()).await;
+    record_outcome(&span, &result);
+    result
 }
 
 async fn drive<R: Reconciled>(client: &SnapshotClient, mut machine: Reconciler, subject: &R) -> Result<R::Answer, Error> {
@@ -270,7 +274,9 @@ impl Reconciled for Restoration<'_> {
         let Some(earlier) = &self.earlier else { return Ok((Sighting::Blind, None)) };
         let rows: Vec<ShardRow> = if earlier.by_rows { client.call(&request::shards(&[])).await? } else { Vec::new() };
         let recoveries = client.recovery(&[]).await?;
-        let happened = earlier.are_outdone(&rows, &recoveries, self.repository, self.name, self.options);
+        let mut source = Source::new(self.repository.clone(), self.name.clone());
+        client.identify(&mut source, &rows).await;
+        let happened = earlier.are_outdone(&source, &rows, &recoveries, self.options);
         Ok(if happened { (Sighting::Happened, Some(StartedRestore::Adopted)) } else { (Sighting::Nothing, None) })
     }
 
@@ -304,6 +310,18 @@ impl SnapshotClient {
         // In this order one that begins meanwhile is seen by its rows.
         let Some(recoveries) = permitted(self.recovery(&[]).await)? else { return Ok(None) };
         let rows: Option<Vec<ShardRow>> = permitted(self.call(&request::shards(&[])).await)?;
-        Ok(Some(EarlierRestores::new(rows.as_deref(), &recoveries, repository, name)))
+        let mut source = Source::new(repository.clone(), name.clone());
+        self.identify(&mut source, rows.as_deref().unwrap_or_default()).await;
+        Ok(Some(EarlierRestores::new(&source, rows.as_deref(), &recoveries)))
+    }
+
+    /// Learns the snapshot's uuid, if it is wanted to tell these rows from those of another.
+    pub(crate) async fn identify(&self, source: &mut Source, rows: &[ShardRow]) {
+        if source.wants_uuid(rows) {
+            match self.with_limit(LAST_LOOK).find_snapshot(source.repository(), source.name(), true).await {
+                Ok(snapshot) => source.set_uuid(snapshot.uuid()),
+                Err(error) => tracing::debug!(kind = ?error.kind(), "no uuid"),
+            }
+        }
     }
 }

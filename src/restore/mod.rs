@@ -3,10 +3,10 @@
 mod options;
 mod reply;
 mod shards;
-mod signs;
+mod source;
 
 pub use options::RestoreSnapshot;
 pub(crate) use reply::RecoveryMap;
 pub use reply::{RecoveryStage, RecoveryType, RestoreSummary, ShardRecovery, StartedRestore};
-pub(crate) use shards::{AllocationExplanation, ShardRow, waiting_rows};
-pub(crate) use signs::EarlierRestores;
+pub(crate) use shards::{AllocationExplanation, ShardRow};
+pub(crate) use source::{EarlierRestores, Source};

@@ -5,7 +5,6 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::name::{RepositoryName, SnapshotName};
 use crate::snapshot::ShardCounts;
 use crate::units::{ByteSize, count, integer_or_text, moment, null_as_default, open_vocabulary};
 
@@ -255,13 +254,6 @@ impl ShardRecovery {
     #[must_use]
     pub fn stop_time(&self) -> Option<SystemTime> {
         moment(self.shard.stop_time_in_millis)
-    }
-
-    /// Whether it was or is restored from this snapshot.
-    pub(crate) fn comes_from(&self, repository: &RepositoryName, name: &SnapshotName) -> bool {
-        *self.kind() == RecoveryType::Snapshot
-            && self.source_repository() == Some(repository.as_str())
-            && self.source_snapshot() == Some(name.as_str())
     }
 }
 

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 
-use crate::name::{RepositoryName, SnapshotName};
 use crate::units::{integer_or_text, null_as_default};
 
 /// A row of `GET /_cat/shards?format=json&h=index,shard,prirep,state,unassigned.reason,unassigned.details`: there a shard is seen
@@ -24,23 +23,15 @@ pub(crate) struct ShardRow {
 }
 
 impl ShardRow {
+    /// Why it is not assigned; empty if that is not told.
+    pub(crate) fn details(&self) -> &str {
+        self.unassigned_details.as_deref().unwrap_or_default()
+    }
+
     /// Whether nodes have tried to take the shard and could not.
     pub(crate) fn has_failed(&self) -> bool {
         self.state == "UNASSIGNED" && self.unassigned_reason.as_deref() == Some("ALLOCATION_FAILED")
     }
-}
-
-/// The primaries that wait to be restored from this snapshot, or could not be.
-pub(crate) fn waiting_rows<'a>(
-    rows: &'a [ShardRow],
-    repository: &RepositoryName,
-    name: &SnapshotName,
-) -> impl Iterator<Item = &'a ShardRow> {
-    let waiting = format!("restore_source[{repository}/{name}]");
-    let failed = format!("failed to restore snapshot [{name}/");
-    rows.iter().filter(|row| row.prirep == "p").filter(move |row| {
-        row.unassigned_details.as_ref().is_some_and(|details| *details == waiting || details.contains(&failed))
-    })
 }
 
 /// The reply of `POST /_cluster/allocation/explain`, as far as a restore is concerned.

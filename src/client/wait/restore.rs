@@ -13,7 +13,7 @@ use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::request;
-use crate::restore::{AllocationExplanation, RecoveryStage, RecoveryType, ShardRecovery, ShardRow, waiting_rows};
+use crate::restore::{AllocationExplanation, RecoveryStage, RecoveryType, ShardRecovery, ShardRow, Source};
 use crate::units::ByteSize;
 
 /// The wait for the end of a restore; made by [`SnapshotClient::wait_for_restore`].
@@ -30,8 +30,9 @@ use crate::units::ByteSize;
 /// one that the engine never tries again. While nothing but unassigned shards is left, `_cluster/allocation/explain` is
 /// asked for that, where it is allowed.
 ///
-/// Polls and limits are those of [`WaitForSnapshot`](crate::WaitForSnapshot), with two requests a poll and one more while
-/// unassigned shards rest; once the indices are known, only they are asked for. Where one of the two is refused five times in
+/// Polls and limits are those of [`WaitForSnapshot`](crate::WaitForSnapshot), with two requests a poll, one more while
+/// unassigned shards rest, and one for the snapshot's uuid once a shard has failed, since it tells no repository; once the
+/// indices are known, only they are asked for. Where one of the two is refused five times in
 /// a row, the other has to do until it is no longer refused: without `_cat/shards`, shards that failed or that no node has
 /// begun are not seen, so that the wait ends only when five polls in a row found the same shards and all of them done;
 /// without `_recovery`, shards that were started before the first poll are not seen unless their indices are given, and one
@@ -84,8 +85,7 @@ impl WaitForRestore {
         let expected = self.indices.iter().map(|index| index.as_str().to_owned()).collect();
         let Self { client, repository, name, limit, .. } = self;
         let watch = RestoreWatch {
-            repository,
-            name,
+            source: Source::new(repository, name),
             indices: expected,
             unstable: 0,
             rows: Permission::default(),
@@ -190,8 +190,7 @@ impl fmt::Display for UnrestoredShard {
 }
 
 struct RestoreWatch {
-    repository: RepositoryName,
-    name: SnapshotName,
+    source: Source,
     /// All that were ever seen to come from the snapshot, and those that the caller named.
     indices: BTreeSet<String>,
     /// Polls in a row that would end the wait, but may be wrong: the server tries a failed shard again, and without rows a
@@ -326,7 +325,7 @@ impl RestoreWatch {
             return Judgement::UnderWay;
         }
         match recovery {
-            Some(shard) if shard.comes_from(&self.repository, &self.name) => Judgement::Done,
+            Some(shard) if self.source.has(shard) => Judgement::Done,
             // A partial snapshot's missing shards come back empty; another source means another restore or another index.
             Some(shard) if *shard.kind() == RecoveryType::EmptyStore => {
                 Judgement::Failed("restored empty: it is not in the snapshot".to_owned())
@@ -346,7 +345,7 @@ impl Watched for RestoreWatch {
     fn what(&self) -> String {
         let first: Vec<String> = self.pending.iter().take(3).map(|(index, shard)| format!("[{index}][{shard}]")).collect();
         let open = if first.is_empty() { String::new() } else { format!(", open shards such as {},", first.join(", ")) };
-        format!("restore of {}:{}{open}", self.repository, self.name)
+        format!("restore of {}:{}{open}", self.source.repository(), self.source.name())
     }
 
     async fn look(&mut self, client: &SnapshotClient, _details: bool) -> Result<Look<RestoreReport>, Error> {
@@ -357,9 +356,9 @@ impl Watched for RestoreWatch {
             Err(error) if error.kind() == ErrorKind::IndexMissing => self.ask(client, &[]).await?,
             answer => answer?,
         };
-        let waiting =
-            waiting_rows(rows.as_deref().unwrap_or_default(), &self.repository, &self.name).map(|row| row.index.as_str());
-        let begun = recoveries.iter().filter(|shard| shard.comes_from(&self.repository, &self.name)).map(ShardRecovery::index);
+        client.identify(&mut self.source, rows.as_deref().unwrap_or_default()).await;
+        let waiting = self.source.rows(rows.as_deref().unwrap_or_default()).map(|row| row.index.as_str());
+        let begun = recoveries.iter().filter(|shard| self.source.has(shard)).map(ShardRecovery::index);
         let seen: BTreeSet<&str> = waiting.chain(begun).collect();
         // All indices of a restore are there from its beginning; but only their rows show those that no node has begun.
         let found = !seen.is_empty() && rows.is_some();
@@ -386,7 +385,7 @@ impl Watched for RestoreWatch {
             }
         }
         if view.counts.shards_total == 0 && self.indices.is_empty() {
-            let text = format!("no shard is being restored from {}:{}", self.repository, self.name);
+            let text = format!("no shard is being restored from {}:{}", self.source.repository(), self.source.name());
             let error = Error::new(ErrorKind::IndexMissing, Outcome::Rejected, text);
             return Err(error.during(Operation::Recovery, 1).lasting());
         }

@@ -1,9 +1,63 @@
-//! What tells a restore from those that there were before: the API has no mark for one.
+//! What tells shards that are restored from a snapshot from others, and a restore from those that there were before: the API has
+//! no mark for one.
 
 use std::collections::BTreeSet;
 
-use super::{RestoreSnapshot, ShardRecovery, ShardRow, waiting_rows};
+use super::{RecoveryType, RestoreSnapshot, ShardRecovery, ShardRow};
 use crate::name::{RepositoryName, SnapshotName};
+
+/// The snapshot that shards are restored from.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    repository: RepositoryName,
+    name: SnapshotName,
+    uuid: Option<String>,
+}
+
+impl Source {
+    pub(crate) fn new(repository: RepositoryName, name: SnapshotName) -> Self {
+        Self { repository, name, uuid: None }
+    }
+
+    pub(crate) fn repository(&self) -> &RepositoryName {
+        &self.repository
+    }
+
+    pub(crate) fn name(&self) -> &SnapshotName {
+        &self.name
+    }
+
+    pub(crate) fn set_uuid(&mut self, uuid: Option<&str>) {
+        self.uuid = uuid.map(str::to_owned);
+    }
+
+    /// Whether the snapshot's uuid is wanted to tell these rows from those of another: shards that failed tell no repository.
+    pub(crate) fn wants_uuid(&self, rows: &[ShardRow]) -> bool {
+        let failed = self.failure();
+        self.uuid.is_none() && rows.iter().any(|row| row.details().contains(&failed))
+    }
+
+    /// The primaries that wait to be restored from this snapshot, or could not be.
+    pub(crate) fn rows<'a>(&self, rows: &'a [ShardRow]) -> impl Iterator<Item = &'a ShardRow> + use<'a> {
+        let waiting = format!("restore_source[{}/{}]", self.repository, self.name);
+        let failed = self.failure();
+        rows.iter().filter(|row| row.prirep == "p").filter(move |row| row.details() == waiting || row.details().contains(&failed))
+    }
+
+    fn failure(&self) -> String {
+        match &self.uuid {
+            Some(uuid) => format!("failed to restore snapshot [{}/{uuid}]", self.name),
+            None => format!("failed to restore snapshot [{}/", self.name),
+        }
+    }
+
+    /// Whether the shard was or is restored from this snapshot.
+    pub(crate) fn has(&self, shard: &ShardRecovery) -> bool {
+        *shard.kind() == RecoveryType::Snapshot
+            && shard.source_repository() == Some(self.repository.as_str())
+            && shard.source_snapshot() == Some(self.name.as_str())
+    }
+}
 
 /// The restores from a snapshot that there were before a new one was asked for.
 #[derive(Debug)]
@@ -14,26 +68,20 @@ pub(crate) struct EarlierRestores {
 }
 
 impl EarlierRestores {
-    pub(crate) fn new(
-        rows: Option<&[ShardRow]>,
-        recoveries: &[ShardRecovery],
-        repository: &RepositoryName,
-        name: &SnapshotName,
-    ) -> Self {
-        let signs = Sign::all(rows.unwrap_or_default(), recoveries, repository, name);
+    pub(crate) fn new(source: &Source, rows: Option<&[ShardRow]>, recoveries: &[ShardRecovery]) -> Self {
+        let signs = Sign::all(source, rows.unwrap_or_default(), recoveries);
         Self { marks: signs.map(|sign| sign.mark).collect(), by_rows: rows.is_some() }
     }
 
     /// Whether these are signs of another restore from the snapshot, of an index that the options can mean.
     pub(crate) fn are_outdone(
         &self,
+        source: &Source,
         rows: &[ShardRow],
         recoveries: &[ShardRecovery],
-        repository: &RepositoryName,
-        name: &SnapshotName,
         options: &RestoreSnapshot,
     ) -> bool {
-        Sign::all(rows, recoveries, repository, name).any(|sign| self.lack(&sign) && options.can_restore(sign.source, sign.index))
+        Sign::all(source, rows, recoveries).any(|sign| self.lack(&sign) && options.can_restore(sign.source, sign.index))
     }
 
     /// Whether the sign is of none of them. One whose shards waited then has its id by now, or has failed.
@@ -62,17 +110,12 @@ struct Sign<'a> {
 
 impl<'a> Sign<'a> {
     /// All signs of restores from this snapshot: rows of shards that wait or have failed, and recoveries.
-    fn all(
-        rows: &'a [ShardRow],
-        recoveries: &'a [ShardRecovery],
-        repository: &RepositoryName,
-        name: &SnapshotName,
-    ) -> impl Iterator<Item = Self> {
-        let rows = waiting_rows(rows, repository, name).map(|row| {
+    fn all(source: &Source, rows: &'a [ShardRow], recoveries: &'a [ShardRecovery]) -> impl Iterator<Item = Self> {
+        let rows = source.rows(rows).map(|row| {
             let mark = if row.has_failed() { Mark::Failed } else { Mark::Waiting };
             Self { index: &row.index, source: None, mark: mark(row.index.clone()) }
         });
-        let recoveries = recoveries.iter().filter(|shard| shard.comes_from(repository, name)).map(|shard| Self {
+        let recoveries = recoveries.iter().filter(|shard| source.has(shard)).map(|shard| Self {
             index: shard.index(),
             source: shard.source_index(),
             mark: match shard.restore_uuid() {
@@ -90,6 +133,10 @@ mod tests {
 
     use super::*;
     use crate::restore::RecoveryMap;
+
+    fn source() -> Source {
+        Source::new("r".parse().unwrap(), "s".parse().unwrap())
+    }
 
     fn row(index: &str, reason: &str, details: &str) -> ShardRow {
         serde_json::from_value(json!({"index": index, "shard": "0", "prirep": "p", "state": "UNASSIGNED",
@@ -113,9 +160,8 @@ mod tests {
     }
 
     fn outdone(before: (&[ShardRow], &[ShardRecovery]), after: (&[ShardRow], &[ShardRecovery])) -> bool {
-        let (repository, name) = ("r".parse().unwrap(), "s".parse().unwrap());
-        let earlier = EarlierRestores::new(Some(before.0), before.1, &repository, &name);
-        earlier.are_outdone(after.0, after.1, &repository, &name, &RestoreSnapshot::new().indices(["logs"]))
+        let earlier = EarlierRestores::new(&source(), Some(before.0), before.1);
+        earlier.are_outdone(&source(), after.0, after.1, &RestoreSnapshot::new().indices(["logs"]))
     }
 
     #[test]
@@ -146,5 +192,26 @@ mod tests {
     fn a_restore_of_an_index_that_was_not_asked_for_is_another_clients() {
         assert!(!outdone((&[], &[]), (&[waiting("books")], &[])));
         assert!(!outdone((&[], &[]), (&[], &recovery("books", "first"))));
+    }
+
+    #[test]
+    fn a_shard_that_failed_is_told_from_another_repositorys_by_the_uuid() {
+        let rows = [failed("logs")];
+        let (mut ours, mut another) = (source(), source());
+        assert!(ours.wants_uuid(&rows));
+
+        ours.set_uuid(Some("x1"));
+        another.set_uuid(Some("x2"));
+
+        assert_eq!((ours.rows(&rows).count(), another.rows(&rows).count()), (1, 0));
+        assert!(!another.wants_uuid(&rows));
+    }
+
+    #[test]
+    fn shards_that_wait_tell_their_repository() {
+        let rows = [waiting("logs"), row("logs", "NEW_INDEX_RESTORED", "restore_source[another/s]")];
+
+        assert_eq!(source().rows(&rows).count(), 1);
+        assert!(!source().wants_uuid(&rows));
     }
 }
