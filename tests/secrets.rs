@@ -20,7 +20,7 @@ use es_snapshot::{
     Auth, Body, BoxFuture, ConnectTarget, CreateSnapshot, CredentialCache, Error, ErrorKind, HyperTransport, ListSnapshots,
     RepositorySettings, RetryPolicy, S3Settings, SnapshotClient, SnapshotClientBuilder, Transport, TransportError,
 };
-use scene::{Scene, repository, settings, snapshot};
+use scene::{Scene, repository, settings, snapshot, want_every_trace};
 use serde_json::json;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -89,6 +89,7 @@ impl io::Write for Trace {
 impl Trace {
     /// Traces this thread, on which the runtime of a test runs, for as long as the guard lives.
     fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        want_every_trace();
         let trace = Self::default();
         let writer = trace.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -108,6 +109,7 @@ impl Trace {
 }
 
 fn credentials() -> Credentials {
+    want_every_trace();
     Credentials::new(KEY, SECRET, Some(TOKEN.to_owned()), None, "test")
 }
 
@@ -347,6 +349,7 @@ impl Transport for Echo {
 }
 
 fn echoing(status: u16, shape: Shape) -> SnapshotClientBuilder {
+    want_every_trace();
     SnapshotClient::builder("http://localhost:9200")
         .region("eu-west-1")
         .transport(Echo { status, shape })

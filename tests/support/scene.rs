@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use es_snapshot::testing::{Event, FakeCredentials, FakeDomain, FakeDomainBuilder, ManualClock};
@@ -9,6 +10,7 @@ use es_snapshot::{
     Auth, CreateSnapshot, RepositoryName, RepositorySettings, S3Settings, SnapshotClient, SnapshotClientBuilder, SnapshotName,
 };
 use futures_util::future::{Either, select};
+use tracing::Dispatch;
 
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
 
@@ -32,6 +34,7 @@ impl Scene {
         domain: impl FnOnce(FakeDomainBuilder) -> FakeDomainBuilder,
         client: impl FnOnce(SnapshotClientBuilder) -> SnapshotClientBuilder,
     ) -> Self {
+        want_every_trace();
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         let domain = domain(FakeDomain::builder()).clock(clock.clone()).start().await;
         let provider = domain.credentials_provider();
@@ -72,6 +75,13 @@ impl Scene {
     pub(crate) fn events_since(&self, count: usize) -> Vec<Event> {
         self.domain.events().split_off(count)
     }
+}
+
+/// Has somebody want every span and event before it is first met: one that is first met just when another thread's test begins
+/// to watch could be taken for unwanted, for all tests.
+pub(crate) fn want_every_trace() {
+    static WANTED: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+    LazyLock::force(&WANTED);
 }
 
 pub(crate) fn repository() -> RepositoryName {
