@@ -988,6 +988,16 @@ async fn a_raw_request_sends_its_body() {
 }
 
 #[tokio::test]
+async fn an_answer_in_text_to_a_raw_request_is_refused_and_not_asked_for_again() {
+    let scene = Scene::new().await;
+    scene.domain.fault(Fault::status(200, "1700000000 green\n", "text/plain").on_path("/_cat/health"));
+
+    let error = scene.client.raw(RawRequest::get(["_cat", "health"])).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Decode, 1));
+}
+
+#[tokio::test]
 async fn a_raw_request_that_fails_is_a_typed_error() {
     let scene = Scene::new().await;
 

@@ -331,9 +331,10 @@ impl SnapshotClient {
 
     /// Takes a snapshot and holds the request until it has ended (`?wait_for_completion=true`).
     ///
-    /// For small snapshots on self-managed clusters: a gateway cuts the request off after about a minute, and Amazon's
-    /// always does; the answer is then [`CreatedSnapshot::Adopted`] with a snapshot that runs.
-    /// [`create_snapshot`](Self::create_snapshot) and a wait have no such end.
+    /// For small snapshots on self-managed clusters: this client's own limits ([`Timeouts::attempt`], 75 s, and
+    /// [`Timeouts::call`], 300 s) or a gateway's (Amazon's: about a minute) cut the request off, and the answer is then
+    /// [`CreatedSnapshot::Adopted`] with a snapshot that runs. [`create_snapshot`](Self::create_snapshot) and a wait have no
+    /// such end.
     ///
     /// # Errors
     ///
@@ -650,7 +651,8 @@ impl SnapshotClient {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] for a path segment that would be dropped, split or resolved on its way. A request other
-    /// than GET and HEAD is sent again only where it certainly was not carried out.
+    /// than GET and HEAD is sent again only where it certainly was not carried out. [`ErrorKind::Decode`] for an answer that is
+    /// no JSON, which is not asked for again: endpoints that answer in text take `format=json`.
     ///
     /// # Cancel safety
     ///
@@ -663,7 +665,7 @@ impl SnapshotClient {
         };
         let request = request::raw(method, &segments, &query, body).map_err(|error| error.during(Operation::Raw, 0))?;
         pipeline::call_with(&self.core, &self.options, &request, |reply| {
-            let body = if reply.body.is_empty() { Value::Null } else { reply.decode()? };
+            let body = if reply.body.is_empty() { Value::Null } else { reply.decode().map_err(Error::as_meant)? };
             Ok(RawReply { status: reply.status, body })
         })
         .await

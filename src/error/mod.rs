@@ -339,6 +339,12 @@ impl Error {
         self.0.lasting
     }
 
+    /// Takes an answer that is no JSON for what the server meant to say.
+    pub(crate) fn as_meant(mut self) -> Self {
+        self.0.garbled = false;
+        self
+    }
+
     /// Whether the answer was no whole JSON, which a repetition may mend.
     pub(crate) fn is_garbled(&self) -> bool {
         self.0.garbled
