@@ -200,7 +200,11 @@ impl Reconciler {
         match sighting {
             Sighting::Happened => Step::End(Verdict::Adopted),
             Sighting::Foreign => Step::End(Verdict::Foreign),
-            Sighting::Blind => self.look_on(),
+            // Meanwhile another node may have become the master, which a look before says nothing of.
+            Sighting::Blind => {
+                self.nothing = 0;
+                self.look_on()
+            }
             // What refused it is gone again, and nothing of ours was ever under way.
             Sighting::Nothing if self.echo && !self.lost => Step::End(Verdict::Refused),
             Sighting::Nothing => {
@@ -275,7 +279,7 @@ mod tests {
         effects: u8,
         /// What the last look found to hold the name, if it could look.
         last_seen: Option<Holder>,
-        /// Truthful looks since the last send, and the time of the first, in milliseconds.
+        /// Truthful looks in a row since the last send, and the time of the first, in milliseconds.
         looks: u32,
         first_look: u64,
         lost: bool,
@@ -386,6 +390,7 @@ mod tests {
         fn look(mut self, after: Duration, blind: bool) -> (Self, Sighting) {
             self.now += u64::try_from(after.as_millis()).unwrap();
             if blind {
+                self.looks = 0;
                 return (self, Sighting::Blind);
             }
             self.last_seen = Some(self.holder);
