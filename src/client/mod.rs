@@ -665,7 +665,7 @@ impl SnapshotClient {
         };
         let request = request::raw(method, &segments, &query, body).map_err(|error| error.during(Operation::Raw, 0))?;
         pipeline::call_with(&self.core, &self.options, &request, |reply| {
-            let body = if reply.body.is_empty() { Value::Null } else { reply.decode().map_err(Error::as_meant)? };
+            let body = if reply.body.is_empty() { Value::Null } else { reply.decode().map_err(Error::meant)? };
             Ok(RawReply { status: reply.status, body })
         })
         .await

@@ -340,7 +340,7 @@ impl Error {
     }
 
     /// Takes an answer that is no JSON for what the server meant to say.
-    pub(crate) fn as_meant(mut self) -> Self {
+    pub(crate) fn meant(mut self) -> Self {
         self.0.garbled = false;
         self
     }

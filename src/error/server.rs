@@ -204,14 +204,20 @@ impl ServerError {
             ServerLayer::Signature => self.signature_kind(),
             ServerLayer::Authentication => ErrorKind::Unauthenticated,
             ServerLayer::Engine => self.engine_kind(),
-            ServerLayer::Gateway => match self.status {
-                429 => ErrorKind::Throttled,
-                502..=504 => ErrorKind::Unavailable,
-                403 if self.mentions("throttled") => ErrorKind::Throttled,
-                401 => ErrorKind::Unauthenticated,
-                403 => ErrorKind::AccessDenied,
-                _ => ErrorKind::Server,
-            },
+            ServerLayer::Gateway if self.status == 403 && self.mentions("throttled") => ErrorKind::Throttled,
+            ServerLayer::Gateway => self.kind_by_status(ErrorKind::Server),
+        }
+    }
+
+    /// What the status alone tells; `refused` is what other refusals (4xx) mean.
+    fn kind_by_status(&self, refused: ErrorKind) -> ErrorKind {
+        match self.status {
+            429 => ErrorKind::Throttled,
+            502..=504 => ErrorKind::Unavailable,
+            401 => ErrorKind::Unauthenticated,
+            403 => ErrorKind::AccessDenied,
+            400..=499 => refused,
+            _ => ErrorKind::Server,
         }
     }
 
@@ -222,14 +228,10 @@ impl ServerError {
             ErrorKind::Throttled
         } else if self.mentions("is not allowed") {
             ErrorKind::NotAllowed
-        } else if self.mentions("not authorized") || matches!(self.status, 401 | 403) {
+        } else if self.mentions("not authorized") || self.status == 401 {
             ErrorKind::AccessDenied
-        } else if matches!(self.status, 502..=504) {
-            ErrorKind::Unavailable
-        } else if self.status >= 500 {
-            ErrorKind::Server
         } else {
-            ErrorKind::InvalidRequest
+            self.kind_by_status(ErrorKind::InvalidRequest)
         }
     }
 
@@ -238,16 +240,14 @@ impl ServerError {
             ErrorKind::ClockSkew
         } else if self.mentions("security token included in the request is") {
             ErrorKind::ExpiredToken
-        } else if self.mentions("throttled") || self.status == 429 {
+        } else if self.mentions("throttled") {
             ErrorKind::Throttled
-        } else if matches!(self.status, 502..=504) {
-            ErrorKind::Unavailable
         } else if self.mentions("Authorization header requires") || self.mentions("Missing Authentication Token") {
             ErrorKind::Unauthenticated
-        } else if self.status >= 500 {
-            ErrorKind::Server
-        } else {
+        } else if matches!(self.status, 401 | 403) {
             ErrorKind::Signature
+        } else {
+            self.kind_by_status(ErrorKind::Signature)
         }
     }
 
@@ -287,14 +287,7 @@ impl ServerError {
             | "cluster_manager_throttling_exception"
             | "master_not_discovered_exception"
             | "cluster_manager_not_discovered_exception" => ErrorKind::Unavailable,
-            _ => match self.status {
-                429 => ErrorKind::Throttled,
-                502..=504 => ErrorKind::Unavailable,
-                401 => ErrorKind::Unauthenticated,
-                403 => ErrorKind::AccessDenied,
-                400..=499 => ErrorKind::InvalidRequest,
-                _ => ErrorKind::Server,
-            },
+            _ => self.kind_by_status(ErrorKind::InvalidRequest),
         }
     }
 
