@@ -1,4 +1,4 @@
-//! What comes back: snapshots as the domain describes them, and which of them are listed.
+//! What comes back: snapshots as the domain describes them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 
 use super::ticket::TOKEN_KEY;
 use crate::error::{Error, ErrorKind, Outcome};
-use crate::name::SnapshotPattern;
 use crate::units::{integer_or_text, moment, null_as_default, open_vocabulary, span};
 
 /// The answer to a creation or a clone.
@@ -44,74 +43,6 @@ impl TryFrom<CreatedReply> for CreatedSnapshot {
     }
 }
 
-/// Which snapshots of a repository are listed, and how much of each.
-///
-/// ```
-/// use es_snapshot::{ListSnapshots, SnapshotPattern};
-///
-/// let nightly = ListSnapshots::new().pattern(SnapshotPattern::new(["nightly-*"])?).verbose(false);
-/// assert_ne!(nightly, ListSnapshots::new());
-/// # Ok::<(), es_snapshot::Error>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ListSnapshots {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pattern: Option<SnapshotPattern>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verbose: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ignore_unavailable: Option<bool>,
-}
-
-impl ListSnapshots {
-    /// Every snapshot, in full.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Only these. Default: all.
-    #[must_use]
-    pub fn pattern(mut self, pattern: impl Into<SnapshotPattern>) -> Self {
-        self.pattern = Some(pattern.into());
-        self
-    }
-
-    /// Whether everything is read of each snapshot, one object of the repository for each. Server's default: yes. If not, only
-    /// name, uuid, indices and state are told.
-    #[must_use]
-    pub fn verbose(mut self, verbose: bool) -> Self {
-        self.verbose = Some(verbose);
-        self
-    }
-
-    /// Whether names without a snapshot are passed over. Server's default: no, they make the call fail.
-    #[must_use]
-    pub fn ignore_unavailable(mut self, ignore: bool) -> Self {
-        self.ignore_unavailable = Some(ignore);
-        self
-    }
-
-    /// The pattern, if set.
-    #[must_use]
-    pub fn get_pattern(&self) -> Option<&SnapshotPattern> {
-        self.pattern.as_ref()
-    }
-
-    /// Whether everything is read, if set.
-    #[must_use]
-    pub fn get_verbose(&self) -> Option<bool> {
-        self.verbose
-    }
-
-    /// Whether missing names are passed over, if set.
-    #[must_use]
-    pub fn get_ignore_unavailable(&self) -> Option<bool> {
-        self.ignore_unavailable
-    }
-}
-
 open_vocabulary! {
     /// How a snapshot stands, as `GET /_snapshot/{repository}/{snapshot}` tells it.
     ///
@@ -130,7 +61,7 @@ open_vocabulary! {
     }
 }
 
-/// A snapshot as the domain describes it. A listing with [`verbose(false)`](ListSnapshots::verbose) tells only name, uuid,
+/// A snapshot as the domain describes it. A listing with [`verbose(false)`](crate::ListSnapshots::verbose) tells only name, uuid,
 /// indices and state; the rest is then `None` or empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotInfo {

@@ -1,10 +1,10 @@
 //! Snapshots: what is asked for, and what the domain says of them.
 
-mod create;
 mod info;
+mod options;
 mod ticket;
 
-pub use create::{CloneSnapshot, CreateSnapshot, ExpandWildcards};
 pub(crate) use info::SnapshotList;
-pub use info::{CreatedSnapshot, FeatureState, ListSnapshots, ShardCounts, ShardFailure, SnapshotInfo, SnapshotState};
+pub use info::{CreatedSnapshot, FeatureState, ShardCounts, ShardFailure, SnapshotInfo, SnapshotState};
+pub use options::{CloneSnapshot, CreateSnapshot, ExpandWildcards, ListSnapshots};
 pub use ticket::{SnapshotTicket, SnapshotToken};

@@ -1,4 +1,4 @@
-//! What is asked for: the options of a creation and of a clone.
+//! What is asked for: the options of a creation, a clone and a listing.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::SnapshotToken;
 use super::ticket::TOKEN_KEY;
 use crate::error::Error;
-use crate::name::IndexPattern;
+use crate::name::{IndexPattern, SnapshotPattern};
 
 /// The largest `metadata` in bytes of compact JSON; the server counts the same way.
 const MAX_METADATA_BYTES: usize = 1024;
@@ -229,6 +229,74 @@ impl CloneSnapshot {
             return Err(Error::invalid("a clone needs at least one index pattern"));
         }
         self.indices.iter().try_for_each(|pattern| pattern.parse::<IndexPattern>().map(|_| ()))
+    }
+}
+
+/// Which snapshots of a repository are listed, and how much of each.
+///
+/// ```
+/// use es_snapshot::{ListSnapshots, SnapshotPattern};
+///
+/// let nightly = ListSnapshots::new().pattern(SnapshotPattern::new(["nightly-*"])?).verbose(false);
+/// assert_eq!(nightly.get_pattern().map(ToString::to_string).as_deref(), Some("nightly-*"));
+/// # Ok::<(), es_snapshot::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListSnapshots {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pattern: Option<SnapshotPattern>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verbose: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignore_unavailable: Option<bool>,
+}
+
+impl ListSnapshots {
+    /// Every snapshot, in full.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only these. Default: all.
+    #[must_use]
+    pub fn pattern(mut self, pattern: impl Into<SnapshotPattern>) -> Self {
+        self.pattern = Some(pattern.into());
+        self
+    }
+
+    /// Whether everything is read of each snapshot, one object of the repository for each. Server's default: yes. If not, only
+    /// name, uuid, indices and state are told.
+    #[must_use]
+    pub fn verbose(mut self, verbose: bool) -> Self {
+        self.verbose = Some(verbose);
+        self
+    }
+
+    /// Whether names without a snapshot are passed over. Server's default: no, they make the call fail.
+    #[must_use]
+    pub fn ignore_unavailable(mut self, ignore: bool) -> Self {
+        self.ignore_unavailable = Some(ignore);
+        self
+    }
+
+    /// The pattern, if set.
+    #[must_use]
+    pub fn get_pattern(&self) -> Option<&SnapshotPattern> {
+        self.pattern.as_ref()
+    }
+
+    /// Whether everything is read, if set.
+    #[must_use]
+    pub fn get_verbose(&self) -> Option<bool> {
+        self.verbose
+    }
+
+    /// Whether missing names are passed over, if set.
+    #[must_use]
+    pub fn get_ignore_unavailable(&self) -> Option<bool> {
+        self.ignore_unavailable
     }
 }
 
