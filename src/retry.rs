@@ -300,36 +300,48 @@ mod tests {
         assert_eq!(second, Verdict::Stop);
     }
 
+    /// What is decided about a read that the gateway has lost.
+    fn lost(history: &mut History, policy: &RetryPolicy, left: Duration, tokens: &RetryTokens) -> Verdict {
+        classify(Replay::Read, &failure(answered(503, "")), history, policy, left, tokens, 0.0)
+    }
+
     #[test]
-    fn attempts_time_and_the_shared_budget_end_it() {
-        let lost = || failure(answered(503, ""));
-        let tokens = RetryTokens::default();
-        let policy = RetryPolicy::default().attempts(2);
-        let mut history = History::default();
-        assert_ne!(classify(Replay::Read, &lost(), &mut history, &policy, LEFT, &tokens, 0.0), Verdict::Stop);
-        assert_eq!(classify(Replay::Read, &lost(), &mut history, &policy, LEFT, &tokens, 0.0), Verdict::Stop, "attempts");
+    fn the_policys_attempts_end_it() {
+        let (policy, tokens, mut history) = (RetryPolicy::default().attempts(2), RetryTokens::default(), History::default());
 
+        assert_ne!(lost(&mut history, &policy, LEFT, &tokens), Verdict::Stop);
+        assert_eq!(lost(&mut history, &policy, LEFT, &tokens), Verdict::Stop);
+    }
+
+    #[test]
+    fn a_pause_that_is_longer_than_the_time_left_ends_it() {
         let short = Duration::from_millis(100);
-        assert_eq!(classify(Replay::Read, &lost(), &mut History::default(), &policy, short, &tokens, 0.0), Verdict::Stop, "time");
 
+        let verdict = lost(&mut History::default(), &RetryPolicy::default(), short, &RetryTokens::default());
+
+        assert_eq!(verdict, Verdict::Stop);
+    }
+
+    #[test]
+    fn the_shared_budget_ends_it_until_a_success_gives_back() {
+        let (policy, tokens) = (RetryPolicy::default(), RetryTokens::default());
         while tokens.take() {}
-        assert_eq!(
-            classify(Replay::Read, &lost(), &mut History::default(), &policy, LEFT, &tokens, 0.0),
-            Verdict::Stop,
-            "budget"
-        );
-        let expired = failure(answered(403, r#"{"message":"The security token included in the request is expired"}"#));
-        assert_ne!(
-            classify(Replay::Read, &expired, &mut History::default(), &policy, LEFT, &tokens, 0.0),
-            Verdict::Stop,
-            "a new signature takes nothing from the budget"
-        );
+
+        assert_eq!(lost(&mut History::default(), &policy, LEFT, &tokens), Verdict::Stop);
         tokens.succeeded();
-        assert_ne!(
-            classify(Replay::Read, &lost(), &mut History::default(), &policy, LEFT, &tokens, 0.0),
-            Verdict::Stop,
-            "refilled"
-        );
+        assert_ne!(lost(&mut History::default(), &policy, LEFT, &tokens), Verdict::Stop);
+    }
+
+    #[test]
+    fn a_new_signature_takes_nothing_from_the_budget() {
+        let tokens = RetryTokens::default();
+        while tokens.take() {}
+        let expired = failure(answered(403, r#"{"message":"The security token included in the request is expired"}"#));
+
+        let policy = RetryPolicy::default();
+        let verdict = classify(Replay::Read, &expired, &mut History::default(), &policy, LEFT, &tokens, 0.0);
+
+        assert_ne!(verdict, Verdict::Stop);
     }
 
     #[test]
