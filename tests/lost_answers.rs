@@ -105,6 +105,18 @@ async fn a_create_without_a_token_knows_its_own_snapshot_though_the_clock_was_no
 }
 
 #[tokio::test]
+async fn a_create_without_a_token_does_not_take_a_snapshot_for_its_own_that_was_there_before() {
+    let Scene { domain, client, .. } = registered().await;
+    let options = CreateSnapshot::new().without_token();
+    client.create_snapshot(&repository(), &one(), &options).await.unwrap();
+    domain.fault(Fault::drop_after().on_method("PUT").times(1));
+
+    let error = client.create_snapshot(&repository(), &one(), &options).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::SnapshotNameTaken, Outcome::NotSent));
+}
+
+#[tokio::test]
 async fn a_create_without_a_token_does_not_take_a_snapshot_for_its_own_that_carries_one() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_before().on_method("PUT").times(1));
