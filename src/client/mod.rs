@@ -303,7 +303,7 @@ impl SnapshotClient {
     ///
     /// The snapshot's metadata carries a token. When an answer is lost, a gateway fails, or the name turns out to be taken,
     /// the domain is asked for the snapshot and the token tells whose it is: [`CreatedSnapshot::Adopted`], or the error
-    /// that the name is taken. If nothing has come of the request, as seen by three looks over at least ten seconds, it
+    /// that the name is taken. If nothing has come of the request, as seen by three looks in a row over at least ten seconds, it
     /// is sent again with the same token. An engine that answers that it failed (HTTP 500) may have begun, so that counts as
     /// a lost answer. No snapshot is made twice, and none that exists is called failed.
     ///
@@ -461,10 +461,10 @@ impl SnapshotClient {
     /// Deletes one snapshot (`DELETE /_snapshot/{repository}/{snapshot}`), aborting it if it runs.
     ///
     /// The server answers when the files are gone, which may take longer than a gateway waits. So the snapshot's uuid is
-    /// read first (in brief, so that one whose own file is gone or broken can be deleted), and after a lost answer the domain is asked: gone, or replaced by a snapshot of another uuid, is done;
-    /// still there, as seen by three looks over at least ten seconds, it is asked to be deleted again. One race remains,
-    /// since the API deletes by name: a snapshot that another client makes under this name after the last look, or while
-    /// a lost request is still on its way, can be hit.
+    /// read first (in brief, so that one whose own file is gone or broken can be deleted), and after a lost answer the domain
+    /// is asked: gone, or replaced by a snapshot of another uuid, is done; still there, as seen by three looks in a row over
+    /// at least ten seconds, it is asked to be deleted again. One race remains, since the API deletes by name: a snapshot that
+    /// another client makes under this name after the last look, or while a lost request is still on its way, can be hit.
     ///
     /// # Errors
     ///
@@ -537,7 +537,7 @@ impl SnapshotClient {
     ///
     /// What is being restored from the snapshot is looked up first. After a lost answer the domain is asked for a restore of
     /// it that was not there before, of an index that these options can mean: then the restore runs
-    /// ([`StartedRestore::Adopted`]). If none appears in three looks over at least ten seconds, the request is sent again; a
+    /// ([`StartedRestore::Adopted`]). If none appears in three looks in a row over at least ten seconds, the request is sent again; a
     /// late first one would be refused by the open indices. A restore of the global state is never sent again.
     ///
     /// # Errors
