@@ -13,7 +13,8 @@ use std::time::{Duration, SystemTime};
 use es_snapshot::testing::{FakeOutcome, Fault, Verdict};
 use es_snapshot::{
     Clock as _, CreateSnapshot, Error, ErrorKind, HyperTransport, IndexName, Operation, Progress, RawRequest, RepositoryName,
-    RestoreReport, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotInfo, SnapshotState, WaitUpdate,
+    RestoreReport, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotInfo, SnapshotState, SnapshotTicket,
+    SnapshotToken, WaitUpdate,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, join};
 use scene::{ROLE, STEP, Scene, repository, snapshot};
@@ -888,6 +889,57 @@ async fn a_wait_for_a_deletion_that_is_resumed_by_uuid_is_not_held_up_by_another
     let updates: Vec<_> = scene.client.resume_wait_for_deletion(kept).progress().try_collect().await.unwrap();
 
     assert_eq!(updates, [WaitUpdate::Ended(())]);
+}
+
+/// A ticket for the snapshot `s` of this token, as another process kept it.
+fn kept(token: &SnapshotToken) -> SnapshotTicket {
+    let text = serde_json::to_string(&SnapshotTicket::new(repository(), snapshot()).token(token.clone())).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// A domain that has the snapshot `s`, made with this token.
+async fn taken_with(token: &SnapshotToken) -> Scene {
+    let scene = Scene::new().await;
+    scene.prepare().await;
+    let options = CreateSnapshot::new().token(token.clone());
+    scene.client.create_snapshot(&repository(), &snapshot(), &options).await.unwrap();
+    scene
+}
+
+#[tokio::test]
+async fn a_wait_for_a_deletion_that_is_resumed_by_token_lasts_as_long_as_that_snapshot() {
+    let token = SnapshotToken::random();
+    let scene = taken_with(&token).await;
+
+    let wait = scene.client.resume_wait_for_deletion(kept(&token)).within(Duration::from_mins(1));
+
+    assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
+}
+
+#[tokio::test]
+async fn a_wait_for_a_deletion_that_is_resumed_by_token_is_not_held_up_by_another_snapshot() {
+    let scene = taken_with(&SnapshotToken::random()).await;
+
+    scene.client.resume_wait_for_deletion(kept(&SnapshotToken::random())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wait_that_is_resumed_by_token_takes_its_own_snapshot() {
+    let token = SnapshotToken::random();
+    let scene = taken_with(&token).await;
+
+    let ended = scene.client.resume_wait(kept(&token)).await.unwrap();
+
+    assert_eq!(ended.token(), Some(token.as_str()));
+}
+
+#[tokio::test]
+async fn a_wait_that_is_resumed_by_token_does_not_take_anothers_snapshot() {
+    let scene = taken_with(&SnapshotToken::random()).await;
+
+    let error = scene.client.resume_wait(kept(&SnapshotToken::random())).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::SnapshotMissing);
 }
 
 #[tokio::test]

@@ -119,10 +119,15 @@ impl SnapshotTicket {
         self.uuid.as_deref()
     }
 
+    /// Whether only the token tells which snapshot is meant.
+    pub(crate) fn goes_by_token(&self) -> bool {
+        self.uuid.is_none() && self.token.is_some()
+    }
+
     /// Whether a snapshot that was found under the name is the one that is meant.
     pub(crate) fn means(&self, found: &SnapshotInfo) -> bool {
         let same = |expected: Option<&str>, found: Option<&str>| expected.is_none() || found.is_none() || expected == found;
         same(self.uuid.as_deref(), found.uuid())
-            && (self.uuid.is_some() || self.token.is_none() || self.token.as_ref().map(SnapshotToken::as_str) == found.token())
+            && (!self.goes_by_token() || self.token.as_ref().map(SnapshotToken::as_str) == found.token())
     }
 }

@@ -267,16 +267,26 @@ impl Watched for DeletionWatch {
     }
 
     async fn look(&mut self, client: &SnapshotClient, _details: bool) -> Result<Look<()>, Error> {
-        match client.find_snapshot(self.ticket.repository(), self.ticket.snapshot(), true).await {
-            Ok(snapshot) if !self.ticket.means(&snapshot) => Ok(Look::Ended(())),
-            Ok(snapshot) => {
-                if let Some(uuid) = snapshot.uuid() {
-                    self.ticket = self.ticket.clone().uuid(uuid);
-                }
-                Ok(Look::Running(Counts::default()))
-            }
-            Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(Look::Ended(())),
-            Err(error) => Err(error),
+        let (repository, name) = (self.ticket.repository(), self.ticket.snapshot());
+        let missing = |error: &Error| error.kind() == ErrorKind::SnapshotMissing;
+        // In brief: its own file may be the first of it that is gone.
+        let mut found = match client.find_snapshot(repository, name, true).await {
+            Err(error) if missing(&error) => return Ok(Look::Ended(())),
+            found => found?,
+        };
+        if self.ticket.goes_by_token() {
+            // That, only its file tells.
+            found = match client.find_snapshot(repository, name, false).await {
+                Err(error) if missing(&error) => return Ok(Look::Running(Counts::default())),
+                found => found?,
+            };
         }
+        if !self.ticket.means(&found) {
+            return Ok(Look::Ended(()));
+        }
+        if let Some(uuid) = found.uuid() {
+            self.ticket = self.ticket.clone().uuid(uuid);
+        }
+        Ok(Look::Running(Counts::default()))
     }
 }
