@@ -405,6 +405,34 @@ fn figures(update: &WaitUpdate<Progress, SnapshotInfo>) -> Option<[u64; 7]> {
 }
 
 #[tokio::test]
+async fn the_rate_and_the_rest_of_the_time_are_told_by_the_figures_that_were_seen() {
+    let scene = held().await;
+    let status = |copied: u32| {
+        json!({"snapshots": [{"snapshot": "s", "repository": "r", "state": "STARTED",
+            "shards_stats": {"initializing": 0, "started": 1, "finalizing": 0, "done": 0, "failed": 0, "total": 1},
+            "stats": {"incremental": {"file_count": 9, "size_in_bytes": 1000}, "processed": {"file_count": 5, "size_in_bytes": copied}}}]})
+        .to_string()
+    };
+    // Polls at 0, 1 and 2.5 s; of what was copied before the second nobody knows how fast.
+    for (code, body) in [(400, "{}".to_owned()), (200, status(600)), (200, status(750))] {
+        scene.domain.fault(Fault::status(code, body, JSON).on_path("_status").times(1));
+    }
+
+    let progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    let updates: Vec<_> = progress.take(3).try_collect().await.unwrap();
+
+    let told: Vec<_> = updates
+        .iter()
+        .map(|update| {
+            let WaitUpdate::Progress(now) = update else { panic!("{update:?}") };
+            (now.elapsed().as_millis(), now.bytes_done(), now.bytes_per_second(), now.eta())
+        })
+        .collect();
+    let rest = Some(Duration::from_millis(2_500));
+    assert_eq!(told, [(0, 0, None, None), (1_000, 600, None, None), (2_500, 750, Some(100.0), rest)]);
+}
+
+#[tokio::test]
 async fn progress_does_not_fall_back_when_a_poll_goes_wrong() {
     let scene = running_for(Duration::from_mins(10)).await;
     for path in ["_status", "/_snapshot/r/s"] {

@@ -141,7 +141,7 @@ impl Progress {
         self.elapsed
     }
 
-    /// Bytes a second since this wait began to watch; `None` until there is anything to tell it by.
+    /// Bytes a second since this wait first saw how many there are; `None` until there is anything to tell it by.
     #[must_use]
     pub fn bytes_per_second(&self) -> Option<f64> {
         self.rate
@@ -189,9 +189,9 @@ struct Pace {
     outage: bool,
     refused_since: Duration,
     trouble: Option<Error>,
-    /// What the last progress told, and the bytes that were done at the first.
+    /// What the last progress told, and how many bytes were done when figures were first told, that long after the beginning.
     told: Option<(Counts, Option<String>)>,
-    at_first: Option<u64>,
+    at_first: Option<(u64, Duration)>,
     over: bool,
 }
 
@@ -278,12 +278,17 @@ impl Pace {
         if self.told.as_ref() == Some(&now) {
             return None;
         }
-        let at_first = *self.at_first.get_or_insert(counts.bytes_done);
         self.told = Some(now);
         let elapsed = self.elapsed();
-        let copied = counts.bytes_done.saturating_sub(at_first);
-        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let rate = (copied > 0 && !elapsed.is_zero()).then(|| copied as f64 / elapsed.as_secs_f64());
+        if self.at_first.is_none() && counts.bytes_total > 0 {
+            self.at_first = Some((counts.bytes_done, elapsed));
+        }
+        let rate = self.at_first.and_then(|(bytes, when)| {
+            let (copied, took) = (counts.bytes_done.saturating_sub(bytes), elapsed.saturating_sub(when));
+            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+            let rate = copied as f64 / took.as_secs_f64();
+            (copied > 0 && !took.is_zero()).then_some(rate)
+        });
         Some(Progress { counts, uuid: uuid.map(str::to_owned), elapsed, rate })
     }
 }
