@@ -962,6 +962,17 @@ async fn an_answer_of_another_shape_names_where_it_differs() {
     assert!(error.to_string().contains("snapshots[0]"), "{error}");
 }
 
+#[tokio::test]
+async fn metadata_that_is_too_large_with_its_token_is_refused_before_anything_is_sent() {
+    let scene = Scene::new().await;
+    let options = CreateSnapshot::new().metadata(json!({"note": "x".repeat(1000)}).as_object().unwrap().clone());
+
+    let error = scene.client.create_snapshot(&repository(), &snapshot(), &options).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
+    assert_eq!(scene.domain.events().len(), 0);
+}
+
 // ---- raw requests
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use es_snapshot::{
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, join};
 use scene::{ROLE, STEP, Scene, repository, snapshot};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
 const MISSING: &str = r#"{"error":{"type":"snapshot_missing_exception","reason":"[r:s] is missing"},"status":404}"#;
@@ -683,6 +683,67 @@ async fn an_expected_index_that_does_not_come_is_named() {
 
     let missing: Vec<_> = report.unrestored().iter().map(|shard| (shard.index(), shard.shard())).collect();
     assert_eq!(missing, [("absent", None)]);
+}
+
+/// The report on an index of one shard that was given by name, when its row and its recovery are these.
+async fn report_on(row: Value, recovery: Value) -> RestoreReport {
+    let scene = Scene::new().await;
+    let rows = json!([row]).to_string();
+    let recoveries = json!({"restored_movies": {"shards": [recovery]}}).to_string();
+    scene.domain.fault(Fault::status(200, rows, JSON).on_path("/_cat/shards"));
+    scene.domain.fault(Fault::status(200, recoveries, JSON).on_path("_recovery"));
+    let restored: IndexName = "restored_movies".parse().unwrap();
+    scene.client.wait_for_restore(&repository(), &snapshot()).indices([restored]).await.unwrap()
+}
+
+fn row_in(state: &str) -> Value {
+    json!({"index": "restored_movies", "shard": "0", "prirep": "p", "state": state})
+}
+
+#[tokio::test]
+async fn a_primary_that_has_moved_or_is_moving_counts_by_its_state() {
+    for (state, stage, kind) in
+        [("STARTED", "DONE", "PEER"), ("RELOCATING", "INDEX", "PEER"), ("STARTED", "DONE", "EXISTING_STORE")]
+    {
+        let report = report_on(row_in(state), json!({"id": 0, "type": kind, "stage": stage, "primary": true})).await;
+
+        assert_eq!((report.shards_total(), report.unrestored()), (1, [].as_slice()), "{state} {kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_primary_that_was_restored_from_another_snapshot_is_not_restored() {
+    let source = json!({"repository": "r", "snapshot": "another", "index": "movies"});
+    let recovery = json!({"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true, "source": source});
+
+    let report = report_on(row_in("STARTED"), recovery).await;
+
+    assert_eq!(report.unrestored()[0].reason(), "restored from another snapshot");
+}
+
+#[tokio::test]
+async fn without_recoveries_the_rows_tell_the_end() {
+    let scene = taken().await;
+    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    scene.domain.forbid("/_recovery");
+    let restored: IndexName = "restored_movies".parse().unwrap();
+
+    let report = scene.client.wait_for_restore(&repository(), &snapshot()).indices([restored]).await.unwrap();
+
+    assert_eq!((report.indices(), report.shards_total()), (["restored_movies".to_owned()].as_slice(), 2));
+    assert_eq!(report.unrestored(), []);
+}
+
+#[tokio::test]
+async fn a_restore_of_which_nothing_may_be_asked_is_an_error() {
+    let scene = taken().await;
+    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    scene.domain.forbid("/_recovery");
+    scene.domain.forbid("/_cat/shards");
+
+    let error = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::NotAllowed);
 }
 
 #[tokio::test]

@@ -134,7 +134,8 @@ impl CreateSnapshot {
         self
     }
 
-    /// Anything to be kept with the snapshot: at most 1024 bytes of JSON together with the token (56 bytes if random). The keys `policy` and `sm_policy` belong to the servers' own schedulers.
+    /// Anything to be kept with the snapshot: at most 1024 bytes of JSON together with the token, which takes 55 of them if it
+    /// is random. The keys `policy` and `sm_policy` belong to the servers' own schedulers.
     #[must_use]
     pub fn metadata(mut self, metadata: Map<String, Value>) -> Self {
         self.metadata = Some(metadata);
@@ -305,6 +306,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn only_what_was_set_is_sent() {
@@ -338,5 +340,19 @@ mod tests {
         let options = |length| CreateSnapshot::new().metadata(Map::from_iter([("k".to_owned(), json!("x".repeat(length)))]));
         assert!(options(1016).validate().is_ok());
         assert!(options(1017).validate().is_err());
+    }
+
+    #[test]
+    fn the_token_counts_among_the_metadatas_bytes() {
+        let options = |length| CreateSnapshot::new().metadata(Map::from_iter([("k".to_owned(), json!("x".repeat(length)))]));
+        let token = SnapshotToken::random();
+        assert!(options(1016 - 55).marked(Some(&token)).is_ok());
+        assert!(options(1017 - 55).marked(Some(&token)).is_err());
+    }
+
+    #[test]
+    fn the_key_of_the_token_is_not_the_callers() {
+        let options = CreateSnapshot::new().metadata(Map::from_iter([(TOKEN_KEY.to_owned(), json!("mine"))]));
+        assert_eq!(options.marked(None).unwrap_err().kind(), ErrorKind::InvalidInput);
     }
 }
