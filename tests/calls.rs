@@ -19,8 +19,8 @@ use bytes::Bytes;
 use es_snapshot::testing::{Event, FakeAuth, Fault, ManualClock, Verdict};
 use es_snapshot::{
     Auth, Body, BoxFuture, Clock as _, CloneSnapshot, ConnectTarget, CreateSnapshot, CredentialCache, Error, ErrorKind,
-    HyperTransport, ListSnapshots, Operation, Outcome, RawRequest, RestoreSnapshot, RetryPolicy, SnapshotClient,
-    SnapshotClientBuilder, SnapshotState, SnapshotStatusState, Timeouts, Transport, TransportError,
+    HyperTransport, ListSnapshots, Operation, Outcome, RawRequest, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient,
+    SnapshotClientBuilder, SnapshotPattern, SnapshotState, SnapshotStatusState, Timeouts, Transport, TransportError,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -971,6 +971,27 @@ async fn metadata_that_is_too_large_with_its_token_is_refused_before_anything_is
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
     assert_eq!(scene.domain.events().len(), 0);
+}
+
+#[tokio::test]
+async fn deleting_by_names_passes_over_one_that_is_missing() {
+    let scene = prepared().await;
+    let pattern = SnapshotPattern::new(["s", "absent", "nightly-*"]).unwrap();
+
+    let deleted = scene.client.delete_snapshots(&repository(), &pattern).await.unwrap();
+
+    assert!(matches!(deleted.as_slice(), [(name, Ok(()))] if name == "s"), "{deleted:?}");
+    assert_eq!(scene.domain.snapshots("r").len(), 0);
+}
+
+#[tokio::test]
+async fn a_role_that_is_set_as_any_other_setting_is_a_role() {
+    let client =
+        SnapshotClient::builder("https://vpc-x-1.eu-west-1.es.amazonaws.com").transport(Canned("{\"acknowledged\":true}"));
+    let client = client.auth(Auth::none()).build().unwrap();
+    let settings = S3Settings::new("b").setting("role_arn", "arn:aws:iam::123456789012:role/x");
+
+    client.register_repository(&repository(), &settings.into()).await.unwrap();
 }
 
 // ---- raw requests

@@ -25,7 +25,9 @@ use crate::error::{Error, ErrorKind, Operation, Outcome, ServerError};
 use crate::name::{DateMathName, IndexName, RepositoryName, SnapshotName, SnapshotPattern};
 use crate::pipeline::{self, CallOptions, Core, Reply, Timeouts};
 use crate::reconcile::{Evidence, Reconciler};
-use crate::repository::{Acknowledged, CleanUp, Repository, RepositoryMap, RepositorySettings, VerifiedNode, VerifiedNodes};
+use crate::repository::{
+    Acknowledged, CleanUp, Repository, RepositoryMap, RepositorySettings, S3Settings, VerifiedNode, VerifiedNodes,
+};
 use crate::request::{self, Replay, Request};
 use crate::restore::{RecoveryMap, RestoreSnapshot, ShardRecovery, StartedRestore};
 use crate::retry::RetryPolicy;
@@ -168,7 +170,8 @@ impl SnapshotClient {
     /// * [`ErrorKind::MissingRoleArn`]: an S3 repository on an Amazon domain without `role_arn`; told without sending where
     ///   the endpoint's host is Amazon's.
     /// * [`ErrorKind::AccessDenied`]: `iam:PassRole`, a policy, or fine-grained access control.
-    /// * [`ErrorKind::RepositoryVerification`]: the nodes cannot write to it. Before Elasticsearch 8 it **is registered** then.
+    /// * [`ErrorKind::RepositoryVerification`]: the nodes cannot write to it. It **is registered** then, but for Elasticsearch 8
+    ///   and later.
     /// * [`ErrorKind::Busy`]: it is registered and in use.
     ///
     /// # Cancel safety
@@ -214,7 +217,8 @@ impl SnapshotClient {
                     format!("repository name {:?} starts with `cs-`, which the service keeps for its own", repository.as_str());
                 return Err(refuse(Error::invalid(text)));
             }
-            if matches!(settings, RepositorySettings::S3(s3) if s3.get_role_arn().is_none()) {
+            let lacks_role = |s3: &S3Settings| s3.get_role_arn().is_none() && !s3.other().contains_key("role_arn");
+            if matches!(settings, RepositorySettings::S3(s3) if lacks_role(s3)) {
                 let text = "an Amazon domain needs the role that it is to read and write the bucket with";
                 return Err(refuse(Error::new(ErrorKind::MissingRoleArn, Outcome::NotSent, text)));
             }
@@ -447,7 +451,7 @@ impl SnapshotClient {
         .await
     }
 
-    /// The snapshots of a repository, oldest first (`GET /_snapshot/{repository}/{pattern}`).
+    /// The snapshots of a repository, oldest first unless they are asked for in brief (`GET /_snapshot/{repository}/{pattern}`).
     ///
     /// # Errors
     ///
@@ -500,7 +504,8 @@ impl SnapshotClient {
 
     /// Deletes every snapshot that matches now, one after the other, and tells of each what came of it.
     ///
-    /// The pattern is resolved first, so that a snapshot which another client makes meanwhile is not hit.
+    /// The pattern is resolved first, so that a snapshot which another client makes meanwhile is not hit. A name in it of which
+    /// there is no snapshot is passed over.
     ///
     /// # Errors
     ///
@@ -514,7 +519,8 @@ impl SnapshotClient {
         repository: &RepositoryName,
         pattern: &SnapshotPattern,
     ) -> Result<Vec<(String, Result<(), Error>)>, Error> {
-        let options = ListSnapshots::new().pattern(pattern.clone()).verbose(false);
+        // Otherwise one name that is missing would hide all the others.
+        let options = ListSnapshots::new().pattern(pattern.clone()).verbose(false).ignore_unavailable(true);
         let found = match self.list_snapshots(repository, &options).await {
             Err(error) if error.kind() == ErrorKind::SnapshotMissing => Vec::new(),
             found => found?,

@@ -148,9 +148,10 @@ pub enum ErrorKind {
     Busy,
     /// The domain sheds load; back off.
     Throttled,
-    /// An index or the cluster is blocked, for example by the flood-stage watermark; waiting alone does not help.
+    /// An index or the cluster is blocked, for example by the flood-stage watermark, or the snapshot by an index that is
+    /// searched in it; waiting alone does not help.
     Blocked,
-    /// The repository could not be verified on every node. Before Elasticsearch 8 it is registered all the same.
+    /// The repository could not be verified on every node. It is registered all the same, but for Elasticsearch 8 and later.
     RepositoryVerification,
     /// Another failure of the repository: name, type, settings, storage, read-only.
     Repository,

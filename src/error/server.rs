@@ -15,7 +15,7 @@ pub enum ServerLayer {
     Policy,
     /// Amazon's signature check: `{"message":"…"}`. The engine never saw the request.
     Signature,
-    /// The engine: `{"error":{"type":…,"reason":…},"status":…}`.
+    /// The engine: `{"error":{"type":…,"reason":…},"status":…}`; or its security plugin's API: `{"status":…,"message":…}`.
     Engine,
     /// The engine's security plugin: plain text `Unauthorized`. The request was not carried out.
     Authentication,
@@ -87,60 +87,78 @@ pub struct ServerError {
     reason: String,
     causes: Vec<(Option<ErrorType>, String)>,
     request_id: Option<String>,
+    kind: ErrorKind,
+    outcome: Outcome,
 }
 
 impl ServerError {
     /// Reads a failed answer, whatever layer gave it; `secrets` are texts that must not survive.
     pub(crate) fn parse(status: u16, body: &[u8], request_id: Option<&str>, secrets: &[&str]) -> Self {
-        let clean = |text: &str| cleaned(text, secrets);
         let mut this = Self {
             status,
             layer: ServerLayer::Gateway,
             error_type: None,
             reason: String::new(),
             causes: Vec::new(),
-            request_id: request_id.map(clean),
+            request_id: request_id.map(str::to_owned),
+            kind: ErrorKind::Server,
+            outcome: Outcome::Unknown,
         };
-        if let Ok(Value::Object(object)) = serde_json::from_slice::<Value>(body) {
-            if let Some(error) = object.get("error") {
-                this.layer = ServerLayer::Engine;
-                this.read_engine(error, &clean);
-            } else if let Some(text) = object.get("Message").and_then(Value::as_str) {
-                this.layer = ServerLayer::Policy;
-                this.reason = clean(text);
-            } else if let Some(text) = object.get("message").and_then(Value::as_str) {
-                this.layer = ServerLayer::Signature;
-                this.reason = clean(text);
-            } else {
-                this.reason = clean(&String::from_utf8_lossy(body));
-            }
-        } else {
-            if status == 401 {
-                this.layer = ServerLayer::Authentication;
-            }
-            this.reason = clean(&plain(&String::from_utf8_lossy(body)));
-        }
+        this.read(body);
+        // By the server's own words: a password may be a part of them.
+        this.kind = this.judge();
+        this.outcome = this.judge_outcome();
+        this.scrub(secrets);
         this
     }
 
-    fn read_engine(&mut self, error: &Value, clean: &dyn Fn(&str) -> String) {
-        fn collect(cause: &Value, clean: &dyn Fn(&str) -> String, into: &mut Vec<(Option<ErrorType>, String)>) {
-            let text = |field: &str| cause.get(field).and_then(Value::as_str).map(clean);
+    fn read(&mut self, body: &[u8]) {
+        let text = String::from_utf8_lossy(body);
+        let Ok(Value::Object(object)) = serde_json::from_slice::<Value>(body) else {
+            if self.status == 401 {
+                self.layer = ServerLayer::Authentication;
+            }
+            self.reason = plain(&text);
+            return;
+        };
+        let said = |field: &str| object.get(field).and_then(Value::as_str);
+        if let Some(error) = object.get("error") {
+            self.layer = ServerLayer::Engine;
+            self.read_engine(error);
+        } else if let Some(text) = said("Message") {
+            self.layer = ServerLayer::Policy;
+            text.clone_into(&mut self.reason);
+        } else if let Some(text) = said("message") {
+            // The API of OpenSearch's security plugin, and Elastic's proxy, tell more beside it.
+            self.layer = match (object.get("status"), object.get("ok")) {
+                (Some(_), _) => ServerLayer::Engine,
+                (None, Some(_)) => ServerLayer::Gateway,
+                (None, None) => ServerLayer::Signature,
+            };
+            text.clone_into(&mut self.reason);
+        } else {
+            self.reason = text.into_owned();
+        }
+    }
+
+    fn read_engine(&mut self, error: &Value) {
+        fn collect(cause: &Value, into: &mut Vec<(Option<ErrorType>, String)>) {
+            let text = |field: &str| cause.get(field).and_then(Value::as_str).map(str::to_owned);
             into.push((text("type").map(ErrorType), text("reason").unwrap_or_default()));
             let suppressed = cause.get("suppressed").and_then(Value::as_array).into_iter().flatten();
             for inner in cause.get("caused_by").filter(|inner| inner.is_object()).into_iter().chain(suppressed) {
-                collect(inner, clean, into);
+                collect(inner, into);
             }
         }
         match error {
             Value::String(text) => {
                 let (error_type, reason) = named(text).map_or((None, text.as_str()), |(name, reason)| (Some(name), reason));
                 self.error_type = error_type;
-                self.reason = clean(reason);
+                reason.clone_into(&mut self.reason);
             }
             Value::Object(_) => {
                 let mut all = Vec::new();
-                collect(error, clean, &mut all);
+                collect(error, &mut all);
                 let mut all = all.into_iter();
                 if let Some((error_type, reason)) = all.next() {
                     self.error_type = error_type;
@@ -148,7 +166,20 @@ impl ServerError {
                 }
                 self.causes = all.collect();
             }
-            other => self.reason = clean(&other.to_string()),
+            other => self.reason = other.to_string(),
+        }
+    }
+
+    /// Takes out of every text what must not survive.
+    fn scrub(&mut self, secrets: &[&str]) {
+        let clean = |text: &mut String| *text = cleaned(text, secrets);
+        self.request_id.as_mut().map(clean);
+        clean(&mut self.reason);
+        for error_type in self.error_type.iter_mut().chain(self.causes.iter_mut().filter_map(|(name, _)| name.as_mut())) {
+            clean(&mut error_type.0);
+        }
+        for (_, reason) in &mut self.causes {
+            clean(reason);
         }
     }
 
@@ -187,8 +218,17 @@ impl ServerError {
         self.request_id.as_deref()
     }
 
+    pub(crate) fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What is known about the domain after this answer.
+    pub(crate) fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
     /// Whether the reason or any cause contains the text.
-    pub(crate) fn mentions(&self, text: &str) -> bool {
+    fn mentions(&self, text: &str) -> bool {
         self.reason.contains(text) || self.causes.iter().any(|(_, reason)| reason.contains(text))
     }
 
@@ -198,7 +238,7 @@ impl ServerError {
 
     /// The kind of failure: by the engine's type and text first, by status only where nothing better is there,
     /// since one condition has several statuses by version: a concurrent snapshot is 503, 409 or 429.
-    pub(crate) fn kind(&self) -> ErrorKind {
+    fn judge(&self) -> ErrorKind {
         match self.layer {
             ServerLayer::Policy => self.policy_kind(),
             ServerLayer::Signature => self.signature_kind(),
@@ -247,7 +287,7 @@ impl ServerError {
         } else if matches!(self.status, 401 | 403) {
             ErrorKind::Signature
         } else {
-            self.kind_by_status(ErrorKind::Signature)
+            self.kind_by_status(ErrorKind::InvalidRequest)
         }
     }
 
@@ -259,10 +299,9 @@ impl ServerError {
             ErrorType::INDEX_NOT_FOUND => ErrorKind::IndexMissing,
             ErrorType::SNAPSHOT_NAME_IN_USE => ErrorKind::SnapshotNameTaken,
             ErrorType::INVALID_SNAPSHOT_NAME if self.mentions("already") => ErrorKind::SnapshotNameTaken,
-            ErrorType::CONCURRENT_SNAPSHOT
-            | ErrorType::REPOSITORY_CONFLICT
-            | "snapshot_in_progress_exception"
-            | "snapshot_in_use_deletion_exception" => ErrorKind::Busy,
+            ErrorType::CONCURRENT_SNAPSHOT | ErrorType::REPOSITORY_CONFLICT | "snapshot_in_progress_exception" => ErrorKind::Busy,
+            // An index is searched in the snapshot, for as long as there is that index.
+            "snapshot_in_use_deletion_exception" => ErrorKind::Blocked,
             "illegal_state_exception"
                 if self.mentions("currently used")
                     || self.mentions("Cannot cleanup")
@@ -284,6 +323,8 @@ impl ServerError {
                 ErrorKind::Throttled
             }
             "process_cluster_event_timeout_exception"
+            | "timeout_exception"
+            | "receive_timeout_transport_exception"
             | "cluster_manager_throttling_exception"
             | "master_not_discovered_exception"
             | "cluster_manager_not_discovered_exception" => ErrorKind::Unavailable,
@@ -317,22 +358,22 @@ impl ServerError {
     }
 
     /// What is known after this answer: a gateway's 5xx says nothing about the engine behind it.
-    pub(crate) fn outcome(&self) -> Outcome {
+    fn judge_outcome(&self) -> Outcome {
         match self.layer {
             ServerLayer::Gateway if self.status >= 500 => Outcome::Unknown,
             // A cluster event may still be applied after its time-out, and a node that lost its master may have passed the
             // request on before; only a throttled or blocked one certainly was not.
-            ServerLayer::Engine if self.kind() == ErrorKind::Unavailable => {
+            ServerLayer::Engine if self.kind == ErrorKind::Unavailable => {
                 let before =
                     ["cluster_manager_throttling_exception", "cluster_block_exception"].iter().any(|name| self.is_type(name));
                 if before { Outcome::Rejected } else { Outcome::Unknown }
             }
             // An engine that fails half-way ("no longer master") says so in the same way as one that never began.
-            ServerLayer::Engine if self.status >= 500 => match self.kind() {
+            ServerLayer::Engine if self.status >= 500 => match self.kind {
                 ErrorKind::Server | ErrorKind::Repository if !self.leaves_nothing() => Outcome::Unknown,
                 _ => Outcome::Rejected,
             },
-            ServerLayer::Policy | ServerLayer::Signature if matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Server) => {
+            ServerLayer::Policy | ServerLayer::Signature if matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Server) => {
                 Outcome::Unknown
             }
             _ => Outcome::Rejected,
@@ -495,6 +536,50 @@ mod tests {
         for (status, body, outcome) in cases {
             assert_eq!(parse(status, &body).outcome(), outcome, "{body}");
         }
+    }
+
+    #[test]
+    fn a_password_that_is_a_word_of_the_servers_hides_no_kind() {
+        let body = r#"{"error":{"type":"snapshot_missing_exception","reason":"[r:s] is missing"},"status":404}"#;
+
+        let error = ServerError::parse(404, body.as_bytes(), None, &["snapshot2024!", "missing"]);
+
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::SnapshotMissing, Outcome::Rejected));
+        assert!(!error.to_string().contains("missing"), "{error}");
+    }
+
+    #[test]
+    fn a_message_that_is_not_the_signature_checks_is_not_taken_for_it() {
+        for (status, body, layer, kind) in [
+            (
+                404,
+                r#"{"status":"NOT_FOUND","message":"Resource 'x' not found."}"#,
+                ServerLayer::Engine,
+                ErrorKind::InvalidRequest,
+            ),
+            (403, r#"{"status":"FORBIDDEN","message":"No permission"}"#, ServerLayer::Engine, ErrorKind::AccessDenied),
+            (404, r#"{"ok":false,"message":"Unknown resource."}"#, ServerLayer::Gateway, ErrorKind::Server),
+            (413, r#"{"message":"Request Too Long"}"#, ServerLayer::Signature, ErrorKind::InvalidRequest),
+        ] {
+            let error = parse(status, body);
+            assert_eq!((error.layer(), error.kind()), (layer, kind), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_time_out_within_the_cluster_says_nothing_of_the_request_whatever_its_status() {
+        for (status, name) in
+            [(429, "timeout_exception"), (500, "timeout_exception"), (429, "receive_timeout_transport_exception")]
+        {
+            let error = parse(status, &format!(r#"{{"error":{{"type":"{name}","reason":"r"}},"status":{status}}}"#));
+            assert_eq!((error.kind(), error.outcome()), (ErrorKind::Unavailable, Outcome::Unknown), "{status} {name}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_that_is_searched_in_does_not_pass_by_itself() {
+        let body = r#"{"error":{"type":"snapshot_in_use_deletion_exception","reason":"r"},"status":409}"#;
+        assert_eq!(parse(409, body).kind(), ErrorKind::Blocked);
     }
 
     #[test]

@@ -202,7 +202,7 @@ impl SnapshotInfo {
         &self.failures
     }
 
-    /// How many shards it has. All 0 while it runs, before Elasticsearch 8.
+    /// How many shards it has. All 0 while it runs, but for Elasticsearch 8 and later.
     #[must_use]
     pub fn shards(&self) -> Option<ShardCounts> {
         self.shards
