@@ -18,29 +18,46 @@ async fn main() -> ExitCode {
         }
     };
     match list(endpoint, region).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {}", chain(&error));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn list(endpoint: &str, region: Option<&str>) -> Result<(), Error> {
+/// Whether every repository could be listed.
+async fn list(endpoint: &str, region: Option<&str>) -> Result<bool, Error> {
     let mut builder = SnapshotClient::builder(endpoint).credentials(default_credentials().await);
     if let Some(region) = region {
         builder = builder.region(region);
     }
     let client = builder.build()?;
 
+    let mut complete = true;
     for repository in client.list_repositories().await? {
         println!("{} ({})", repository.name(), repository.settings().repository_type());
         // A name in a reply may be one that cannot be asked for; it is shown, and that is all.
         let Ok(name) = repository.name().parse::<RepositoryName>() else { continue };
-        for snapshot in client.list_snapshots(&name, &ListSnapshots::new()).await? {
-            let indices = snapshot.indices().len();
-            println!("  {:40} {:12} {indices} indices", snapshot.name(), snapshot.state().to_string());
+        match client.list_snapshots(&name, &ListSnapshots::new()).await {
+            Ok(snapshots) => {
+                for snapshot in snapshots {
+                    let indices = snapshot.indices().len();
+                    println!("  {:40} {:12} {indices} indices", snapshot.name(), snapshot.state().to_string());
+                }
+            }
+            // Its bucket may be gone; the others are listed all the same.
+            Err(error) => {
+                complete = false;
+                eprintln!("  cannot be listed: {}", chain(&error));
+            }
         }
     }
-    Ok(())
+    Ok(complete)
+}
+
+/// The error and what it comes of; by itself it tells its own level only.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -31,7 +31,8 @@ struct Args {
     /// How to authenticate
     #[arg(long, requires = "endpoint", value_enum)]
     auth: Option<AuthKind>,
-    /// The user of --auth basic; the password is read from the variable ES_SNAPSHOT_PASSWORD
+    /// The user of --auth basic; the password is read from the variable ES_SNAPSHOT_PASSWORD. With --role-arn the registration
+    /// is signed with AWS credentials all the same
     #[arg(long, requires = "endpoint")]
     user: Option<String>,
     /// The repository to register
@@ -119,7 +120,12 @@ async fn on_a_domain(args: &Args, endpoint: &str) -> Result<(), Failure> {
         AuthKind::Basic => {
             let user = args.user.as_deref().ok_or("--user is missing: --auth basic needs it")?;
             let password = std::env::var("ES_SNAPSHOT_PASSWORD").map_err(|_| "the variable ES_SNAPSHOT_PASSWORD is not set")?;
-            builder.auth(Auth::basic(user, &password)?)
+            let auth = Auth::basic(user, &password)?;
+            // Where the domain is given a role, only a signer who may pass it can register the repository.
+            match args.role_arn {
+                Some(_) => builder.auth(auth.with_signed_registration(default_credentials().await)),
+                None => builder.auth(auth),
+            }
         }
         AuthKind::None => builder,
     };

@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
     match restore(endpoint, repository, snapshot, index, region).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {}", chain(&error));
             ExitCode::FAILURE
         }
     }
@@ -32,6 +32,7 @@ async fn main() -> ExitCode {
 async fn restore(endpoint: &str, repository: &str, snapshot: &str, index: &str, region: Option<&str>) -> Result<(), Error> {
     let repository: RepositoryName = repository.parse()?;
     let snapshot: SnapshotName = snapshot.parse()?;
+    let index: IndexName = index.parse()?;
     let restored: IndexName = format!("restored-{index}").parse()?;
     let mut builder = SnapshotClient::builder(endpoint).credentials(default_credentials().await);
     if let Some(region) = region {
@@ -39,7 +40,8 @@ async fn restore(endpoint: &str, repository: &str, snapshot: &str, index: &str, 
     }
     let client = builder.build()?;
 
-    let options = RestoreSnapshot::new().indices([index]).rename("(.+)", "restored-$1");
+    // An alias that the index in use has as well would lead to both.
+    let options = RestoreSnapshot::new().indices([index.as_str()]).rename("(.+)", "restored-$1").include_aliases(false);
     client.restore_snapshot(&repository, &snapshot, &options).await?;
     let report = client
         .wait_for_restore(&repository, &snapshot)
@@ -50,4 +52,9 @@ async fn restore(endpoint: &str, repository: &str, snapshot: &str, index: &str, 
 
     println!("restored {} with {} shards", report.indices().join(", "), report.shards_total());
     Ok(())
+}
+
+/// The error and what it comes of; by itself it tells its own level only.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -314,11 +314,26 @@ impl fmt::Debug for Redacted<'_> {
             let lower = key.to_ascii_lowercase();
             if ["secret", "access_key", "password", "token"].iter().any(|word| lower.contains(word)) {
                 map.entry(key, &format_args!("[redacted]"));
+            } else if let Value::String(text) = value {
+                map.entry(key, &without_user(text));
             } else {
                 map.entry(key, value);
             }
         }
         map.finish()
+    }
+}
+
+/// A URL without the user and password that may stand in it; other text as it is.
+fn without_user(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let authority = rest.split('/').next().unwrap_or_default();
+    // What stands where a port should is the beginning of a password that is not encoded.
+    let is_odd = || authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_err());
+    let at = authority.rfind('@').or_else(|| if is_odd() { rest.rfind('@') } else { None });
+    match at.and_then(|at| rest.get(at..)) {
+        Some(host) => format!("{scheme}://[redacted]{host}"),
+        None => text.to_owned(),
     }
 }
 
@@ -420,6 +435,17 @@ mod tests {
             let error = settings.validate().unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn debug_shows_no_password_in_a_url_wherever_it_stands() {
+        let source = OtherSettings::new("source").setting("delegate_type", "url").setting("url", "ftp://u:hunter2@h/");
+        let endpoint = S3Settings::new("b").endpoint("https://u:hunter2@minio");
+        let odd = UrlSettings::new("ftp://u:hun/ter2@h/x");
+
+        let shown = format!("{source:?} {endpoint:?} {odd:?}");
+
+        assert!(!shown.contains("ter2") && shown.contains("[redacted]@h/x"), "{shown}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{BlobStoreSettings, Redacted, blob_store_accessors, insert_flat, open_settings, put};
+use super::{BlobStoreSettings, Redacted, blob_store_accessors, insert_flat, open_settings, put, without_user};
 use crate::units::ByteSize;
 
 /// The settings of a repository of type `fs`, on self-managed clusters.
@@ -82,16 +82,6 @@ impl fmt::Debug for UrlSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.url.as_deref().map(without_user);
         f.debug_struct("UrlSettings").field("url", &url).field("other", &Redacted(&self.other)).finish()
-    }
-}
-
-/// A URL without the user and password that may stand in it.
-fn without_user(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let authority = rest.find('/').unwrap_or(rest.len());
-    match rest.get(..authority).and_then(|authority| authority.rfind('@')) {
-        Some(at) => format!("{scheme}://[redacted]{}", rest.get(at..).unwrap_or_default()),
-        None => url.to_owned(),
     }
 }
 

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{BlobStoreSettings, Redacted, RoleArn, blob_store_accessors, insert_flat, open_settings, put, required, take};
+use super::{
+    BlobStoreSettings, Redacted, RoleArn, blob_store_accessors, insert_flat, open_settings, put, required, take, without_user,
+};
 use crate::error::{Error, quoted};
 use crate::units::ByteSize;
 
@@ -12,12 +14,21 @@ use crate::units::ByteSize;
 ///
 /// Amazon's developer guide ("Creating index snapshots in Amazon OpenSearch Service") gives the Region where the bucket is in the
 /// domain's own, and otherwise drops it and sends the endpoint `s3.amazonaws.com`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum S3Location {
     /// The bucket's Region, such as `ap-northeast-1`.
     Region(String),
     /// The host of S3, such as `s3.amazonaws.com` or `s3.me-south-1.amazonaws.com`.
     Endpoint(String),
+}
+
+impl fmt::Debug for S3Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Region(region) => f.debug_tuple("Region").field(region).finish(),
+            Self::Endpoint(endpoint) => f.debug_tuple("Endpoint").field(&without_user(endpoint)).finish(),
+        }
+    }
 }
 
 /// The settings of a repository of type `s3`.

@@ -15,10 +15,12 @@ use crate::units::laid_over;
 /// ```
 /// use es_snapshot::RestoreSnapshot;
 ///
-/// let options = RestoreSnapshot::new().indices(["movies"]).rename("(.+)", "restored-$1");
+/// // Beside the index in use, whose aliases would lead to both.
+/// let options = RestoreSnapshot::new().indices(["movies"]).rename("(.+)", "restored-$1").include_aliases(false);
 /// assert_eq!(
 ///     serde_json::to_value(&options).unwrap(),
-///     serde_json::json!({"indices": ["movies"], "include_global_state": false, "rename_pattern": "(.+)", "rename_replacement": "restored-$1"}),
+///     serde_json::json!({"indices": ["movies"], "include_global_state": false, "include_aliases": false,
+///                        "rename_pattern": "(.+)", "rename_replacement": "restored-$1"}),
 /// );
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -115,7 +117,8 @@ impl RestoreSnapshot {
         self
     }
 
-    /// Renames what is restored: a Java regular expression, and the replacement with `$1` for its first group.
+    /// Renames what is restored: a Java regular expression, and the replacement with `$1` for its first group. Aliases keep their
+    /// names: see [`include_aliases`](Self::include_aliases).
     #[must_use]
     pub fn rename(mut self, pattern: impl Into<String>, replacement: impl Into<String>) -> Self {
         self.typed.rename_pattern = Some(pattern.into());
