@@ -128,6 +128,22 @@ impl Trouble {
         Self::Late,
         Self::Restart,
     ];
+
+    /// What the domain's log calls it; `None` if a refusal is what comes of it.
+    fn fault(self) -> Option<&'static str> {
+        match self {
+            Self::None | Self::ExpiredToken | Self::Skew => None,
+            Self::DropBefore => Some("drop_before"),
+            Self::DropAfter => Some("drop_after"),
+            Self::StatusAfter => Some("status_after"),
+            Self::Truncate => Some("truncate"),
+            Self::Garbage | Self::Throttled => Some("status"),
+            Self::Delay => Some("delay"),
+            Self::Trickle => Some("trickle"),
+            Self::Late => Some("late"),
+            Self::Restart => Some("restart"),
+        }
+    }
 }
 
 type Deed = Box<dyn FnOnce() + Send>;
@@ -197,6 +213,8 @@ struct Round {
     skew_before: i64,
     /// Where the events of the call in hand begin.
     mark: usize,
+    /// Which path its trouble is to strike.
+    path: String,
     label: String,
 }
 
@@ -240,8 +258,8 @@ impl Round {
         janitor.register_repository(&repository(MAIN), &settings("my-bucket-4-es", &repository(MAIN))).await.unwrap();
         domain.another_client_creates(MAIN, BASE);
         clock.advance(LONG);
-        let label = String::new();
-        Self { random, clock, domain, meddler, client, janitor, number: 0, skew: 0, skew_before: 0, mark: 0, label }
+        let (path, label) = (String::new(), String::new());
+        Self { random, clock, domain, meddler, client, janitor, number: 0, skew: 0, skew_before: 0, mark: 0, path, label }
     }
 
     fn chance(&mut self, of: u32) -> bool {
@@ -403,12 +421,12 @@ impl Round {
             Act::WaitForRestore => self.wait_for_restore(trouble, tally).await,
             Act::WaitForDeletion => self.wait_for_deletion(trouble, tally).await,
         }
-        let struck = match trouble {
-            Trouble::None => true,
-            // What comes of these two is a refusal.
-            Trouble::ExpiredToken | Trouble::Skew => self.events().iter().any(|event| event.verdict == Verdict::Denied),
-            _ => self.events().iter().any(|event| event.fault.is_some()),
-        };
+        let (method, path) = (act.method(), self.path.as_str());
+        let struck = trouble == Trouble::None
+            || self.events().iter().any(|event| match trouble.fault() {
+                None => event.verdict == Verdict::Denied,
+                fault => event.fault == fault && event.method == method && event.path.split('?').next() == Some(path),
+            });
         if struck {
             *tally.struck.entry((act, trouble)).or_default() += 1;
         }
@@ -420,7 +438,8 @@ impl Round {
         self.mark = self.domain.events().len();
         self.skew_before = self.skew;
         self.label = format!("{} ({act:?} under {trouble:?} of {path})", self.label.split(" (").next().unwrap());
-        if self.chance(8) {
+        path.clone_into(&mut self.path);
+        if self.chance(8) && (trouble == Trouble::None || trouble.fault().is_some()) {
             // Two at once: such as a clock that is found to be wrong, and then a lost answer.
             let first = *self.random.choice(&[Trouble::Skew, Trouble::ExpiredToken]).unwrap();
             self.arm(first, act.method(), path);
@@ -961,8 +980,12 @@ async fn play(seed: u64) -> Tally {
         round.domain.assert_no_unexpected_calls();
     }
     println!(
-        "seed {seed}: {} calls, {} with a definite answer, {} unknown {:?}",
-        tally.calls, tally.definite, tally.unknown, tally.not_known
+        "seed {seed}: {} calls, {} with a definite answer, {} unknown {:?}; rarest: {:?}",
+        tally.calls,
+        tally.definite,
+        tally.unknown,
+        tally.not_known,
+        tally.struck.iter().min_by_key(|(_, times)| **times)
     );
     tally
 }
