@@ -12,9 +12,9 @@
 //!
 //! | what | level | fields |
 //! | --- | --- | --- |
-//! | span `es_snapshot.operation`: a create, clone, restore or delete with all its sends and looks | info | `operation`, `repository`, `snapshot`, `outcome` |
+//! | span `es_snapshot.operation`: a create, clone, restore or delete with all its sends and looks | info | `operation`, `repository`, `snapshot`, `sends`, `outcome` |
 //! | span `es_snapshot.call`: one request with its attempts | debug | `operation`, `repository`, `snapshot`, `attempts`, `outcome` |
-//! | event `repeating a request` | info | `attempt`, `reason`, `wait_ms` |
+//! | event `repeating a request` | info | `attempt` or send that failed, `reason`, `wait_ms` |
 //! | event `asked the domain after a lost answer` | info | `sighting` |
 //! | event `another operation is in the way` | info | `wait_ms` |
 //! | event `snapshot ended`, from a wait | info | `repository`, `snapshot`, `state`, `ended_ms` (since the epoch) |
@@ -25,8 +25,8 @@
 //! # Stability
 //!
 //! Public types come from `http`, `http-body`, `bytes`, `serde`, `serde_json`, `futures-core` and `aws-credential-types`, and
-//! with the feature `aws-config` from `aws-types`. Not promised: default values, texts of errors, spans and events, and the
-//! module `testing`.
+//! with the feature `aws-config` from `aws-types`. Not promised: default values, texts of errors, spans and
+//! events beyond the table above, and the module `testing`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Here rather than in the manifest: tests, benches and examples may panic and print.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]

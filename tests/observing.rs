@@ -149,6 +149,20 @@ async fn a_create_whose_answer_is_lost_is_one_operation_of_several_calls() {
 }
 
 #[tokio::test]
+async fn a_create_that_is_sent_again_is_an_event_and_counted() {
+    let scene = Scene::new().await;
+    scene.prepare().await;
+    scene.domain.fault(Fault::drop_before().on_method("PUT").times(1));
+    let (seen, _guard) = observe();
+
+    scene.start_snapshot().await;
+
+    assert_eq!(seen.events("repeating a request")[0]["reason"], "nothing came of it");
+    let operation = &seen.spans("es_snapshot.operation")[0];
+    assert_eq!((operation["sends"].as_str(), operation["outcome"].as_str()), ("2", "done"));
+}
+
+#[tokio::test]
 async fn the_end_of_a_snapshot_is_an_event_with_its_state_and_time() {
     let scene = Scene::new().await;
     scene.prepare().await;

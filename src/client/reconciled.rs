@@ -54,14 +54,22 @@ pub(crate) async fn reconcile<R: Reconciled>(
         operation = subject.operation().as_str(),
         %repository,
         %snapshot,
+        sends = tracing::field::Empty,
         outcome = tracing::field::Empty,
     );
-    let result = drive(client, machine, subject).instrument(span.clone()).await;
+    let mut sends = 0;
+    let result = drive(client, machine, subject, &mut sends).instrument(span.clone()).await;
+    span.record("sends", sends);
     record_outcome(&span, &result);
     result
 }
 
-async fn drive<R: Reconciled>(client: &SnapshotClient, mut machine: Reconciler, subject: &R) -> Result<R::Answer, Error> {
+async fn drive<R: Reconciled>(
+    client: &SnapshotClient,
+    mut machine: Reconciler,
+    subject: &R,
+    sends: &mut u32,
+) -> Result<R::Answer, Error> {
     let clock = &client.core.clock;
     let began = clock.monotonic();
     let looking = client.with_retry(client.options.retry.of_many());
@@ -80,6 +88,10 @@ async fn drive<R: Reconciled>(client: &SnapshotClient, mut machine: Reconciler, 
                 if machine.is_lost() && left < LAST_LOOK {
                     break Verdict::Unknown;
                 }
+                if machine.is_lost() {
+                    tracing::info!(attempt = *sends, reason = "nothing came of it", wait_ms = 0, "repeating a request");
+                }
+                *sends += 1;
                 looked = false;
                 match subject.send(&client.with_limit(left)).await {
                     Ok(done) => {
