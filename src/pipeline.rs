@@ -161,6 +161,12 @@ impl ClockSkew {
     }
 }
 
+/// Seconds, or a date (RFC 9110, section 10.2.3).
+fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let seconds = text.trim().parse().ok().map(Duration::from_secs);
+    seconds.or_else(|| parse_date(text)?.duration_since(now).ok())
+}
+
 fn parse_date(text: &str) -> Option<SystemTime> {
     jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp().into())
 }
@@ -344,7 +350,7 @@ async fn attempt(core: &Core, options: &CallOptions, request: &Request, left: Du
     let result = match exchanged {
         Some(Ok((head, body))) => {
             core.skew.learn(&head.headers, core.clock.wall(), core.clock.monotonic().saturating_sub(sent));
-            retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+            retry_after = head.headers.get(RETRY_AFTER).and_then(|value| parse_retry_after(value.to_str().ok()?, core.now()));
             received = Some(head.status.as_u16());
             judge(&head, Reply { status: head.status, body, secrets: authorization.secrets })
         }
@@ -355,7 +361,6 @@ async fn attempt(core: &Core, options: &CallOptions, request: &Request, left: Du
         None => Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, format!("no whole answer within {limit:?}"))),
     };
     tracing::debug!(status = received, "attempt");
-    let retry_after = retry_after.map(Duration::from_secs);
     Attempt { result, retry_after, skew_used, signed_with: authorization.signed_with }
 }
 

@@ -338,6 +338,18 @@ async fn the_pause_that_the_domain_asks_for_is_kept() {
 }
 
 #[tokio::test]
+async fn a_date_that_the_domain_asks_to_wait_for_is_waited_for() {
+    let scene = Scene::new().await;
+    // Seven seconds after the scene's beginning.
+    let date = "Tue, 14 Nov 2023 22:13:27 GMT";
+    scene.domain.fault(Fault::status(503, "later", "text/plain").header("retry-after", date).times(1));
+
+    scene.client.list_repositories().await.unwrap();
+
+    assert_eq!(scene.clock.sleeps(), [Duration::from_secs(7)]);
+}
+
+#[tokio::test]
 async fn a_pause_that_the_domain_asks_for_is_cut_to_the_longest_of_the_policy() {
     let scene = Scene::new().await;
     scene.domain.fault(Fault::status(503, "later", "text/plain").header("retry-after", "3600").times(1));
