@@ -16,7 +16,7 @@ use aws_credential_types::provider::{self, ProvideCredentials};
 use bytes::Bytes;
 use es_snapshot::testing::ManualClock;
 use es_snapshot::{
-    Body, BoxFuture, Clock as _, CloneSnapshot, ConnectTarget, CreateSnapshot, ErrorKind, ListSnapshots, RawRequest,
+    Body, BoxFuture, Clock as _, CloneSnapshot, ConnectTarget, CreateSnapshot, ErrorKind, FsSettings, ListSnapshots, RawRequest,
     RepositoryName, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotName, SnapshotPattern, Transport,
     TransportError,
 };
@@ -60,7 +60,7 @@ impl http_body::Body for SlowBody {
     }
 }
 
-/// A domain in memory: the repository `r` with the ended snapshot `s`, and what clients add.
+/// A domain in memory: the repository `r` with the snapshot `s`, which ends, at times `leaving`, which goes, and what clients add.
 #[derive(Debug, Default)]
 struct Domain {
     /// The metadata of the snapshots, and how often each was looked at: the first two looks find it running.
@@ -72,6 +72,10 @@ struct Domain {
     losses: AtomicUsize,
     /// How many requests to refuse as a gateway does.
     outages: AtomicUsize,
+    /// How many writes to refuse because another operation runs.
+    busy: AtomicUsize,
+    /// How many looks at the restore find it under way.
+    restoring: AtomicUsize,
 }
 
 fn takes_one(of: &AtomicUsize) -> bool {
@@ -84,6 +88,11 @@ impl Domain {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let accepted = (200, json!({"accepted": true}));
         let acknowledged = (200, json!({"acknowledged": true}));
+        if method != Method::GET && takes_one(&self.busy) {
+            let error =
+                json!({"type": "concurrent_snapshot_execution_exception", "reason": "[r:x] a snapshot is already running"});
+            return (503, json!({"error": error, "status": 503}));
+        }
         match (method.as_str(), segments.as_slice()) {
             ("GET", [""]) => (200, json!({"name": "node"})),
             ("GET", ["_snapshot"] | ["_snapshot", "r"]) => (200, json!({"r": {"type": "fs", "settings": {"location": "r"}}})),
@@ -105,7 +114,11 @@ impl Domain {
                 };
                 let state = if *looks < 2 { "IN_PROGRESS" } else { "SUCCESS" };
                 *looks += 1;
-                (200, json!({"snapshots": [{"snapshot": name, "uuid": name, "state": state, "metadata": metadata}]}))
+                let answer = json!({"snapshots": [{"snapshot": name, "uuid": name, "state": state, "metadata": metadata}]});
+                if *name == "leaving" && *looks == 3 {
+                    snapshots.remove(*name);
+                }
+                (200, answer)
             }
             ("PUT", ["_snapshot", "r", name]) => {
                 let body: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -121,13 +134,15 @@ impl Domain {
                 acknowledged
             }
             ("POST", ["_snapshot", "r", _, "_restore"]) => accepted,
-            ("GET", ["_cat", "shards"]) => (200, json!([{"index": "i", "shard": "0", "prirep": "p", "state": "STARTED"}])),
-            ("GET", ["_recovery"]) => {
+            ("GET", ["_cat", "shards"] | ["_cat", "shards", "i"]) => {
+                let state = if self.restoring.load(Ordering::SeqCst) > 0 { "INITIALIZING" } else { "STARTED" };
+                (200, json!([{"index": "i", "shard": "0", "prirep": "p", "state": state}]))
+            }
+            ("GET", ["_recovery"] | ["i", "_recovery"]) => {
+                let stage = if takes_one(&self.restoring) { "INDEX" } else { "DONE" };
                 let source = json!({"repository": "r", "snapshot": "s", "index": "i"});
-                (
-                    200,
-                    json!({"i": {"shards": [{"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true, "source": source}]}}),
-                )
+                let shard = json!({"id": 0, "type": "SNAPSHOT", "stage": stage, "primary": true, "source": source});
+                (200, json!({"i": {"shards": [shard]}}))
             }
             _ => panic!("{method} {path} is not foreseen"),
         }
@@ -210,6 +225,7 @@ impl World {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         let domain = Arc::new(Domain::default());
         domain.snapshots.lock().unwrap().insert("s".to_owned(), (Value::Null, 0));
+        domain.restoring.store(2, Ordering::SeqCst);
         let loads = Arc::default();
         let client = SnapshotClient::builder("http://localhost:9200")
             .region("eu-west-1")
@@ -233,11 +249,24 @@ impl World {
         world
     }
 
+    fn leaving() -> Self {
+        let world = Self::new();
+        world.domain.snapshots.lock().unwrap().insert("leaving".to_owned(), (Value::Null, 0));
+        world
+    }
+
+    fn busy(writes: usize) -> Self {
+        let world = Self::new();
+        world.domain.busy.store(writes, Ordering::SeqCst);
+        world
+    }
+
     /// Checks that the client does its work, whatever was dropped before.
     async fn works(&self, what: &str) {
         assert_eq!(self.domain.under_way.load(Ordering::SeqCst), 0, "{what}: a request outlives its future");
         self.domain.losses.store(0, Ordering::SeqCst);
         self.domain.outages.store(0, Ordering::SeqCst);
+        self.domain.busy.store(0, Ordering::SeqCst);
         let (r, name) = (repository(), "afterwards".parse().unwrap());
         self.client.create_snapshot(&r, &name, &CreateSnapshot::new()).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
         let ended = self.client.wait_for_snapshot(&r, &name).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
@@ -293,6 +322,10 @@ can_be_dropped_anywhere! {
         let settings = S3Settings::new("my-bucket-4-es").role_arn(role).into();
         async move { client.register_repository(&repository(), &settings).await }
     };
+    registering_unverified_can_be_dropped_anywhere(World::new): |client| {
+        let settings = FsSettings::new("r").into();
+        async move { client.register_repository_unverified(&repository(), &settings).await }
+    };
     reading_a_repository_can_be_dropped_anywhere(World::new): |client| client.get_repository(&repository());
     listing_repositories_can_be_dropped_anywhere(World::new): |client| client.list_repositories();
     verifying_can_be_dropped_anywhere(World::new): |client| client.verify_repository(&repository());
@@ -302,6 +335,14 @@ can_be_dropped_anywhere! {
         client.create_snapshot(&repository(), &"t".parse().unwrap(), &CreateSnapshot::new());
     creating_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
         client.create_snapshot(&repository(), &"t".parse().unwrap(), &CreateSnapshot::new());
+    creating_in_a_held_request_can_be_dropped_anywhere(World::new): |client|
+        client.create_snapshot_and_hold(&repository(), &"t".parse().unwrap(), &CreateSnapshot::new());
+    creating_in_a_queue_can_be_dropped_anywhere(|| World::busy(3)): |client| {
+        let client = client.with_queue_time(Duration::from_mins(5));
+        async move { client.create_snapshot(&repository(), &"t".parse().unwrap(), &CreateSnapshot::new()).await }
+    };
+    cloning_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
+        client.clone_snapshot(&repository(), &snapshot(), &"u".parse().unwrap(), &CloneSnapshot::new(["i"]));
     cloning_can_be_dropped_anywhere(World::new): |client|
         client.clone_snapshot(&repository(), &snapshot(), &"u".parse().unwrap(), &CloneSnapshot::new(["i"]));
     reading_a_snapshot_can_be_dropped_anywhere(World::new): |client| client.get_snapshot(&repository(), &snapshot());
@@ -314,6 +355,8 @@ can_be_dropped_anywhere! {
         client.delete_snapshots(&repository(), &SnapshotPattern::all());
     restoring_can_be_dropped_anywhere(World::new): |client|
         client.restore_snapshot(&repository(), &snapshot(), &RestoreSnapshot::new());
+    restoring_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
+        client.restore_snapshot(&repository(), &snapshot(), &RestoreSnapshot::new());
     status_can_be_dropped_anywhere(World::new): |client| client.snapshot_status(&repository(), &snapshot());
     listing_what_runs_can_be_dropped_anywhere(World::new): |client| client.running_snapshots(None);
     recovery_can_be_dropped_anywhere(World::new): |client| client.recovery(&[]);
@@ -323,12 +366,16 @@ can_be_dropped_anywhere! {
         client.wait_for_snapshot(&repository(), &snapshot()).into_future();
     a_wait_for_a_restore_can_be_dropped_anywhere(World::new): |client|
         client.wait_for_restore(&repository(), &snapshot()).into_future();
-    a_wait_for_a_deletion_can_be_dropped_anywhere(World::new): |client|
-        client.wait_for_deletion(&repository(), &"gone".parse().unwrap()).into_future();
+    a_wait_for_a_deletion_can_be_dropped_anywhere(World::leaving): |client|
+        client.wait_for_deletion(&repository(), &"leaving".parse().unwrap()).into_future();
+    a_wait_whose_polls_fail_can_be_dropped_anywhere(|| World::failing(8)): |client|
+        client.wait_for_snapshot(&repository(), &snapshot()).into_future();
     the_progress_of_a_snapshot_can_be_dropped_anywhere(World::new): |client|
         client.wait_for_snapshot(&repository(), &snapshot()).progress().try_collect::<Vec<_>>();
     the_progress_of_a_restore_can_be_dropped_anywhere(World::new): |client|
         client.wait_for_restore(&repository(), &snapshot()).progress().try_collect::<Vec<_>>();
+    the_progress_of_a_deletion_can_be_dropped_anywhere(World::leaving): |client|
+        client.wait_for_deletion(&repository(), &"leaving".parse().unwrap()).progress().try_collect::<Vec<_>>();
 }
 
 #[tokio::test]
