@@ -517,12 +517,19 @@ impl Round {
             self.arm(trouble, "GET", &path);
         }
 
-        let result = self.client.create_snapshot(&repository(MAIN), &snapshot, &options).await;
+        let hold = self.chance(4);
+        let repository = repository(MAIN);
+        let result = if hold {
+            self.client.create_snapshot_and_hold(&repository, &snapshot, &options).await
+        } else {
+            self.client.create_snapshot(&repository, &snapshot, &options).await
+        };
 
         self.settle();
         Self::note(tally, &result);
         let deletions = *deletions.lock().unwrap();
-        if !proven(&self.events(), "PUT", &path) {
+        let sent = if hold { format!("{path}?wait_for_completion=true") } else { path };
+        if !proven(&self.events(), "PUT", &sent) {
             self.broken("sent again without proof", &result);
         }
         let executed = self.executed(Operation::CreateSnapshot) + usize::from(is_earlier);
@@ -549,7 +556,10 @@ impl Round {
                 if !ours.is_empty() {
                     self.broken("a false failure", &result);
                 }
-                if !is_foreign || error.kind() != ErrorKind::SnapshotNameTaken || error.outcome() == Outcome::Unknown {
+                // One that is held is told that another client stopped it.
+                let is_stopped = hold && deletions > 0;
+                let is_taken = is_foreign && error.kind() == ErrorKind::SnapshotNameTaken;
+                if !(is_taken || is_stopped) || error.outcome() == Outcome::Unknown {
                     self.broken("a needless failure", &result);
                 }
             }
