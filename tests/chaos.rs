@@ -22,9 +22,10 @@ use bytes::Bytes;
 use es_snapshot::testing::{Engine, Event, FakeDomain, FakeOutcome, FakeSnapshot, Fault, ManualClock, Verdict};
 use es_snapshot::{
     Body, BoxFuture, CloneSnapshot, ConnectTarget, CreateSnapshot, CreatedSnapshot, Error, ErrorKind, HyperTransport, IndexName,
-    ListSnapshots, Operation, Outcome, RawRequest, RepositoryName, RestoreSnapshot, S3Settings, SnapshotClient, SnapshotName,
-    StartedRestore, Transport, TransportError,
+    ListSnapshots, Operation, Outcome, Progress, ProgressStream, RawRequest, RepositoryName, RestoreSnapshot, S3Settings,
+    SnapshotClient, SnapshotName, StartedRestore, Transport, TransportError, WaitUpdate,
 };
+use futures_util::TryStreamExt as _;
 use http::Method;
 use serde_json::json;
 
@@ -368,6 +369,16 @@ impl Round {
             _ => tally.definite += 1,
         }
     }
+}
+
+/// What a wait comes to that is watched on its way.
+async fn end<O>(mut progress: ProgressStream<Progress, O>) -> Result<O, Error> {
+    while let Some(update) = progress.try_next().await? {
+        if let WaitUpdate::Ended(outcome) = update {
+            return Ok(outcome);
+        }
+    }
+    panic!("the stream ended without an outcome");
 }
 
 /// Whether each repetition after a dropped connection came after three looks over ten seconds, as promised.
@@ -869,7 +880,8 @@ impl Round {
             self.domain.fault(first);
         }
 
-        let result = self.client.wait_for_snapshot(&repository(MAIN), &target).await;
+        let wait = self.client.wait_for_snapshot(&repository(MAIN), &target);
+        let result = if self.chance(3) { end(wait.progress()).await } else { wait.await };
 
         let now = self.snapshot(target.as_str());
         self.settle();
@@ -910,7 +922,8 @@ impl Round {
         }
         self.begin(Act::WaitForDeletion, trouble, &format!("/_snapshot/{MAIN}/{target}"));
 
-        let result = self.client.wait_for_deletion(&repository(MAIN), &target).await;
+        let wait = self.client.wait_for_deletion(&repository(MAIN), &target);
+        let result = if self.chance(3) { end(wait.progress()).await } else { wait.await };
 
         let now = self.snapshot(target.as_str());
         self.settle();
@@ -935,7 +948,8 @@ impl Round {
         let path = if self.random.bool() { "/_cat/shards" } else { "/_recovery" };
         self.begin(Act::WaitForRestore, trouble, path);
 
-        let result = self.client.wait_for_restore(&repository(MAIN), &source).indices([target.clone()]).await;
+        let wait = self.client.wait_for_restore(&repository(MAIN), &source).indices([target.clone()]);
+        let result = if self.chance(3) { end(wait.progress()).await } else { wait.await };
 
         self.settle();
         Self::note(tally, &result);
