@@ -44,6 +44,9 @@ struct Args {
     /// The bucket's region
     #[arg(long, requires = "endpoint")]
     bucket_region: Option<String>,
+    /// The host of S3, such as s3.amazonaws.com, where the bucket is in another region than the domain
+    #[arg(long, requires = "endpoint", conflicts_with = "bucket_region")]
+    bucket_endpoint: Option<String>,
     /// The role that the domain reads and writes the bucket with
     #[arg(long, requires = "endpoint")]
     role_arn: Option<RoleArn>,
@@ -134,6 +137,9 @@ async fn on_a_domain(args: &Args, endpoint: &str) -> Result<(), Failure> {
     let mut settings = S3Settings::new(bucket);
     if let Some(region) = &args.bucket_region {
         settings = settings.region(region);
+    }
+    if let Some(host) = &args.bucket_endpoint {
+        settings = settings.endpoint(host);
     }
     if let Some(role) = &args.role_arn {
         settings = settings.role_arn(role.clone());
