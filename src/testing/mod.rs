@@ -65,6 +65,7 @@
 //! and the needs of tests.
 
 mod clock;
+mod cluster;
 mod edge;
 mod engine;
 mod fake;
@@ -73,7 +74,8 @@ mod relay;
 mod rest;
 
 pub use clock::ManualClock;
+pub use cluster::FakeOutcome;
 pub use edge::FakeAuth;
-pub use engine::{Engine, FakeOutcome};
+pub use engine::Engine;
 pub use fake::{Event, FakeCredentials, FakeDomain, FakeDomainBuilder, FakeSnapshot, Verdict};
 pub use fault::Fault;

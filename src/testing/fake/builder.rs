@@ -12,8 +12,9 @@ use super::reply::Responder;
 use super::{FakeDomain, Shared, State};
 use crate::clock::{Clock, SystemClock};
 use crate::testing::clock::ManualClock;
+use crate::testing::cluster::Cluster;
 use crate::testing::edge::{Edge, FakeAuth};
-use crate::testing::engine::{Cluster, Engine};
+use crate::testing::engine::Engine;
 use crate::testing::relay;
 
 /// The role that a domain may be given unless the builder says otherwise.

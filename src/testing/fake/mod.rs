@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::error::Operation;
+use crate::testing::cluster::{Cluster, FakeOutcome, Now, Phase, Snapshot, SnapshotOptions};
 use crate::testing::edge::{Arrival, Edge, Entry};
-use crate::testing::engine::{Cluster, FakeOutcome, Now, Phase, Snapshot, SnapshotOptions};
 use crate::testing::fault::{Action, Fault, pick};
 use crate::testing::relay::Spoil;
 use crate::testing::rest;

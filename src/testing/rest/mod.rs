@@ -11,8 +11,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use self::fail::{Fail, Outcome};
+use super::cluster::{Cluster, Now};
 use super::edge::Arrival;
-use super::engine::{Cluster, Now};
 use crate::error::Operation;
 
 /// What the engine says to one request.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::engine::{Cluster, Now, Repository, matches, new_uuid};
+use super::super::cluster::{Cluster, Now, Repository, matches, new_uuid};
 use super::fail::{Fail, Outcome};
 use super::{Call, FORBIDDEN, acknowledged};
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::engine::{Cluster, ShardState, new_uuid, select};
+use super::super::cluster::{Cluster, ShardState, new_uuid, select};
 use super::cluster::check_index_name;
 use super::fail::{Fail, Outcome, gateway_timeout};
 use super::{Call, index_expressions};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::super::cluster::{Cluster, Now, Phase, ShardState, Snapshot, SnapshotIndex, SnapshotOptions, matches, select};
 use super::super::edge::format_time;
-use super::super::engine::{Cluster, Now, Phase, ShardState, Snapshot, SnapshotIndex, SnapshotOptions, matches, select};
 use super::fail::{Fail, Outcome, gateway_timeout};
 use super::{Call, FORBIDDEN, acknowledged, index_expressions, millis};
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::engine::{Cluster, Index, Now, Phase, ShardState, Snapshot};
+use super::super::cluster::{Cluster, Index, Now, Phase, ShardState, Snapshot};
 use super::fail::{Fail, Outcome};
 use super::{Call, millis};
 
