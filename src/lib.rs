@@ -32,21 +32,26 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]
 
 mod auth;
+mod byte_size;
+mod call;
 mod client;
 mod clock;
+mod config;
 mod endpoint;
+mod entropy;
 mod error;
 mod name;
-mod pipeline;
+mod progress;
 mod reconcile;
 mod repository;
 mod request;
 mod restore;
 mod retry;
 mod snapshot;
-mod status;
+mod ticket;
 mod transport;
-mod units;
+mod wait;
+mod wire;
 
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -55,30 +60,31 @@ pub use auth::Auth;
 #[cfg(feature = "aws-config")]
 pub use auth::aws_config::default_credentials;
 pub use auth::credentials::CredentialCache;
+pub use byte_size::ByteSize;
 pub use client::builder::SnapshotClientBuilder;
-pub use client::wait::restore::{RestoreReport, UnrestoredShard, WaitForRestore};
-pub use client::wait::snapshot::{WaitForDeletion, WaitForSnapshot};
-pub use client::wait::{Progress, ProgressStream, WaitUpdate};
 pub use client::{RawReply, RawRequest, ServerInfo, SnapshotClient};
 pub use clock::{BoxFuture, Clock, SystemClock};
+pub use config::{RetryPolicy, Timeouts};
 pub use endpoint::ConnectTarget;
 pub use error::{Error, ErrorKind, ErrorType, Operation, Outcome, ServerError, ServerLayer};
 pub use name::{DateMathName, IndexName, IndexPattern, RepositoryName, SnapshotName, SnapshotPattern};
-pub use pipeline::Timeouts;
+pub use progress::Progress;
 pub use repository::{
     Acknowledged, CleanUp, FsSettings, OtherSettings, Repository, RepositorySettings, RoleArn, S3Location, S3Settings,
     UrlSettings, VerifiedNode,
 };
 pub use restore::{RecoveryStage, RecoveryType, RestoreSnapshot, RestoreSummary, ShardRecovery, StartedRestore};
-pub use retry::RetryPolicy;
 pub use snapshot::{
     CloneSnapshot, CreateSnapshot, CreatedSnapshot, ExpandWildcards, FeatureState, ListSnapshots, ShardCounts, ShardFailure,
-    SnapshotInfo, SnapshotState, SnapshotTicket, SnapshotToken,
+    SnapshotInfo, SnapshotState,
 };
-pub use status::{
+pub use snapshot::{
     FileStats, IndexStatus, ShardStage, ShardStageCounts, ShardStatus, SnapshotStats, SnapshotStatus, SnapshotStatusState,
 };
+pub use ticket::{SnapshotTicket, SnapshotToken};
 #[cfg(feature = "hyper")]
 pub use transport::hyper::{HyperTransport, HyperTransportBuilder, TrustRoots};
 pub use transport::{Body, Transport, TransportError};
-pub use units::ByteSize;
+pub use wait::restore::{RestoreReport, UnrestoredShard, WaitForRestore};
+pub use wait::snapshot::{WaitForDeletion, WaitForSnapshot};
+pub use wait::{ProgressStream, WaitUpdate};

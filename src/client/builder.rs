@@ -7,12 +7,14 @@ use aws_credential_types::provider::ProvideCredentials;
 use http::HeaderValue;
 
 use crate::auth::Auth;
+use crate::call::{CallOptions, ClockSkew, Core};
 use crate::client::SnapshotClient;
 use crate::clock::{Clock, SystemClock};
+use crate::config::{RetryPolicy, Timeouts};
 use crate::endpoint::Endpoint;
+use crate::entropy::Entropy;
 use crate::error::Error;
-use crate::pipeline::{CallOptions, ClockSkew, Core, Timeouts};
-use crate::retry::{RetryPolicy, RetryTokens};
+use crate::retry::RetryTokens;
 use crate::transport::Transport;
 
 /// The largest answer that is read by default, decoded: 256 MiB, a listing of some hundred thousand snapshots.
@@ -34,6 +36,7 @@ pub struct SnapshotClientBuilder {
     timeouts: Timeouts,
     retry: RetryPolicy,
     reply_limit: usize,
+    entropy: Entropy,
 }
 
 impl SnapshotClientBuilder {
@@ -51,6 +54,7 @@ impl SnapshotClientBuilder {
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
             reply_limit: REPLY_LIMIT,
+            entropy: Entropy::os(),
         }
     }
 
@@ -135,6 +139,15 @@ impl SnapshotClientBuilder {
         self
     }
 
+    /// Seeds the client's randomness (tokens, pauses), so that a test can replay a run. Feature `testing`.
+    ///
+    /// Clients of one seed make the same tokens: never use it outside of a test.
+    #[cfg(feature = "testing")]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.entropy = Entropy::seeded(seed);
+        self
+    }
+
     /// Checks everything and makes the client. Sends nothing.
     ///
     /// # Errors
@@ -167,6 +180,7 @@ impl SnapshotClientBuilder {
             transport,
             authorizer: self.auth.into_authorizer(region, &self.clock),
             clock: self.clock,
+            entropy: self.entropy,
             skew: ClockSkew::default(),
             tokens: RetryTokens::default(),
             user_agent,

@@ -2,39 +2,34 @@
 
 pub(crate) mod builder;
 mod info;
-mod queue;
 mod raw;
-mod reconciled;
-pub(crate) mod wait;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub use info::ServerInfo;
 pub use raw::{RawReply, RawRequest};
 
+use crate::call::read::{asked_for, snapshots};
+use crate::call::{CallOptions, Core, Session};
 use crate::client::builder::SnapshotClientBuilder;
-use crate::client::reconciled::{Creation, Deletion, Restoration, reconcile, unsent};
-use crate::client::wait::restore::WaitForRestore;
-use crate::client::wait::snapshot::{WaitForDeletion, WaitForSnapshot};
-use crate::error::{Error, ErrorKind, Operation, Outcome, ServerError};
+use crate::config::{RetryPolicy, Timeouts};
+use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{DateMathName, IndexName, RepositoryName, SnapshotName, SnapshotPattern};
-use crate::pipeline::{self, CallOptions, Core, Reply, Timeouts};
-use crate::reconcile::{Evidence, Reconciler};
 use crate::repository::{
     Acknowledged, CleanUp, Repository, RepositoryMap, RepositorySettings, S3Settings, VerifiedNode, VerifiedNodes,
 };
-use crate::request::{self, Replay, Request};
-use crate::restore::{RecoveryMap, RestoreSnapshot, ShardRecovery, StartedRestore};
-use crate::retry::RetryPolicy;
-use crate::snapshot::{
-    CloneSnapshot, CreateSnapshot, CreatedSnapshot, ListSnapshots, SnapshotInfo, SnapshotList, SnapshotTicket,
-};
-use crate::status::{SnapshotStatus, SnapshotStatusList};
+use crate::request;
+use crate::restore::{RestoreSnapshot, ShardRecovery, StartedRestore};
+use crate::snapshot::SnapshotStatus;
+use crate::snapshot::{CloneSnapshot, CreateSnapshot, CreatedSnapshot, ListSnapshots, SnapshotInfo};
+use crate::ticket::SnapshotTicket;
+use crate::wait::restore::WaitForRestore;
+use crate::wait::snapshot::{WaitForDeletion, WaitForSnapshot};
 
 /// A client of one domain or cluster.
 ///
@@ -71,8 +66,7 @@ use crate::status::{SnapshotStatus, SnapshotStatusList};
 /// ```
 #[derive(Clone, Debug)]
 pub struct SnapshotClient {
-    core: Arc<Core>,
-    options: CallOptions,
+    session: Session,
 }
 
 impl SnapshotClient {
@@ -81,14 +75,12 @@ impl SnapshotClient {
         SnapshotClientBuilder::new(endpoint.into())
     }
 
-    /// The same client whose calls take no longer than this, or than they would anyway.
-    pub(crate) fn with_limit(&self, limit: Duration) -> Self {
-        let timeouts = self.options.timeouts;
-        self.with_timeouts(timeouts.call(limit.min(timeouts.whole())))
+    pub(crate) fn new(core: Core, options: CallOptions) -> Self {
+        Self { session: Session { core: Arc::new(core), options } }
     }
 
-    pub(crate) fn new(core: Core, options: CallOptions) -> Self {
-        Self { core: Arc::new(core), options }
+    fn with(&self, change: impl FnOnce(&mut CallOptions)) -> Self {
+        Self { session: self.session.with(change) }
     }
 
     /// The same client with other time limits.
@@ -104,20 +96,20 @@ impl SnapshotClient {
     /// ```
     #[must_use]
     pub fn with_timeouts(&self, timeouts: Timeouts) -> Self {
-        Self { options: CallOptions { timeouts, ..self.options.clone() }, ..self.clone() }
+        self.with(|options| options.timeouts = timeouts)
     }
 
     /// The same client with another retry policy.
     #[must_use]
     pub fn with_retry(&self, retry: RetryPolicy) -> Self {
-        Self { options: CallOptions { retry, ..self.options.clone() }, ..self.clone() }
+        self.with(|options| options.retry = retry)
     }
 
     /// The same client waiting this long when a snapshot, deletion, clone or clean-up is in the way of what it is to do, and
     /// trying again meanwhile. Default: not at all; the call then fails with [`ErrorKind::Busy`].
     #[must_use]
     pub fn with_queue_time(&self, queue: Duration) -> Self {
-        Self { options: CallOptions { queue, ..self.options.clone() }, ..self.clone() }
+        self.with(|options| options.queue = queue)
     }
 
     /// The same client telling the server how long to wait for an elected master (`master_timeout`, in milliseconds), on the
@@ -125,7 +117,7 @@ impl SnapshotClient {
     /// after the server gave up.
     #[must_use]
     pub fn with_master_timeout(&self, limit: Duration) -> Self {
-        Self { options: CallOptions { master_timeout: Some(limit), ..self.options.clone() }, ..self.clone() }
+        self.with(|options| options.master_timeout = Some(limit))
     }
 
     /// The same client sending this `X-Opaque-Id`, which shows up in the server's tasks and slow logs.
@@ -135,7 +127,7 @@ impl SnapshotClient {
     /// [`ErrorKind::InvalidInput`] if no header can carry it.
     pub fn with_opaque_id(&self, id: &str) -> Result<Self, Error> {
         let id = HeaderValue::from_str(id).map_err(|_| Error::invalid(format!("opaque id {id:?} cannot be sent in a header")))?;
-        Ok(Self { options: CallOptions { opaque_id: Some(id), ..self.options.clone() }, ..self.clone() })
+        Ok(self.with(|options| options.opaque_id = Some(id)))
     }
 
     /// Resolves a date-math name such as `<nightly-{now/d}>` by the domain's clock, as far as it is known.
@@ -146,7 +138,7 @@ impl SnapshotClient {
     ///
     /// [`ErrorKind::InvalidInput`] if the result is no snapshot name.
     pub fn resolve(&self, name: &DateMathName) -> Result<SnapshotName, Error> {
-        name.resolve(self.core.now())
+        name.resolve(self.session.core.now())
     }
 
     /// Name and version of the server (`GET /`).
@@ -155,7 +147,7 @@ impl SnapshotClient {
     ///
     /// See [`ErrorKind`]; reads are repeated where that can help.
     pub async fn server_info(&self) -> Result<ServerInfo, Error> {
-        self.call(&request::server_info()).await
+        self.session.call(&request::server_info()).await
     }
 
     /// Registers a repository, or changes its settings (`PUT /_snapshot/{repository}`), and has all nodes verify it.
@@ -211,7 +203,7 @@ impl SnapshotClient {
         let operation = Operation::RegisterRepository;
         let refuse = |error: Error| error.during(operation, 0);
         settings.validate().map_err(refuse)?;
-        if self.core.endpoint.region().is_some() {
+        if self.session.core.endpoint.region().is_some() {
             if repository.as_str().starts_with("cs-") {
                 let text =
                     format!("repository name {:?} starts with `cs-`, which the service keeps for its own", repository.as_str());
@@ -224,7 +216,7 @@ impl SnapshotClient {
             }
         }
         let request = request::register_repository(repository, settings, verify).map_err(refuse)?;
-        self.queued(request.replay, || self.call(&request)).await
+        self.session.queued(request.replay, || self.session.call(&request)).await
     }
 
     /// One repository's definition (`GET /_snapshot/{repository}`).
@@ -234,11 +226,12 @@ impl SnapshotClient {
     /// [`ErrorKind::RepositoryMissing`] if it is not registered.
     pub async fn get_repository(&self, repository: &RepositoryName) -> Result<Repository, Error> {
         let request = request::get_repository(repository);
-        pipeline::call_with(&self.core, &self.options, &request, |reply| {
-            let map: RepositoryMap = reply.decode()?;
-            asked_for(map.0.into_iter().find(|found| found.name() == repository.as_str()))
-        })
-        .await
+        self.session
+            .call_with(&request, |reply| {
+                let map: RepositoryMap = reply.decode()?;
+                asked_for(map.0.into_iter().find(|found| found.name() == repository.as_str()))
+            })
+            .await
     }
 
     /// All repositories (`GET /_snapshot`), Amazon's own `cs-…` ones among them.
@@ -247,7 +240,7 @@ impl SnapshotClient {
     ///
     /// See [`ErrorKind`].
     pub async fn list_repositories(&self) -> Result<Vec<Repository>, Error> {
-        let map: RepositoryMap = self.call(&request::list_repositories()).await?;
+        let map: RepositoryMap = self.session.call(&request::list_repositories()).await?;
         Ok(map.0)
     }
 
@@ -262,7 +255,7 @@ impl SnapshotClient {
     ///
     /// Dropped after the request was sent, the nodes finish the check; it leaves nothing behind.
     pub async fn verify_repository(&self, repository: &RepositoryName) -> Result<Vec<VerifiedNode>, Error> {
-        let nodes: VerifiedNodes = self.call(&request::verify_repository(repository)).await?;
+        let nodes: VerifiedNodes = self.session.call(&request::verify_repository(repository)).await?;
         Ok(nodes.0)
     }
 
@@ -277,7 +270,7 @@ impl SnapshotClient {
     /// Dropped after the request was sent, the clean-up goes on; doing it again does no harm.
     pub async fn cleanup_repository(&self, repository: &RepositoryName) -> Result<CleanUp, Error> {
         let request = request::clean_up_repository(repository);
-        self.queued(request.replay, || self.call(&request)).await
+        self.session.queued(request.replay, || self.session.call(&request)).await
     }
 
     /// Forgets a repository (`DELETE /_snapshot/{repository}`); its snapshots stay in the bucket.
@@ -294,7 +287,7 @@ impl SnapshotClient {
     #[doc(alias = "delete_repository")]
     pub async fn unregister_repository(&self, repository: &RepositoryName) -> Result<Acknowledged, Error> {
         let request = request::unregister_repository(repository);
-        match self.queued(request.replay, || self.call(&request)).await {
+        match self.session.queued(request.replay, || self.session.call(&request)).await {
             Err(error) if error.kind() == ErrorKind::RepositoryMissing && error.outcome() == Outcome::Unknown => {
                 Ok(Acknowledged::by_absence())
             }
@@ -330,7 +323,7 @@ impl SnapshotClient {
         name: &SnapshotName,
         options: &CreateSnapshot,
     ) -> Result<CreatedSnapshot, Error> {
-        self.create(repository, name, options, false).await
+        self.session.create_snapshot(repository, name, options, false).await
     }
 
     /// Takes a snapshot and holds the request until it has ended (`?wait_for_completion=true`).
@@ -354,42 +347,7 @@ impl SnapshotClient {
         name: &SnapshotName,
         options: &CreateSnapshot,
     ) -> Result<CreatedSnapshot, Error> {
-        self.create(repository, name, options, true).await
-    }
-
-    async fn create(
-        &self,
-        repository: &RepositoryName,
-        name: &SnapshotName,
-        options: &CreateSnapshot,
-        hold: bool,
-    ) -> Result<CreatedSnapshot, Error> {
-        let refuse = |error: Error| error.during(Operation::CreateSnapshot, 0);
-        let token = options.mark();
-        let body = options.marked(token.as_ref()).map_err(refuse)?;
-        let request = request::create_snapshot(repository, name, &body, hold).map_err(refuse)?;
-        self.queued(Replay::Probe, async || {
-            let (machine, evidence) = if let Some(token) = &token {
-                (Reconciler::new().doubting_first_refusal(), Evidence::Token(token.as_str().to_owned()))
-            } else {
-                self.find_free(Operation::CreateSnapshot, repository, name).await?;
-                (Reconciler::new(), Evidence::WasFree)
-            };
-            reconcile(self, machine, &Creation { repository, name, request: &request, evidence }).await
-        })
-        .await
-    }
-
-    /// Makes sure that no snapshot has this name before one is made that only its name will tell to be this call's.
-    async fn find_free(&self, operation: Operation, repository: &RepositoryName, name: &SnapshotName) -> Result<(), Error> {
-        match self.find_snapshot(repository, name, true).await {
-            Ok(_) => {
-                let text = format!("snapshot {repository}:{name} exists");
-                Err(Error::new(ErrorKind::SnapshotNameTaken, Outcome::NotSent, text).during(operation, 0))
-            }
-            Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(()),
-            Err(error) => Err(unsent(error)),
-        }
+        self.session.create_snapshot(repository, name, options, true).await
     }
 
     /// Starts the clone of a snapshot within its repository (`PUT /_snapshot/{repository}/{snapshot}/_clone/{target}`);
@@ -416,15 +374,7 @@ impl SnapshotClient {
         target: &SnapshotName,
         options: &CloneSnapshot,
     ) -> Result<CreatedSnapshot, Error> {
-        let refuse = |error: Error| error.during(Operation::CloneSnapshot, 0);
-        options.validate().map_err(refuse)?;
-        let request = request::clone_snapshot(repository, source, target, options).map_err(refuse)?;
-        self.queued(Replay::Probe, async || {
-            self.find_free(Operation::CloneSnapshot, repository, target).await?;
-            let creation = Creation { repository, name: target, request: &request, evidence: Evidence::WasFree };
-            reconcile(self, Reconciler::new(), &creation).await
-        })
-        .await
+        self.session.clone_snapshot(repository, source, target, options).await
     }
 
     /// One snapshot (`GET /_snapshot/{repository}/{snapshot}`), running or ended.
@@ -434,21 +384,7 @@ impl SnapshotClient {
     /// [`ErrorKind::RepositoryMissing`], [`ErrorKind::SnapshotMissing`]; the latter also if the repository knows of it, but
     /// its own file is gone: a listing that is not [`verbose`](ListSnapshots::verbose) still shows it then.
     pub async fn get_snapshot(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<SnapshotInfo, Error> {
-        self.find_snapshot(repository, name, false).await
-    }
-
-    /// The snapshot of that name; in brief, without what only its own file tells.
-    pub(crate) async fn find_snapshot(
-        &self,
-        repository: &RepositoryName,
-        name: &SnapshotName,
-        brief: bool,
-    ) -> Result<SnapshotInfo, Error> {
-        let request = request::get_snapshot(repository, name, brief);
-        pipeline::call_with(&self.core, &self.options, &request, |reply| {
-            asked_for(snapshots(&reply)?.into_iter().find(|found| found.name() == name.as_str()))
-        })
-        .await
+        self.session.find_snapshot(repository, name, false).await
     }
 
     /// The snapshots of a repository, oldest first unless they are asked for in brief (`GET /_snapshot/{repository}/{pattern}`).
@@ -459,7 +395,7 @@ impl SnapshotClient {
     /// pattern, that matches nothing.
     pub async fn list_snapshots(&self, repository: &RepositoryName, options: &ListSnapshots) -> Result<Vec<SnapshotInfo>, Error> {
         let request = request::list_snapshots(repository, options);
-        pipeline::call_with(&self.core, &self.options, &request, |reply| snapshots(&reply)).await
+        self.session.call_with(&request, |reply| snapshots(&reply)).await
     }
 
     /// Deletes one snapshot (`DELETE /_snapshot/{repository}/{snapshot}`), aborting it if it runs.
@@ -481,25 +417,7 @@ impl SnapshotClient {
     ///
     /// Dropped after the request was sent, the deletion goes on.
     pub async fn delete_snapshot(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<(), Error> {
-        self.delete_of(repository, name, None).await
-    }
-
-    /// Deletes the snapshot of that uuid; without one, what is found first.
-    async fn delete_of(&self, repository: &RepositoryName, name: &SnapshotName, uuid: Option<&str>) -> Result<(), Error> {
-        let wanted: OnceLock<String> = uuid.map(str::to_owned).map(OnceLock::from).unwrap_or_default();
-        self.queued(Replay::Probe, async || {
-            let found = self.find_snapshot(repository, name, true).await.map_err(unsent)?;
-            if let Some(uuid) = found.uuid()
-                && wanted.get_or_init(|| uuid.to_owned()) != uuid
-            {
-                let text = format!("{repository}:{name} is gone, and another snapshot has taken its name");
-                let error = Error::new(ErrorKind::SnapshotMissing, Outcome::NotSent, text);
-                return Err(error.during(Operation::DeleteSnapshot, 0));
-            }
-            let evidence = Evidence::Deletes(wanted.get().cloned());
-            reconcile(self, Reconciler::new(), &Deletion { repository, name, evidence }).await
-        })
-        .await
+        self.session.delete_snapshot(repository, name, None).await
     }
 
     /// Deletes every snapshot that matches now, one after the other, and tells of each what came of it.
@@ -528,7 +446,7 @@ impl SnapshotClient {
         let mut deleted = Vec::with_capacity(found.len());
         for snapshot in found {
             let result = match snapshot.name().parse() {
-                Ok(name) => self.delete_of(repository, &name, snapshot.uuid()).await,
+                Ok(name) => self.session.delete_snapshot(repository, &name, snapshot.uuid()).await,
                 Err(error) => Err(error),
             };
             deleted.push((snapshot.name().to_owned(), result));
@@ -565,15 +483,7 @@ impl SnapshotClient {
         name: &SnapshotName,
         options: &RestoreSnapshot,
     ) -> Result<StartedRestore, Error> {
-        let refuse = |error: Error| error.during(Operation::RestoreSnapshot, 0);
-        options.validate().map_err(refuse)?;
-        let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
-        let machine = if options.restores_global_state() { Reconciler::new().without_resend() } else { Reconciler::new() };
-        self.queued(Replay::Probe, async || {
-            let earlier = self.earlier_restores(repository, name).await?;
-            reconcile(self, machine, &Restoration { repository, name, request: &request, options, earlier }).await
-        })
-        .await
+        self.session.restore_snapshot(repository, name, options).await
     }
 
     /// Shards and bytes of a snapshot (`GET /_snapshot/{repository}/{snapshot}/_status`).
@@ -585,12 +495,7 @@ impl SnapshotClient {
     ///
     /// [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`].
     pub async fn snapshot_status(&self, repository: &RepositoryName, name: &SnapshotName) -> Result<SnapshotStatus, Error> {
-        let request = request::snapshot_status(repository, name);
-        pipeline::call_with(&self.core, &self.options, &request, |reply| {
-            let list: SnapshotStatusList = reply.decode()?;
-            asked_for(list.snapshots.into_iter().find(|found| found.name() == name.as_str()))
-        })
-        .await
+        self.session.snapshot_status(repository, name).await
     }
 
     /// The snapshots that run now, in one repository or in all (`GET /_snapshot/_status`).
@@ -599,8 +504,7 @@ impl SnapshotClient {
     ///
     /// [`ErrorKind::NotAllowed`] on Amazon domains of Elasticsearch 5.3 and before, unless a repository is given.
     pub async fn running_snapshots(&self, repository: Option<&RepositoryName>) -> Result<Vec<SnapshotStatus>, Error> {
-        let list: SnapshotStatusList = self.call(&request::running_snapshots(repository)).await?;
-        Ok(list.snapshots)
+        self.session.running_snapshots(repository).await
     }
 
     /// The recoveries of the shards of these indices, or of all (`GET /_recovery`): how far restores are.
@@ -609,8 +513,7 @@ impl SnapshotClient {
     ///
     /// [`ErrorKind::IndexMissing`] if a named index does not exist.
     pub async fn recovery(&self, indices: &[IndexName]) -> Result<Vec<ShardRecovery>, Error> {
-        let map: RecoveryMap = self.call(&request::recovery(indices)).await?;
-        Ok(map.0)
+        self.session.recovery(indices).await
     }
 
     /// Waits until a snapshot has ended; see [`WaitForSnapshot`].
@@ -622,13 +525,13 @@ impl SnapshotClient {
     /// Takes up a wait that another process began; see [`SnapshotTicket`].
     #[must_use = "a wait does nothing until it is awaited"]
     pub fn resume_wait(&self, ticket: SnapshotTicket) -> WaitForSnapshot {
-        WaitForSnapshot::resume(self.clone(), ticket)
+        WaitForSnapshot::resume(self.session.clone(), ticket)
     }
 
     /// Waits until the restore of a snapshot has ended; see [`WaitForRestore`].
     #[must_use = "a wait does nothing until it is awaited"]
     pub fn wait_for_restore(&self, repository: &RepositoryName, name: &SnapshotName) -> WaitForRestore {
-        WaitForRestore::new(self.clone(), repository.clone(), name.clone())
+        WaitForRestore::new(self.session.clone(), repository.clone(), name.clone())
     }
 
     /// Waits until a snapshot is gone; see [`WaitForDeletion`].
@@ -640,7 +543,7 @@ impl SnapshotClient {
     /// Takes up a wait for a deletion that another process began; see [`SnapshotTicket`].
     #[must_use = "a wait does nothing until it is awaited"]
     pub fn resume_wait_for_deletion(&self, ticket: SnapshotTicket) -> WaitForDeletion {
-        WaitForDeletion::resume(self.clone(), ticket)
+        WaitForDeletion::resume(self.session.clone(), ticket)
     }
 
     /// Sends a request that this crate has no type for; signed, timed and judged like the rest.
@@ -670,31 +573,11 @@ impl SnapshotClient {
             None => Bytes::new(),
         };
         let request = request::raw(method, &segments, &query, body).map_err(|error| error.during(Operation::Raw, 0))?;
-        pipeline::call_with(&self.core, &self.options, &request, |reply| {
-            let body = if reply.body.is_empty() { Value::Null } else { reply.decode().map_err(Error::meant)? };
-            Ok(RawReply { status: reply.status, body })
-        })
-        .await
-    }
-
-    async fn call<T: serde::de::DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
-        pipeline::call(&self.core, &self.options, request).await
-    }
-}
-
-/// What was asked for by its name, as the answer has to contain it.
-fn asked_for<T>(found: Option<T>) -> Result<T, Error> {
-    found.ok_or_else(|| Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain what was asked for"))
-}
-
-/// The snapshots of a listing; Elasticsearch 7.14 to 8.14 tell a failed repository under HTTP 200.
-fn snapshots(reply: &Reply) -> Result<Vec<SnapshotInfo>, Error> {
-    let list: SnapshotList = reply.decode()?;
-    match list.failures.into_iter().next() {
-        None => Ok(list.snapshots),
-        Some((_, failure)) => {
-            let body = json!({"error": failure}).to_string();
-            Err(Error::from_server(ServerError::parse(200, body.as_bytes(), None, &reply.secrets())))
-        }
+        self.session
+            .call_with(&request, |reply| {
+                let body = if reply.body.is_empty() { Value::Null } else { reply.decode().map_err(Error::meant)? };
+                Ok(RawReply { status: reply.status, body })
+            })
+            .await
     }
 }

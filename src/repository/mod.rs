@@ -17,8 +17,9 @@ pub(crate) use reply::{RepositoryMap, VerifiedNodes};
 pub use role::RoleArn;
 pub use s3::{S3Location, S3Settings};
 
+use crate::byte_size::ByteSize;
 use crate::error::Error;
-use crate::units::{ByteSize, null_as_default, scalar_text};
+use crate::wire::{null_as_default, scalar_text};
 
 /// Settings that are stored and do nothing, and what was meant: the server accepts every unknown key.
 const MISTAKEN_KEYS: [(&str, &str); 2] = [("iam_role_arn", "role_arn"), ("read_only", "readonly")];

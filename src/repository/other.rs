@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::{BlobStoreSettings, Redacted, blob_store_accessors, insert_flat, open_settings, put, without_user};
-use crate::units::ByteSize;
+use crate::byte_size::ByteSize;
 
 /// The settings of a repository of type `fs`, on self-managed clusters.
 #[derive(Clone, PartialEq)]

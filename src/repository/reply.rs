@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 
 use super::{RepositorySettings, WireRepository};
-use crate::units::ByteSize;
+use crate::byte_size::ByteSize;
 
 /// A repository as the domain has it registered.
 #[derive(Clone, Debug, PartialEq)]

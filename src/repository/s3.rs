@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::{
     BlobStoreSettings, Redacted, RoleArn, blob_store_accessors, insert_flat, open_settings, put, required, take, without_user,
 };
+use crate::byte_size::ByteSize;
 use crate::error::{Error, quoted};
-use crate::units::ByteSize;
 
 /// How an S3 repository finds its bucket: by Region or by endpoint, never both.
 ///

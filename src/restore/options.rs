@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::name::{IndexPattern, matches_wildcard};
-use crate::units::laid_over;
+use crate::wire::laid_over;
 
 /// What is restored from a snapshot, and under which names. Only what is set is sent, except that
 /// [`include_global_state`](Self::include_global_state) always is.

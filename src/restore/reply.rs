@@ -5,8 +5,9 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::byte_size::ByteSize;
 use crate::snapshot::ShardCounts;
-use crate::units::{ByteSize, count, integer_or_text, moment, null_as_default, open_vocabulary};
+use crate::wire::{count, integer_or_text, moment, null_as_default, open_vocabulary};
 
 /// The answer to a restore. Either form may come, whether or not one waits for the end.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

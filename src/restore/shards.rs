@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::units::{integer_or_text, null_as_default};
+use crate::wire::{integer_or_text, null_as_default};
 
 /// A row of `GET /_cat/shards?format=json&h=index,shard,prirep,state,unassigned.reason,unassigned.details`: there a shard is seen
 /// that could not be restored, which no recovery lists.

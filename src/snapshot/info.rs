@@ -7,9 +7,9 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::ticket::TOKEN_KEY;
 use crate::error::{Error, ErrorKind, Outcome};
-use crate::units::{integer_or_text, moment, null_as_default, open_vocabulary, span};
+use crate::ticket::TOKEN_KEY;
+use crate::wire::{integer_or_text, moment, null_as_default, open_vocabulary, span};
 
 /// The answer to a creation or a clone.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -2,9 +2,12 @@
 
 mod info;
 mod options;
-mod ticket;
+mod status;
 
 pub(crate) use info::SnapshotList;
 pub use info::{CreatedSnapshot, FeatureState, ShardCounts, ShardFailure, SnapshotInfo, SnapshotState};
 pub use options::{CloneSnapshot, CreateSnapshot, ExpandWildcards, ListSnapshots};
-pub use ticket::{SnapshotTicket, SnapshotToken};
+pub(crate) use status::SnapshotStatusList;
+pub use status::{
+    FileStats, IndexStatus, ShardStage, ShardStageCounts, ShardStatus, SnapshotStats, SnapshotStatus, SnapshotStatusState,
+};

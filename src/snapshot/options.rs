@@ -3,10 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::SnapshotToken;
-use super::ticket::TOKEN_KEY;
 use crate::error::Error;
 use crate::name::{IndexPattern, SnapshotPattern};
+use crate::ticket::{SnapshotToken, TOKEN_KEY};
 
 /// The largest `metadata` in bytes of compact JSON; the server counts the same way.
 const MAX_METADATA_BYTES: usize = 1024;
@@ -166,10 +165,10 @@ impl CreateSnapshot {
         self
     }
 
-    /// The token that a call with these options marks the snapshot with.
-    pub(crate) fn mark(&self) -> Option<SnapshotToken> {
+    /// The token that a call with these options marks the snapshot with: the caller's, or a new one.
+    pub(crate) fn mark(&self, random: impl FnOnce() -> SnapshotToken) -> Option<SnapshotToken> {
         match &self.token {
-            TokenChoice::Random => Some(SnapshotToken::random()),
+            TokenChoice::Random => Some(random()),
             TokenChoice::Given(token) => Some(token.clone()),
             TokenChoice::None => None,
         }

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use crate::client::SnapshotClient;
-use crate::client::reconciled::LAST_LOOK;
+use crate::call::Session;
+use crate::config::RetryPolicy;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::request::Replay;
-use crate::retry::RetryPolicy;
 
 /// The first pause before a request that met another operation in its way is sent again, and the longest.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 
-impl SnapshotClient {
+/// How long asking what is already running may take.
+const ASKING: Duration = Duration::from_secs(5);
+
+impl Session {
     /// Does something, and again while another operation is in the way, for as long as the client queues. What tells an own
     /// doing from another's has to be gathered each time: much may happen in the queue.
     ///
@@ -23,7 +25,7 @@ impl SnapshotClient {
         replay: Replay,
         mut act: impl FnMut() -> F,
     ) -> Result<T, Error> {
-        let clock = &self.core.clock;
+        let clock = self.clock();
         let deadline = clock.monotonic().saturating_add(self.options.queue);
         let mut pause = FIRST;
         let mut lost = false;
@@ -50,7 +52,7 @@ impl SnapshotClient {
 
     /// The snapshots that run, in words; nothing if that cannot be asked.
     async fn running_now(&self) -> String {
-        let asking = self.with_retry(RetryPolicy::never()).with_limit(LAST_LOOK);
+        let asking = self.with(|options| options.retry = RetryPolicy::never()).with_limit(ASKING);
         let running = asking.running_snapshots(None).await.unwrap_or_default();
         let names: Vec<String> =
             running.iter().map(|one| format!("{}:{}", one.repository().unwrap_or_default(), one.name())).collect();

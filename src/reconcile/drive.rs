@@ -1,18 +1,15 @@
-//! Drives the [`Reconciler`](crate::reconcile::Reconciler): creates, clones, restores and deletes that tell the truth after a lost answer.
+//! Drives the [`Reconciler`](crate::reconcile::machine::Reconciler): creates, clones, restores and deletes that tell the truth after a lost answer.
 
 use std::time::Duration;
 
 use tracing::Instrument as _;
 
-use crate::client::SnapshotClient;
+use crate::call::{Session, record_outcome};
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{RepositoryName, SnapshotName};
-use crate::pipeline::record_outcome;
-use crate::reconcile::{Evidence, Found, Reconciler, Sent, Sighting, Step, Verdict};
-use crate::repository::Acknowledged;
-use crate::request::{self, Request};
-use crate::restore::{EarlierRestores, RestoreSnapshot, ShardRow, Source, StartedRestore};
-use crate::snapshot::{CreatedSnapshot, SnapshotInfo};
+use crate::reconcile::evidence::Found;
+use crate::reconcile::machine::{Reconciler, Sent, Sighting, Step, Verdict};
+use crate::snapshot::SnapshotInfo;
 
 /// How much time a call has at least to ask the domain in, and to send again, from when it first has to.
 const LOOKING_TIME: Duration = Duration::from_secs(60);
@@ -28,7 +25,7 @@ pub(crate) trait Reconciled: Sync {
     fn names(&self) -> (&RepositoryName, &SnapshotName);
 
     /// Sends the request once (and again only where it certainly was not carried out).
-    fn send(&self, client: &SnapshotClient) -> impl Future<Output = Result<Self::Answer, Error>> + Send;
+    fn send(&self, session: &Session) -> impl Future<Output = Result<Self::Answer, Error>> + Send;
 
     /// Whether the domain may be asked at all.
     fn can_look(&self) -> bool {
@@ -36,18 +33,14 @@ pub(crate) trait Reconciled: Sync {
     }
 
     /// Asks the domain what has come of it; the answer goes to the caller if it has happened.
-    fn look(&self, client: &SnapshotClient) -> impl Future<Output = Result<(Sighting, Option<Self::Answer>), Error>> + Send;
+    fn look(&self, session: &Session) -> impl Future<Output = Result<(Sighting, Option<Self::Answer>), Error>> + Send;
 
     /// Whether an earlier request of ours could be what made the domain refuse this one.
     fn is_echo(&self, kind: ErrorKind) -> bool;
 }
 
 /// Sends, looks and sends again as the machine says, until it comes to a verdict or the call's time is over.
-pub(crate) async fn reconcile<R: Reconciled>(
-    client: &SnapshotClient,
-    machine: Reconciler,
-    subject: &R,
-) -> Result<R::Answer, Error> {
+pub(crate) async fn reconcile<R: Reconciled>(session: &Session, machine: Reconciler, subject: &R) -> Result<R::Answer, Error> {
     let (repository, snapshot) = subject.names();
     let span = tracing::info_span!(
         "es_snapshot.operation",
@@ -58,22 +51,22 @@ pub(crate) async fn reconcile<R: Reconciled>(
         outcome = tracing::field::Empty,
     );
     let mut sends = 0;
-    let result = drive(client, machine, subject, &mut sends).instrument(span.clone()).await;
+    let result = drive(session, machine, subject, &mut sends).instrument(span.clone()).await;
     span.record("sends", sends);
     record_outcome(&span, &result);
     result
 }
 
 async fn drive<R: Reconciled>(
-    client: &SnapshotClient,
+    session: &Session,
     mut machine: Reconciler,
     subject: &R,
     sends: &mut u32,
 ) -> Result<R::Answer, Error> {
-    let clock = &client.core.clock;
+    let clock = session.clock();
     let began = clock.monotonic();
-    let looking = client.with_retry(client.options.retry.of_many());
-    let mut deadline = began.saturating_add(client.options.timeouts.whole());
+    let looking = session.for_polling();
+    let mut deadline = began.saturating_add(session.options.timeouts.call);
     let mut looking_time = Some(LOOKING_TIME);
     let mut looked = true;
     let mut attempts = 0;
@@ -93,7 +86,7 @@ async fn drive<R: Reconciled>(
                 }
                 *sends += 1;
                 looked = false;
-                match subject.send(&client.with_limit(left)).await {
+                match subject.send(&session.with_limit(left)).await {
                     Ok(done) => {
                         answer = Some(done);
                         machine.sent(Sent::Done)
@@ -166,134 +159,21 @@ fn classify(error: &Error, subject: &impl Reconciled, lost: bool) -> Sent {
     }
 }
 
-/// A snapshot being created, or cloned from another.
-pub(crate) struct Creation<'a> {
-    pub(crate) repository: &'a RepositoryName,
-    pub(crate) name: &'a SnapshotName,
-    pub(crate) request: &'a Request,
-    pub(crate) evidence: Evidence,
-}
-
-impl Reconciled for Creation<'_> {
-    type Answer = CreatedSnapshot;
-
-    fn operation(&self) -> Operation {
-        self.request.operation
-    }
-
-    fn names(&self) -> (&RepositoryName, &SnapshotName) {
-        (self.repository, self.name)
-    }
-
-    async fn send(&self, client: &SnapshotClient) -> Result<CreatedSnapshot, Error> {
-        if self.request.operation == Operation::CloneSnapshot {
-            return client.call::<Acknowledged>(self.request).await.map(|_| CreatedSnapshot::Accepted);
-        }
-        client.call(self.request).await
-    }
-
-    async fn look(&self, client: &SnapshotClient) -> Result<(Sighting, Option<CreatedSnapshot>), Error> {
-        let found = find(client, self.repository, self.name, false).await?;
-        let sighting = self.evidence.judge(found.as_ref().map(as_found));
-        Ok((sighting, found.map(|found| CreatedSnapshot::Adopted(Box::new(found)))))
-    }
-
-    fn is_echo(&self, kind: ErrorKind) -> bool {
-        kind == ErrorKind::SnapshotNameTaken
-    }
-}
-
-fn as_found(snapshot: &SnapshotInfo) -> Found<'_> {
+pub(super) fn as_found(snapshot: &SnapshotInfo) -> Found<'_> {
     Found { uuid: snapshot.uuid(), token: snapshot.token() }
 }
 
 /// The snapshot of that name, if there is one. Without its repository nobody can tell: that is an error.
-async fn find(
-    client: &SnapshotClient,
+pub(super) async fn find(
+    session: &Session,
     repository: &RepositoryName,
     name: &SnapshotName,
     brief: bool,
 ) -> Result<Option<SnapshotInfo>, Error> {
-    match client.find_snapshot(repository, name, brief).await {
+    match session.find_snapshot(repository, name, brief).await {
         Ok(snapshot) => Ok(Some(snapshot)),
         Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// A snapshot being deleted.
-pub(crate) struct Deletion<'a> {
-    pub(crate) repository: &'a RepositoryName,
-    pub(crate) name: &'a SnapshotName,
-    pub(crate) evidence: Evidence,
-}
-
-impl Reconciled for Deletion<'_> {
-    type Answer = ();
-
-    fn operation(&self) -> Operation {
-        Operation::DeleteSnapshot
-    }
-
-    fn names(&self) -> (&RepositoryName, &SnapshotName) {
-        (self.repository, self.name)
-    }
-
-    async fn send(&self, client: &SnapshotClient) -> Result<(), Error> {
-        client.call::<Acknowledged>(&request::delete_snapshot(self.repository, self.name)).await.map(|_| ())
-    }
-
-    async fn look(&self, client: &SnapshotClient) -> Result<(Sighting, Option<()>), Error> {
-        let found = find(client, self.repository, self.name, true).await?;
-        Ok((self.evidence.judge(found.as_ref().map(as_found)), Some(())))
-    }
-
-    fn is_echo(&self, kind: ErrorKind) -> bool {
-        kind == ErrorKind::SnapshotMissing
-    }
-}
-
-/// A snapshot being restored.
-pub(crate) struct Restoration<'a> {
-    pub(crate) repository: &'a RepositoryName,
-    pub(crate) name: &'a SnapshotName,
-    pub(crate) request: &'a Request,
-    pub(crate) options: &'a RestoreSnapshot,
-    /// `None` if it may not be asked for.
-    pub(crate) earlier: Option<EarlierRestores>,
-}
-
-impl Reconciled for Restoration<'_> {
-    type Answer = StartedRestore;
-
-    fn operation(&self) -> Operation {
-        Operation::RestoreSnapshot
-    }
-
-    fn names(&self) -> (&RepositoryName, &SnapshotName) {
-        (self.repository, self.name)
-    }
-
-    async fn send(&self, client: &SnapshotClient) -> Result<StartedRestore, Error> {
-        client.call(self.request).await
-    }
-
-    fn can_look(&self) -> bool {
-        self.earlier.is_some()
-    }
-
-    async fn look(&self, client: &SnapshotClient) -> Result<(Sighting, Option<StartedRestore>), Error> {
-        let Some(earlier) = &self.earlier else { return Ok((Sighting::Blind, None)) };
-        let rows: Vec<ShardRow> = if earlier.by_rows { client.call(&request::shards(&[])).await? } else { Vec::new() };
-        let recoveries = client.recovery(&[]).await?;
-        let mut source = Source::new(self.repository.clone(), self.name.clone());
-        client.identify(&mut source, &rows).await;
-        let happened = earlier.are_outdone(&source, &rows, &recoveries, self.options);
-        Ok(if happened { (Sighting::Happened, Some(StartedRestore::Adopted)) } else { (Sighting::Nothing, None) })
-    }
-
-    fn is_echo(&self, kind: ErrorKind) -> bool {
-        kind == ErrorKind::Restore
     }
 }
 
@@ -303,37 +183,10 @@ pub(crate) fn unsent(error: Error) -> Error {
 }
 
 /// The answer to a read that comes before a change; `None` if it may not be had.
-fn permitted<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+pub(super) fn permitted<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::NotAllowed) => Ok(None),
         Err(error) => Err(unsent(error)),
-    }
-}
-
-impl SnapshotClient {
-    /// All restores from a snapshot, to tell a new one from them; `None` if recoveries may not be asked for, without which
-    /// those that have begun look new.
-    pub(crate) async fn earlier_restores(
-        &self,
-        repository: &RepositoryName,
-        name: &SnapshotName,
-    ) -> Result<Option<EarlierRestores>, Error> {
-        // In this order one that begins meanwhile is seen by its rows.
-        let Some(recoveries) = permitted(self.recovery(&[]).await)? else { return Ok(None) };
-        let rows: Option<Vec<ShardRow>> = permitted(self.call(&request::shards(&[])).await)?;
-        let mut source = Source::new(repository.clone(), name.clone());
-        self.identify(&mut source, rows.as_deref().unwrap_or_default()).await;
-        Ok(Some(EarlierRestores::new(&source, rows.as_deref(), &recoveries)))
-    }
-
-    /// Learns the snapshot's uuid, if it is wanted to tell these rows from those of another.
-    pub(crate) async fn identify(&self, source: &mut Source, rows: &[ShardRow]) {
-        if source.wants_uuid(rows) {
-            match self.with_limit(LAST_LOOK).find_snapshot(source.repository(), source.name(), true).await {
-                Ok(snapshot) => source.set_uuid(snapshot.uuid()),
-                Err(error) => tracing::debug!(kind = ?error.kind(), "no uuid"),
-            }
-        }
     }
 }

@@ -3,13 +3,15 @@
 use std::future::IntoFuture;
 use std::time::{Duration, SystemTime};
 
-use crate::client::SnapshotClient;
-use crate::client::wait::{ASIDE, Counts, DEADLINE, Look, Permission, Progress, ProgressStream, Watched, outcome, progress};
+use crate::byte_size::ByteSize;
+use crate::call::Session;
 use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
-use crate::snapshot::{ShardCounts, SnapshotInfo, SnapshotState, SnapshotTicket, SnapshotToken};
-use crate::status::{FileStats, SnapshotStatus};
-use crate::units::ByteSize;
+use crate::progress::{Counts, Progress};
+use crate::snapshot::{FileStats, SnapshotStatus};
+use crate::snapshot::{ShardCounts, SnapshotInfo, SnapshotState};
+use crate::ticket::{SnapshotTicket, SnapshotToken};
+use crate::wait::{ASIDE, DEADLINE, Look, Permission, ProgressStream, Watched, outcome, progress};
 
 /// The wait for the end of a snapshot; made by [`SnapshotClient::wait_for_snapshot`].
 ///
@@ -35,14 +37,14 @@ use crate::units::ByteSize;
 #[derive(Clone, Debug)]
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct WaitForSnapshot {
-    client: SnapshotClient,
+    session: Session,
     ticket: SnapshotTicket,
     limit: Duration,
 }
 
 impl WaitForSnapshot {
-    pub(crate) fn resume(client: SnapshotClient, ticket: SnapshotTicket) -> Self {
-        Self { client, ticket, limit: DEADLINE }
+    pub(crate) fn resume(session: Session, ticket: SnapshotTicket) -> Self {
+        Self { session, ticket, limit: DEADLINE }
     }
 
     /// Waits only for the snapshot that was created with this token.
@@ -72,7 +74,7 @@ impl WaitForSnapshot {
     /// # use es_snapshot::{RepositoryName, SnapshotClient, SnapshotName, WaitUpdate};
     /// use futures_util::TryStreamExt as _;
     ///
-    /// # async fn run(client: SnapshotClient, repository: RepositoryName, name: SnapshotName) -> Result<(), es_snapshot::Error> {
+    /// # async fn run(session: Session, repository: RepositoryName, name: SnapshotName) -> Result<(), es_snapshot::Error> {
     /// let mut progress = client.wait_for_snapshot(&repository, &name).progress();
     /// while let Some(update) = progress.try_next().await? {
     ///     match update {
@@ -85,8 +87,8 @@ impl WaitForSnapshot {
     /// # }
     /// ```
     pub fn progress(self) -> ProgressStream<Progress, SnapshotInfo> {
-        let Self { client, ticket, limit } = self;
-        progress(&client, limit, SnapshotWatch::new(ticket))
+        let Self { session, ticket, limit } = self;
+        progress(&session, limit, SnapshotWatch::new(ticket))
     }
 }
 
@@ -95,8 +97,8 @@ impl IntoFuture for WaitForSnapshot {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { client, ticket, limit } = self;
-        outcome(client, limit, SnapshotWatch::new(ticket))
+        let Self { session, ticket, limit } = self;
+        outcome(session, limit, SnapshotWatch::new(ticket))
     }
 }
 
@@ -124,10 +126,10 @@ impl Watched for SnapshotWatch {
         self.ticket.get_uuid()
     }
 
-    async fn look(&mut self, client: &SnapshotClient, details: bool) -> Result<Look<SnapshotInfo>, Error> {
+    async fn look(&mut self, session: &Session, details: bool) -> Result<Look<SnapshotInfo>, Error> {
         // Right after create it may be missing for a moment, as any refusal may pass.
-        let snapshot = client.get_snapshot(self.ticket.repository(), self.ticket.snapshot()).await?;
-        if !self.ticket.means(&snapshot) {
+        let snapshot = session.find_snapshot(self.ticket.repository(), self.ticket.snapshot(), false).await?;
+        if !self.ticket.matches(snapshot.uuid(), snapshot.token()) {
             let text = format!("{} is gone, and another snapshot has taken its name", self.what());
             let error = Error::new(ErrorKind::SnapshotMissing, Outcome::Rejected, text);
             return Err(error.during(Operation::GetSnapshot, 1).lasting());
@@ -146,7 +148,7 @@ impl Watched for SnapshotWatch {
             return Ok(Look::Ended(snapshot));
         }
         if details && !self.status.is_denied() {
-            let status = client.with_limit(ASIDE).snapshot_status(self.ticket.repository(), self.ticket.snapshot()).await;
+            let status = session.with_limit(ASIDE).snapshot_status(self.ticket.repository(), self.ticket.snapshot()).await;
             match self.status.judge(status) {
                 Ok(Some(status)) => self.figures = Some(status_counts(&status)),
                 Ok(None) => {}
@@ -204,14 +206,14 @@ fn status_counts(status: &SnapshotStatus) -> Counts {
 #[derive(Clone, Debug)]
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct WaitForDeletion {
-    client: SnapshotClient,
+    session: Session,
     ticket: SnapshotTicket,
     limit: Duration,
 }
 
 impl WaitForDeletion {
-    pub(crate) fn resume(client: SnapshotClient, ticket: SnapshotTicket) -> Self {
-        Self { client, ticket, limit: DEADLINE }
+    pub(crate) fn resume(session: Session, ticket: SnapshotTicket) -> Self {
+        Self { session, ticket, limit: DEADLINE }
     }
 
     /// Waits for the end of the snapshot of this uuid; another that has the name means that it is gone. Without it, the
@@ -236,8 +238,8 @@ impl WaitForDeletion {
     /// The way to the end: a [`WaitUpdate::Progress`](crate::WaitUpdate::Progress) for every change, then
     /// [`WaitUpdate::Ended`](crate::WaitUpdate::Ended). A deletion tells no figures but the uuid and the time.
     pub fn progress(self) -> ProgressStream<Progress, ()> {
-        let Self { client, ticket, limit } = self;
-        progress(&client, limit, DeletionWatch { ticket })
+        let Self { session, ticket, limit } = self;
+        progress(&session, limit, DeletionWatch { ticket })
     }
 }
 
@@ -246,8 +248,8 @@ impl IntoFuture for WaitForDeletion {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { client, ticket, limit } = self;
-        outcome(client, limit, DeletionWatch { ticket })
+        let Self { session, ticket, limit } = self;
+        outcome(session, limit, DeletionWatch { ticket })
     }
 }
 
@@ -266,22 +268,22 @@ impl Watched for DeletionWatch {
         self.ticket.get_uuid()
     }
 
-    async fn look(&mut self, client: &SnapshotClient, _details: bool) -> Result<Look<()>, Error> {
+    async fn look(&mut self, session: &Session, _details: bool) -> Result<Look<()>, Error> {
         let (repository, name) = (self.ticket.repository(), self.ticket.snapshot());
         let missing = |error: &Error| error.kind() == ErrorKind::SnapshotMissing;
         // In brief: its own file may be the first of it that is gone.
-        let mut found = match client.find_snapshot(repository, name, true).await {
+        let mut found = match session.find_snapshot(repository, name, true).await {
             Err(error) if missing(&error) => return Ok(Look::Ended(())),
             found => found?,
         };
         if self.ticket.goes_by_token() {
             // That, only its file tells.
-            found = match client.find_snapshot(repository, name, false).await {
+            found = match session.find_snapshot(repository, name, false).await {
                 Err(error) if missing(&error) => return Ok(Look::Running(Counts::default())),
                 found => found?,
             };
         }
-        if !self.ticket.means(&found) {
+        if !self.ticket.matches(found.uuid(), found.token()) {
             return Ok(Look::Ended(()));
         }
         if let Some(uuid) = found.uuid() {

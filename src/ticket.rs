@@ -4,12 +4,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::SnapshotInfo;
 use crate::error::Error;
 use crate::name::{RepositoryName, SnapshotName};
 
 /// The key under which a snapshot's metadata carries its token.
-pub(super) const TOKEN_KEY: &str = "es_snapshot_token";
+pub(crate) const TOKEN_KEY: &str = "es_snapshot_token";
 
 /// A mark in a snapshot's metadata by which it is known again: after a lost answer, and by a later process.
 ///
@@ -20,10 +19,9 @@ pub(super) const TOKEN_KEY: &str = "es_snapshot_token";
 pub struct SnapshotToken(String);
 
 impl SnapshotToken {
-    /// A new random token, of 32 hexadecimal digits.
-    #[must_use]
-    pub fn random() -> Self {
-        Self(format!("{:032x}", fastrand::u128(..)))
+    /// The token of these random bytes, as 32 hexadecimal digits.
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(format!("{:032x}", u128::from_be_bytes(bytes)))
     }
 
     /// The token's text.
@@ -125,9 +123,8 @@ impl SnapshotTicket {
     }
 
     /// Whether a snapshot that was found under the name is the one that is meant.
-    pub(crate) fn means(&self, found: &SnapshotInfo) -> bool {
+    pub(crate) fn matches(&self, uuid: Option<&str>, token: Option<&str>) -> bool {
         let same = |expected: Option<&str>, found: Option<&str>| expected.is_none() || found.is_none() || expected == found;
-        same(self.uuid.as_deref(), found.uuid())
-            && (!self.goes_by_token() || self.token.as_ref().map(SnapshotToken::as_str) == found.token())
+        same(self.uuid.as_deref(), uuid) && (!self.goes_by_token() || self.token.as_ref().map(SnapshotToken::as_str) == token)
     }
 }

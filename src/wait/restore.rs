@@ -5,16 +5,15 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use crate::client::SnapshotClient;
-use crate::client::wait::{
-    ASIDE, Counts, DEADLINE, Look, PATIENCE, Permission, Progress, ProgressStream, Watched, outcome, progress,
-};
+use crate::byte_size::ByteSize;
+use crate::call::Session;
 use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
+use crate::progress::{Counts, Progress};
 use crate::request;
 use crate::restore::{AllocationExplanation, RecoveryStage, RecoveryType, ShardRecovery, ShardRow, Source};
-use crate::units::ByteSize;
+use crate::wait::{ASIDE, DEADLINE, Look, PATIENCE, Permission, ProgressStream, Watched, outcome, progress};
 
 /// The wait for the end of a restore; made by [`SnapshotClient::wait_for_restore`].
 ///
@@ -48,7 +47,7 @@ use crate::units::ByteSize;
 #[derive(Clone, Debug)]
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct WaitForRestore {
-    client: SnapshotClient,
+    session: Session,
     repository: RepositoryName,
     name: SnapshotName,
     indices: Vec<IndexName>,
@@ -56,8 +55,8 @@ pub struct WaitForRestore {
 }
 
 impl WaitForRestore {
-    pub(crate) fn new(client: SnapshotClient, repository: RepositoryName, name: SnapshotName) -> Self {
-        Self { client, repository, name, indices: Vec::new(), limit: DEADLINE }
+    pub(crate) fn new(session: Session, repository: RepositoryName, name: SnapshotName) -> Self {
+        Self { session, repository, name, indices: Vec::new(), limit: DEADLINE }
     }
 
     /// How long to wait at most, on the monotonic clock. Default 24 hours.
@@ -77,13 +76,13 @@ impl WaitForRestore {
 
     /// The way to the end: a [`WaitUpdate::Progress`](crate::WaitUpdate::Progress) for every change, then [`WaitUpdate::Ended`](crate::WaitUpdate::Ended).
     pub fn progress(self) -> ProgressStream<Progress, RestoreReport> {
-        let (client, limit, watch) = self.watch();
-        progress(&client, limit, watch)
+        let (session, limit, watch) = self.watch();
+        progress(&session, limit, watch)
     }
 
-    fn watch(self) -> (SnapshotClient, Duration, RestoreWatch) {
+    fn watch(self) -> (Session, Duration, RestoreWatch) {
         let expected = self.indices.iter().map(|index| index.as_str().to_owned()).collect();
-        let Self { client, repository, name, limit, .. } = self;
+        let Self { session, repository, name, limit, .. } = self;
         let watch = RestoreWatch {
             source: Source::new(repository, name),
             indices: expected,
@@ -95,7 +94,7 @@ impl WaitForRestore {
             shards: 0,
             pending: Vec::new(),
         };
-        (client, limit, watch)
+        (session, limit, watch)
     }
 }
 
@@ -104,8 +103,8 @@ impl IntoFuture for WaitForRestore {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let (client, limit, watch) = self.watch();
-        outcome(client, limit, watch)
+        let (session, limit, watch) = self.watch();
+        outcome(session, limit, watch)
     }
 }
 
@@ -222,23 +221,23 @@ impl RestoreWatch {
     /// The shards' rows, if they may be asked for, and their recoveries.
     async fn ask(
         &mut self,
-        client: &SnapshotClient,
+        session: &Session,
         indices: &[IndexName],
     ) -> Result<(Option<Vec<ShardRow>>, Vec<ShardRecovery>), Error> {
         // Also after refusals: rights may be given late, and only rows show shards that failed.
-        let rows = self.rows.judge(client.call::<Vec<ShardRow>>(&request::shards(indices)).await)?;
+        let rows = self.rows.judge(session.call::<Vec<ShardRow>>(&request::shards(indices)).await)?;
         // One of the two has to be allowed.
-        let recoveries = client.recovery(indices).await;
+        let recoveries = session.recovery(indices).await;
         let recoveries = if rows.is_some() { self.recoveries.judge(recoveries)?.unwrap_or_default() } else { recoveries? };
         Ok((rows, recoveries))
     }
 
     /// Asks of the shards that wait, one after the other, whether the engine has given them up, until one has a future or the
     /// time for it is over.
-    async fn ask_why(&mut self, client: &SnapshotClient) {
-        let clock = &client.core.clock;
+    async fn ask_why(&mut self, session: &Session) {
+        let clock = &session.core.clock;
         let deadline = clock.monotonic().saturating_add(ASIDE);
-        let client = client.with_limit(ASIDE);
+        let session = session.with_limit(ASIDE);
         for shard in &self.pending {
             if self.given_up.contains_key(shard) {
                 continue;
@@ -247,7 +246,7 @@ impl RestoreWatch {
                 return;
             }
             let explained =
-                async { client.call::<AllocationExplanation>(&request::allocation_explain(&shard.0, shard.1)?).await };
+                async { session.call::<AllocationExplanation>(&request::allocation_explain(&shard.0, shard.1)?).await };
             match explained.await {
                 Ok(explanation) => match explanation.given_up() {
                     Some(reason) => self.given_up.insert(shard.clone(), reason),
@@ -348,15 +347,15 @@ impl Watched for RestoreWatch {
         format!("restore of {}:{}{open}", self.source.repository(), self.source.name())
     }
 
-    async fn look(&mut self, client: &SnapshotClient, _details: bool) -> Result<Look<RestoreReport>, Error> {
+    async fn look(&mut self, session: &Session, _details: bool) -> Result<Look<RestoreReport>, Error> {
         let known = self.indices.len();
         let narrowed = self.narrowed();
-        let (rows, recoveries) = match self.ask(client, &narrowed).await {
+        let (rows, recoveries) = match self.ask(session, &narrowed).await {
             // An index is gone, and with it the answer for the others.
-            Err(error) if error.kind() == ErrorKind::IndexMissing => self.ask(client, &[]).await?,
+            Err(error) if error.kind() == ErrorKind::IndexMissing => self.ask(session, &[]).await?,
             answer => answer?,
         };
-        client.identify(&mut self.source, rows.as_deref().unwrap_or_default()).await;
+        session.identify(&mut self.source, rows.as_deref().unwrap_or_default()).await;
         let waiting = self.source.rows(rows.as_deref().unwrap_or_default()).map(|row| row.index.as_str());
         let begun = recoveries.iter().filter(|shard| self.source.has(shard)).map(ShardRecovery::index);
         let seen: BTreeSet<&str> = waiting.chain(begun).collect();
@@ -368,7 +367,7 @@ impl Watched for RestoreWatch {
         let resting = !view.under_way && view.pending == self.pending;
         self.pending.clone_from(&view.pending);
         if resting {
-            self.ask_why(client).await;
+            self.ask_why(session).await;
         } else {
             self.given_up.clear();
         }

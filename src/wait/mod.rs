@@ -12,9 +12,10 @@ use futures_core::Stream;
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::client::SnapshotClient;
+use crate::call::Session;
 use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Outcome, ServerLayer};
+use crate::progress::{Counts, Progress};
 
 /// How long a wait lasts if it is not told otherwise: a day.
 const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -65,97 +66,6 @@ impl<P, O> fmt::Debug for ProgressStream<P, O> {
     }
 }
 
-/// How far a snapshot or a restore is.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Progress {
-    counts: Counts,
-    uuid: Option<String>,
-    elapsed: Duration,
-    rate: Option<f64>,
-}
-
-/// The part of a [`Progress`] whose change is worth telling.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
-    shards_total: u64,
-    shards_done: u64,
-    shards_failed: u64,
-    bytes_total: u64,
-    bytes_done: u64,
-    files_total: u64,
-    files_done: u64,
-}
-
-impl Progress {
-    /// Shards in all; 0 while not known.
-    #[must_use]
-    pub fn shards_total(&self) -> u64 {
-        self.counts.shards_total
-    }
-
-    /// Shards that are done.
-    #[must_use]
-    pub fn shards_done(&self) -> u64 {
-        self.counts.shards_done
-    }
-
-    /// Shards that have failed.
-    #[must_use]
-    pub fn shards_failed(&self) -> u64 {
-        self.counts.shards_failed
-    }
-
-    /// Bytes to copy; 0 while not known. A snapshot copies what the repository does not hold yet.
-    #[must_use]
-    pub fn bytes_total(&self) -> u64 {
-        self.counts.bytes_total
-    }
-
-    /// Bytes copied.
-    #[must_use]
-    pub fn bytes_done(&self) -> u64 {
-        self.counts.bytes_done
-    }
-
-    /// Files to copy; 0 while not known.
-    #[must_use]
-    pub fn files_total(&self) -> u64 {
-        self.counts.files_total
-    }
-
-    /// Files copied.
-    #[must_use]
-    pub fn files_done(&self) -> u64 {
-        self.counts.files_done
-    }
-
-    /// The snapshot's uuid, once known; `None` for a restore.
-    #[must_use]
-    pub fn uuid(&self) -> Option<&str> {
-        self.uuid.as_deref()
-    }
-
-    /// How long this wait has been watching.
-    #[must_use]
-    pub fn elapsed(&self) -> Duration {
-        self.elapsed
-    }
-
-    /// Bytes a second since this wait first saw how many there are; `None` until there is anything to tell it by.
-    #[must_use]
-    pub fn bytes_per_second(&self) -> Option<f64> {
-        self.rate
-    }
-
-    /// How long the rest takes at that rate.
-    #[must_use]
-    pub fn eta(&self) -> Option<Duration> {
-        let left = self.counts.bytes_total.saturating_sub(self.counts.bytes_done);
-        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        self.rate.and_then(|rate| Duration::try_from_secs_f64(left as f64 / rate).ok())
-    }
-}
-
 /// Whether an endpoint may be asked: not after [`PATIENCE`] refusals in a row.
 #[derive(Default)]
 struct Permission {
@@ -177,7 +87,7 @@ impl Permission {
 
 /// When to poll, and when to stop.
 struct Pace {
-    client: SnapshotClient,
+    session: Session,
     began: Duration,
     deadline: Duration,
     /// `None` before the first poll.
@@ -196,12 +106,12 @@ struct Pace {
 }
 
 impl Pace {
-    fn new(client: &SnapshotClient, limit: Duration) -> Self {
-        let began = client.core.clock.monotonic();
-        let client = client.with_retry(client.options.retry.of_many());
+    fn new(session: &Session, limit: Duration) -> Self {
+        let began = session.core.clock.monotonic();
+        let session = session.for_polling();
         let deadline = began.saturating_add(limit);
         Self {
-            client,
+            session,
             began,
             deadline,
             pause: None,
@@ -217,17 +127,17 @@ impl Pace {
     }
 
     fn elapsed(&self) -> Duration {
-        self.client.core.clock.monotonic().saturating_sub(self.began)
+        self.session.core.clock.monotonic().saturating_sub(self.began)
     }
 
     /// What a poll may take, so that one that hangs does not outlast the deadline.
     fn left(&self) -> Duration {
-        self.deadline.saturating_sub(self.client.core.clock.monotonic()).max(LAST_POLL)
+        self.deadline.saturating_sub(self.session.core.clock.monotonic()).max(LAST_POLL)
     }
 
     /// Waits for the next poll; the last one begins at the deadline, or when one that hung until then is over.
     async fn next_poll(&mut self, what: &str) -> Result<(), Error> {
-        let clock = &self.client.core.clock;
+        let clock = &self.session.core.clock;
         if self.is_last {
             let limit = self.deadline.saturating_sub(self.began);
             let text = format!("{what} has not ended within {limit:?}; it goes on at the domain");
@@ -310,15 +220,14 @@ trait Watched: Send + 'static {
         None
     }
 
-    fn look(&mut self, client: &SnapshotClient, details: bool)
-    -> impl Future<Output = Result<Look<Self::Outcome>, Error>> + Send;
+    fn look(&mut self, session: &Session, details: bool) -> impl Future<Output = Result<Look<Self::Outcome>, Error>> + Send;
 }
 
 /// The next change or the end.
 async fn advance<W: Watched>(pace: &mut Pace, watched: &mut W, details: bool) -> Result<WaitUpdate<Progress, W::Outcome>, Error> {
     loop {
         pace.next_poll(&watched.what()).await?;
-        let look = match select(pin!(watched.look(&pace.client, details)), pace.client.core.clock.timeout(pace.left())).await {
+        let look = match select(pin!(watched.look(&pace.session, details)), pace.session.core.clock.timeout(pace.left())).await {
             Either::Left((look, _)) => look,
             Either::Right(((), _)) => Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, "no answer to a poll")),
         };
@@ -334,9 +243,9 @@ async fn advance<W: Watched>(pace: &mut Pace, watched: &mut W, details: bool) ->
     }
 }
 
-fn outcome<W: Watched>(client: SnapshotClient, limit: Duration, mut watched: W) -> BoxFuture<'static, Result<W::Outcome, Error>> {
+fn outcome<W: Watched>(session: Session, limit: Duration, mut watched: W) -> BoxFuture<'static, Result<W::Outcome, Error>> {
     Box::pin(async move {
-        let mut pace = Pace::new(&client, limit);
+        let mut pace = Pace::new(&session, limit);
         loop {
             if let WaitUpdate::Ended(outcome) = advance(&mut pace, &mut watched, false).await? {
                 return Ok(outcome);
@@ -345,8 +254,8 @@ fn outcome<W: Watched>(client: SnapshotClient, limit: Duration, mut watched: W) 
     })
 }
 
-fn progress<W: Watched>(client: &SnapshotClient, limit: Duration, watched: W) -> ProgressStream<Progress, W::Outcome> {
-    let state = (Pace::new(client, limit), watched);
+fn progress<W: Watched>(session: &Session, limit: Duration, watched: W) -> ProgressStream<Progress, W::Outcome> {
+    let state = (Pace::new(session, limit), watched);
     let updates = stream::unfold(state, |(mut pace, mut watched)| async move {
         if pace.over {
             return None;

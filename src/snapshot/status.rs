@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::{ByteSize, count, moment, null_as_default, open_vocabulary, span};
+use crate::byte_size::ByteSize;
+use crate::wire::{count, moment, null_as_default, open_vocabulary, span};
 
 open_vocabulary! {
     /// How a snapshot stands, as the status API tells it: other words than [`SnapshotState`](crate::SnapshotState), and not the final

@@ -1,0 +1,98 @@
+//! One attempt: dated, signed, sent.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use http::HeaderName;
+use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+
+use super::response::{Reply, exchange, judge, parse_retry_after};
+use super::{CallOptions, Core};
+use crate::auth::Signable;
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::request::Request;
+use crate::transport::Departure;
+
+const OPAQUE_ID: HeaderName = HeaderName::from_static("x-opaque-id");
+const JSON: &str = "application/json";
+
+pub(super) struct Attempt {
+    pub(super) result: Result<Reply, Error>,
+    pub(super) retry_after: Option<Duration>,
+    /// The offset, in milliseconds, that this attempt's signature was dated with.
+    pub(super) skew_used: i64,
+    pub(super) signed_with: Option<aws_credential_types::Credentials>,
+}
+
+impl Attempt {
+    fn unsent(error: Error) -> Self {
+        Self { result: Err(error), retry_after: None, skew_used: 0, signed_with: None }
+    }
+}
+
+/// Dates, signs and sends the request once.
+pub(super) async fn attempt(core: &Core, options: &CallOptions, request: &Request, left: Duration) -> Attempt {
+    let no_time = || Attempt::unsent(Error::new(ErrorKind::Timeout, Outcome::NotSent, "no time is left for this call"));
+    if left.is_zero() {
+        return no_time();
+    }
+    let began = core.clock.monotonic();
+    let skew_used = core.skew.millis();
+    let now = core.now();
+    let uri = core.endpoint.uri(&request.target);
+    let content_type = (!request.body.is_empty()).then_some(JSON);
+    let signable =
+        Signable { operation: request.operation, method: request.method.as_str(), uri: &uri, content_type, body: &request.body };
+    let authorization = match select(pin!(core.authorizer.authorize(signable, now, left)), core.clock.timeout(left)).await {
+        Either::Left((Ok(authorization), _)) => authorization,
+        Either::Left((Err(error), _)) => return Attempt { skew_used, ..Attempt::unsent(error) },
+        Either::Right(_) => return no_time(),
+    };
+    let mut wire = http::Request::builder().method(request.method.clone()).uri(&uri).header(HOST, core.endpoint.authority());
+    if let Some(content_type) = content_type {
+        wire = wire.header(CONTENT_TYPE, content_type);
+    }
+    wire = wire.header(USER_AGENT, &core.user_agent);
+    if let Some(id) = &options.opaque_id {
+        wire = wire.header(OPAQUE_ID, id);
+    }
+    for (name, value) in authorization.headers {
+        wire = wire.header(name, value);
+    }
+    let mut wire = match wire.body(request.body.clone()) {
+        Ok(wire) => wire,
+        Err(error) => return Attempt::unsent(Error::invalid("request cannot be put together").with_source(error)),
+    };
+    wire.extensions_mut().insert(request.operation);
+    let departure = Departure::default();
+    wire.extensions_mut().insert(departure.clone());
+
+    let sent = core.clock.monotonic();
+    let limit = options.timeouts.attempt.min(left.saturating_sub(sent.saturating_sub(began)));
+    if limit.is_zero() {
+        return no_time();
+    }
+    let mut received = None;
+    let mut retry_after = None;
+    // One that is over time is dropped here, so that it is known what became of it.
+    let exchanged = match select(pin!(exchange(core, options, wire)), core.clock.timeout(limit)).await {
+        Either::Left((exchanged, _)) => Some(exchanged),
+        Either::Right(_) => None,
+    };
+    let result = match exchanged {
+        Some(Ok((head, body))) => {
+            core.skew.learn(&head.headers, core.clock.wall(), core.clock.monotonic().saturating_sub(sent));
+            retry_after = head.headers.get(RETRY_AFTER).and_then(|value| parse_retry_after(value.to_str().ok()?, core.now()));
+            received = Some(head.status.as_u16());
+            judge(&head, Reply { status: head.status, body, secrets: authorization.secrets })
+        }
+        Some(Err(error)) => Err(error),
+        None if departure.is_unsent() => {
+            Err(Error::new(ErrorKind::Connect, Outcome::NotSent, format!("no connection within {limit:?}")))
+        }
+        None => Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, format!("no whole answer within {limit:?}"))),
+    };
+    tracing::debug!(status = received, "attempt");
+    Attempt { result, retry_after, skew_used, signed_with: authorization.signed_with }
+}

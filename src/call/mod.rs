@@ -1,0 +1,181 @@
+//! One call: attempts, signing, time limits, decoding; and the session that procedures stand on.
+
+mod attempt;
+pub(crate) mod queue;
+pub(crate) mod read;
+mod response;
+mod skew;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderValue;
+use serde::de::DeserializeOwned;
+use tracing::{Instrument as _, Span};
+
+use crate::auth::Authorizer;
+use crate::call::attempt::attempt;
+use crate::clock::Clock;
+use crate::config::{RetryPolicy, Timeouts};
+use crate::endpoint::Endpoint;
+use crate::entropy::Entropy;
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::request::{Replay, Request};
+use crate::retry::{self, Failure, RetryTokens, Verdict};
+use crate::transport::Transport;
+
+pub(crate) use response::Reply;
+pub(crate) use skew::ClockSkew;
+
+/// What is the same for all calls of a client, and shared by its clones.
+pub(crate) struct Core {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) authorizer: Authorizer,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Entropy,
+    pub(crate) skew: ClockSkew,
+    pub(crate) tokens: RetryTokens,
+    pub(crate) user_agent: HeaderValue,
+    pub(crate) reply_limit: usize,
+}
+
+impl Core {
+    /// The domain's time, as far as its answers have told it.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.skew.apply(self.clock.wall())
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("endpoint", &self.endpoint.to_string())
+            .field("connects_to", &self.endpoint.target().to_string())
+            .field("transport", &self.transport)
+            .field("authorizer", &self.authorizer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one call may set for itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CallOptions {
+    pub(crate) timeouts: Timeouts,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) opaque_id: Option<HeaderValue>,
+    /// How long to wait for another operation that is in the way.
+    pub(crate) queue: Duration,
+    /// How long the server may wait for an elected master, if it is told.
+    pub(crate) master_timeout: Option<Duration>,
+}
+
+/// One client's connection to its domain, with the options of the calls made through it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) core: Arc<Core>,
+    pub(crate) options: CallOptions,
+}
+
+impl Session {
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.core.clock
+    }
+
+    /// Returns a session with these options instead of its own.
+    pub(crate) fn with(&self, change: impl FnOnce(&mut CallOptions)) -> Self {
+        let mut this = self.clone();
+        change(&mut this.options);
+        this
+    }
+
+    /// Returns a session whose calls take no longer than this, or than they would anyway.
+    pub(crate) fn with_limit(&self, limit: Duration) -> Self {
+        self.with(|options| options.timeouts = options.timeouts.call(limit.min(options.timeouts.call)))
+    }
+
+    /// Returns a session for polls and checks, which others like them follow.
+    pub(crate) fn for_polling(&self) -> Self {
+        self.with(|options| options.retry = options.retry.for_polling())
+    }
+
+    /// Sends a request until its response is known or may not be sought any further, and decodes that response.
+    pub(crate) async fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
+        self.call_with(request, |reply| reply.decode()).await
+    }
+
+    /// [`call`](Self::call) with a decoding of the caller's own.
+    pub(crate) async fn call_with<T>(&self, request: &Request, decode: impl Fn(Reply) -> Result<T, Error>) -> Result<T, Error> {
+        let Self { core, options } = self;
+        let span = tracing::debug_span!(
+            "es_snapshot.call",
+            operation = request.operation.as_str(),
+            repository = request.repository.as_ref().map(tracing::field::display),
+            snapshot = request.snapshot.as_ref().map(tracing::field::display),
+            attempts = tracing::field::Empty,
+            outcome = tracing::field::Empty,
+        );
+        let timed = options.master_timeout.map(|limit| request.with_master_timeout(limit));
+        let mut attempts = 0;
+        let run = attempts_of(core, options, timed.as_ref().unwrap_or(request), &decode, &mut attempts);
+        let result = run.instrument(span.clone()).await;
+        span.record("attempts", attempts);
+        record_outcome(&span, &result);
+        result.map_err(|error| error.during(request.operation, attempts))
+    }
+}
+
+/// Records what came of something in its span. The current span may be another, if nobody wants that one.
+pub(crate) fn record_outcome<T>(span: &Span, result: &Result<T, Error>) {
+    match result {
+        Ok(_) => span.record("outcome", "done"),
+        Err(error) => span.record("outcome", tracing::field::debug(error.kind())),
+    };
+}
+
+async fn attempts_of<T>(
+    core: &Core,
+    options: &CallOptions,
+    request: &Request,
+    decode: &impl Fn(Reply) -> Result<T, Error>,
+    attempts: &mut u32,
+) -> Result<T, Error> {
+    let deadline = core.clock.monotonic().saturating_add(options.timeouts.call);
+    let mut history = retry::History::default();
+    let mut lost = false;
+    loop {
+        let left = deadline.saturating_sub(core.clock.monotonic());
+        *attempts += 1;
+        let attempt = attempt(core, options, request, left).await;
+        let failure = match attempt.result.and_then(decode) {
+            Ok(value) => {
+                core.tokens.succeeded();
+                return Ok(value);
+            }
+            Err(error) => {
+                let skew_learned = core.skew.millis().abs_diff(attempt.skew_used) > 1000;
+                Failure { error, retry_after: attempt.retry_after, skew_learned }
+            }
+        };
+        // Also where this call may not be repeated: the next one would be refused alike.
+        if let (ErrorKind::ExpiredToken, Some(credentials)) = (failure.error.kind(), &attempt.signed_with) {
+            core.authorizer.reject(request.operation, credentials);
+        }
+        let left = deadline.saturating_sub(core.clock.monotonic());
+        match retry::classify(request.replay, &failure, &mut history, &options.retry, left, &core.tokens, core.entropy.fraction())
+        {
+            Verdict::Stop => return Err(if lost { failure.error.after_a_loss() } else { failure.error }),
+            Verdict::Retry { after, why } => {
+                lost |= request.replay != Replay::Read && failure.error.outcome() == Outcome::Unknown;
+                tracing::info!(
+                    attempt = *attempts,
+                    reason = why,
+                    wait_ms = u64::try_from(after.as_millis()).ok(),
+                    "repeating a request"
+                );
+                core.clock.sleep(after).await;
+            }
+        }
+    }
+}

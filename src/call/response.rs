@@ -1,0 +1,106 @@
+//! The response to one attempt: received whole, decoded, or turned into an error.
+
+use std::pin::Pin;
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::{Either, select};
+use http::StatusCode;
+use http_body::Body as _;
+use serde::de::DeserializeOwned;
+
+use super::{CallOptions, Core};
+use crate::call::skew::parse_date;
+use crate::error::{Error, ErrorKind, Outcome, ServerError, cleaned};
+use crate::transport::{Body, TransportError};
+
+const REQUEST_ID: &str = "x-amzn-requestid";
+
+/// A whole answer that means success.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
+    /// What the request carried and no error about this answer may repeat.
+    pub(super) secrets: Vec<String>,
+}
+
+impl Reply {
+    /// Decodes the body. The error names the JSON path and shows nothing else of the body, so serde's own words are left out.
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let mut json = serde_json::Deserializer::from_slice(&self.body);
+        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            // Names of fields are the domain's text too.
+            let path = cleaned(&error.path().to_string(), &self.secrets());
+            let at = format!("at {path} (line {}, column {})", error.inner().line(), error.inner().column());
+            if error.inner().is_data() {
+                Error::new(ErrorKind::Decode, Outcome::Unknown, at)
+            } else {
+                Error::garbled(format!("no whole JSON {at}"))
+            }
+        })?;
+        json.end().map_err(|_| Error::garbled("more than one JSON value"))?;
+        Ok(value)
+    }
+
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        self.secrets.iter().map(String::as_str).collect()
+    }
+}
+
+/// The answer of one attempt, received whole.
+pub(super) async fn exchange(
+    core: &Core,
+    options: &CallOptions,
+    wire: http::Request<Bytes>,
+) -> Result<(http::response::Parts, Bytes), Error> {
+    let response = core.transport.call(wire, core.endpoint.target()).await.map_err(broken_off)?;
+    let (head, mut body) = response.into_parts();
+    let mut bytes = BytesMut::new();
+    loop {
+        let frame = match select(next_frame(&mut body), core.clock.timeout(options.timeouts.read)).await {
+            Either::Left((None, _)) => return Ok((head, bytes.freeze())),
+            Either::Left((Some(frame), _)) => frame.map_err(broken_off)?,
+            Either::Right(((), _)) => {
+                let message = format!("nothing more of the answer came within {:?}", options.timeouts.read);
+                return Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, message));
+            }
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > core.reply_limit {
+            let message =
+                format!("more than {} bytes; SnapshotClientBuilder::max_reply_bytes raises the limit", core.reply_limit);
+            return Err(Error::new(ErrorKind::ReplyTooLarge, Outcome::Unknown, message));
+        }
+        bytes.extend_from_slice(&data);
+    }
+}
+
+fn next_frame(
+    body: &mut Body,
+) -> impl Future<Output = Option<Result<http_body::Frame<Bytes>, TransportError>>> + Unpin + use<'_> {
+    std::future::poll_fn(move |cx| Pin::new(&mut *body).poll_frame(cx))
+}
+
+fn broken_off(error: TransportError) -> Error {
+    if error.is_not_sent() {
+        Error::new(ErrorKind::Connect, Outcome::NotSent, "").with_source(error)
+    } else {
+        Error::new(ErrorKind::Interrupted, Outcome::Unknown, "").with_source(error)
+    }
+}
+
+/// What a whole answer means, by its status.
+pub(super) fn judge(head: &http::response::Parts, reply: Reply) -> Result<Reply, Error> {
+    if head.status.is_success() {
+        return Ok(reply);
+    }
+    let request_id = head.headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let server = ServerError::parse(head.status.as_u16(), &reply.body, request_id, &reply.secrets());
+    Err(Error::from_server(server))
+}
+
+/// Seconds, or a date (RFC 9110, section 10.2.3).
+pub(super) fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let seconds = text.trim().parse().ok().map(Duration::from_secs);
+    seconds.or_else(|| parse_date(text)?.duration_since(now).ok())
+}

@@ -1,0 +1,110 @@
+//! Creating and cloning snapshots.
+
+use super::drive::{Reconciled, as_found, find, reconcile, unsent};
+use super::evidence::Evidence;
+use super::machine::{Reconciler, Sighting};
+use crate::call::Session;
+use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::name::{RepositoryName, SnapshotName};
+use crate::repository::Acknowledged;
+use crate::request::{self, Replay, Request};
+use crate::snapshot::{CloneSnapshot, CreateSnapshot, CreatedSnapshot};
+use crate::ticket::SnapshotToken;
+
+/// A snapshot being created, or cloned from another.
+pub(crate) struct Creation<'a> {
+    pub(crate) repository: &'a RepositoryName,
+    pub(crate) name: &'a SnapshotName,
+    pub(crate) request: &'a Request,
+    pub(crate) evidence: Evidence,
+}
+
+impl Reconciled for Creation<'_> {
+    type Answer = CreatedSnapshot;
+
+    fn operation(&self) -> Operation {
+        self.request.operation
+    }
+
+    fn names(&self) -> (&RepositoryName, &SnapshotName) {
+        (self.repository, self.name)
+    }
+
+    async fn send(&self, session: &Session) -> Result<CreatedSnapshot, Error> {
+        if self.request.operation == Operation::CloneSnapshot {
+            return session.call::<Acknowledged>(self.request).await.map(|_| CreatedSnapshot::Accepted);
+        }
+        session.call(self.request).await
+    }
+
+    async fn look(&self, session: &Session) -> Result<(Sighting, Option<CreatedSnapshot>), Error> {
+        let found = find(session, self.repository, self.name, false).await?;
+        let sighting = self.evidence.judge(found.as_ref().map(as_found));
+        Ok((sighting, found.map(|found| CreatedSnapshot::Adopted(Box::new(found)))))
+    }
+
+    fn is_echo(&self, kind: ErrorKind) -> bool {
+        kind == ErrorKind::SnapshotNameTaken
+    }
+}
+
+impl Session {
+    fn token(&self) -> SnapshotToken {
+        self.core.entropy.bytes().map_or_else(SnapshotToken::random, SnapshotToken::from_bytes)
+    }
+
+    /// Starts a snapshot, or holds the request until it has ended.
+    pub(crate) async fn create_snapshot(
+        &self,
+        repository: &RepositoryName,
+        name: &SnapshotName,
+        options: &CreateSnapshot,
+        hold: bool,
+    ) -> Result<CreatedSnapshot, Error> {
+        let refuse = |error: Error| error.during(Operation::CreateSnapshot, 0);
+        let token = options.mark(|| self.token());
+        let body = options.marked(token.as_ref()).map_err(refuse)?;
+        let request = request::create_snapshot(repository, name, &body, hold).map_err(refuse)?;
+        self.queued(Replay::Probe, async || {
+            let (machine, evidence) = if let Some(token) = &token {
+                (Reconciler::new().doubting_first_refusal(), Evidence::Token(token.as_str().to_owned()))
+            } else {
+                self.find_free(Operation::CreateSnapshot, repository, name).await?;
+                (Reconciler::new(), Evidence::WasFree)
+            };
+            reconcile(self, machine, &Creation { repository, name, request: &request, evidence }).await
+        })
+        .await
+    }
+
+    /// Makes sure that no snapshot has this name before one is made that only its name will tell to be this call's.
+    async fn find_free(&self, operation: Operation, repository: &RepositoryName, name: &SnapshotName) -> Result<(), Error> {
+        match self.find_snapshot(repository, name, true).await {
+            Ok(_) => {
+                let text = format!("snapshot {repository}:{name} exists");
+                Err(Error::new(ErrorKind::SnapshotNameTaken, Outcome::NotSent, text).during(operation, 0))
+            }
+            Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(()),
+            Err(error) => Err(unsent(error)),
+        }
+    }
+
+    /// Starts the clone of a snapshot.
+    pub(crate) async fn clone_snapshot(
+        &self,
+        repository: &RepositoryName,
+        source: &SnapshotName,
+        target: &SnapshotName,
+        options: &CloneSnapshot,
+    ) -> Result<CreatedSnapshot, Error> {
+        let refuse = |error: Error| error.during(Operation::CloneSnapshot, 0);
+        options.validate().map_err(refuse)?;
+        let request = request::clone_snapshot(repository, source, target, options).map_err(refuse)?;
+        self.queued(Replay::Probe, async || {
+            self.find_free(Operation::CloneSnapshot, repository, target).await?;
+            let creation = Creation { repository, name: target, request: &request, evidence: Evidence::WasFree };
+            reconcile(self, Reconciler::new(), &creation).await
+        })
+        .await
+    }
+}

@@ -1,0 +1,69 @@
+//! Deleting snapshots.
+
+use std::sync::OnceLock;
+
+use super::drive::{Reconciled, as_found, find, reconcile, unsent};
+use super::evidence::Evidence;
+use super::machine::{Reconciler, Sighting};
+use crate::call::Session;
+use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::name::{RepositoryName, SnapshotName};
+use crate::repository::Acknowledged;
+use crate::request::{self, Replay};
+
+/// A snapshot being deleted.
+pub(crate) struct Deletion<'a> {
+    pub(crate) repository: &'a RepositoryName,
+    pub(crate) name: &'a SnapshotName,
+    pub(crate) evidence: Evidence,
+}
+
+impl Reconciled for Deletion<'_> {
+    type Answer = ();
+
+    fn operation(&self) -> Operation {
+        Operation::DeleteSnapshot
+    }
+
+    fn names(&self) -> (&RepositoryName, &SnapshotName) {
+        (self.repository, self.name)
+    }
+
+    async fn send(&self, session: &Session) -> Result<(), Error> {
+        session.call::<Acknowledged>(&request::delete_snapshot(self.repository, self.name)).await.map(|_| ())
+    }
+
+    async fn look(&self, session: &Session) -> Result<(Sighting, Option<()>), Error> {
+        let found = find(session, self.repository, self.name, true).await?;
+        Ok((self.evidence.judge(found.as_ref().map(as_found)), Some(())))
+    }
+
+    fn is_echo(&self, kind: ErrorKind) -> bool {
+        kind == ErrorKind::SnapshotMissing
+    }
+}
+
+impl Session {
+    /// Deletes the snapshot of that uuid; without one, what is found first.
+    pub(crate) async fn delete_snapshot(
+        &self,
+        repository: &RepositoryName,
+        name: &SnapshotName,
+        uuid: Option<&str>,
+    ) -> Result<(), Error> {
+        let wanted: OnceLock<String> = uuid.map(str::to_owned).map(OnceLock::from).unwrap_or_default();
+        self.queued(Replay::Probe, async || {
+            let found = self.find_snapshot(repository, name, true).await.map_err(unsent)?;
+            if let Some(uuid) = found.uuid()
+                && wanted.get_or_init(|| uuid.to_owned()) != uuid
+            {
+                let text = format!("{repository}:{name} is gone, and another snapshot has taken its name");
+                let error = Error::new(ErrorKind::SnapshotMissing, Outcome::NotSent, text);
+                return Err(error.during(Operation::DeleteSnapshot, 0));
+            }
+            let evidence = Evidence::Deletes(wanted.get().cloned());
+            reconcile(self, Reconciler::new(), &Deletion { repository, name, evidence }).await
+        })
+        .await
+    }
+}
