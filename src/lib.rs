@@ -73,7 +73,10 @@ pub use repository::{
     Acknowledged, CleanUp, FsSettings, OtherSettings, Repository, RepositorySettings, RoleArn, S3Location, S3Settings,
     UrlSettings, VerifiedNode,
 };
-pub use restore::{RecoveryStage, RecoveryType, RestoreSnapshot, RestoreSummary, ShardRecovery, StartedRestore};
+pub use restore::{
+    HowStarted, RecoveryStage, RecoveryType, RestoreReport, RestoreSnapshot, RestoreSummary, ShardRecovery, StartedRestore,
+    UnrestoredShard,
+};
 pub use snapshot::{
     CloneSnapshot, CreateSnapshot, CreatedSnapshot, ExpandWildcards, FeatureState, ListSnapshots, ShardCounts, ShardFailure,
     SnapshotInfo, SnapshotState,
@@ -81,10 +84,10 @@ pub use snapshot::{
 pub use snapshot::{
     FileStats, IndexStatus, ShardStage, ShardStageCounts, ShardStatus, SnapshotStats, SnapshotStatus, SnapshotStatusState,
 };
-pub use ticket::{SnapshotTicket, SnapshotToken};
+pub use ticket::{RestoreTicket, SnapshotTicket, SnapshotToken};
 #[cfg(feature = "hyper")]
 pub use transport::hyper::{HyperTransport, HyperTransportBuilder, TrustRoots};
 pub use transport::{Body, Transport, TransportError};
-pub use wait::restore::{RestoreReport, UnrestoredShard, WaitForRestore};
+pub use wait::restore::WaitForRestore;
 pub use wait::snapshot::{WaitForDeletion, WaitForSnapshot};
 pub use wait::{ProgressStream, WaitUpdate};

@@ -17,6 +17,10 @@ use crate::snapshot::{CloneSnapshot, CreateSnapshot, ListSnapshots};
 /// All but the unreserved characters of RFC 3986, so that nobody on the way has a reason to encode anew.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// The room for a list of names in a request's path. The engines take request lines of 4,096 bytes
+/// (`http.max_initial_line_length`).
+pub(crate) const LIST_ROOM: usize = 3500;
+
 /// What may be done about a request whose answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Replay {
@@ -216,9 +220,13 @@ pub(crate) fn running_snapshots(repository: Option<&RepositoryName>) -> Request 
     }
 }
 
-/// The recoveries of these indices, or of all.
+/// The recoveries of these indices, or of all. Without names the server would leave out hidden indices.
 pub(crate) fn recovery(indices: &[IndexName]) -> Request {
-    let target = if indices.is_empty() { Target::new(&["_recovery"]) } else { Target::new(&[&join(indices), "_recovery"]) };
+    let target = if indices.is_empty() {
+        Target::new(&["_recovery"]).query("expand_wildcards", "all")
+    } else {
+        Target::new(&[&join(indices), "_recovery"])
+    };
     Request::read(Operation::Recovery, target)
 }
 
@@ -230,11 +238,51 @@ pub(crate) fn shards(indices: &[IndexName]) -> Request {
     Request::read(Operation::Shards, target)
 }
 
+/// What the cluster state shows of these indices, closed and hidden ones too. It never comes from another node than the master,
+/// which may lag behind.
+pub(crate) fn index_marks(indices: &[IndexName]) -> Request {
+    const WANTED: &str = "version,metadata.cluster_uuid,metadata.cluster_coordination.term,metadata.indices.*.state,\
+                          metadata.indices.*.settings.index.uuid,metadata.indices.*.mapping_version,\
+                          metadata.indices.*.settings_version,metadata.indices.*.aliases_version";
+    let target = Target::new(&["_cluster", "state", "metadata,version", &join(indices)]).query("filter_path", WANTED);
+    Request::read(Operation::ClusterState, target)
+}
+
+/// The indices that were deleted last. With index names in the path the server shows none.
+pub(crate) fn tombstones() -> Request {
+    let target = Target::new(&["_cluster", "state", "metadata"]).query("filter_path", "metadata.index-graveyard");
+    Request::read(Operation::ClusterState, target)
+}
+
+/// The restores that run.
+pub(crate) fn running_restores() -> Request {
+    let target = Target::new(&["_cluster", "state", "customs"]).query("filter_path", "restore");
+    Request::read(Operation::ClusterState, target)
+}
+
 /// Why a primary is not assigned to a node. A question for all that it is a POST.
 pub(crate) fn allocation_explain(index: &str, shard: u32) -> Result<Request, Error> {
     let target = Target::new(&["_cluster", "allocation", "explain"]);
     Request::new(Operation::AllocationExplain, Replay::Read, Method::POST, target)
         .json(&json!({"index": index, "shard": shard, "primary": true}))
+}
+
+/// Splits names into lists of at most `room` bytes in their encoded form, commas included. A longer name has a list of its own.
+pub(crate) fn chunks<T: AsRef<str>>(names: &[T], room: usize) -> Vec<&[T]> {
+    const COMMA: usize = "%2C".len();
+    let mut chunks = Vec::new();
+    let mut rest = names;
+    while !rest.is_empty() {
+        let mut length = 0;
+        let fitting = rest.iter().take_while(|name| {
+            length += utf8_percent_encode(name.as_ref(), SEGMENT).map(str::len).sum::<usize>() + COMMA;
+            length <= room.saturating_add(COMMA)
+        });
+        let (chunk, behind) = rest.split_at(fitting.count().max(1));
+        chunks.push(chunk);
+        rest = behind;
+    }
+    chunks
 }
 
 fn join(indices: &[IndexName]) -> String {

@@ -1,5 +1,6 @@
-//! How a snapshot is known again: its token, and the ticket of a wait.
+//! How a snapshot or a restore is known again: tokens, and the tickets of waits.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -126,5 +127,82 @@ impl SnapshotTicket {
     pub(crate) fn matches(&self, uuid: Option<&str>, token: Option<&str>) -> bool {
         let same = |expected: Option<&str>, found: Option<&str>| expected.is_none() || found.is_none() || expected == found;
         same(self.uuid.as_deref(), uuid) && (!self.goes_by_token() || self.token.as_ref().map(SnapshotToken::as_str) == token)
+    }
+}
+
+/// Which restore is waited for: plain data that another process can take up the wait with.
+///
+/// It names the indices that this restore writes, under their new names. A wait judges exactly those, whatever else is or was
+/// restored from the same snapshot. The uuids tell an index of this restore from another that takes its name later.
+///
+/// ```
+/// use es_snapshot::RestoreTicket;
+///
+/// let ticket = RestoreTicket::new("nightly".parse()?, "2024.05.01".parse()?).index("restored-movies");
+/// let kept = serde_json::to_string(&ticket).unwrap();
+/// assert_eq!(serde_json::from_str::<RestoreTicket>(&kept).unwrap(), ticket);
+/// # Ok::<(), es_snapshot::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreTicket {
+    repository: RepositoryName,
+    snapshot: SnapshotName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    snapshot_uuid: Option<String>,
+    /// Each target index with its uuid, once that is known.
+    #[serde(default)]
+    indices: BTreeMap<String, Option<String>>,
+}
+
+impl RestoreTicket {
+    /// A restore of this snapshot, of which no index is known yet.
+    #[must_use]
+    pub fn new(repository: RepositoryName, snapshot: SnapshotName) -> Self {
+        Self { repository, snapshot, snapshot_uuid: None, indices: BTreeMap::new() }
+    }
+
+    /// Adds an index that the restore writes, by the name that it gets.
+    #[must_use]
+    pub fn index(mut self, name: impl Into<String>) -> Self {
+        self.indices.entry(name.into()).or_default();
+        self
+    }
+
+    pub(crate) fn add(&mut self, name: String, uuid: Option<String>) {
+        self.indices.insert(name, uuid);
+    }
+
+    pub(crate) fn set_snapshot_uuid(&mut self, uuid: Option<&str>) {
+        self.snapshot_uuid = uuid.map(str::to_owned);
+    }
+
+    /// The repository.
+    #[must_use]
+    pub fn repository(&self) -> &RepositoryName {
+        &self.repository
+    }
+
+    /// The snapshot's name.
+    #[must_use]
+    pub fn snapshot(&self) -> &SnapshotName {
+        &self.snapshot
+    }
+
+    /// The snapshot's uuid, once known.
+    #[must_use]
+    pub fn snapshot_uuid(&self) -> Option<&str> {
+        self.snapshot_uuid.as_deref()
+    }
+
+    /// The indices that the restore writes, under their new names. Empty if they could not be worked out: the wait then looks
+    /// for every index that is restored from the snapshot.
+    pub fn indices(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.indices.keys().map(String::as_str)
+    }
+
+    /// The uuid of a target index, once known.
+    #[must_use]
+    pub fn index_uuid(&self, index: &str) -> Option<&str> {
+        self.indices.get(index)?.as_deref()
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use es_snapshot::testing::{FakeDomain, Fault};
 use es_snapshot::{
     Clock as _, CreateSnapshot, CreatedSnapshot, ErrorKind, Outcome, RawRequest, RestoreSnapshot, S3Settings, SnapshotName,
-    SnapshotToken, StartedRestore, Timeouts,
+    SnapshotToken, HowStarted, Timeouts,
 };
 use scene::{ROLE, Scene, repository, settings};
 
@@ -425,7 +425,7 @@ async fn a_restore_whose_answer_was_lost_is_adopted_beside_an_earlier_one() {
 
     let restored = client.restore_snapshot(&repository(), &one(), &only("b")).await.unwrap();
 
-    assert_eq!(restored, StartedRestore::Adopted);
+    assert_eq!(restored.how(), HowStarted::Adopted);
 }
 
 #[tokio::test]
@@ -438,7 +438,7 @@ async fn a_restore_whose_answer_was_lost_is_adopted_where_an_earlier_one_of_its_
 
     let restored = client.restore_snapshot(&repository(), &one(), &only("a")).await.unwrap();
 
-    assert_eq!(restored, StartedRestore::Adopted);
+    assert_eq!(restored.how(), HowStarted::Adopted);
 }
 
 #[tokio::test]
@@ -449,7 +449,7 @@ async fn without_cat_shards_a_restore_whose_answer_was_lost_is_known_by_its_reco
 
     let restored = client.restore_snapshot(&repository(), &one(), &only("a")).await.unwrap();
 
-    assert_eq!(restored, StartedRestore::Adopted);
+    assert_eq!(restored.how(), HowStarted::Adopted);
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ use crate::request;
 use crate::restore::{RestoreSnapshot, ShardRecovery, StartedRestore};
 use crate::snapshot::SnapshotStatus;
 use crate::snapshot::{CloneSnapshot, CreateSnapshot, CreatedSnapshot, ListSnapshots, SnapshotInfo};
-use crate::ticket::SnapshotTicket;
+use crate::ticket::{RestoreTicket, SnapshotTicket};
 use crate::wait::restore::WaitForRestore;
 use crate::wait::snapshot::{WaitForDeletion, WaitForSnapshot};
 
@@ -531,7 +531,13 @@ impl SnapshotClient {
     /// Waits until the restore of a snapshot has ended; see [`WaitForRestore`].
     #[must_use = "a wait does nothing until it is awaited"]
     pub fn wait_for_restore(&self, repository: &RepositoryName, name: &SnapshotName) -> WaitForRestore {
-        WaitForRestore::new(self.session.clone(), repository.clone(), name.clone())
+        self.resume_wait_for_restore(RestoreTicket::new(repository.clone(), name.clone()))
+    }
+
+    /// Resumes a wait for a restore that another process began; see [`RestoreTicket`].
+    #[must_use = "a wait does nothing until it is awaited"]
+    pub fn resume_wait_for_restore(&self, ticket: RestoreTicket) -> WaitForRestore {
+        WaitForRestore::resume(self.session.clone(), ticket)
     }
 
     /// Waits until a snapshot is gone; see [`WaitForDeletion`].

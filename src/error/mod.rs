@@ -7,6 +7,7 @@ mod scrub;
 mod server;
 
 pub(crate) use scrub::{cleaned, quoted};
+pub(crate) use server::Failure;
 pub use server::{ErrorType, ServerError, ServerLayer};
 
 /// The operation that an error, a span or a transport wrapper speaks of.
@@ -45,6 +46,8 @@ pub enum Operation {
     Shards,
     /// `POST /_cluster/allocation/explain`
     AllocationExplain,
+    /// `GET /_cluster/state`
+    ClusterState,
     /// `GET /`
     ServerInfo,
     /// A call of [`raw`](crate::SnapshotClient::raw).
@@ -72,6 +75,7 @@ impl Operation {
             Self::Recovery => "recovery",
             Self::Shards => "shards",
             Self::AllocationExplain => "allocation_explain",
+            Self::ClusterState => "cluster_state",
             Self::ServerInfo => "server_info",
             Self::Raw => "raw",
         }
@@ -81,7 +85,10 @@ impl Operation {
 impl Operation {
     /// Whether its endpoint is one of those of snapshots and repositories.
     pub(crate) fn takes_master_timeout(self) -> bool {
-        !matches!(self, Self::Raw | Self::ServerInfo | Self::Recovery | Self::Shards | Self::AllocationExplain)
+        !matches!(
+            self,
+            Self::Raw | Self::ServerInfo | Self::Recovery | Self::Shards | Self::AllocationExplain | Self::ClusterState
+        )
     }
 }
 

@@ -91,7 +91,35 @@ pub struct ServerError {
     outcome: Outcome,
 }
 
+/// What a failure that the engine itself reported says about the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Final,
+    ChangingMaster,
+    Other,
+}
+
 impl ServerError {
+    pub(crate) fn failure(&self) -> Failure {
+        let changing = ["not_master_exception", "node_closed_exception", "process_cluster_event_timeout_exception"];
+        if self.outcome != Outcome::Unknown {
+            Failure::Final
+        } else if self.layer != ServerLayer::Engine
+            || self.kind == ErrorKind::Unavailable
+            || changing.iter().any(|one| self.is_type(one))
+            || self.mentions("no longer master")
+            || self.mentions("Failed to update cluster state")
+        {
+            Failure::ChangingMaster
+        } else {
+            Failure::Other
+        }
+    }
+
+    pub(crate) fn is_same_failure(&self, other: &Self) -> bool {
+        self.status == other.status && self.error_type == other.error_type && self.reason == other.reason
+    }
+
     /// Reads a failed answer, whatever layer gave it; `secrets` are texts that must not survive.
     pub(crate) fn parse(status: u16, body: &[u8], request_id: Option<&str>, secrets: &[&str]) -> Self {
         let mut this = Self {

@@ -1,26 +1,26 @@
 //! Creating and cloning snapshots.
 
-use super::drive::{Reconciled, as_found, find, reconcile, unsent};
-use super::evidence::Evidence;
+use super::drive::{Reconciled, reconcile, unsent};
+use super::evidence::{Evidence, Found};
 use super::machine::{Reconciler, Sighting};
 use crate::call::Session;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{RepositoryName, SnapshotName};
 use crate::repository::Acknowledged;
 use crate::request::{self, Replay, Request};
-use crate::snapshot::{CloneSnapshot, CreateSnapshot, CreatedSnapshot};
+use crate::snapshot::{CloneSnapshot, CreateSnapshot, CreatedSnapshot, SnapshotInfo};
 use crate::ticket::SnapshotToken;
 
 /// A snapshot being created, or cloned from another.
-pub(crate) struct Creation<'a> {
-    pub(crate) repository: &'a RepositoryName,
-    pub(crate) name: &'a SnapshotName,
-    pub(crate) request: &'a Request,
-    pub(crate) evidence: Evidence,
+struct Creation<'a> {
+    repository: &'a RepositoryName,
+    name: &'a SnapshotName,
+    request: &'a Request,
+    evidence: Evidence,
 }
 
 impl Reconciled for Creation<'_> {
-    type Answer = CreatedSnapshot;
+    type Output = CreatedSnapshot;
 
     fn operation(&self) -> Operation {
         self.request.operation
@@ -37,8 +37,8 @@ impl Reconciled for Creation<'_> {
         session.call(self.request).await
     }
 
-    async fn look(&self, session: &Session) -> Result<(Sighting, Option<CreatedSnapshot>), Error> {
-        let found = find(session, self.repository, self.name, false).await?;
+    async fn check(&mut self, session: &Session) -> Result<(Sighting, Option<CreatedSnapshot>), Error> {
+        let found = session.look_up(self.repository, self.name, false).await?;
         let sighting = self.evidence.judge(found.as_ref().map(as_found));
         Ok((sighting, found.map(|found| CreatedSnapshot::Adopted(Box::new(found)))))
     }
@@ -46,6 +46,10 @@ impl Reconciled for Creation<'_> {
     fn is_echo(&self, kind: ErrorKind) -> bool {
         kind == ErrorKind::SnapshotNameTaken
     }
+}
+
+pub(super) fn as_found(snapshot: &SnapshotInfo) -> Found<'_> {
+    Found { uuid: snapshot.uuid(), token: snapshot.token() }
 }
 
 impl Session {
@@ -67,25 +71,24 @@ impl Session {
         let request = request::create_snapshot(repository, name, &body, hold).map_err(refuse)?;
         self.queued(Replay::Probe, async || {
             let (machine, evidence) = if let Some(token) = &token {
-                (Reconciler::new().doubting_first_refusal(), Evidence::Token(token.as_str().to_owned()))
+                (Reconciler::new().doubting_first_refusal().resending_early(), Evidence::Token(token.as_str().to_owned()))
             } else {
                 self.find_free(Operation::CreateSnapshot, repository, name).await?;
                 (Reconciler::new(), Evidence::WasFree)
             };
-            reconcile(self, machine, &Creation { repository, name, request: &request, evidence }).await
+            reconcile(self, machine, Creation { repository, name, request: &request, evidence }).await
         })
         .await
     }
 
     /// Makes sure that no snapshot has this name before one is made that only its name will tell to be this call's.
     async fn find_free(&self, operation: Operation, repository: &RepositoryName, name: &SnapshotName) -> Result<(), Error> {
-        match self.find_snapshot(repository, name, true).await {
-            Ok(_) => {
+        match self.look_up(repository, name, true).await.map_err(unsent)? {
+            None => Ok(()),
+            Some(_) => {
                 let text = format!("snapshot {repository}:{name} exists");
                 Err(Error::new(ErrorKind::SnapshotNameTaken, Outcome::NotSent, text).during(operation, 0))
             }
-            Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(()),
-            Err(error) => Err(unsent(error)),
         }
     }
 
@@ -103,7 +106,7 @@ impl Session {
         self.queued(Replay::Probe, async || {
             self.find_free(Operation::CloneSnapshot, repository, target).await?;
             let creation = Creation { repository, name: target, request: &request, evidence: Evidence::WasFree };
-            reconcile(self, Reconciler::new(), &creation).await
+            reconcile(self, Reconciler::new(), creation).await
         })
         .await
     }

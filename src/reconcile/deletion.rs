@@ -2,7 +2,8 @@
 
 use std::sync::OnceLock;
 
-use super::drive::{Reconciled, as_found, find, reconcile, unsent};
+use super::creation::as_found;
+use super::drive::{Reconciled, reconcile, unsent};
 use super::evidence::Evidence;
 use super::machine::{Reconciler, Sighting};
 use crate::call::Session;
@@ -12,14 +13,14 @@ use crate::repository::Acknowledged;
 use crate::request::{self, Replay};
 
 /// A snapshot being deleted.
-pub(crate) struct Deletion<'a> {
-    pub(crate) repository: &'a RepositoryName,
-    pub(crate) name: &'a SnapshotName,
-    pub(crate) evidence: Evidence,
+struct Deletion<'a> {
+    repository: &'a RepositoryName,
+    name: &'a SnapshotName,
+    evidence: Evidence,
 }
 
 impl Reconciled for Deletion<'_> {
-    type Answer = ();
+    type Output = ();
 
     fn operation(&self) -> Operation {
         Operation::DeleteSnapshot
@@ -33,8 +34,8 @@ impl Reconciled for Deletion<'_> {
         session.call::<Acknowledged>(&request::delete_snapshot(self.repository, self.name)).await.map(|_| ())
     }
 
-    async fn look(&self, session: &Session) -> Result<(Sighting, Option<()>), Error> {
-        let found = find(session, self.repository, self.name, true).await?;
+    async fn check(&mut self, session: &Session) -> Result<(Sighting, Option<()>), Error> {
+        let found = session.look_up(self.repository, self.name, true).await?;
         Ok((self.evidence.judge(found.as_ref().map(as_found)), Some(())))
     }
 
@@ -62,7 +63,7 @@ impl Session {
                 return Err(error.during(Operation::DeleteSnapshot, 0));
             }
             let evidence = Evidence::Deletes(wanted.get().cloned());
-            reconcile(self, Reconciler::new(), &Deletion { repository, name, evidence }).await
+            reconcile(self, Reconciler::new(), Deletion { repository, name, evidence }).await
         })
         .await
     }

@@ -1,46 +1,49 @@
-//! Drives the [`Reconciler`](crate::reconcile::machine::Reconciler): creates, clones, restores and deletes that tell the truth after a lost answer.
+//! Runs an operation through the reconciler: sends and checks as the machine says.
 
 use std::time::Duration;
 
 use tracing::Instrument as _;
 
+use super::machine::{Loss, Reconciler, Sent, Sighting, Step, Verdict};
 use crate::call::{Session, record_outcome};
-use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::error::{Error, ErrorKind, Failure, Operation, Outcome, ServerError};
 use crate::name::{RepositoryName, SnapshotName};
-use crate::reconcile::evidence::Found;
-use crate::reconcile::machine::{Reconciler, Sent, Sighting, Step, Verdict};
-use crate::snapshot::SnapshotInfo;
 
-/// How much time a call has at least to ask the domain in, and to send again, from when it first has to.
-const LOOKING_TIME: Duration = Duration::from_secs(60);
-/// How long the look after a send that ended at the deadline may take, and the least time that a repetition is given.
-pub(crate) const LAST_LOOK: Duration = Duration::from_secs(5);
+/// How much time a call has at least to check the domain, and to send again, from when it first has to.
+const CHECKING_TIME: Duration = Duration::from_secs(60);
+/// How long the check after a send that ended at the deadline may take, and the least time that a repetition is given.
+pub(super) const LAST_CHECK: Duration = Duration::from_secs(5);
 
 /// An operation that is never repeated blindly.
-pub(crate) trait Reconciled: Sync {
-    type Answer: Send;
+pub(super) trait Reconciled: Send {
+    type Output: Send;
 
     fn operation(&self) -> Operation;
 
     fn names(&self) -> (&RepositoryName, &SnapshotName);
 
     /// Sends the request once (and again only where it certainly was not carried out).
-    fn send(&self, session: &Session) -> impl Future<Output = Result<Self::Answer, Error>> + Send;
+    fn send(&self, session: &Session) -> impl Future<Output = Result<Self::Output, Error>> + Send;
 
-    /// Whether the domain may be asked at all.
-    fn can_look(&self) -> bool {
+    /// Whether the domain can be checked at all.
+    fn can_check(&self) -> bool {
         true
     }
 
-    /// Asks the domain what has come of it; the answer goes to the caller if it has happened.
-    fn look(&self, session: &Session) -> impl Future<Output = Result<(Sighting, Option<Self::Answer>), Error>> + Send;
+    /// Checks what came of it; what is found goes to the caller if it has happened.
+    fn check(&mut self, session: &Session) -> impl Future<Output = Result<(Sighting, Option<Self::Output>), Error>> + Send;
+
+    /// Checks, right before the request is sent again, what is too costly for each check.
+    fn confirm(&mut self, _session: &Session) -> impl Future<Output = Result<Sighting, Error>> + Send {
+        std::future::ready(Ok(Sighting::Nothing))
+    }
 
     /// Whether an earlier request of ours could be what made the domain refuse this one.
     fn is_echo(&self, kind: ErrorKind) -> bool;
 }
 
-/// Sends, looks and sends again as the machine says, until it comes to a verdict or the call's time is over.
-pub(crate) async fn reconcile<R: Reconciled>(session: &Session, machine: Reconciler, subject: &R) -> Result<R::Answer, Error> {
+/// Sends, checks and sends again as the machine says, until it comes to a verdict or the call's time is over.
+pub(super) async fn reconcile<R: Reconciled>(session: &Session, machine: Reconciler, mut subject: R) -> Result<R::Output, Error> {
     let (repository, snapshot) = subject.names();
     let span = tracing::info_span!(
         "es_snapshot.operation",
@@ -51,7 +54,7 @@ pub(crate) async fn reconcile<R: Reconciled>(session: &Session, machine: Reconci
         outcome = tracing::field::Empty,
     );
     let mut sends = 0;
-    let result = drive(session, machine, subject, &mut sends).instrument(span.clone()).await;
+    let result = drive(session, machine, &mut subject, &mut sends).instrument(span.clone()).await;
     span.record("sends", sends);
     record_outcome(&span, &result);
     result
@@ -60,77 +63,79 @@ pub(crate) async fn reconcile<R: Reconciled>(session: &Session, machine: Reconci
 async fn drive<R: Reconciled>(
     session: &Session,
     mut machine: Reconciler,
-    subject: &R,
+    subject: &mut R,
     sends: &mut u32,
-) -> Result<R::Answer, Error> {
+) -> Result<R::Output, Error> {
     let clock = session.clock();
     let began = clock.monotonic();
-    let looking = session.for_polling();
+    let checking = session.for_polling();
     let mut deadline = began.saturating_add(session.options.timeouts.call);
-    let mut looking_time = Some(LOOKING_TIME);
-    let mut looked = true;
+    let mut checking_time = Some(CHECKING_TIME);
+    let mut checked = true;
     let mut attempts = 0;
     let mut trouble: Option<Error> = None;
-    let mut answer: Option<R::Answer> = None;
+    let mut found: Option<R::Output> = None;
     let mut step = Step::Send;
     let verdict = loop {
+        let left = deadline.saturating_sub(clock.monotonic());
         step = match step {
             Step::Send => {
-                let left = deadline.saturating_sub(clock.monotonic());
-                // Without time for its answer it would be one more request of which nobody knows.
-                if machine.is_lost() && left < LAST_LOOK {
-                    break Verdict::Unknown;
-                }
-                if machine.is_lost() {
+                if machine.is_unaccounted() {
+                    // Without time for its response it would be one more request of which nobody knows.
+                    if left < LAST_CHECK {
+                        break Verdict::Unknown;
+                    }
+                    let sighting = sighting_of(subject.confirm(&checking.with_limit(left)).await);
+                    if sighting != Sighting::Nothing {
+                        step = machine.saw(sighting, clock.monotonic().saturating_sub(began));
+                        continue;
+                    }
                     tracing::info!(attempt = *sends, reason = "nothing came of it", wait_ms = 0, "repeating a request");
                 }
                 *sends += 1;
-                looked = false;
+                checked = false;
                 match subject.send(&session.with_limit(left)).await {
                     Ok(done) => {
-                        answer = Some(done);
+                        found = Some(done);
                         machine.sent(Sent::Done)
                     }
                     Err(error) => {
                         attempts += error.attempts();
-                        let sent = classify(&error, subject, machine.is_lost());
+                        let sent = classify(&error, trouble.as_ref(), subject, machine.is_unaccounted());
                         trouble = Some(error);
                         machine.sent(sent)
                     }
                 }
             }
-            Step::Look { .. } if !subject.can_look() => break Verdict::Unknown,
-            Step::Look { after } => {
-                if let Some(time) = looking_time.take() {
+            Step::Check { .. } if !subject.can_check() => break Verdict::Unknown,
+            Step::Check { after } => {
+                if let Some(time) = checking_time.take() {
                     deadline = deadline.max(clock.monotonic().saturating_add(time));
                 }
                 let left = deadline.saturating_sub(clock.monotonic());
-                if left.is_zero() && looked {
+                if left.is_zero() && checked {
                     break Verdict::Unknown;
                 }
-                looked = true;
+                checked = true;
                 clock.sleep(after.min(left)).await;
                 // One that hangs leaves time for another.
-                let looking = looking.with_limit((left.saturating_sub(after) / 2).max(LAST_LOOK));
-                let sighting = match subject.look(&looking).await {
-                    Ok((sighting, found)) => {
-                        answer = found;
+                let checking = checking.with_limit((left.saturating_sub(after) / 2).max(LAST_CHECK));
+                let sighting = match subject.check(&checking).await {
+                    Ok((sighting, output)) => {
+                        found = output;
                         sighting
                     }
-                    Err(error) => {
-                        tracing::debug!(kind = ?error.kind(), "the domain could not be asked");
-                        Sighting::Blind
-                    }
+                    Err(error) => sighting_of(Err(error)),
                 };
-                tracing::info!(?sighting, "asked the domain after a lost answer");
+                tracing::info!(?sighting, "checked the domain after a lost response");
                 machine.saw(sighting, clock.monotonic().saturating_sub(began))
             }
             Step::End(verdict) => break verdict,
         };
     };
     let last = || Error::new(ErrorKind::Interrupted, Outcome::Unknown, "");
-    let error = match (verdict, answer) {
-        (Verdict::Adopted | Verdict::Done, Some(answer)) => return Ok(answer),
+    let error = match (verdict, found) {
+        (Verdict::Adopted | Verdict::Done, Some(output)) => return Ok(output),
         (Verdict::Foreign, _) => {
             let (repository, name) = subject.names();
             let text = format!("snapshot {repository}:{name} is not the one that this call was to make");
@@ -140,53 +145,45 @@ async fn drive<R: Reconciled>(
                 None => error,
             }
         }
-        (Verdict::Refused | Verdict::NotSent, _) => trouble.unwrap_or_else(last),
+        (Verdict::NotSent, _) => trouble.unwrap_or_else(last),
+        // Also where the engine failed: nothing came of it, as checks have shown.
+        (Verdict::Refused, _) => trouble.unwrap_or_else(last).with_outcome(Outcome::Rejected),
         _ => trouble.unwrap_or_else(last).with_outcome(Outcome::Unknown),
     };
     Err(error.during(subject.operation(), attempts.max(1)))
 }
 
-fn classify(error: &Error, subject: &impl Reconciled, lost: bool) -> Sent {
-    // What is in the way of a repetition may be the lost request; and what keeps it off for now says nothing of another.
-    let for_now = lost && error.outcome() == Outcome::Rejected && error.passes();
+/// What the end of a check means if it brought no finding.
+fn sighting_of(result: Result<Sighting, Error>) -> Sighting {
+    match result {
+        Ok(sighting) => sighting,
+        Err(error) => {
+            tracing::debug!(kind = ?error.kind(), "the domain could not be checked");
+            let refused = error.outcome() == Outcome::Rejected && !error.passes();
+            if refused { Sighting::Denied } else { Sighting::Blind }
+        }
+    }
+}
+
+/// How a send ended. `before` is the trouble of the one before it.
+fn classify(error: &Error, before: Option<&Error>, subject: &impl Reconciled, unaccounted: bool) -> Sent {
+    // What stops a repetition may be the lost request; and what keeps it off for now says nothing about another.
+    let for_now = unaccounted && error.outcome() == Outcome::Rejected && error.passes();
     if subject.is_echo(error.kind()) || for_now {
         return Sent::Echo;
     }
-    match error.outcome() {
-        Outcome::NotSent => Sent::Unsent,
-        Outcome::Rejected => Sent::Refused,
-        Outcome::Unknown => Sent::Lost,
-    }
-}
-
-pub(super) fn as_found(snapshot: &SnapshotInfo) -> Found<'_> {
-    Found { uuid: snapshot.uuid(), token: snapshot.token() }
-}
-
-/// The snapshot of that name, if there is one. Without its repository nobody can tell: that is an error.
-pub(super) async fn find(
-    session: &Session,
-    repository: &RepositoryName,
-    name: &SnapshotName,
-    brief: bool,
-) -> Result<Option<SnapshotInfo>, Error> {
-    match session.find_snapshot(repository, name, brief).await {
-        Ok(snapshot) => Ok(Some(snapshot)),
-        Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(None),
-        Err(error) => Err(error),
+    match (error.outcome(), error.server()) {
+        (Outcome::NotSent, _) => Sent::Unsent,
+        (Outcome::Rejected, _) => Sent::Refused,
+        (Outcome::Unknown, Some(server)) if server.failure() == Failure::Other => Sent::Failed {
+            again: before.and_then(Error::server).is_some_and(|before: &ServerError| before.is_same_failure(server)),
+        },
+        (Outcome::Unknown, _) if error.kind() == ErrorKind::Interrupted => Sent::Lost(Loss::Broken),
+        (Outcome::Unknown, _) => Sent::Lost(Loss::Unanswered),
     }
 }
 
 /// The failure of a read that comes before a change: of the change nothing was sent.
-pub(crate) fn unsent(error: Error) -> Error {
+pub(super) fn unsent(error: Error) -> Error {
     if error.outcome() == Outcome::Unknown { error.with_outcome(Outcome::NotSent) } else { error }
-}
-
-/// The answer to a read that comes before a change; `None` if it may not be had.
-pub(super) fn permitted<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::NotAllowed) => Ok(None),
-        Err(error) => Err(unsent(error)),
-    }
 }

@@ -1,6 +1,9 @@
-//! What a check means: whose snapshot stands under the name, or whether one is gone.
+//! What a check means: whose snapshot stands under the name, whether one is gone, whether a restore has happened.
 
 use super::machine::Sighting;
+use crate::restore::{
+    EarlierRestores, Marks, Moment, RunningRestore, RunningRestores, ShardRecovery, ShardRow, Source, Targets, Tombstones, Trace,
+};
 
 /// What an operation of ours would leave behind, to tell it from other clients' doings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +42,108 @@ impl Evidence {
             (Self::WasFree, Some(found)) => found.token.is_none(),
         };
         if ours { Sighting::Happened } else { Sighting::Foreign }
+    }
+}
+
+/// What shows whether a restore of ours has happened.
+#[derive(Debug)]
+pub(crate) struct RestoreEvidence {
+    source: Source,
+    targets: Targets,
+    /// The targets as they were before the first send; `None` where the cluster state may not be read.
+    before: Option<Marks>,
+    /// The newest moment of the cluster state that was seen. What is older shows the past.
+    newest: Moment,
+    /// The deletions before the first send; `None` where they were not read.
+    tombstones: Option<Tombstones>,
+    earlier: EarlierRestores,
+}
+
+impl RestoreEvidence {
+    pub(crate) fn new(
+        source: Source,
+        targets: Targets,
+        before: Option<Marks>,
+        tombstones: Option<Tombstones>,
+        earlier: EarlierRestores,
+    ) -> Self {
+        let newest = before.as_ref().map(Marks::moment).unwrap_or_default();
+        Self { source, targets, before, newest, tombstones, earlier }
+    }
+
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(crate) fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    pub(crate) fn before(&self) -> Option<&Marks> {
+        self.before.as_ref()
+    }
+
+    pub(crate) fn earlier(&self) -> &EarlierRestores {
+        &self.earlier
+    }
+
+    /// Whether the request may be sent again at all, if nothing came of it.
+    pub(crate) fn can_prove_absence(&self) -> bool {
+        self.before.is_some() && self.targets.are_exact()
+    }
+
+    /// What the targets' marks show now, for the whole restore. `Unclear` means that the restore may have happened: who did it is for
+    /// [`attribute`](Self::attribute) to say.
+    pub(crate) fn compare(&mut self, now: &Marks) -> Sighting {
+        let Some(before) = &self.before else { return Sighting::Unseen };
+        if !now.are_usable() || now.moment() < self.newest {
+            return Sighting::Blind;
+        }
+        match before.compare(now, &self.targets) {
+            Trace::None { resend: true } => Sighting::Nothing,
+            Trace::None { resend: false } => Sighting::Barred,
+            Trace::Some | Trace::AnotherCluster => Sighting::Unclear,
+            Trace::Stale => Sighting::Blind,
+        }
+    }
+
+    /// Notes the moment of a state that was compared: older ones show the past from now on.
+    pub(crate) fn note(&mut self, now: &Marks) {
+        self.newest = self.newest.max(now.moment());
+    }
+
+    /// Whether the restore that changed the targets is ours: one that runs and writes exactly them, into the indices that are
+    /// there now; or one that has left its recoveries, and left none before the first send.
+    pub(crate) fn attribute(&self, now: &Marks, running: &RunningRestores, recoveries: &[ShardRecovery]) -> Sighting {
+        let same_cluster = self.before.as_ref().is_some_and(|before| before.cluster_uuid() == now.cluster_uuid());
+        let in_place = |restore: &RunningRestore| {
+            let mut shards = restore.shards().iter();
+            shards.all(|shard| now.get(shard.index()).is_none_or(|mark| mark.uuid() == shard.index_uuid()))
+        };
+        let runs = running.find(&self.source, &self.targets).is_some_and(in_place);
+        if same_cluster && (runs || self.earlier.are_outdone(&self.source, &[], recoveries, &self.targets)) {
+            Sighting::Happened
+        } else {
+            Sighting::Unclear
+        }
+    }
+
+    /// What is seen of the restore where only shards show it.
+    pub(crate) fn shards_show(&self, source: &Source, rows: &[ShardRow], recoveries: &[ShardRecovery]) -> Sighting {
+        if self.earlier.are_outdone(source, rows, recoveries, &self.targets) { Sighting::Happened } else { Sighting::Unseen }
+    }
+
+    /// Whether no target can have come and gone since the first send.
+    pub(crate) fn compare_tombstones(&self, now: &Tombstones) -> Sighting {
+        match &self.tombstones {
+            Some(before) if !before.hide_a_target(now, &self.targets) => Sighting::Nothing,
+            _ => Sighting::Unclear,
+        }
+    }
+
+    /// Whether a target did not exist before the first send, so that it may have come and gone.
+    pub(crate) fn needs_tombstones(&self) -> bool {
+        self.before.as_ref().is_some_and(|before| before.absent(&self.targets).next().is_some())
     }
 }
 

@@ -8,3 +8,5 @@ mod machine;
 #[cfg(test)]
 mod model;
 mod restoration;
+#[cfg(test)]
+mod restore_model;

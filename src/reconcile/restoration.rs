@@ -1,55 +1,110 @@
 //! Restoring snapshots.
 
-use super::drive::{LAST_LOOK, Reconciled, permitted, reconcile};
+use super::drive::{LAST_CHECK, Reconciled, reconcile, unsent};
+use super::evidence::RestoreEvidence;
 use super::machine::{Reconciler, Sighting};
 use crate::call::Session;
-use crate::error::{Error, ErrorKind, Operation};
-use crate::name::{RepositoryName, SnapshotName};
+use crate::config::RetryPolicy;
+use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::request::{self, Replay, Request};
-use crate::restore::{EarlierRestores, RestoreSnapshot, ShardRow, Source, StartedRestore};
+use crate::restore::{EarlierRestores, Marks, RestoreReply, RestoreSnapshot, ShardRow, Source, StartedRestore, Targets};
+use crate::snapshot::SnapshotInfo;
+use crate::ticket::RestoreTicket;
 
 /// A snapshot being restored.
-pub(crate) struct Restoration<'a> {
-    pub(crate) repository: &'a RepositoryName,
-    pub(crate) name: &'a SnapshotName,
-    pub(crate) request: &'a Request,
-    pub(crate) options: &'a RestoreSnapshot,
-    /// `None` if it may not be asked for.
-    pub(crate) earlier: Option<EarlierRestores>,
+struct Restoration<'a> {
+    request: &'a Request,
+    repository: &'a RepositoryName,
+    snapshot: &'a SnapshotName,
+    /// The targets as names for requests; empty where one of them cannot be one.
+    names: &'a [IndexName],
+    evidence: &'a mut RestoreEvidence,
+    /// Whether shards may be read, where the cluster state may not.
+    sees_shards: bool,
 }
 
 impl Reconciled for Restoration<'_> {
-    type Answer = StartedRestore;
+    /// `None` if a check has shown it.
+    type Output = Option<RestoreReply>;
 
     fn operation(&self) -> Operation {
         Operation::RestoreSnapshot
     }
 
     fn names(&self) -> (&RepositoryName, &SnapshotName) {
-        (self.repository, self.name)
+        (self.repository, self.snapshot)
     }
 
-    async fn send(&self, session: &Session) -> Result<StartedRestore, Error> {
-        session.call(self.request).await
+    async fn send(&self, session: &Session) -> Result<Self::Output, Error> {
+        session.call(self.request).await.map(Some)
     }
 
-    fn can_look(&self) -> bool {
-        self.earlier.is_some()
+    fn can_check(&self) -> bool {
+        self.evidence.before().is_some() || self.sees_shards
     }
 
-    async fn look(&self, session: &Session) -> Result<(Sighting, Option<StartedRestore>), Error> {
-        let Some(earlier) = &self.earlier else { return Ok((Sighting::Blind, None)) };
-        let rows: Vec<ShardRow> = if earlier.by_rows { session.call(&request::shards(&[])).await? } else { Vec::new() };
-        let recoveries = session.recovery(&[]).await?;
-        let mut source = Source::new(self.repository.clone(), self.name.clone());
-        session.identify(&mut source, &rows).await;
-        let happened = earlier.are_outdone(&source, &rows, &recoveries, self.options);
-        Ok(if happened { (Sighting::Happened, Some(StartedRestore::Adopted)) } else { (Sighting::Nothing, None) })
+    async fn check(&mut self, session: &Session) -> Result<(Sighting, Option<Self::Output>), Error> {
+        if self.evidence.before().is_none() {
+            return Ok((self.check_shards(session).await?, Some(None)));
+        }
+        let now = session.index_marks(self.names).await?;
+        let sighting = self.evidence.compare(&now);
+        self.evidence.note(&now);
+        if sighting != Sighting::Unclear {
+            return Ok((sighting, None));
+        }
+        let running = session.running_restores().await?;
+        let present: Vec<IndexName> = self.names.iter().filter(|name| now.get(name.as_str()).is_some()).cloned().collect();
+        // Recoveries are a second sign: where they may not be read, the first has to do.
+        let recoveries = permitted(session.recoveries_of(&present).await)?.unwrap_or_default();
+        Ok((self.evidence.attribute(&now, &running, &recoveries), Some(None)))
+    }
+
+    async fn confirm(&mut self, session: &Session) -> Result<Sighting, Error> {
+        if !self.evidence.can_prove_absence() {
+            return Ok(Sighting::Barred);
+        }
+        let now = session.index_marks(self.names).await?;
+        let sighting = self.evidence.compare(&now);
+        self.evidence.note(&now);
+        if sighting != Sighting::Nothing || !self.evidence.needs_tombstones() {
+            return Ok(sighting);
+        }
+        Ok(self.evidence.compare_tombstones(&session.tombstones().await?))
     }
 
     fn is_echo(&self, kind: ErrorKind) -> bool {
         kind == ErrorKind::Restore
     }
+}
+
+impl Restoration<'_> {
+    async fn check_shards(&self, session: &Session) -> Result<Sighting, Error> {
+        let by_rows = self.evidence.earlier().by_rows;
+        let rows: Vec<ShardRow> = if by_rows { session.call(&request::shards(&[])).await? } else { Vec::new() };
+        let recoveries = session.recovery(&[]).await?;
+        let mut source = self.evidence.source().clone();
+        session.identify(&mut source, &rows).await;
+        Ok(self.evidence.shards_show(&source, &rows, &recoveries))
+    }
+}
+
+/// The result of a read that may be refused; `None` if it is.
+fn permitted<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Ok(result) => Ok(Some(result)),
+        Err(error) if error.outcome() == Outcome::Rejected && !error.passes() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is known before a restore is sent.
+struct Prepared {
+    snapshot_uuid: Option<String>,
+    names: Vec<IndexName>,
+    evidence: RestoreEvidence,
+    sees_shards: bool,
 }
 
 impl Session {
@@ -63,33 +118,115 @@ impl Session {
         let refuse = |error: Error| error.during(Operation::RestoreSnapshot, 0);
         options.validate().map_err(refuse)?;
         let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
-        let machine = if options.restores_global_state() { Reconciler::new().without_resend() } else { Reconciler::new() };
         self.queued(Replay::Probe, async || {
-            let earlier = self.earlier_restores(repository, name).await?;
-            reconcile(self, machine, &Restoration { repository, name, request: &request, options, earlier }).await
+            let mut prepared = self.prepare_restore(repository, name, options).await.map_err(unsent)?;
+            let machine =
+                if prepared.evidence.can_prove_absence() { Reconciler::new() } else { Reconciler::new().without_resend() };
+            let restoration = Restoration {
+                request: &request,
+                repository,
+                snapshot: name,
+                names: &prepared.names,
+                evidence: &mut prepared.evidence,
+                sees_shards: prepared.sees_shards,
+            };
+            let reply = reconcile(self, machine, restoration).await?;
+            let ticket = self.restore_ticket(repository, name, &prepared, reply.as_ref()).await;
+            Ok(StartedRestore::new(reply, ticket))
         })
         .await
     }
 
-    /// All restores from a snapshot, to tell a new one from them; `None` if recoveries may not be asked for, without which
-    /// those that have begun look new.
-    pub(crate) async fn earlier_restores(
+    /// Works the targets out and reads what tells this restore from others.
+    async fn prepare_restore(
         &self,
         repository: &RepositoryName,
         name: &SnapshotName,
-    ) -> Result<Option<EarlierRestores>, Error> {
-        // In this order one that begins meanwhile is seen by its rows.
-        let Some(recoveries) = permitted(self.recovery(&[]).await)? else { return Ok(None) };
-        let rows: Option<Vec<ShardRow>> = permitted(self.call(&request::shards(&[])).await)?;
-        let mut source = Source::new(repository.clone(), name.clone());
-        self.identify(&mut source, rows.as_deref().unwrap_or_default()).await;
-        Ok(Some(EarlierRestores::new(&source, rows.as_deref(), &recoveries)))
+        options: &RestoreSnapshot,
+    ) -> Result<Prepared, Error> {
+        let source = Source::new(repository.clone(), name.clone());
+        // A snapshot that cannot be read may be restored all the same; the server decides that.
+        let info: Option<SnapshotInfo> = permitted(self.find_snapshot(repository, name, false).await)?;
+        let mut targets = info.as_ref().map_or_else(Targets::unknown, |info| Targets::of(info, options));
+        let names: Vec<IndexName> = targets.iter().map(str::parse).collect::<Result<_, _>>().unwrap_or_default();
+        if names.is_empty() {
+            // No request can ask for them.
+            targets = Targets::unknown();
+        }
+        let before = match names.as_slice() {
+            [] => None,
+            names => permitted(self.index_marks(names).await)?.filter(Marks::are_usable),
+        };
+        let snapshot_uuid = info.as_ref().and_then(SnapshotInfo::uuid).map(str::to_owned);
+        let Some(before) = before else {
+            // In this order one that begins meanwhile is seen by its rows.
+            let recoveries = permitted(self.recovery(&[]).await)?;
+            let rows: Option<Vec<ShardRow>> = permitted(self.call(&request::shards(&[])).await)?;
+            let mut identified = source.clone();
+            self.identify(&mut identified, rows.as_deref().unwrap_or_default()).await;
+            let sees_shards = recoveries.is_some();
+            let earlier = EarlierRestores::new(&identified, rows.as_deref(), &recoveries.unwrap_or_default());
+            let evidence = RestoreEvidence::new(source, targets, None, None, earlier);
+            return Ok(Prepared { snapshot_uuid, names, evidence, sees_shards });
+        };
+        let present: Vec<IndexName> = names.iter().filter(|name| before.get(name.as_str()).is_some()).cloned().collect();
+        let recoveries = permitted(self.recoveries_of(&present).await)?.unwrap_or_default();
+        let tombstones = if present.len() < names.len() { permitted(self.tombstones().await)? } else { None };
+        let earlier = EarlierRestores::new(&source, None, &recoveries);
+        let evidence = RestoreEvidence::new(source, targets, Some(before), tombstones, earlier);
+        Ok(Prepared { snapshot_uuid, names, evidence, sees_shards: false })
+    }
+
+    /// The ticket of a restore that has been started: its targets as the server shows them, or as they were worked out. What cannot
+    /// be read is left out; the restore has been started all the same.
+    async fn restore_ticket(
+        &self,
+        repository: &RepositoryName,
+        name: &SnapshotName,
+        prepared: &Prepared,
+        reply: Option<&RestoreReply>,
+    ) -> RestoreTicket {
+        let session = self.with(|options| options.retry = RetryPolicy::never()).with_limit(LAST_CHECK);
+        let Prepared { evidence, .. } = prepared;
+        let mut ticket = RestoreTicket::new(repository.clone(), name.clone());
+        ticket.set_snapshot_uuid(prepared.snapshot_uuid.as_deref());
+        if let Some(RestoreReply::Finished(summary)) = reply {
+            for index in summary.indices() {
+                ticket.add(index.clone(), None);
+            }
+        }
+        let Some(before) = evidence.before() else {
+            for index in evidence.targets().certain() {
+                ticket.add(index.clone(), None);
+            }
+            return ticket;
+        };
+        if let Ok(running) = session.running_restores().await
+            && let Some(restore) = running.find(evidence.source(), evidence.targets())
+        {
+            for index in restore.indices() {
+                ticket.add(index.clone(), None);
+            }
+            for shard in restore.shards() {
+                ticket.add(shard.index().to_owned(), Some(shard.index_uuid().to_owned()));
+            }
+            return ticket;
+        }
+        // It has ended already, or cannot be read.
+        let now = session.index_marks(&prepared.names).await.unwrap_or_default();
+        for index in evidence.targets().iter() {
+            let certain = evidence.targets().certain().contains(index);
+            if certain || now.are_usable() && before.is_changed(&now, index) {
+                ticket.add(index.to_owned(), now.get(index).map(|mark| mark.uuid().to_owned()));
+            }
+        }
+        ticket
     }
 
     /// Learns the snapshot's uuid, if it is wanted to tell these rows from those of another.
     pub(crate) async fn identify(&self, source: &mut Source, rows: &[ShardRow]) {
         if source.wants_uuid(rows) {
-            match self.with_limit(LAST_LOOK).find_snapshot(source.repository(), source.name(), true).await {
+            match self.with_limit(LAST_CHECK).find_snapshot(source.repository(), source.name(), true).await {
                 Ok(snapshot) => source.set_uuid(snapshot.uuid()),
                 Err(error) => tracing::debug!(kind = ?error.kind(), "no uuid"),
             }

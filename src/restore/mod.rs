@@ -1,12 +1,23 @@
 //! Restores: what is asked for, and how far the domain is.
 
+mod marks;
 mod options;
+mod rename;
 mod reply;
+mod report;
+mod running;
 mod shards;
 mod source;
+mod targets;
+mod view;
 
+pub(crate) use marks::{Marks, Moment, Tombstones, Trace};
 pub use options::RestoreSnapshot;
-pub(crate) use reply::RecoveryMap;
-pub use reply::{RecoveryStage, RecoveryType, RestoreSummary, ShardRecovery, StartedRestore};
+pub use reply::{HowStarted, RecoveryStage, RecoveryType, RestoreSummary, ShardRecovery, StartedRestore};
+pub(crate) use reply::{RecoveryMap, RestoreReply};
+pub use report::{RestoreReport, UnrestoredShard};
+pub(crate) use running::{RunningRestore, RunningRestores, ShardRestoreState};
 pub(crate) use shards::{AllocationExplanation, ShardRow};
 pub(crate) use source::{EarlierRestores, Source};
+pub(crate) use targets::Targets;
+pub(crate) use view::{Look, RestoreView};

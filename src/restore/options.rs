@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::targets::Selection;
 use crate::error::Error;
-use crate::name::{IndexPattern, matches_wildcard};
+use crate::name::IndexPattern;
 use crate::wire::laid_over;
 
 /// What is restored from a snapshot, and under which names. Only what is set is sent, except that
@@ -157,73 +158,27 @@ impl RestoreSnapshot {
         self.typed.include_global_state || self.sets("feature_states", self.typed.feature_states.is_some())
     }
 
-    fn renames(&self) -> bool {
-        self.sets("rename_pattern", self.typed.rename_pattern.is_some())
+    /// Pattern and replacement, if the restore renames.
+    pub(super) fn rename_pair(&self) -> Option<(&str, &str)> {
+        let text = |key: &str| self.other.get(key).and_then(Value::as_str);
+        let pattern = self.typed.rename_pattern.as_deref().or_else(|| text("rename_pattern"))?;
+        let replacement = self.typed.rename_replacement.as_deref().or_else(|| text("rename_replacement"))?;
+        Some((pattern, replacement))
+    }
+
+    /// The indices asked for, however they are set: the server takes a list, and a text with commas.
+    pub(super) fn selection(&self) -> Selection<'_> {
+        Selection(match (&self.typed.indices, self.other.get("indices")) {
+            (Some(patterns), _) => patterns.iter().map(String::as_str).collect(),
+            (None, Some(Value::Array(patterns))) => patterns.iter().filter_map(Value::as_str).collect(),
+            (None, Some(Value::String(patterns))) => patterns.split(',').filter(|pattern| !pattern.is_empty()).collect(),
+            (None, _) => Vec::new(),
+        })
     }
 
     /// Whether an option is set, by its own method or by [`setting`](Self::setting).
     fn sets(&self, key: &str, typed: bool) -> bool {
         typed || self.other.contains_key(key)
-    }
-
-    /// Whether these options can have restored an index of this name in the snapshot (if that is known) to one of that name.
-    pub(crate) fn can_restore(&self, source: Option<&str>, target: &str) -> bool {
-        match source {
-            Some(source) => self.selects(source) && (self.renames() || source == target),
-            None if self.renames() => self.starts_from_all() || self.patterns().iter().any(|name| self.renamed(name, target)),
-            None => self.selects(target),
-        }
-    }
-
-    /// The patterns of the indices asked for, however they are set: the server takes a list, and a text with commas.
-    fn patterns(&self) -> Vec<&str> {
-        let patterns: Vec<&str> = match (&self.typed.indices, self.other.get("indices")) {
-            (Some(patterns), _) => patterns.iter().map(String::as_str).collect(),
-            (None, Some(Value::Array(patterns))) => patterns.iter().filter_map(Value::as_str).collect(),
-            (None, Some(Value::String(patterns))) => patterns.split(',').collect(),
-            (None, _) => Vec::new(),
-        };
-        patterns.into_iter().map(|pattern| pattern.strip_prefix('+').unwrap_or(pattern)).collect()
-    }
-
-    fn starts_from_all(&self) -> bool {
-        self.patterns().first().is_none_or(|first| first.starts_with('-'))
-    }
-
-    /// Whether an index of the snapshot can be among those asked for, of which the last that fits decides. Indices of data
-    /// streams and features, which go by other names, always can.
-    fn selects(&self, index: &str) -> bool {
-        let selected = self.patterns().into_iter().fold(self.starts_from_all(), |selected, pattern| {
-            let (adds, pattern) = pattern.strip_prefix('-').map_or((true, pattern), |excluded| (false, excluded));
-            match pattern {
-                "_all" => adds,
-                // Only the server can work a date out.
-                _ if pattern.starts_with('<') => selected || adds,
-                _ if matches_wildcard(pattern, index) => adds,
-                _ => selected,
-            }
-        });
-        selected || index.starts_with('.') || index.contains(".ds-")
-    }
-
-    /// Whether the target is what renaming makes of indices of this pattern, each of its groups being all of the name.
-    /// A regular expression of other groups is known by nothing but the shards' sources.
-    fn renamed(&self, pattern: &str, target: &str) -> bool {
-        let other = || self.other.get("rename_replacement").and_then(Value::as_str);
-        let Some(replacement) = self.typed.rename_replacement.as_deref().or_else(other) else { return false };
-        let mut pieces = replacement.split('$');
-        let mut name = pieces.next().unwrap_or_default().to_owned();
-        for piece in pieces {
-            let behind = match piece.strip_prefix('{') {
-                Some(named) => named.split_once('}').map(|(_, behind)| behind),
-                None => Some(piece.trim_start_matches(|c: char| c.is_ascii_digit())).filter(|behind| behind.len() < piece.len()),
-            };
-            match behind {
-                Some(behind) => name.extend([pattern, behind]),
-                None => name.extend(["$", piece]),
-            }
-        }
-        matches_wildcard(&name, target)
     }
 
     /// What can be told to be wrong before anything is sent.
@@ -289,78 +244,6 @@ mod tests {
         assert!(RestoreSnapshot::new().rename("", "x").validate().is_err());
         let half: RestoreSnapshot = serde_json::from_str(r#"{"rename_pattern":"(.+)"}"#).unwrap();
         assert!(half.validate().is_err());
-    }
-
-    #[test]
-    fn an_index_that_was_not_asked_for_cannot_have_been_restored() {
-        let all = RestoreSnapshot::new();
-        let some = RestoreSnapshot::new().indices(["logs-*", "movies", "-logs-1"]);
-        let rest = RestoreSnapshot::new().indices(["-movies"]);
-        for (options, source, expected) in [
-            (&all, "movies", true),
-            (&some, "movies", true),
-            (&some, "logs-2", true),
-            (&some, "logs-1", false),
-            (&some, "books", false),
-            (&some, ".ds-logs-2024.05.01-000001", true),
-            (&rest, "movies", false),
-            (&rest, "books", true),
-        ] {
-            assert_eq!(options.can_restore(Some(source), source), expected, "{source} of {options:?}");
-            assert_eq!(options.can_restore(None, source), expected, "{source} of {options:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_asked_for_last_decides() {
-        for (patterns, expected) in [
-            (vec!["logs-*", "-logs-1", "logs-1"], true),
-            (vec!["-logs-*", "+logs-1"], true),
-            (vec!["logs-1", "-<logs-{now/d}>"], true),
-        ] {
-            assert_eq!(RestoreSnapshot::new().indices(&patterns).can_restore(None, "logs-1"), expected, "{patterns:?}");
-        }
-    }
-
-    #[test]
-    fn backing_indices_of_data_streams_may_be_asked_for_by_another_name() {
-        let some = RestoreSnapshot::new().indices(["movies"]);
-        for index in [".ds-logs-1", "partial-.ds-logs-1", ".kibana_1"] {
-            assert!(some.can_restore(None, index), "{index}");
-        }
-    }
-
-    #[test]
-    fn indices_count_however_they_are_set() {
-        for indices in [json!(["movies", "books"]), json!("movies,books")] {
-            let options = RestoreSnapshot::new().setting("indices", indices);
-            assert!(options.can_restore(None, "books"));
-            assert!(!options.can_restore(None, "logs"));
-        }
-    }
-
-    #[test]
-    fn an_index_of_another_name_can_only_have_been_restored_by_renaming() {
-        let (kept, renamed) = (RestoreSnapshot::new(), RestoreSnapshot::new().rename("(.+)", "old-$1"));
-
-        assert!(!kept.can_restore(Some("movies"), "old-movies"));
-        assert!(renamed.can_restore(Some("movies"), "old-movies"));
-        assert!(renamed.can_restore(None, "old-movies"));
-        assert!(!renamed.indices(["books"]).can_restore(None, "old-movies"));
-    }
-
-    #[test]
-    fn an_index_whose_origin_is_not_told_yet_is_known_by_its_new_name() {
-        for (replacement, target, expected) in [
-            ("old-$1", "old-movies", true),
-            ("old-${name}", "old-movies", true),
-            ("$1-$2", "movies-movies", true),
-            ("old-$1", "old-books", false),
-            ("old-$", "old-movies", false),
-        ] {
-            let options = RestoreSnapshot::new().indices(["movies", "-books"]).rename("(?<name>.+)", replacement);
-            assert_eq!(options.can_restore(None, target), expected, "{replacement} {target}");
-        }
     }
 
     #[test]

@@ -1,27 +1,90 @@
 //! What comes back: how a restore began or ended, and how far the shards are.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Deserializer};
 
 use crate::byte_size::ByteSize;
 use crate::snapshot::ShardCounts;
+use crate::ticket::RestoreTicket;
 use crate::wire::{count, integer_or_text, moment, null_as_default, open_vocabulary};
 
-/// The answer to a restore. Either form may come, whether or not one waits for the end.
+/// A restore that has been started, and how that is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartedRestore {
+    how: HowStarted,
+    summary: Option<RestoreSummary>,
+    ticket: RestoreTicket,
+}
+
+/// How it is known that something was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HowStarted {
+    /// The server responded that it has begun.
+    Accepted,
+    /// The server responded that it has ended, or that there was nothing to do.
+    Finished,
+    /// The response was lost, and a check showed it running or done.
+    Adopted,
+}
+
+impl HowStarted {
+    /// The word for logs: `accepted`, `finished` or `adopted`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Finished => "finished",
+            Self::Adopted => "adopted",
+        }
+    }
+}
+
+impl fmt::Display for HowStarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl StartedRestore {
+    pub(crate) fn new(reply: Option<RestoreReply>, ticket: RestoreTicket) -> Self {
+        let (how, summary) = match reply {
+            None => (HowStarted::Adopted, None),
+            Some(RestoreReply::Accepted) => (HowStarted::Accepted, None),
+            Some(RestoreReply::Finished(summary)) => (HowStarted::Finished, Some(summary)),
+        };
+        Self { how, summary, ticket }
+    }
+
+    /// How it is known that the restore was started.
+    #[must_use]
+    pub fn how(&self) -> HowStarted {
+        self.how
+    }
+
+    /// What the server says about a restore that has finished. Shards may have failed.
+    #[must_use]
+    pub fn summary(&self) -> Option<&RestoreSummary> {
+        self.summary.as_ref()
+    }
+
+    /// What names this restore in a wait, also in another process:
+    /// [`SnapshotClient::resume_wait_for_restore`](crate::SnapshotClient::resume_wait_for_restore).
+    #[must_use]
+    pub fn ticket(&self) -> &RestoreTicket {
+        &self.ticket
+    }
+}
+
+/// The response to a restore. Either form may come, whether or not one waits for the end.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "StartedReply")]
-#[non_exhaustive]
-pub enum StartedRestore {
-    /// The restore has begun.
+pub(crate) enum RestoreReply {
     Accepted,
-    /// The restore has ended, or there was nothing to do; shards may have failed.
     Finished(RestoreSummary),
-    /// The answer was lost, and the domain was asked: an index that these options can mean is being or has been restored
-    /// from the snapshot, by a restore that was not there before. Probable, not certain, to be this call's doing: the API has
-    /// no mark for a restore.
-    Adopted,
 }
 
 #[derive(Deserialize)]
@@ -30,7 +93,7 @@ struct StartedReply {
     snapshot: Option<RestoreSummary>,
 }
 
-impl TryFrom<StartedReply> for StartedRestore {
+impl TryFrom<StartedReply> for RestoreReply {
     type Error = &'static str;
 
     fn try_from(reply: StartedReply) -> Result<Self, Self::Error> {
@@ -288,12 +351,12 @@ mod tests {
 
     #[test]
     fn both_answers_to_a_restore_are_read() {
-        assert_eq!(serde_json::from_str::<StartedRestore>(r#"{"accepted":true}"#).unwrap(), StartedRestore::Accepted);
+        assert_eq!(serde_json::from_str::<RestoreReply>(r#"{"accepted":true}"#).unwrap(), RestoreReply::Accepted);
         let reply = r#"{"snapshot":{"snapshot":"s1","indices":["logs"],"shards":{"total":3,"failed":1,"successful":2}}}"#;
-        let StartedRestore::Finished(summary) = serde_json::from_str(reply).unwrap() else { panic!("not finished") };
+        let RestoreReply::Finished(summary) = serde_json::from_str(reply).unwrap() else { panic!("not finished") };
         assert_eq!((summary.snapshot(), summary.indices()), ("s1", &["logs".to_owned()][..]));
         assert_eq!((summary.shards().total(), summary.shards().failed(), summary.shards().successful()), (3, 1, 2));
-        assert!(serde_json::from_str::<StartedRestore>("{}").is_err());
+        assert!(serde_json::from_str::<RestoreReply>("{}").is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{RecoveryType, RestoreSnapshot, ShardRecovery, ShardRow};
+use super::{RecoveryType, ShardRecovery, ShardRow, Targets};
 use crate::name::{RepositoryName, SnapshotName};
 
 /// The snapshot that shards are restored from.
@@ -51,11 +51,15 @@ impl Source {
         }
     }
 
+    /// Whether this is the snapshot of that name in that repository.
+    pub(crate) fn is(&self, repository: &str, snapshot: &str) -> bool {
+        self.repository.as_str() == repository && self.name.as_str() == snapshot
+    }
+
     /// Whether the shard was or is restored from this snapshot.
     pub(crate) fn has(&self, shard: &ShardRecovery) -> bool {
         *shard.kind() == RecoveryType::Snapshot
-            && shard.source_repository() == Some(self.repository.as_str())
-            && shard.source_snapshot() == Some(self.name.as_str())
+            && shard.source_repository().zip(shard.source_snapshot()).is_some_and(|(repository, name)| self.is(repository, name))
     }
 }
 
@@ -63,7 +67,7 @@ impl Source {
 #[derive(Debug)]
 pub(crate) struct EarlierRestores {
     marks: BTreeSet<Mark>,
-    /// Whether rows of shards have told of them too; otherwise a row is no sign of a new one.
+    /// Whether rows of shards showed them too; otherwise a row is no sign of a new one.
     pub(crate) by_rows: bool,
 }
 
@@ -73,15 +77,34 @@ impl EarlierRestores {
         Self { marks: signs.map(|sign| sign.mark).collect(), by_rows: rows.is_some() }
     }
 
-    /// Whether these are signs of another restore from the snapshot, of an index that the options can mean.
+    /// Whether these are signs of one new restore from the snapshot that writes exactly these targets.
+    ///
+    /// A shard that waits has no id yet, so those that have one decide: they must share it, and nothing else may have it.
     pub(crate) fn are_outdone(
         &self,
         source: &Source,
         rows: &[ShardRow],
         recoveries: &[ShardRecovery],
-        options: &RestoreSnapshot,
+        targets: &Targets,
     ) -> bool {
-        Sign::all(source, rows, recoveries).any(|sign| self.lack(&sign) && options.can_restore(sign.source, sign.index))
+        let (mut indices, mut ids) = (BTreeSet::new(), BTreeSet::new());
+        let known: BTreeSet<&str> = targets.iter().collect();
+        for sign in Sign::all(source, rows, recoveries).filter(|sign| self.lack(sign)) {
+            let ours = known.contains(sign.index);
+            match sign.mark {
+                Mark::Restore(id) if ours => {
+                    ids.insert(id);
+                    indices.insert(sign.index);
+                }
+                _ if ours => {
+                    indices.insert(sign.index);
+                }
+                _ => {}
+            }
+        }
+        let strangers = Sign::all(source, rows, recoveries).filter(|sign| !known.contains(sign.index));
+        let wider = strangers.into_iter().any(|sign| matches!(&sign.mark, Mark::Restore(id) if ids.contains(id)));
+        ids.len() <= 1 && (!wider || targets.are_open_ended()) && targets.match_exactly(indices)
     }
 
     /// Whether the sign is of none of them. One whose shards waited then has its id by now, or has failed.
@@ -101,10 +124,9 @@ enum Mark {
     Failed(String),
 }
 
-/// One sign of a restore from a snapshot: the index, and its name in the snapshot where that is told.
+/// One sign of a restore from a snapshot.
 struct Sign<'a> {
     index: &'a str,
-    source: Option<&'a str>,
     mark: Mark,
 }
 
@@ -113,11 +135,10 @@ impl<'a> Sign<'a> {
     fn all(source: &Source, rows: &'a [ShardRow], recoveries: &'a [ShardRecovery]) -> impl Iterator<Item = Self> {
         let rows = source.rows(rows).map(|row| {
             let mark = if row.has_failed() { Mark::Failed } else { Mark::Waiting };
-            Self { index: &row.index, source: None, mark: mark(row.index.clone()) }
+            Self { index: &row.index, mark: mark(row.index.clone()) }
         });
         let recoveries = recoveries.iter().filter(|shard| source.has(shard)).map(|shard| Self {
             index: shard.index(),
-            source: shard.source_index(),
             mark: match shard.restore_uuid() {
                 Some(id) => Mark::Restore(id.to_owned()),
                 None => Mark::Waiting(shard.index().to_owned()),
@@ -160,8 +181,12 @@ mod tests {
     }
 
     fn outdone(before: (&[ShardRow], &[ShardRecovery]), after: (&[ShardRow], &[ShardRecovery])) -> bool {
+        writes(&["logs"], before, after)
+    }
+
+    fn writes(targets: &[&str], before: (&[ShardRow], &[ShardRecovery]), after: (&[ShardRow], &[ShardRecovery])) -> bool {
         let earlier = EarlierRestores::new(&source(), Some(before.0), before.1);
-        earlier.are_outdone(&source(), after.0, after.1, &RestoreSnapshot::new().indices(["logs"]))
+        earlier.are_outdone(&source(), after.0, after.1, &Targets::exactly(targets.iter().map(ToString::to_string)))
     }
 
     #[test]
@@ -192,6 +217,30 @@ mod tests {
     fn a_restore_of_an_index_that_was_not_asked_for_is_another_clients() {
         assert!(!outdone((&[], &[]), (&[waiting("books")], &[])));
         assert!(!outdone((&[], &[]), (&[], &recovery("books", "first"))));
+    }
+
+    #[test]
+    fn a_restore_of_some_of_the_targets_is_another_clients() {
+        let (one, other) = (recovery("logs", "first"), recovery("movies", "first"));
+        let both: Vec<_> = one.iter().chain(&other).cloned().collect();
+
+        assert!(!writes(&["logs", "movies"], (&[], &[]), (&[], &one)));
+        assert!(writes(&["logs", "movies"], (&[], &[]), (&[], &both)));
+        assert!(!writes(&["logs", "movies"], (&[], &[]), (&[waiting("logs")], &[])));
+    }
+
+    #[test]
+    fn a_restore_that_writes_more_than_the_targets_is_another_clients() {
+        let both: Vec<_> = recovery("logs", "first").into_iter().chain(recovery("movies", "first")).collect();
+
+        assert!(!writes(&["logs"], (&[], &[]), (&[], &both)));
+    }
+
+    #[test]
+    fn two_restores_of_one_target_each_are_not_one_of_both() {
+        let both: Vec<_> = recovery("logs", "first").into_iter().chain(recovery("movies", "second")).collect();
+
+        assert!(!writes(&["logs", "movies"], (&[], &[]), (&[], &both)));
     }
 
     #[test]

@@ -1,0 +1,272 @@
+//! Which indices a restore would write, worked out as the server does.
+
+use std::collections::BTreeSet;
+
+use super::RestoreSnapshot;
+use super::rename::Rename;
+use crate::name::matches_wildcard;
+use crate::snapshot::SnapshotInfo;
+
+/// The indices that one restore writes, under the names that it gives them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Targets {
+    /// Those that it writes for sure.
+    certain: BTreeSet<String>,
+    /// Those that it may write: whether it does depends on what only the server knows.
+    possible: BTreeSet<String>,
+    /// Whether there can be others than these.
+    open_ended: bool,
+}
+
+impl Targets {
+    /// Exactly these.
+    #[cfg(test)]
+    pub(crate) fn exactly(names: impl IntoIterator<Item = String>) -> Self {
+        Self { certain: names.into_iter().collect(), ..Self::default() }
+    }
+
+    /// No target is known.
+    pub(crate) fn unknown() -> Self {
+        Self { open_ended: true, ..Self::default() }
+    }
+
+    /// What these options restore from this snapshot
+    /// ([restore snapshot API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-restore)).
+    pub(crate) fn of(snapshot: &SnapshotInfo, options: &RestoreSnapshot) -> Self {
+        let selection = options.selection();
+        let rename = match options.rename_pair() {
+            None => None,
+            Some((pattern, replacement)) => match Rename::new(pattern, replacement) {
+                Some(rename) => Some(rename),
+                None => return Self::unknown(),
+            },
+        };
+        let mut targets = Self { open_ended: options.restores_global_state() || selection.has_date_math(), ..Self::default() };
+        let streams: Vec<&str> =
+            snapshot.data_streams().iter().map(String::as_str).filter(|stream| selection.selects(stream)).collect();
+        for index in snapshot.indices() {
+            let owners = streams.iter().filter(|stream| is_backing_index(index, stream)).count();
+            let by_stream = owners > 0;
+            let by_name = selection.selects(index);
+            // A backing index of a stream that is not restored as such, or that two streams could own.
+            let doubtful = owners > 1 || index.starts_with(".ds-") && !by_stream && rename.is_some() && by_name;
+            // Elasticsearch 8 sets the indices of features aside unless they are asked for by name.
+            let set_aside = index.starts_with('.') && !by_stream && !selection.names(index);
+            if !by_stream && !by_name {
+                continue;
+            }
+            let renamed = match &rename {
+                None => Some(index.clone()),
+                Some(rename) => match index.strip_prefix(".ds-").filter(|_| by_stream) {
+                    Some(rest) => rename.apply(rest).map(|name| format!(".ds-{name}")),
+                    None => rename.apply(index),
+                },
+            };
+            match renamed {
+                None => targets.open_ended = true,
+                Some(name) if doubtful || set_aside => {
+                    targets.possible.insert(name);
+                    targets.open_ended |= doubtful;
+                }
+                Some(name) => {
+                    targets.certain.insert(name);
+                }
+            }
+        }
+        // A stream whose backing indices go by other names.
+        targets.open_ended |=
+            streams.iter().any(|stream| !snapshot.indices().iter().any(|index| is_backing_index(index, stream)));
+        targets.possible.retain(|name| !targets.certain.contains(name));
+        targets
+    }
+
+    /// Whether these are all, and all of them for sure.
+    pub(crate) fn are_exact(&self) -> bool {
+        self.possible.is_empty() && !self.open_ended
+    }
+
+    /// Whether there can be others than those that are known.
+    pub(crate) fn are_open_ended(&self) -> bool {
+        self.open_ended
+    }
+
+    /// All that are known, those first that are written for sure.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> + Clone {
+        self.certain.iter().chain(&self.possible).map(String::as_str)
+    }
+
+    pub(crate) fn certain(&self) -> &BTreeSet<String> {
+        &self.certain
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.certain.is_empty() && self.possible.is_empty()
+    }
+
+    /// Whether a restore that writes these indices can be this one.
+    pub(crate) fn match_exactly<'a>(&self, found: impl IntoIterator<Item = &'a str>) -> bool {
+        let found: BTreeSet<&str> = found.into_iter().collect();
+        !found.is_empty()
+            && self.certain.iter().all(|name| found.contains(name.as_str()))
+            && (self.open_ended || found.iter().all(|name| self.certain.contains(*name) || self.possible.contains(*name)))
+            && !(self.open_ended && self.certain.is_empty())
+    }
+}
+
+/// Whether an index has the name that the server gives to those behind a data stream: `.ds-STREAM-yyyy.MM.dd-000001`, before
+/// Elasticsearch 7.11 and on OpenSearch without the date.
+fn is_backing_index(index: &str, stream: &str) -> bool {
+    let behind = index.strip_prefix(".ds-").and_then(|rest| rest.strip_prefix(stream)).and_then(|rest| rest.strip_prefix('-'));
+    let Some(behind) = behind else { return false };
+    let generation = |text: &str| text.len() >= 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+    generation(behind) || behind.split_once('-').is_some_and(|(date, rest)| is_date(date) && generation(rest))
+}
+
+fn is_date(text: &str) -> bool {
+    let shape = b"dddd.dd.dd";
+    text.len() == shape.len()
+        && text.bytes().zip(shape).all(|(byte, shape)| if *shape == b'd' { byte.is_ascii_digit() } else { byte == *shape })
+}
+
+/// The `indices` of a restore: names, wildcards, exclusions; none for all.
+#[derive(Debug)]
+pub(crate) struct Selection<'a>(pub(super) Vec<&'a str>);
+
+impl Selection<'_> {
+    fn is_all(&self) -> bool {
+        self.0.is_empty() || self.0 == ["_all"]
+    }
+
+    fn has_date_math(&self) -> bool {
+        self.0.iter().any(|pattern| pattern.trim_start_matches(['+', '-']).starts_with('<'))
+    }
+
+    /// Whether an index or a data stream of the snapshot is meant; of the patterns that fit, the last decides.
+    pub(crate) fn selects(&self, name: &str) -> bool {
+        if self.is_all() {
+            return true;
+        }
+        let from_all = self.0.first().is_some_and(|first| first.starts_with('-') && *first != name);
+        self.0.iter().fold(from_all, |selected, pattern| {
+            // A name may begin with a sign.
+            if *pattern == name {
+                return true;
+            }
+            let (adds, pattern) = match pattern.strip_prefix('-') {
+                Some(excluded) => (false, excluded),
+                None => (true, pattern.strip_prefix('+').unwrap_or(pattern)),
+            };
+            if matches_wildcard(pattern, name) { adds } else { selected }
+        })
+    }
+
+    /// Whether the index is asked for by its very name.
+    fn names(&self, index: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.strip_prefix('+').unwrap_or(pattern) == index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn snapshot(indices: &[&str], streams: &[&str]) -> SnapshotInfo {
+        serde_json::from_value(json!({"snapshot": "s", "indices": indices, "data_streams": streams})).unwrap()
+    }
+
+    fn certain(indices: &[&str], streams: &[&str], options: &RestoreSnapshot) -> Vec<String> {
+        let targets = Targets::of(&snapshot(indices, streams), options);
+        assert!(targets.are_exact(), "{targets:?}");
+        targets.certain.into_iter().collect()
+    }
+
+    #[test]
+    fn the_last_pattern_that_fits_decides() {
+        let all = ["books", "logs-1", "logs-2", "movies"];
+        for (patterns, expected) in [
+            (vec![], vec!["books", "logs-1", "logs-2", "movies"]),
+            (vec!["*"], vec!["books", "logs-1", "logs-2", "movies"]),
+            (vec!["logs-*", "movies", "-logs-1"], vec!["logs-2", "movies"]),
+            (vec!["-movies"], vec!["books", "logs-1", "logs-2"]),
+            (vec!["logs-*", "-logs-1", "logs-1"], vec!["logs-1", "logs-2"]),
+            (vec!["-logs-*", "+logs-1"], vec!["books", "logs-1", "movies"]),
+            (vec!["movies", "absent"], vec!["movies"]),
+        ] {
+            assert_eq!(certain(&all, &[], &RestoreSnapshot::new().indices(&patterns)), expected, "{patterns:?}");
+        }
+    }
+
+    #[test]
+    fn indices_count_however_they_are_set() {
+        for indices in [json!(["movies", "books"]), json!("movies,books")] {
+            let options = RestoreSnapshot::new().setting("indices", indices);
+            assert_eq!(certain(&["books", "logs", "movies"], &[], &options), ["books", "movies"]);
+        }
+    }
+
+    #[test]
+    fn every_target_has_its_new_name() {
+        let options = RestoreSnapshot::new().indices(["logs-*"]).rename("logs-(.+)", "old-$1");
+        assert_eq!(certain(&["logs-1", "logs-2", "movies"], &[], &options), ["old-1", "old-2"]);
+    }
+
+    #[test]
+    fn naming_a_data_stream_means_its_backing_indices() {
+        let indices = [".ds-logs-2024.05.01-000001", ".ds-logs-000002", ".ds-metrics-000001", "movies"];
+        let options = RestoreSnapshot::new().indices(["logs"]);
+        assert_eq!(certain(&indices, &["logs", "metrics"], &options), [".ds-logs-000002", ".ds-logs-2024.05.01-000001"]);
+    }
+
+    #[test]
+    fn the_prefix_of_a_backing_index_is_kept_when_its_stream_is_renamed() {
+        let options = RestoreSnapshot::new().indices(["logs"]).rename("(.+)", "old-$1");
+        assert_eq!(certain(&[".ds-logs-000001"], &["logs"], &options), [".ds-old-logs-000001"]);
+    }
+
+    #[test]
+    fn indices_that_features_may_own_are_possible_unless_they_are_named() {
+        let all = Targets::of(&snapshot(&[".kibana_1", "movies"], &[]), &RestoreSnapshot::new());
+        assert!(!all.are_exact());
+        assert_eq!((all.certain().len(), all.iter().collect::<Vec<_>>()), (1, vec!["movies", ".kibana_1"]));
+
+        let named = RestoreSnapshot::new().indices([".kibana_1"]);
+        assert_eq!(certain(&[".kibana_1", "movies"], &[], &named), [".kibana_1"]);
+    }
+
+    #[test]
+    fn what_only_the_server_can_work_out_is_not_exact() {
+        let movies = snapshot(&["movies"], &[]);
+        for options in [
+            RestoreSnapshot::new().rename("(?=m)", "x"),
+            RestoreSnapshot::new().include_global_state(true),
+            RestoreSnapshot::new().feature_states(["kibana"]),
+            RestoreSnapshot::new().indices(["<movies-{now/d}>"]),
+        ] {
+            assert!(!Targets::of(&movies, &options).are_exact(), "{options:?}");
+        }
+        let strange = snapshot(&["renamed-by-hand"], &["logs"]);
+        assert!(!Targets::of(&strange, &RestoreSnapshot::new()).are_exact());
+    }
+
+    #[test]
+    fn a_restore_of_one_target_among_several_is_not_this_one() {
+        let targets = Targets::exactly(["a".to_owned(), "b".to_owned()]);
+
+        assert!(targets.match_exactly(["a", "b"]));
+        assert!(!targets.match_exactly(["a"]));
+        assert!(!targets.match_exactly(["a", "b", "c"]));
+        assert!(!targets.match_exactly([]));
+    }
+
+    #[test]
+    fn possible_targets_may_be_there_or_not() {
+        let targets = Targets::of(&snapshot(&[".kibana_1", "movies"], &[]), &RestoreSnapshot::new());
+
+        assert!(targets.match_exactly(["movies"]));
+        assert!(targets.match_exactly(["movies", ".kibana_1"]));
+        assert!(!targets.match_exactly([".kibana_1"]));
+        assert!(!targets.match_exactly(["movies", "books"]));
+    }
+}

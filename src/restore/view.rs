@@ -1,0 +1,447 @@
+//! What polls show of a restore, shard by shard: pure, and with a memory, since recoveries are forgotten when a shard moves
+//! or its node restarts.
+
+use std::collections::BTreeMap;
+
+use super::{
+    RecoveryStage, RecoveryType, RestoreReport, RunningRestores, ShardRecovery, ShardRestoreState, ShardRow, Source,
+    UnrestoredShard,
+};
+use crate::byte_size::ByteSize;
+use crate::progress::Counts;
+use crate::ticket::RestoreTicket;
+
+/// What is known about the origin of a shard's data, by the newest sign of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Origin {
+    #[default]
+    Unknown,
+    /// It comes from the snapshot, or is being restored from it.
+    Snapshot,
+    /// It came back empty.
+    Empty,
+    /// It comes from another snapshot.
+    AnotherSnapshot,
+}
+
+impl Origin {
+    /// What a recovery shows; `None` if it shows only that the shard has moved or that its node was restarted.
+    fn shown_by(recovery: &ShardRecovery, source: &Source) -> Option<Self> {
+        match recovery.kind() {
+            RecoveryType::Snapshot if source.has(recovery) => Some(Self::Snapshot),
+            RecoveryType::Snapshot => Some(Self::AnotherSnapshot),
+            RecoveryType::EmptyStore => Some(Self::Empty),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct ShardView {
+    origin: Origin,
+    /// The engine tries it no longer, and why.
+    given_up: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct IndexView {
+    shards: BTreeMap<u32, ShardView>,
+    /// It was shown that the index is one of this restore's, and that the snapshot has all of its shards.
+    vouched: bool,
+}
+
+/// A restore as polls have shown it so far.
+#[derive(Clone, Debug)]
+pub(crate) struct RestoreView {
+    source: Source,
+    indices: BTreeMap<String, IndexView>,
+    /// The indices were named; otherwise all count that were ever seen to come from the snapshot.
+    is_named: bool,
+}
+
+/// What one poll shows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Look {
+    pub(crate) counts: Counts,
+    /// Shards that no node has, and which the engine may still try.
+    pub(crate) unassigned: Vec<(String, u32)>,
+    /// Shards that a node is at work on.
+    pub(crate) under_way: Vec<(String, u32)>,
+    /// Started shards of these indices show no origin.
+    pub(crate) doubtful: Vec<String>,
+    pub(crate) unrestored: Vec<UnrestoredShard>,
+    /// Whether a restore that writes these indices is running, as the cluster state shows it.
+    pub(crate) is_running: bool,
+    /// Whether an index was seen for the first time.
+    pub(crate) is_wider: bool,
+}
+
+impl RestoreView {
+    pub(crate) fn new(ticket: &RestoreTicket) -> Self {
+        let indices: BTreeMap<String, IndexView> = ticket.indices().map(|name| (name.to_owned(), IndexView::default())).collect();
+        let source = Source::new(ticket.repository().clone(), ticket.snapshot().clone());
+        Self { source, is_named: !indices.is_empty(), indices }
+    }
+
+    pub(crate) fn source_mut(&mut self) -> &mut Source {
+        &mut self.source
+    }
+
+    pub(crate) fn is_named(&self) -> bool {
+        self.is_named
+    }
+
+    pub(crate) fn indices(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.indices.keys().map(String::as_str)
+    }
+
+    /// Notes that the engine tries a shard no longer.
+    pub(crate) fn give_up(&mut self, index: &str, shard: u32, reason: String) {
+        if let Some(view) = self.indices.get_mut(index) {
+            view.shards.entry(shard).or_default().given_up = Some(reason);
+        }
+    }
+
+    /// Whether any shard of the index was seen to come from the snapshot.
+    pub(crate) fn has_restored(&self, index: &str) -> bool {
+        self.indices.get(index).is_some_and(|view| view.shards.values().any(|shard| shard.origin == Origin::Snapshot))
+    }
+
+    /// Notes that the index is one of this restore's, and that the snapshot has all of its shards.
+    pub(crate) fn vouch(&mut self, index: &str) {
+        if let Some(view) = self.indices.get_mut(index) {
+            view.vouched = true;
+        }
+    }
+
+    /// Takes in what one poll has read; `None` for what may not be read.
+    pub(crate) fn observe(
+        &mut self,
+        rows: Option<&[ShardRow]>,
+        recoveries: &[ShardRecovery],
+        running: Option<&RunningRestores>,
+    ) -> Look {
+        let mut look = Look::default();
+        let known = self.indices.len();
+        if !self.is_named {
+            self.discover(rows.unwrap_or_default(), recoveries);
+        }
+        look.is_wider = self.indices.len() > known;
+        self.note_waiting(rows.unwrap_or_default());
+        let recoveries = self.note_recoveries(recoveries, &mut look.counts);
+        if let Some(running) = running {
+            look.is_running = self.note_running(running);
+        }
+        match rows {
+            Some(rows) => {
+                for row in rows.iter().filter(|row| row.prirep == "p") {
+                    if let (Some((index, view)), Some(shard)) = (self.indices.get_key_value(row.index.as_str()), row.shard) {
+                        let recovery = recoveries.get(&(row.index.as_str(), shard)).copied();
+                        look.add(index, shard, judge(Some(row), recovery, view.shards.get(&shard), view.vouched));
+                    }
+                }
+            }
+            // Without rows, what has a recovery is all there is to see.
+            None => {
+                for (&(index, shard), recovery) in &recoveries {
+                    if let Some(view) = self.indices.get(index) {
+                        look.add(index, shard, judge(None, Some(recovery), view.shards.get(&shard), view.vouched));
+                    }
+                }
+            }
+        }
+        let seen: std::collections::BTreeSet<&str> = match rows {
+            Some(rows) => rows.iter().map(|row| row.index.as_str()).collect(),
+            None => recoveries.keys().map(|(index, _)| *index).collect(),
+        };
+        for index in self.indices.keys().filter(|index| !seen.contains(index.as_str())) {
+            let reason = "the index does not exist".to_owned();
+            look.unrestored.push(UnrestoredShard { index: index.clone(), shard: None, reason });
+        }
+        look
+    }
+
+    /// The report, when nothing is left to wait for.
+    pub(crate) fn report(&self, look: Look) -> RestoreReport {
+        let indices = self.indices.keys().cloned().collect();
+        RestoreReport { indices, shards_total: look.counts.shards_total, unrestored: look.unrestored }
+    }
+
+    fn discover(&mut self, rows: &[ShardRow], recoveries: &[ShardRecovery]) {
+        let waiting = self.source.rows(rows).map(|row| row.index.as_str());
+        let begun = recoveries.iter().filter(|shard| self.source.has(shard)).map(ShardRecovery::index);
+        for index in waiting.chain(begun) {
+            if !self.indices.contains_key(index) {
+                self.indices.insert(index.to_owned(), IndexView::default());
+            }
+        }
+    }
+
+    /// Rows of shards that wait to be restored name the snapshot.
+    fn note_waiting(&mut self, rows: &[ShardRow]) {
+        for row in self.source.rows(rows) {
+            if let (Some(view), Some(shard)) = (self.indices.get_mut(row.index.as_str()), row.shard) {
+                view.shards.entry(shard).or_default().origin = Origin::Snapshot;
+            }
+        }
+    }
+
+    /// Remembers what recoveries show of origins; gives those of the primaries.
+    fn note_recoveries<'a>(
+        &mut self,
+        recoveries: &'a [ShardRecovery],
+        counts: &mut Counts,
+    ) -> BTreeMap<(&'a str, u32), &'a ShardRecovery> {
+        let mut primaries = BTreeMap::new();
+        for recovery in recoveries.iter().filter(|recovery| recovery.primary()) {
+            let (Some(view), Some(shard)) = (self.indices.get_mut(recovery.index()), recovery.shard()) else { continue };
+            if let Some(origin) = Origin::shown_by(recovery, &self.source) {
+                view.shards.entry(shard).or_default().origin = origin;
+            }
+            counts.bytes_total = counts.bytes_total.saturating_add(recovery.total_size().map_or(0, ByteSize::bytes));
+            counts.bytes_done = counts.bytes_done.saturating_add(recovery.recovered_size().map_or(0, ByteSize::bytes));
+            counts.files_total = counts.files_total.saturating_add(recovery.total_files().unwrap_or(0));
+            counts.files_done = counts.files_done.saturating_add(recovery.recovered_files().unwrap_or(0));
+            primaries.insert((recovery.index(), shard), recovery);
+        }
+        primaries
+    }
+
+    /// Remembers what running restores from the snapshot show; gives whether one writes these indices.
+    fn note_running(&mut self, running: &RunningRestores) -> bool {
+        let mut runs = false;
+        for restore in running.of(&self.source) {
+            for shard in restore.shards() {
+                let Some(view) = self.indices.get_mut(shard.index()) else { continue };
+                runs |= !matches!(shard.state(), ShardRestoreState::Success | ShardRestoreState::Failure);
+                let view = view.shards.entry(shard.shard()).or_default();
+                match shard.state() {
+                    ShardRestoreState::Success if view.origin == Origin::Unknown => view.origin = Origin::Snapshot,
+                    ShardRestoreState::Failure => {
+                        view.given_up.get_or_insert_with(|| "the engine has given the shard up".to_owned());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        runs
+    }
+}
+
+impl Look {
+    pub(crate) fn pending(&self) -> impl Iterator<Item = &(String, u32)> {
+        self.under_way.iter().chain(&self.unassigned)
+    }
+
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.under_way.is_empty() || !self.unassigned.is_empty()
+    }
+
+    fn add(&mut self, index: &str, shard: u32, judgement: Judgement) {
+        self.counts.shards_total += 1;
+        match judgement {
+            Judgement::Done => self.counts.shards_done += 1,
+            Judgement::Unassigned => self.unassigned.push((index.to_owned(), shard)),
+            Judgement::UnderWay => self.under_way.push((index.to_owned(), shard)),
+            Judgement::Failed(reason) => {
+                self.counts.shards_failed += 1;
+                self.unrestored.push(UnrestoredShard { index: index.to_owned(), shard: Some(shard), reason });
+            }
+            Judgement::Doubtful => {
+                if self.doubtful.last().is_none_or(|last| last != index) {
+                    self.doubtful.push(index.to_owned());
+                }
+                let reason = "nothing shows that it was restored from this snapshot".to_owned();
+                self.unrestored.push(UnrestoredShard { index: index.to_owned(), shard: Some(shard), reason });
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Judgement {
+    Done,
+    /// No node has it.
+    Unassigned,
+    /// A node is at work on it.
+    UnderWay,
+    Failed(String),
+    /// It is started, and nothing shows where its data comes from.
+    Doubtful,
+}
+
+fn judge(row: Option<&ShardRow>, recovery: Option<&ShardRecovery>, view: Option<&ShardView>, vouched: bool) -> Judgement {
+    if let Some(row) = row.filter(|row| row.state == "UNASSIGNED") {
+        return match view.and_then(|view| view.given_up.as_ref()) {
+            Some(reason) => Judgement::Failed(match row.details() {
+                "" => reason.clone(),
+                details if row.has_failed() => details.to_owned(),
+                _ => reason.clone(),
+            }),
+            None => Judgement::Unassigned,
+        };
+    }
+    let started = match row {
+        Some(row) => matches!(row.state.as_str(), "STARTED" | "RELOCATING"),
+        None => recovery.is_some_and(|shard| *shard.stage() == RecoveryStage::Done),
+    };
+    if !started {
+        return Judgement::UnderWay;
+    }
+    match view.map(|view| view.origin).unwrap_or_default() {
+        Origin::Snapshot => Judgement::Done,
+        Origin::Empty => Judgement::Failed("restored empty: it is not in the snapshot".to_owned()),
+        Origin::AnotherSnapshot => Judgement::Failed("restored from another snapshot".to_owned()),
+        Origin::Unknown if vouched => Judgement::Done,
+        Origin::Unknown => Judgement::Doubtful,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::restore::RecoveryMap;
+
+    fn view(indices: &[&str]) -> RestoreView {
+        let ticket = RestoreTicket::new("r".parse().unwrap(), "s".parse().unwrap());
+        RestoreView::new(&indices.iter().fold(ticket, |ticket, index| ticket.index(*index)))
+    }
+
+    fn row(index: &str, shard: u32, state: &str) -> ShardRow {
+        serde_json::from_value(json!({"index": index, "shard": shard.to_string(), "prirep": "p", "state": state})).unwrap()
+    }
+
+    fn unassigned(index: &str, reason: &str, details: &str) -> ShardRow {
+        serde_json::from_value(json!({"index": index, "shard": "0", "prirep": "p", "state": "UNASSIGNED",
+            "unassigned.reason": reason, "unassigned.details": details}))
+        .unwrap()
+    }
+
+    fn recovery(index: &str, kind: &str, snapshot: &str) -> Vec<ShardRecovery> {
+        let source = json!({"repository": "r", "snapshot": snapshot, "index": index, "restoreUUID": "x"});
+        let shard = json!({"id": 0, "type": kind, "stage": "DONE", "primary": true, "source": source});
+        serde_json::from_value::<RecoveryMap>(json!({index: {"shards": [shard]}})).unwrap().0
+    }
+
+    fn running(state: &str) -> RunningRestores {
+        let shard = json!({"index": {"index_name": "a", "index_uuid": "u"}, "shard": 0, "state": state});
+        let restore: Value = json!({"snapshot": "s", "repository": "r", "indices": ["a"], "shards": [shard]});
+        serde_json::from_value(json!({"restore": {"snapshots": [restore]}})).unwrap()
+    }
+
+    fn reasons(look: &Look) -> Vec<&str> {
+        look.unrestored.iter().map(UnrestoredShard::reason).collect()
+    }
+
+    #[test]
+    fn a_shard_that_came_back_empty_is_remembered_until_it_is_restored_anew() {
+        let mut view = view(&["a"]);
+        let started = [row("a", 0, "STARTED")];
+
+        let empty = view.observe(Some(&started), &recovery("a", "EMPTY_STORE", ""), None);
+        let moved = view.observe(Some(&started), &recovery("a", "PEER", ""), None);
+        let anew = view.observe(Some(&started), &recovery("a", "SNAPSHOT", "s"), None);
+
+        assert_eq!(reasons(&empty), ["restored empty: it is not in the snapshot"]);
+        assert_eq!(reasons(&moved), ["restored empty: it is not in the snapshot"]);
+        assert_eq!((anew.counts.shards_done, anew.unrestored), (1, vec![]));
+    }
+
+    #[test]
+    fn a_shard_of_another_snapshot_is_remembered_when_it_has_moved() {
+        let mut view = view(&["a"]);
+        let started = [row("a", 0, "STARTED")];
+
+        view.observe(Some(&started), &recovery("a", "SNAPSHOT", "another"), None);
+        let moved = view.observe(Some(&started), &recovery("a", "EXISTING_STORE", ""), None);
+
+        assert_eq!(reasons(&moved), ["restored from another snapshot"]);
+    }
+
+    #[test]
+    fn a_restored_shard_that_moves_or_whose_node_restarts_stays_restored() {
+        for (state, kind) in [("STARTED", "PEER"), ("RELOCATING", "PEER"), ("STARTED", "EXISTING_STORE")] {
+            let mut view = view(&["a"]);
+            view.observe(Some(&[row("a", 0, "STARTED")]), &recovery("a", "SNAPSHOT", "s"), None);
+
+            let moved = view.observe(Some(&[row("a", 0, state)]), &recovery("a", kind, ""), None);
+
+            assert_eq!((moved.counts.shards_done, moved.unrestored.len()), (1, 0), "{state} {kind}");
+        }
+    }
+
+    #[test]
+    fn a_started_shard_of_unknown_origin_is_doubtful_until_somebody_vouches_for_it() {
+        let mut view = view(&["a"]);
+        let (rows, moved) = ([row("a", 0, "STARTED")], recovery("a", "PEER", ""));
+
+        let doubtful = view.observe(Some(&rows), &moved, None);
+        view.vouch("a");
+        let vouched = view.observe(Some(&rows), &moved, None);
+
+        assert_eq!((doubtful.doubtful.as_slice(), doubtful.unrestored.len()), (["a".to_owned()].as_slice(), 1));
+        assert_eq!((vouched.counts.shards_done, vouched.unrestored.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_shard_that_failed_once_is_pending_until_the_engine_gives_it_up() {
+        let mut view = view(&["a"]);
+        let rows = [unassigned("a", "ALLOCATION_FAILED", "failed to restore snapshot [s/u]")];
+
+        let failed = view.observe(Some(&rows), &[], Some(&running("INIT")));
+        view.give_up("a", 0, "maximum number of retries".to_owned());
+        let given_up = view.observe(Some(&rows), &[], None);
+
+        assert_eq!((failed.unassigned.len(), failed.unrestored.len(), failed.is_running), (1, 0, true));
+        assert_eq!(reasons(&given_up), ["failed to restore snapshot [s/u]"]);
+    }
+
+    #[test]
+    fn a_running_restore_shows_which_shards_are_given_up() {
+        let mut view = view(&["a"]);
+        let rows = [unassigned("a", "NEW_INDEX_RESTORED", "restore_source[r/s]")];
+
+        let look = view.observe(Some(&rows), &[], Some(&running("FAILURE")));
+
+        assert_eq!((reasons(&look), look.is_running), (vec!["the engine has given the shard up"], false));
+    }
+
+    #[test]
+    fn only_named_indices_count_where_some_are_named() {
+        let mut view = view(&["b"]);
+        let rows = [unassigned("a", "ALLOCATION_FAILED", "failed to restore snapshot [s/u]"), row("b", 0, "STARTED")];
+
+        let look = view.observe(Some(&rows), &recovery("b", "SNAPSHOT", "s"), None);
+
+        assert_eq!((look.counts.shards_total, look.counts.shards_done, look.has_pending()), (1, 1, false));
+    }
+
+    #[test]
+    fn without_names_every_index_from_the_snapshot_counts() {
+        let mut view = view(&[]);
+
+        let first = view.observe(Some(&[unassigned("a", "NEW_INDEX_RESTORED", "restore_source[r/s]")]), &[], None);
+        let second =
+            view.observe(Some(&[row("a", 0, "STARTED"), row("other", 0, "STARTED")]), &recovery("a", "SNAPSHOT", "s"), None);
+
+        assert!(first.is_wider && !second.is_wider);
+        assert_eq!(view.indices().collect::<Vec<_>>(), ["a"]);
+        assert_eq!((second.counts.shards_total, second.counts.shards_done), (1, 1));
+    }
+
+    #[test]
+    fn a_named_index_that_is_not_there_is_unrestored() {
+        let look = view(&["absent"]).observe(Some(&[]), &[], None);
+
+        assert_eq!(reasons(&look), ["the index does not exist"]);
+    }
+
+    #[test]
+    fn without_rows_recoveries_show_the_end() {
+        let look = view(&["a"]).observe(None, &recovery("a", "SNAPSHOT", "s"), None);
+
+        assert_eq!((look.counts.shards_total, look.counts.shards_done), (1, 1));
+    }
+}
