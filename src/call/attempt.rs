@@ -85,7 +85,8 @@ pub(super) async fn attempt(core: &Core, options: &CallOptions, request: &Reques
             core.skew.learn(&head.headers, core.clock.wall(), core.clock.monotonic().saturating_sub(sent));
             retry_after = head.headers.get(RETRY_AFTER).and_then(|value| parse_retry_after(value.to_str().ok()?, core.now()));
             received = Some(head.status.as_u16());
-            judge(&head, Reply { status: head.status, body, secrets: authorization.secrets })
+            let signed = authorization.signed_with.is_some();
+            judge(&head, Reply { status: head.status, body, secrets: authorization.secrets }, signed)
         }
         Some(Err(error)) => Err(error),
         None if departure.is_unsent() => {

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::{RetryPolicy, Timeouts};
 use crate::endpoint::Endpoint;
 use crate::entropy::Entropy;
-use crate::error::{Error, ErrorKind, Outcome};
+use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::request::{Replay, Request};
 use crate::retry::{self, Failure, RetryTokens, Verdict};
 use crate::transport::Transport;
@@ -122,7 +122,11 @@ impl Session {
         let result = run.instrument(span.clone()).await;
         span.record("attempts", attempts);
         record_outcome(&span, &result);
-        result.map_err(|error| error.during(request.operation, attempts))
+        result.map_err(|error| {
+            let is_raw_write = request.operation == Operation::Raw && request.replay != Replay::Read;
+            let error = error.during(request.operation, attempts);
+            if is_raw_write { error.of_raw_write() } else { error }
+        })
     }
 }
 

@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::{Either, select};
 use http::StatusCode;
+use http::header::LOCATION;
 use http_body::Body as _;
 use serde::de::DeserializeOwned;
 
 use super::{CallOptions, Core};
 use crate::call::skew::parse_date;
-use crate::error::{Error, ErrorKind, Outcome, ServerError, cleaned};
+use crate::error::{ERROR_BODY, Error, ErrorKind, FailedResponse, Outcome, ServerError, cleaned};
 use crate::transport::{Body, TransportError};
 
 const REQUEST_ID: &str = "x-amzn-requestid";
@@ -47,7 +48,7 @@ impl Reply {
     }
 }
 
-/// The answer of one attempt, received whole.
+/// The response to one attempt: received whole if it means success, or else as much of it as an error reads.
 pub(super) async fn exchange(
     core: &Core,
     options: &CallOptions,
@@ -66,6 +67,14 @@ pub(super) async fn exchange(
             }
         };
         let Ok(data) = frame.into_data() else { continue };
+        if !head.status.is_success() {
+            let room = ERROR_BODY - bytes.len();
+            bytes.extend_from_slice(data.get(..room).unwrap_or(&data));
+            if data.len() >= room {
+                return Ok((head, bytes.freeze()));
+            }
+            continue;
+        }
         if bytes.len() + data.len() > core.reply_limit {
             let message =
                 format!("more than {} bytes; SnapshotClientBuilder::max_reply_bytes raises the limit", core.reply_limit);
@@ -89,14 +98,20 @@ fn broken_off(error: TransportError) -> Error {
     }
 }
 
-/// What a whole answer means, by its status.
-pub(super) fn judge(head: &http::response::Parts, reply: Reply) -> Result<Reply, Error> {
+/// What a response means, by its status; `signed` says whether the request was.
+pub(super) fn judge(head: &http::response::Parts, reply: Reply, signed: bool) -> Result<Reply, Error> {
     if head.status.is_success() {
         return Ok(reply);
     }
-    let request_id = head.headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    let server = ServerError::parse(head.status.as_u16(), &reply.body, request_id, &reply.secrets());
-    Err(Error::from_server(server))
+    let header = |name: &str| head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    Err(Error::from_server(ServerError::read(&FailedResponse {
+        status: head.status.as_u16(),
+        body: &reply.body,
+        request_id: header(REQUEST_ID).as_deref(),
+        location: header(LOCATION.as_str()).as_deref(),
+        signed,
+        secrets: &reply.secrets(),
+    })))
 }
 
 /// Seconds, or a date (RFC 9110, section 10.2.3).

@@ -3,12 +3,20 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+mod body;
+mod classify;
 mod scrub;
 mod server;
 
+pub(crate) use body::ERROR_BODY;
+pub(crate) use classify::Failure;
+use scrub::one_line;
 pub(crate) use scrub::{cleaned, quoted};
-pub(crate) use server::Failure;
+pub(crate) use server::FailedResponse;
 pub use server::{ErrorType, ServerError, ServerLayer};
+
+/// The longest text that an error shows, in bytes.
+const LINE: usize = 2048;
 
 /// The operation that an error, a span or a transport wrapper speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,6 +91,16 @@ impl Operation {
 }
 
 impl Operation {
+    /// Whether it changes something in the domain. A raw request may, too.
+    fn changes(self) -> bool {
+        self.happens_once() || matches!(self, Self::RegisterRepository | Self::UnregisterRepository | Self::CleanUpRepository)
+    }
+
+    /// Whether a second request collides with what the first one did.
+    fn happens_once(self) -> bool {
+        matches!(self, Self::CreateSnapshot | Self::CloneSnapshot | Self::RestoreSnapshot | Self::DeleteSnapshot)
+    }
+
     /// Whether its endpoint is one of those of snapshots and repositories.
     pub(crate) fn takes_master_timeout(self) -> bool {
         !matches!(
@@ -236,6 +254,8 @@ struct Inner {
     message: String,
     garbled: bool,
     lasting: bool,
+    /// Whether this is a raw request that may change something.
+    raw_write: bool,
     server: Option<ServerError>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -250,6 +270,7 @@ impl Error {
             message: message.into(),
             garbled: false,
             lasting: false,
+            raw_write: false,
             server: None,
             source: None,
         }))
@@ -298,6 +319,12 @@ impl Error {
     pub(crate) fn during(mut self, operation: Operation, attempts: u32) -> Self {
         self.0.operation = Some(operation);
         self.0.attempts = attempts;
+        self
+    }
+
+    /// Marks the failure of a raw request that may change something.
+    pub(crate) fn of_raw_write(mut self) -> Self {
+        self.0.raw_write = true;
         self
     }
 
@@ -364,14 +391,13 @@ impl Error {
         matches!(self.0.kind, ErrorKind::Timeout | ErrorKind::Deadline)
     }
 
-    /// Whether the same request may well be let through later: what is transient, or mended by new credentials or a new date.
+    /// Whether the same request may well be let through later: what passes by itself, or is mended by new credentials or a new
+    /// date.
     pub(crate) fn passes(&self) -> bool {
-        self.is_transient() || matches!(self.0.kind, ErrorKind::ClockSkew | ErrorKind::Credentials | ErrorKind::ExpiredToken)
+        self.passes_by_itself() || matches!(self.0.kind, ErrorKind::ClockSkew | ErrorKind::Credentials | ErrorKind::ExpiredToken)
     }
 
-    /// Whether the same call may well succeed later without any change.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
+    fn passes_by_itself(&self) -> bool {
         matches!(
             self.0.kind,
             ErrorKind::Busy
@@ -382,24 +408,58 @@ impl Error {
                 | ErrorKind::Unavailable
         )
     }
+
+    /// Returns whether the same call may well succeed later without any change, and may be repeated.
+    ///
+    /// False for a create, clone, restore, delete or raw write with [`Outcome::Unknown`], whatever the kind: see
+    /// [`is_safe_to_repeat`](Self::is_safe_to_repeat).
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.passes_by_itself() && self.is_safe_to_repeat()
+    }
+
+    /// Returns whether repeating the call cannot collide with what this call may have done.
+    ///
+    /// False for a create, clone, restore, delete or raw write with [`Outcome::Unknown`]: check the domain first, because the
+    /// snapshot may exist, or the restore may be running. Also false for [`ErrorKind::Incomplete`], since what the call began
+    /// is there. True for reads and registrations, for whatever was not sent, and for what the domain refused.
+    ///
+    /// ```
+    /// use es_snapshot::SnapshotName;
+    ///
+    /// let error = "Not Lower".parse::<SnapshotName>().unwrap_err();
+    /// assert!(error.is_safe_to_repeat() && !error.is_transient());
+    /// ```
+    #[must_use]
+    pub fn is_safe_to_repeat(&self) -> bool {
+        let happens_once = self.0.raw_write || self.0.operation.is_some_and(Operation::happens_once);
+        self.0.kind != ErrorKind::Incomplete && !(happens_once && self.0.outcome == Outcome::Unknown)
+    }
+
+    /// Whether the domain may have changed by this call.
+    fn may_have_changed(&self) -> bool {
+        self.0.outcome == Outcome::Unknown && (self.0.raw_write || self.0.operation.is_some_and(Operation::changes))
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(operation) = self.0.operation {
-            write!(f, "{operation}: ")?;
-        }
-        f.write_str(self.0.kind.words())?;
-        if !self.0.message.is_empty() {
-            write!(f, ": {}", self.0.message)?;
+        let mut line = self.0.operation.map_or_else(String::new, |operation| format!("{operation}: "));
+        line.push_str(self.0.kind.words());
+        let attempts = (self.0.attempts > 1).then(|| format!("after {} attempts", self.0.attempts));
+        let changed = self.may_have_changed().then(|| "the request may have been carried out".to_owned());
+        let notes: Vec<String> = attempts.into_iter().chain(changed).collect();
+        let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
+
+        let room = LINE.saturating_sub(line.len() + notes.len() + 4);
+        let message = one_line(&self.0.message, if self.0.server.is_some() { room / 2 } else { room });
+        if !message.is_empty() {
+            line = format!("{line}: {message}");
         }
         if let Some(server) = &self.0.server {
-            write!(f, ": {server}")?;
+            line = format!("{line}: {}", server.line(room - message.len()));
         }
-        if self.0.attempts > 1 {
-            write!(f, " (after {} attempts)", self.0.attempts)?;
-        }
-        Ok(())
+        write!(f, "{line}{notes}")
     }
 }
 
@@ -439,5 +499,69 @@ mod tests {
         let error = Error::new(ErrorKind::Connect, Outcome::NotSent, "").with_source("the cause");
         assert_eq!(error.to_string(), "cannot connect");
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the cause"));
+    }
+
+    fn failed(operation: Operation, kind: ErrorKind, outcome: Outcome) -> Error {
+        Error::new(kind, outcome, "").during(operation, 1)
+    }
+
+    const ONCE: [Operation; 4] =
+        [Operation::CreateSnapshot, Operation::CloneSnapshot, Operation::RestoreSnapshot, Operation::DeleteSnapshot];
+
+    #[test]
+    fn a_change_of_which_nobody_knows_is_neither_transient_nor_safe_to_repeat() {
+        for kind in [ErrorKind::Timeout, ErrorKind::Interrupted, ErrorKind::Unavailable, ErrorKind::Busy, ErrorKind::Decode] {
+            for operation in ONCE {
+                let error = failed(operation, kind, Outcome::Unknown);
+                assert!(!error.is_transient() && !error.is_safe_to_repeat(), "{error}");
+                assert!(error.to_string().contains("the request may have been carried out"), "{error}");
+            }
+            let raw = failed(Operation::Raw, kind, Outcome::Unknown).of_raw_write();
+            assert!(!raw.is_transient() && !raw.is_safe_to_repeat() && raw.to_string().contains("carried out"), "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_was_refused_or_not_sent_may_be_repeated() {
+        for operation in ONCE {
+            for (kind, outcome) in [
+                (ErrorKind::Busy, Outcome::Rejected),
+                (ErrorKind::Throttled, Outcome::Rejected),
+                (ErrorKind::Connect, Outcome::NotSent),
+                (ErrorKind::Timeout, Outcome::NotSent),
+            ] {
+                let error = failed(operation, kind, outcome);
+                assert!(error.is_transient() && error.is_safe_to_repeat(), "{error}");
+                assert!(!error.to_string().contains("carried out"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn reads_and_registrations_may_be_repeated_whatever_became_of_them() {
+        for operation in [Operation::GetSnapshot, Operation::Recovery, Operation::Raw, Operation::RegisterRepository] {
+            let error = failed(operation, ErrorKind::Timeout, Outcome::Unknown);
+            assert!(error.is_transient() && error.is_safe_to_repeat(), "{error}");
+            assert_eq!(error.to_string().contains("carried out"), operation == Operation::RegisterRepository, "{error}");
+        }
+    }
+
+    #[test]
+    fn what_ended_incomplete_is_there_and_not_to_be_repeated() {
+        assert!(!Error::new(ErrorKind::Incomplete, Outcome::Rejected, "").is_safe_to_repeat());
+    }
+
+    #[test]
+    fn an_error_is_one_line_of_at_most_two_kibibytes() {
+        let body =
+            format!(r#"{{"error":{{"type":"{0}","reason":"{0}","caused_by":{{"reason":"{0}"}}}}}}"#, "é\\n\\u001b".repeat(900));
+        for message in ["", "short\n", &"m\r\n".repeat(2000)] {
+            let server = ServerError::parse(500, body.as_bytes(), Some(&"id\n".repeat(500)), &[]);
+            let error = Error::from_server(server).with_message(message).during(Operation::RegisterRepository, 3);
+            let shown = error.to_string();
+            assert!(shown.len() <= LINE && !shown.contains(char::is_control), "{} {shown}", shown.len());
+            let end = "(after 3 attempts; the request may have been carried out)";
+            assert!(shown.ends_with(end), "{shown}");
+        }
     }
 }

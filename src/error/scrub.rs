@@ -1,83 +1,317 @@
 //! Text from outside as an error may keep and show it.
 
+use aws_smithy_types::base64;
+
 /// The longest server text that an error keeps, in bytes.
 pub(super) const EXCERPT: usize = 2048;
+/// The most of a text that is searched for secrets, in bytes: more than an excerpt, because what is taken out leaves room.
+const SEARCHED: usize = 8 * EXCERPT;
+/// The most encodings on top of each other that are undone.
+const ENCODINGS: usize = 8;
+/// What stands where a secret was.
+const MARK: &str = "[redacted]";
 
-/// Text without what may be a secret: the given texts, and whatever stands behind the names of headers that carry one.
+/// Returns the text without what may be a secret, however it is encoded: the given texts, and whatever stands behind the
+/// name of a header or field that carries one.
 fn scrub(text: &str, secrets: &[&str]) -> String {
-    const MARK: &str = "[redacted]";
-    let mut out = text.to_owned();
-    for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
-        out = hide(&out, secret, MARK);
+    let needles: Vec<Vec<u8>> = secrets.iter().flat_map(|secret| forms(secret)).collect();
+    let mut hidden = vec![false; text.len()];
+    let mut reading = Some(Reading::new(text));
+    for _ in 0..=ENCODINGS {
+        let Some(now) = reading else { break };
+        for needle in &needles {
+            now.hide_secret(needle, &mut hidden);
+        }
+        now.hide_fields(&mut hidden);
+        reading = now.decoded();
     }
-    for name in ["x-amz-security-token", "authorization"] {
-        out = scrub_after(&out, name, MARK);
+    let mut out = String::with_capacity(text.len());
+    let mut hiding = false;
+    for (at, c) in text.char_indices() {
+        let hide = hidden.get(at..at + c.len_utf8()).is_some_and(|bytes| bytes.contains(&true));
+        match (hide, hiding) {
+            (true, false) => out.push_str(MARK),
+            (true, true) => {}
+            (false, _) => out.push(c),
+        }
+        hiding = hide;
     }
     out
 }
 
-/// Replaces a secret, and a beginning of it: who quotes an excerpt may quote nearly all of it.
-fn hide(text: &str, secret: &str, mark: &str) -> String {
-    const TELLING: usize = 8;
-    let beginning = secret.get(..TELLING).unwrap_or(secret);
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, found)) = rest.find(beginning).and_then(|at| rest.split_at_checked(at)) {
-        let common = found.bytes().zip(secret.bytes()).take_while(|(a, b)| a == b).count();
-        out.push_str(before);
-        out.push_str(mark);
-        rest = found.get(found.floor_char_boundary(common)..).unwrap_or_default();
+/// The texts that give a secret away: itself, as it reads once all that looks like an encoding in it is undone, in base64's
+/// other alphabet, and the password in it if it is the base64 of user and password.
+fn forms(secret: &str) -> Vec<Vec<u8>> {
+    const SHORTEST: usize = 4;
+    let mut forms = vec![secret.as_bytes().to_vec(), secret.replace('+', "-").replace('/', "_").into_bytes()];
+    let mut reading = Reading::new(secret);
+    for _ in 0..ENCODINGS {
+        let Some(decoded) = reading.decoded() else { break };
+        reading = decoded;
     }
-    out.push_str(rest);
-    out
+    forms.push(reading.bytes);
+    if let Ok(decoded) = base64::decode(secret)
+        && let Some(colon) = decoded.iter().position(|&byte| byte == b':')
+    {
+        forms.push(decoded.get(colon + 1..).unwrap_or_default().to_vec());
+    }
+    forms.retain(|form| form.len() >= SHORTEST);
+    forms.sort_unstable();
+    forms.dedup();
+    forms
 }
 
-/// Replaces the value behind `name:` or `name=`, in any case, up to the end of its line or the closing quote.
-fn scrub_after(text: &str, name: &str, mark: &str) -> String {
-    let lower = text.to_ascii_lowercase();
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    while let Some(found) = lower.get(at..).and_then(|rest| rest.find(name)) {
-        let end_of_name = at + found + name.len();
-        let Some(rest) = text.get(end_of_name..) else { break };
-        out.push_str(text.get(at..end_of_name).unwrap_or_default());
-        at = end_of_name;
-        let separator = rest.len() - rest.trim_start_matches(['"', '\'', ' ']).len();
-        if rest.get(separator..).is_some_and(|value| value.starts_with([':', '='])) {
-            let value = rest.get(separator + 1..).unwrap_or_default();
-            let lead = value.len() - value.trim_start_matches(['"', '\'', ' ']).len();
-            let body = value.get(lead..).unwrap_or_default();
-            // A header's value runs to the end of its line, in a canonical request and in an echoed header alike.
-            let length = body.find(['\n', '\r', '"', '\'', '\\', '<']).unwrap_or(body.len());
-            out.push_str(rest.get(..separator + 1 + lead).unwrap_or_default());
-            out.push_str(mark);
-            at = end_of_name + separator + 1 + lead + length;
+/// A text after some decodings.
+struct Reading {
+    bytes: Vec<u8>,
+    /// Where in the text each byte begins, and where the text ends.
+    origins: Vec<u32>,
+}
+
+impl Reading {
+    fn new(text: &str) -> Self {
+        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        Self { bytes: text.as_bytes().to_vec(), origins: (0..=length).collect() }
+    }
+
+    /// Returns the text with one layer of encodings undone; `None` if there is none left.
+    fn decoded(&self) -> Option<Self> {
+        let mut to = Self { bytes: Vec::with_capacity(self.bytes.len()), origins: Vec::with_capacity(self.origins.len()) };
+        let mut at = 0;
+        while let Some((&byte, &origin)) = self.bytes.get(at).zip(self.origins.get(at)) {
+            match unescape(self.bytes.get(at..).unwrap_or_default(), &mut to.bytes) {
+                Some(length) => at += length,
+                None => {
+                    to.bytes.push(byte);
+                    at += 1;
+                }
+            }
+            to.origins.resize(to.bytes.len(), origin);
+        }
+        to.origins.extend(self.origins.last());
+        (to.bytes.len() < self.bytes.len()).then_some(to)
+    }
+
+    fn hide(&self, from: usize, to: usize, hidden: &mut [bool]) {
+        let origin = |at: usize| self.origins.get(at).map_or(hidden.len(), |&origin| origin as usize);
+        let (from, to) = (origin(from), origin(to));
+        if let Some(part) = hidden.get_mut(from..to) {
+            part.fill(true);
         }
     }
-    out.push_str(text.get(at..).unwrap_or_default());
-    out
+
+    /// Hides a secret, and a beginning of it: who quotes an excerpt may quote nearly all of it.
+    fn hide_secret(&self, secret: &[u8], hidden: &mut [bool]) {
+        const TELLING: usize = 8;
+        let beginning = secret.get(..TELLING).unwrap_or(secret);
+        let Some(first) = beginning.first() else { return };
+        let mut at = 0;
+        while let Some(rest) = self.bytes.get(at..)
+            && let Some(start) = rest.iter().position(|byte| byte == first)
+        {
+            let found = rest.get(start..).unwrap_or_default();
+            at += start + 1;
+            if found.starts_with(beginning) {
+                let common = found.iter().zip(secret).take_while(|(a, b)| a == b).count();
+                self.hide(at - 1, at - 1 + common, hidden);
+                at += common - 1;
+            }
+        }
+    }
+
+    /// Hides the values of headers and fields that carry secrets: `name: value`, `"name":"value"`, `name=[value]`.
+    fn hide_fields(&self, hidden: &mut [bool]) {
+        let mut at = 0;
+        while let Some(rest) = self.bytes.get(at..)
+            && let Some(separator) = rest.iter().position(|byte| matches!(byte, b':' | b'=' | b' '))
+        {
+            let before = self.bytes.get(..at + separator).unwrap_or_default();
+            let after = rest.get(separator..).unwrap_or_default();
+            at += separator + 1;
+            if let Some((lead, value)) = secret_value(before, after) {
+                let start = at - 1 + lead;
+                self.hide(start, start + value, hidden);
+                at = start + value;
+            }
+        }
+    }
+}
+
+/// Whether a name that ends here names a secret: in any case, with `-` or `_` or neither between its words.
+fn names_a_secret(before: &[u8]) -> bool {
+    const NAMES: [&str; 24] = [
+        "authorization",
+        "-token",
+        "accesstoken",
+        "authtoken",
+        "idtoken",
+        "refreshtoken",
+        "securitytoken",
+        "sessiontoken",
+        "api-key",
+        "apikey",
+        "private-key",
+        "privatekey",
+        "secret-key",
+        "secretkey",
+        "secret-access-key",
+        "secretaccesskey",
+        "client-secret",
+        "clientsecret",
+        "cookie",
+        "cookies",
+        "passphrase",
+        "passwd",
+        "password",
+        "credentials",
+    ];
+    let same = |byte: u8, letter: u8| byte.eq_ignore_ascii_case(&letter) || (letter == b'-' && byte == b'_');
+    NAMES.iter().any(|name| {
+        let end = before.len().checked_sub(name.len()).and_then(|start| before.get(start..));
+        end.is_some_and(|end| end.iter().zip(name.bytes()).all(|(&byte, letter)| same(byte, letter)))
+    })
+}
+
+/// Where the secret value behind a separator begins, counted from that, and how long it is.
+fn secret_value(before: &[u8], after: &[u8]) -> Option<(usize, usize)> {
+    /// Quotes that are escaped several times over, and white space, between a name and its value.
+    const GAP: usize = 24;
+    const SCHEMES: [&str; 6] = ["basic ", "bearer ", "apikey ", "digest ", "negotiate ", "aws4-hmac-sha256 "];
+    let is_quote = |byte: &u8| matches!(byte, b'"' | b'\'' | b'\\' | b' ' | b'\t');
+    let gap = before.iter().rev().take(GAP).take_while(|byte| is_quote(byte)).count();
+    let name = before.get(..before.len() - gap)?;
+    if !names_a_secret(name) {
+        return None;
+    }
+    let is_lead = |byte: &u8| is_quote(byte) || matches!(byte, b'[' | b'>' | b'{');
+    let lead = 1 + after.iter().skip(1).take(GAP).take_while(|byte| is_lead(byte)).count();
+    let value = after.get(lead..)?;
+    let is_scheme = |scheme: &&str| value.get(..scheme.len()).is_some_and(|word| word.eq_ignore_ascii_case(scheme.as_bytes()));
+    if after.first() == Some(&b' ') && !(name.len() == before.len() && SCHEMES.iter().any(|scheme| is_scheme(&scheme))) {
+        return None;
+    }
+    let opening = after.get(..lead)?;
+    let quote = opening.iter().rev().find(|byte| matches!(byte, b'"' | b'\''));
+    let is_list = opening.contains(&b'[');
+    // A header's value runs to the end of its line, in a canonical request and in an echoed header alike.
+    let ends = |byte: &u8| match (byte, quote) {
+        (b'\n' | b'\r', _) => true,
+        (b']', _) if is_list => true,
+        (byte, Some(quote)) => byte == quote && !is_list,
+        (b'"' | b'\'' | b'\\' | b'<', None) => !is_list,
+        _ => false,
+    };
+    Some((lead, value.iter().position(ends).unwrap_or(value.len())))
+}
+
+/// Decodes one escape sequence of JSON, URLs or HTML at the beginning of the text. Returns its length.
+fn unescape(text: &[u8], into: &mut Vec<u8>) -> Option<usize> {
+    match text {
+        [b'%', high, low, ..] => {
+            into.push(hex(&[*high, *low])?.try_into().ok()?);
+            Some(3)
+        }
+        [b'\\', b'x' | b'X', high, low, ..] => {
+            into.push(hex(&[*high, *low])?.try_into().ok()?);
+            Some(4)
+        }
+        [b'\\', b'u', digits @ ..] => {
+            let first = hex(digits.get(..4)?)?;
+            let second = digits.get(4..).and_then(|rest| hex(rest.strip_prefix(b"\\u")?.get(..4)?));
+            let (code, length) = match (first, second) {
+                (0xd800..=0xdbff, Some(low @ 0xdc00..=0xdfff)) => (0x1_0000 + ((first - 0xd800) << 10) + (low - 0xdc00), 12),
+                _ => (first, 6),
+            };
+            push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), into);
+            Some(length)
+        }
+        [b'\\', letter, ..] => {
+            into.push(match letter {
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                letter if letter.is_ascii_punctuation() => *letter,
+                _ => return None,
+            });
+            Some(2)
+        }
+        [b'&', rest @ ..] => {
+            /// The longest entity between `&` and `;`, in bytes.
+            const ENTITY: usize = 10;
+            let end = rest.iter().take(ENTITY + 1).position(|&byte| byte == b';')?;
+            push(entity(std::str::from_utf8(rest.get(..end)?).ok()?)?, into);
+            Some(end + 2)
+        }
+        _ => None,
+    }
+}
+
+fn push(c: char, into: &mut Vec<u8>) {
+    into.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
+fn hex(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0_u32, |number, &digit| Some((number << 4) | char::from(digit).to_digit(16)?))
+}
+
+/// The character of an HTML entity, of those that encoders write for ASCII.
+fn entity(name: &str) -> Option<char> {
+    if let Some(number) = name.strip_prefix('#') {
+        let code = match number.strip_prefix(['x', 'X']) {
+            Some(digits) => u32::from_str_radix(digits, 16),
+            None => number.parse(),
+        };
+        return char::from_u32(code.ok()?);
+    }
+    Some(match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        "sol" => '/',
+        "bsol" => '\\',
+        "plus" => '+',
+        "equals" => '=',
+        "colon" => ':',
+        "percnt" => '%',
+        "num" => '#',
+        "dollar" => '$',
+        "excl" => '!',
+        "commat" => '@',
+        "ast" => '*',
+        "lowbar" => '_',
+        "nbsp" => ' ',
+        "NewLine" => '\n',
+        _ => return None,
+    })
 }
 
 /// The words of an HTML page or a text, on one line.
 pub(super) fn plain(text: &str) -> String {
-    let mut out = String::new();
+    let mut words = String::with_capacity(text.len());
     let mut tag = false;
     for c in text.chars() {
         match c {
             '<' => {
                 tag = true;
-                out.push(' ');
+                words.push(' ');
             }
             '>' if tag => tag = false,
             _ if tag => {}
-            c => out.push(c),
+            c => words.push(c),
         }
     }
-    if tag {
-        // An unclosed bracket: this was no markup.
-        text.clone_into(&mut out);
+    // An unclosed bracket: this was no markup.
+    let words = if tag { text } else { &words };
+    let mut out = String::with_capacity(words.len());
+    for word in words.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
     }
-    out.split_whitespace().collect::<Vec<_>>().join(" ")
+    out
 }
 
 /// Text from outside as an error shows it: escaped, and cut to a length that a log can bear.
@@ -91,19 +325,44 @@ pub(crate) fn quoted(text: &str) -> String {
 
 /// Text of the domain as an error keeps it: without secrets, and cut to a length that a log can bear.
 pub(crate) fn cleaned(text: &str, secrets: &[&str]) -> String {
-    excerpt(&scrub(text, secrets))
+    let searched = text.get(..text.floor_char_boundary(SEARCHED)).unwrap_or_default();
+    let mut out = scrub(searched, secrets);
+    if out.len() > EXCERPT || searched.len() < text.len() {
+        out.truncate(out.floor_char_boundary(EXCERPT));
+        out.push('…');
+    }
+    out
 }
 
-fn excerpt(text: &str) -> String {
-    if text.len() <= EXCERPT {
-        return text.to_owned();
+/// Text on one line of at most so many bytes: characters that would break the line or turn its direction are escaped.
+pub(super) fn one_line(text: &str, limit: usize) -> String {
+    const MORE: char = '…';
+    let mut out = String::new();
+    for c in text.chars() {
+        let before = out.len();
+        match c {
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
+                out.extend(c.escape_unicode())
+            }
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+        if out.len() > limit {
+            out.truncate(out.floor_char_boundary(before.min(limit.saturating_sub(MORE.len_utf8()))));
+            if out.len() + MORE.len_utf8() <= limit {
+                out.push(MORE);
+            }
+            break;
+        }
     }
-    let cut = (0..=EXCERPT).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-    format!("{}…", text.get(..cut).unwrap_or_default())
+    out
 }
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -128,5 +387,133 @@ mod tests {
     fn a_long_text_is_cut_and_escaped_in_errors() {
         let shown = quoted(&format!("a\n{}", "ü".repeat(500)));
         assert!(shown.starts_with("\"a\\n") && shown.chars().count() < 80, "{shown}");
+    }
+
+    #[test]
+    fn a_line_escapes_what_breaks_or_turns_it_and_keeps_to_its_limit() {
+        assert_eq!(one_line("a\nb\r\u{1b}[2Jc\u{2028}\u{202e}d\u{85}é", 100), r"a\nb\r\u{1b}[2Jc\u{2028}\u{202e}d\u{85}é");
+        for limit in 0..40 {
+            let shown = one_line("é\n\u{1b}ü…\u{202e}".repeat(9).as_str(), limit);
+            assert!(shown.len() <= limit, "{limit}: {shown}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_found_although_only_the_base64_of_user_and_password_is_known() {
+        let encoded = base64::encode("master:pass/word:1");
+        assert_eq!(scrub("login as master:pass/word:1 failed", &[&encoded]), "login as master:[redacted] failed");
+    }
+
+    #[test]
+    fn the_other_alphabet_of_base64_hides_no_secret() {
+        assert_eq!(scrub("got ab-cd_ef-gh_12==.", &["ab+cd/ef+gh/12=="]), "got [redacted].");
+    }
+
+    #[test]
+    fn values_of_headers_that_carry_secrets_are_hidden_in_every_form() {
+        for (text, expected) in [
+            ("Authorization: Basic Zm9v\nhost: h", "Authorization: [redacted]\nhost: h"),
+            (r#"{"authorization":"Basic Zm9v","host":"h"}"#, r#"{"authorization":"[redacted]","host":"h"}"#),
+            (r#"{"Proxy-Authorization":["Basic Zm9v","Basic YmFy"],"a":1}"#, r#"{"Proxy-Authorization":["[redacted]],"a":1}"#),
+            ("{Cookie=[sid='abc'; x=y], Host=[h]}", "{Cookie=[[redacted]], Host=[h]}"),
+            (r#""cookie":"a='b'; c=d","e":1"#, r#""cookie":"[redacted]","e":1"#),
+            ("x-api-key=abc", "x-api-key=[redacted]"),
+            ("API_KEY = abc", "API_KEY = [redacted]"),
+            ("'x-amz-security-token' => 'abc'", "'x-amz-security-token' => '[redacted]'"),
+            (r"authorization%3A%20Basic%20Zm9v%2Fab%0Ahost", r"authorization%3A%20[redacted]%0Ahost"),
+            (r"\u0061uthorization\u003a Basic Zm9v\/ab\nhost", r"\u0061uthorization\u003a [redacted]\nhost"),
+            (r#"{\"authorization\":\"Basic Zm9v\\/ab\",\"h\":1}"#, r#"{\"authorization\":\"[redacted]",\"h\":1}"#),
+            ("{&quot;x-api-key&quot;:&quot;abc&quot;,", "{&quot;x-api-key&quot;:&quot;[redacted]&quot;,"),
+            ("Authorization Basic Zm9v", "Authorization [redacted]"),
+        ] {
+            assert_eq!(scrub(text, &[]), expected);
+        }
+    }
+
+    #[test]
+    fn words_that_only_look_like_the_name_of_a_secret_hide_nothing() {
+        for text in [
+            "Authorization header requires 'Credential' parameter.",
+            "The security token included in the request is expired",
+            "unexpected token: START_OBJECT",
+            "[r] path [a%20b] is not accessible: 50% & more\\d",
+        ] {
+            assert_eq!(scrub(text, &["wJalrXUtnFEMI"]), text);
+        }
+    }
+
+    #[test]
+    fn hostile_texts_take_linear_time() {
+        let secret = "a".repeat(1000);
+        for piece in ["a", ":", "=", "\\", "%25", "&amp;", "\\u005c", "authorization", "authorization:", "\" ", "aaaaaaab"] {
+            let text = piece.repeat(64 * 1024 / piece.len());
+            assert!(cleaned(&text, &[&secret, "aaaaaaaab", &text]).len() <= EXCERPT + 3);
+        }
+    }
+
+    fn json(text: &str) -> String {
+        serde_json::to_string(text).unwrap().trim_matches('"').replace('/', "\\/")
+    }
+
+    fn json_of_codes(text: &str) -> String {
+        text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
+    }
+
+    fn percent(text: &str) -> String {
+        utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    }
+
+    fn html(text: &str) -> String {
+        text.replace('&', "&amp;").replace('/', "&#x2F;").replace('=', "&#61;").replace('+', "&plus;").replace('"', "&quot;")
+    }
+
+    const ENCODERS: [fn(&str) -> String; 4] = [json, json_of_codes, percent, html];
+
+    proptest! {
+        #[test]
+        fn a_secret_is_found_under_any_pile_of_encodings(
+            secret in r#"[a-zA-Z0-9][a-zA-Z0-9/+="\\%&;:é_ -]{6,40}[a-zA-Z0-9]"#,
+            pile in prop::collection::vec(0..ENCODERS.len(), 0..4),
+        ) {
+            let mut echo = format!("was: {secret}\nend");
+            for &encoder in &pile {
+                echo = ENCODERS[encoder](&echo);
+            }
+
+            let shown = scrub(&echo, &[&secret]);
+
+            let mut reading = Reading::new(&shown);
+            while let Some(decoded) = reading.decoded() {
+                reading = decoded;
+            }
+            let read = String::from_utf8_lossy(&reading.bytes);
+            prop_assert!(!shown.contains(&secret) && !read.contains(&secret) && shown.contains(MARK), "{echo}: {shown}");
+        }
+
+        #[test]
+        fn a_password_behind_a_header_is_found_under_any_pile_of_encodings(
+            name in "(authorization|Proxy-Authorization|x-amz-security-token|X-Api-Key|cookie)",
+            value in "[a-zA-Z0-9/+]{12,40}={0,2}",
+            as_json in any::<bool>(),
+            pile in prop::collection::vec(0..ENCODERS.len(), 0..4),
+        ) {
+            let mut echo = if as_json { format!("{{\"{name}\":\"{value}\"}}") } else { format!("{name}: {value}\nhost: h") };
+            for &encoder in &pile {
+                echo = ENCODERS[encoder](&echo);
+            }
+
+            let shown = scrub(&echo, &[]);
+
+            let mut reading = Reading::new(&shown);
+            while let Some(decoded) = reading.decoded() {
+                reading = decoded;
+            }
+            prop_assert!(!String::from_utf8_lossy(&reading.bytes).contains(&value), "{echo}: {shown}");
+        }
+
+        #[test]
+        fn what_holds_no_secret_is_kept(text in "[a-z \\[\\].]{0,200}") {
+            prop_assert_eq!(scrub(&text, &["NOT-IN-THERE"]), text);
+        }
     }
 }

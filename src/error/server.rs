@@ -1,11 +1,11 @@
-//! A failed answer of the domain: which layer gave it, and what kind of failure it is.
+//! A failed response of the domain: what it says, free of secrets.
 
 use std::fmt;
 
-use serde_json::Value;
-
-use super::scrub::{cleaned, plain};
-use super::{ErrorKind, Outcome};
+use super::body::{Cause, ERROR_BODY, ErrorField, Said};
+use super::classify::{self, Facts, Failure, lasting_words, unquoted};
+use super::scrub::{cleaned, one_line, plain};
+use super::{ErrorKind, LINE, Outcome};
 
 /// Which layer in front of or in the domain gave an answer (AWS answers in five shapes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,13 +13,14 @@ use super::{ErrorKind, Outcome};
 pub enum ServerLayer {
     /// Amazon's policy and allow-list layer: `{"Message":"…"}`. The engine never saw the request.
     Policy,
-    /// Amazon's signature check: `{"message":"…"}`. The engine never saw the request.
+    /// Amazon's signature check: `{"message":"…"}` with one of its known texts. The engine never saw the request.
     Signature,
-    /// The engine: `{"error":{"type":…,"reason":…},"status":…}`; or its security plugin's API: `{"status":…,"message":…}`.
+    /// The engine: `{"error":{"type":…,"reason":…},"status":…}`; or its security plugin's API:
+    /// `{"status":"NOT_FOUND","message":…}`.
     Engine,
     /// The engine's security plugin: plain text `Unauthorized`. The request was not carried out.
     Authentication,
-    /// A load balancer or proxy: HTML, text or nothing. The engine may have seen the request.
+    /// A load balancer, proxy or API gateway: HTML, text, JSON of its own, or nothing. The engine may have seen the request.
     Gateway,
 }
 
@@ -54,6 +55,8 @@ error_types! {
     REPOSITORY_VERIFICATION = "repository_verification_exception";
     /// Another failure of the repository.
     REPOSITORY = "repository_exception";
+    /// A snapshot cannot be taken, read or cloned.
+    SNAPSHOT = "snapshot_exception";
     /// The restore was refused.
     SNAPSHOT_RESTORE = "snapshot_restore_exception";
 }
@@ -78,136 +81,107 @@ impl fmt::Display for ErrorType {
     }
 }
 
-/// An answer of the domain that means failure, its texts free of echoed secrets.
+/// A failed response, as it came.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FailedResponse<'a> {
+    pub(crate) status: u16,
+    pub(crate) body: &'a [u8],
+    pub(crate) request_id: Option<&'a str>,
+    /// Where a redirect leads.
+    pub(crate) location: Option<&'a str>,
+    /// Whether the request was signed.
+    pub(crate) signed: bool,
+    /// Texts that must not survive.
+    pub(crate) secrets: &'a [&'a str],
+}
+
+/// A response of the domain that means failure, its texts free of echoed secrets.
+///
+/// Of a body, the first 64 KiB are read. [`Display`](fmt::Display) shows at most 2 KiB on one line; the methods return all that
+/// is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerError {
     status: u16,
     layer: ServerLayer,
     error_type: Option<ErrorType>,
     reason: String,
-    causes: Vec<(Option<ErrorType>, String)>,
+    causes: Vec<ServerCause>,
+    causes_left_out: usize,
+    is_cut: bool,
     request_id: Option<String>,
+    location: Option<String>,
     kind: ErrorKind,
     outcome: Outcome,
+    failure: Failure,
 }
 
-/// What a failure that the engine itself reported says about the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
-    Final,
-    ChangingMaster,
-    Other,
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ServerCause {
+    error_type: Option<ErrorType>,
+    reason: String,
+    /// Whether it is reached from the error by `caused_by` alone.
+    is_direct: bool,
 }
 
 impl ServerError {
-    pub(crate) fn failure(&self) -> Failure {
-        let changing = ["not_master_exception", "node_closed_exception", "process_cluster_event_timeout_exception"];
-        if self.outcome != Outcome::Unknown {
-            Failure::Final
-        } else if self.layer != ServerLayer::Engine
-            || self.kind == ErrorKind::Unavailable
-            || changing.iter().any(|one| self.is_type(one))
-            || self.mentions("no longer master")
-            || self.mentions("Failed to update cluster state")
-        {
-            Failure::ChangingMaster
-        } else {
-            Failure::Other
-        }
-    }
-
-    pub(crate) fn is_same_failure(&self, other: &Self) -> bool {
-        self.status == other.status && self.error_type == other.error_type && self.reason == other.reason
-    }
-
-    /// Reads a failed answer, whatever layer gave it; `secrets` are texts that must not survive.
+    /// Reads the failure of a signed request, or one that is reported within a response.
     pub(crate) fn parse(status: u16, body: &[u8], request_id: Option<&str>, secrets: &[&str]) -> Self {
-        let mut this = Self {
-            status,
-            layer: ServerLayer::Gateway,
-            error_type: None,
-            reason: String::new(),
-            causes: Vec::new(),
-            request_id: request_id.map(str::to_owned),
-            kind: ErrorKind::Server,
-            outcome: Outcome::Unknown,
-        };
-        this.read(body);
+        Self::read(&FailedResponse { status, body, request_id, location: None, signed: true, secrets })
+    }
+
+    /// Reads a failed response, whatever layer it comes from.
+    pub(crate) fn read(response: &FailedResponse<'_>) -> Self {
+        let FailedResponse { status, signed, secrets, .. } = *response;
+        let body = response.body.get(..ERROR_BODY).unwrap_or(response.body);
+        let mut text = String::from_utf8_lossy(body).into_owned();
+        text.truncate(text.floor_char_boundary(ERROR_BODY));
+        let mut said = Said::read(&text);
+        let layer = classify::layer(&said, &text, status, signed);
+        let mut causes = std::mem::take(&mut said.causes).into_iter();
+        let Cause { error_type, reason, .. } = own_words(layer, &mut said, causes.next(), &text);
+        let causes: Vec<Cause> = if layer == ServerLayer::Engine { causes.collect() } else { Vec::new() };
+
         // By the server's own words: a password may be a part of them.
-        this.kind = this.judge();
-        this.outcome = this.judge_outcome();
-        this.scrub(secrets);
-        this
-    }
-
-    fn read(&mut self, body: &[u8]) {
-        let text = String::from_utf8_lossy(body);
-        let Ok(Value::Object(object)) = serde_json::from_slice::<Value>(body) else {
-            if self.status == 401 {
-                self.layer = ServerLayer::Authentication;
-            }
-            self.reason = plain(&text);
-            return;
+        let facts = Facts {
+            status,
+            layer,
+            error_type: error_type.as_deref().unwrap_or_default(),
+            reason: unquoted(&reason),
+            causes: causes
+                .iter()
+                .map(|cause| (cause.error_type.as_deref().unwrap_or_default(), unquoted(&cause.reason)))
+                .collect(),
+            signed,
         };
-        let said = |field: &str| object.get(field).and_then(Value::as_str);
-        if let Some(error) = object.get("error") {
-            self.layer = ServerLayer::Engine;
-            self.read_engine(error);
-        } else if let Some(text) = said("Message") {
-            self.layer = ServerLayer::Policy;
-            text.clone_into(&mut self.reason);
-        } else if let Some(text) = said("message") {
-            // The API of OpenSearch's security plugin, and Elastic's proxy, tell more beside it.
-            self.layer = match (object.get("status"), object.get("ok")) {
-                (Some(_), _) => ServerLayer::Engine,
-                (None, Some(_)) => ServerLayer::Gateway,
-                (None, None) => ServerLayer::Signature,
-            };
-            text.clone_into(&mut self.reason);
-        } else {
-            self.reason = text.into_owned();
-        }
-    }
+        let kind = facts.kind();
+        let outcome = facts.outcome(kind);
+        let failure = facts.failure(outcome);
 
-    fn read_engine(&mut self, error: &Value) {
-        fn collect(cause: &Value, into: &mut Vec<(Option<ErrorType>, String)>) {
-            let text = |field: &str| cause.get(field).and_then(Value::as_str).map(str::to_owned);
-            into.push((text("type").map(ErrorType), text("reason").unwrap_or_default()));
-            let suppressed = cause.get("suppressed").and_then(Value::as_array).into_iter().flatten();
-            for inner in cause.get("caused_by").filter(|inner| inner.is_object()).into_iter().chain(suppressed) {
-                collect(inner, into);
-            }
-        }
-        match error {
-            Value::String(text) => {
-                let (error_type, reason) = named(text).map_or((None, text.as_str()), |(name, reason)| (Some(name), reason));
-                self.error_type = error_type;
-                reason.clone_into(&mut self.reason);
-            }
-            Value::Object(_) => {
-                let mut all = Vec::new();
-                collect(error, &mut all);
-                let mut all = all.into_iter();
-                if let Some((error_type, reason)) = all.next() {
-                    self.error_type = error_type;
-                    self.reason = reason;
-                }
-                self.causes = all.collect();
-            }
-            other => self.reason = other.to_string(),
-        }
-    }
-
-    /// Takes out of every text what must not survive.
-    fn scrub(&mut self, secrets: &[&str]) {
-        let clean = |text: &mut String| *text = cleaned(text, secrets);
-        self.request_id.as_mut().map(clean);
-        clean(&mut self.reason);
-        for error_type in self.error_type.iter_mut().chain(self.causes.iter_mut().filter_map(|(name, _)| name.as_mut())) {
-            clean(&mut error_type.0);
-        }
-        for (_, reason) in &mut self.causes {
-            clean(reason);
+        let clean = |text: String| cleaned(&text, secrets);
+        let clean_type = |name: Option<String>| name.map(|name| ErrorType(clean(name)));
+        Self {
+            status,
+            layer,
+            error_type: clean_type(error_type),
+            reason: clean(reason),
+            causes: causes
+                .into_iter()
+                .map(|Cause { error_type, reason, is_direct }| ServerCause {
+                    error_type: clean_type(error_type),
+                    reason: clean(reason),
+                    is_direct,
+                })
+                .collect(),
+            causes_left_out: said.left_out,
+            is_cut: body.len() == ERROR_BODY,
+            request_id: response.request_id.map(|id| cleaned(id, secrets)),
+            location: response
+                .location
+                .filter(|_| (300..400).contains(&status))
+                .map(|location| cleaned(&address(location), secrets)),
+            kind,
+            outcome,
+            failure,
         }
     }
 
@@ -235,9 +209,15 @@ impl ServerError {
         &self.reason
     }
 
-    /// The causes below the reason, outermost first.
+    /// Returns the causes below the reason, outermost first: at most 32, each cut to 2 KiB.
     pub fn causes(&self) -> impl Iterator<Item = (Option<&ErrorType>, &str)> {
-        self.causes.iter().map(|(error_type, reason)| (error_type.as_ref(), reason.as_str()))
+        self.causes.iter().map(|cause| (cause.error_type.as_ref(), cause.reason.as_str()))
+    }
+
+    /// Returns how many further causes the server sent, as far as its response was read.
+    #[must_use]
+    pub fn causes_left_out(&self) -> usize {
+        self.causes_left_out
     }
 
     /// Amazon's request id, for a support case.
@@ -246,177 +226,128 @@ impl ServerError {
         self.request_id.as_deref()
     }
 
+    /// Returns where a redirect leads, without query, fragment, user and password. No redirect is followed.
+    #[must_use]
+    pub fn location(&self) -> Option<&str> {
+        self.location.as_deref()
+    }
+
     pub(crate) fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// What is known about the domain after this answer.
+    /// What is known about the domain after this response.
     pub(crate) fn outcome(&self) -> Outcome {
         self.outcome
     }
 
-    /// Whether the reason or any cause contains the text.
-    fn mentions(&self, text: &str) -> bool {
-        self.reason.contains(text) || self.causes.iter().any(|(_, reason)| reason.contains(text))
+    /// What this failure says about the request that it answers.
+    #[allow(dead_code, reason = "the reconciler is to ask for it")]
+    pub(crate) fn failure(&self) -> Failure {
+        self.failure
     }
 
-    fn is_type(&self, text: &str) -> bool {
-        self.error_type.as_ref().is_some_and(|known| known == text)
+    /// Whether the engine reported the same failure twice: equal status, type and root cause. Ids, numbers and quoted names do
+    /// not count.
+    #[allow(dead_code, reason = "the reconciler is to ask for it")]
+    pub(crate) fn is_same_failure(&self, other: &Self) -> bool {
+        let engine = |error: &Self| error.layer == ServerLayer::Engine;
+        let (own_type, own_reason) = self.root();
+        let (other_type, other_reason) = other.root();
+        engine(self)
+            && engine(other)
+            && (self.status, &self.error_type, own_type) == (other.status, &other.error_type, other_type)
+            && lasting_words(own_reason) == lasting_words(other_reason)
     }
 
-    /// The kind of failure: by the engine's type and text first, by status only where nothing better is there,
-    /// since one condition has several statuses by version: a concurrent snapshot is 503, 409 or 429.
-    fn judge(&self) -> ErrorKind {
-        match self.layer {
-            ServerLayer::Policy => self.policy_kind(),
-            ServerLayer::Signature => self.signature_kind(),
-            ServerLayer::Authentication => ErrorKind::Unauthenticated,
-            ServerLayer::Engine => self.engine_kind(),
-            ServerLayer::Gateway if self.status == 403 && self.mentions("throttled") => ErrorKind::Throttled,
-            ServerLayer::Gateway => self.kind_by_status(ErrorKind::Server),
+    /// Type and reason of the innermost cause, or of the error itself.
+    fn root(&self) -> (Option<&ErrorType>, &str) {
+        let own = (self.error_type.as_ref(), self.reason.as_str());
+        self.causes.iter().rfind(|cause| cause.is_direct).map_or(own, |cause| (cause.error_type.as_ref(), cause.reason.as_str()))
+    }
+
+    /// The error on one line of at most so many bytes: the reason, the root cause, and of the causes between them what fits.
+    pub(super) fn line(&self, limit: usize) -> String {
+        /// The longest type, request id and address that are shown, in bytes.
+        const SHORT: usize = 256;
+        /// What the count of the causes that are not shown may take.
+        const COUNT: usize = 64;
+        let mut head = format!("HTTP {}", self.status);
+        if let Some(error_type) = &self.error_type {
+            head = format!("{head} {}", one_line(error_type.as_str(), SHORT));
         }
-    }
-
-    /// What the status alone tells; `refused` is what other refusals (4xx) mean.
-    fn kind_by_status(&self, refused: ErrorKind) -> ErrorKind {
-        match self.status {
-            429 => ErrorKind::Throttled,
-            502..=504 => ErrorKind::Unavailable,
-            401 => ErrorKind::Unauthenticated,
-            403 => ErrorKind::AccessDenied,
-            400..=499 => refused,
-            _ => ErrorKind::Server,
+        if let Some(location) = &self.location {
+            head = format!("{head}: redirects to {}, which is not followed", one_line(location, SHORT));
         }
-    }
+        let id = self.request_id.as_ref().map(|id| format!("request id {}", one_line(id, SHORT)));
+        let room = limit.saturating_sub(head.len() + id.as_ref().map_or(0, String::len) + COUNT);
 
-    fn policy_kind(&self) -> ErrorKind {
-        if self.mentions("role_arn is needed") {
-            ErrorKind::MissingRoleArn
-        } else if self.mentions("throttled") || self.status == 429 {
-            ErrorKind::Throttled
-        } else if self.mentions("is not allowed") {
-            ErrorKind::NotAllowed
-        } else if self.mentions("not authorized") || self.status == 401 {
-            ErrorKind::AccessDenied
-        } else {
-            self.kind_by_status(ErrorKind::InvalidRequest)
-        }
-    }
-
-    fn signature_kind(&self) -> ErrorKind {
-        if self.mentions("Signature expired") || self.mentions("Signature not yet current") {
-            ErrorKind::ClockSkew
-        } else if self.mentions("security token included in the request is") {
-            ErrorKind::ExpiredToken
-        } else if self.mentions("throttled") {
-            ErrorKind::Throttled
-        } else if self.mentions("Authorization header requires") || self.mentions("Missing Authentication Token") {
-            ErrorKind::Unauthenticated
-        } else if matches!(self.status, 401 | 403) {
-            ErrorKind::Signature
-        } else {
-            self.kind_by_status(ErrorKind::InvalidRequest)
-        }
-    }
-
-    fn engine_kind(&self) -> ErrorKind {
-        let text = self.error_type.as_ref().map_or("", ErrorType::as_str);
-        match text {
-            ErrorType::REPOSITORY_MISSING => ErrorKind::RepositoryMissing,
-            ErrorType::SNAPSHOT_MISSING => ErrorKind::SnapshotMissing,
-            ErrorType::INDEX_NOT_FOUND => ErrorKind::IndexMissing,
-            ErrorType::SNAPSHOT_NAME_IN_USE => ErrorKind::SnapshotNameTaken,
-            ErrorType::INVALID_SNAPSHOT_NAME if self.mentions("already") => ErrorKind::SnapshotNameTaken,
-            ErrorType::CONCURRENT_SNAPSHOT | ErrorType::REPOSITORY_CONFLICT | "snapshot_in_progress_exception" => ErrorKind::Busy,
-            // An index is searched in the snapshot, for as long as there is that index.
-            "snapshot_in_use_deletion_exception" => ErrorKind::Blocked,
-            "illegal_state_exception"
-                if self.mentions("currently used")
-                    || self.mentions("Cannot cleanup")
-                    || self.mentions("cleanup is already in-progress")
-                    || self.mentions("currently being deleted") =>
-            {
-                ErrorKind::Busy
+        let reason = Some((": ", self.reason.as_str(), true));
+        let root = self.causes.iter().rposition(|cause| cause.is_direct);
+        let causes = self.causes.iter().enumerate().map(|(at, cause)| ("; caused by: ", cause.reason.as_str(), Some(at) == root));
+        let texts: Vec<(&str, &str, bool)> = reason.into_iter().chain(causes).filter(|(_, text, _)| !text.is_empty()).collect();
+        let texts: Vec<_> =
+            texts.iter().enumerate().filter(|(at, one)| *at == 0 || one.1 != self.reason).map(|(_, one)| *one).collect();
+        let whole: usize = texts.iter().map(|(lead, text, _)| lead.len() + one_line(text, room).len()).sum();
+        let share = if whole <= room || texts.len() == 1 { room } else { room / 3 };
+        let shown: Vec<(String, bool)> =
+            texts.iter().map(|(lead, text, wanted)| (format!("{lead}{}", one_line(text, share)), *wanted)).collect();
+        let mut left = room.saturating_sub(shown.iter().filter(|(_, wanted)| *wanted).map(|(text, _)| text.len()).sum());
+        let mut hidden = 0;
+        for (text, wanted) in &shown {
+            if *wanted || text.len() <= left {
+                left = if *wanted { left } else { left - text.len() };
+                head.push_str(text);
+            } else {
+                hidden += 1;
             }
-            ErrorType::REPOSITORY_VERIFICATION => ErrorKind::RepositoryVerification,
-            ErrorType::REPOSITORY => ErrorKind::Repository,
-            ErrorType::SNAPSHOT_RESTORE if self.mentions("snapshot does not exist") => ErrorKind::SnapshotMissing,
-            ErrorType::SNAPSHOT_RESTORE => ErrorKind::Restore,
-            // A cluster that has just started and has not recovered its state says so with 503.
-            "cluster_block_exception" if self.status == 503 => ErrorKind::Unavailable,
-            "cluster_block_exception" => ErrorKind::Blocked,
-            "security_exception" if self.status == 401 => ErrorKind::Unauthenticated,
-            "security_exception" => ErrorKind::AccessDenied,
-            "es_rejected_execution_exception" | "rejected_execution_exception" | "circuit_breaking_exception" => {
-                ErrorKind::Throttled
-            }
-            "process_cluster_event_timeout_exception"
-            | "timeout_exception"
-            | "receive_timeout_transport_exception"
-            | "cluster_manager_throttling_exception"
-            | "master_not_discovered_exception"
-            | "cluster_manager_not_discovered_exception" => ErrorKind::Unavailable,
-            _ => self.kind_by_status(ErrorKind::InvalidRequest),
         }
+        let hidden = hidden + self.causes_left_out;
+        let more = match (hidden, self.is_cut) {
+            (0, false) => None,
+            (0, true) => Some("cut at 64 KiB".to_owned()),
+            (hidden, false) => Some(format!("{hidden} more causes left out")),
+            (hidden, true) => Some(format!("at least {hidden} more causes left out")),
+        };
+        let notes: Vec<String> = more.into_iter().chain(id).collect();
+        if notes.is_empty() { head } else { format!("{head} ({})", notes.join("; ")) }
     }
+}
 
-    /// Whether an engine's failure (500) is one that leaves nothing of the request behind: found before it did anything (a
-    /// name, type or setting; what the repository holds; indices that cannot be had), or met by another client's deletion.
-    fn leaves_nothing(&self) -> bool {
-        const REPOSITORY: [&str; 8] = [
-            "must not ",
-            "cannot be empty",
-            "repository type [",
-            "failed to create repository",
-            "readonly repository",
-            "No bucket defined",
-            "Could not determine repository generation",
-            "could not read repository data",
-        ];
-        const SNAPSHOT: [&str; 5] = [
-            "Indices don't have primary shards",
-            "have unassigned primary shards",
-            "matched requested pattern",
-            "because its snapshot was not successful",
-            "aborted by deletion",
-        ];
-        // The causes below are the storage's words, which it uses at any time.
-        let says = |texts: &[&str]| texts.iter().any(|text| self.reason.contains(text));
-        (self.is_type(ErrorType::REPOSITORY) && says(&REPOSITORY)) || (self.is_type("snapshot_exception") && says(&SNAPSHOT))
-    }
-
-    /// What is known after this answer: a gateway's 5xx says nothing about the engine behind it.
-    fn judge_outcome(&self) -> Outcome {
-        match self.layer {
-            ServerLayer::Gateway if self.status >= 500 => Outcome::Unknown,
-            // A cluster event may still be applied after its time-out, and a node that lost its master may have passed the
-            // request on before; only a throttled or blocked one certainly was not.
-            ServerLayer::Engine if self.kind == ErrorKind::Unavailable => {
-                let before =
-                    ["cluster_manager_throttling_exception", "cluster_block_exception"].iter().any(|name| self.is_type(name));
-                if before { Outcome::Rejected } else { Outcome::Unknown }
-            }
-            // An engine that fails half-way ("no longer master") says so in the same way as one that never began.
-            ServerLayer::Engine if self.status >= 500 => match self.kind {
-                ErrorKind::Server | ErrorKind::Repository if !self.leaves_nothing() => Outcome::Unknown,
-                _ => Outcome::Rejected,
-            },
-            ServerLayer::Policy | ServerLayer::Signature if matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Server) => {
-                Outcome::Unknown
-            }
-            _ => Outcome::Rejected,
+/// Type and reason of the failure itself: what the layer that wrote the body says, or else all of it.
+fn own_words(layer: ServerLayer, said: &mut Said, error: Option<Cause>, text: &str) -> Cause {
+    let words = |reason: Option<String>| reason.map(|reason| Cause { reason, ..Cause::default() });
+    let found = match (layer, said.error.take()) {
+        (ServerLayer::Engine, Some(ErrorField::Text(text))) => Some(named(&text)),
+        (ServerLayer::Engine, Some(ErrorField::Object)) => {
+            let has_words = |cause: &Cause| cause.error_type.is_some() || !cause.reason.is_empty();
+            error.filter(has_words).or(said.root.take()).or(Some(Cause::default()))
         }
-    }
+        (ServerLayer::Policy, _) => words(said.policy.take()),
+        _ => words(said.message.take()),
+    };
+    found.unwrap_or_else(|| Cause { reason: if said.is_object { text.to_owned() } else { plain(text) }, ..Cause::default() })
+}
+
+/// An address without what may be secret in it: user and password, query and fragment.
+fn address(location: &str) -> String {
+    let end = location.find(['?', '#']).unwrap_or(location.len());
+    let (shown, _) = location.split_at(end);
+    let Some((scheme, rest)) = shown.split_once("//") else { return shown.to_owned() };
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    format!("{scheme}//{host}{path}")
 }
 
 /// Type and reason of an error that is told as text, such as `SnapshotMissingException[[r:s] is missing]`: the form where
 /// `http.detailed_errors.enabled` is off. A node that asked the elected one for it tells `RemoteTransportException` instead,
 /// and leaves out what that one said.
-fn named(text: &str) -> Option<(ErrorType, &str)> {
-    let (class, reason) = text.strip_suffix(']')?.split_once('[')?;
+fn named(text: &str) -> Cause {
+    let unnamed = || Cause { reason: text.to_owned(), ..Cause::default() };
+    let Some((class, reason)) = text.strip_suffix(']').and_then(|text| text.split_once('[')) else { return unnamed() };
     let name = ["Elasticsearch", "OpenSearch"].iter().find_map(|engine| class.strip_prefix(engine)).unwrap_or(class);
     if !name.ends_with("Exception") || !name.chars().all(|letter| letter.is_ascii_alphanumeric()) {
-        return None;
+        return unnamed();
     }
     let mut snake = String::new();
     for letter in name.chars() {
@@ -425,30 +356,19 @@ fn named(text: &str) -> Option<(ErrorType, &str)> {
         }
         snake.push(letter.to_ascii_lowercase());
     }
-    Some((ErrorType(snake), reason))
+    Cause { error_type: Some(snake), reason: reason.to_owned(), ..Cause::default() }
 }
 
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HTTP {}", self.status)?;
-        if let Some(error_type) = &self.error_type {
-            write!(f, " {error_type}")?;
-        }
-        if !self.reason.is_empty() {
-            write!(f, ": {}", self.reason)?;
-        }
-        for (_, cause) in self.causes.iter().filter(|(_, cause)| !cause.is_empty() && *cause != self.reason) {
-            write!(f, "; caused by: {cause}")?;
-        }
-        if let Some(id) = &self.request_id {
-            write!(f, " (request id {id})")?;
-        }
-        Ok(())
+        f.write_str(&self.line(LINE))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::error::scrub::EXCERPT;
 
@@ -587,7 +507,7 @@ mod tests {
             ),
             (403, r#"{"status":"FORBIDDEN","message":"No permission"}"#, ServerLayer::Engine, ErrorKind::AccessDenied),
             (404, r#"{"ok":false,"message":"Unknown resource."}"#, ServerLayer::Gateway, ErrorKind::Server),
-            (413, r#"{"message":"Request Too Long"}"#, ServerLayer::Signature, ErrorKind::InvalidRequest),
+            (413, r#"{"message":"Request Too Long"}"#, ServerLayer::Gateway, ErrorKind::InvalidRequest),
         ] {
             let error = parse(status, body);
             assert_eq!((error.layer(), error.kind()), (layer, kind), "{body}");
@@ -664,5 +584,75 @@ mod tests {
     fn a_long_text_is_cut_on_a_character() {
         let text = "ü".repeat(EXCERPT);
         assert!(parse(500, &text).reason().len() <= EXCERPT + 3);
+    }
+
+    #[test]
+    fn an_error_is_one_short_line_that_shows_the_root_cause_and_counts_the_rest() {
+        let nested = (0..100).rev().fold(
+            json!({"type": "root", "reason": "the root of it"}),
+            |inner, n| json!({"type": "x", "reason": format!("{n}\n{}", "y".repeat(300)), "caused_by": inner}),
+        );
+        let error =
+            parse(500, &json!({"error": {"type": "t", "reason": "outer\r\n\u{1b}[31m", "suppressed": [nested]}}).to_string());
+        let shown = error.to_string();
+        assert!(shown.len() <= LINE && shown.starts_with(r"HTTP 500 t: outer\r\n\u{1b}[31m"), "{} {shown}", shown.len());
+        assert!(!shown.contains(char::is_control) && shown.ends_with("more causes left out)"), "{shown}");
+
+        let causes: Vec<_> = (0..20).map(|n| json!({"type": "x", "reason": format!("{n} {}", "y".repeat(900))})).collect();
+        let root = json!({"type": "root", "reason": "the root of it"});
+        let cause = json!({"type": "i_o_exception", "reason": "z".repeat(900), "caused_by": root});
+        let body = json!({"error": {"type": "t", "reason": "w".repeat(3000), "caused_by": cause, "suppressed": causes}});
+        let error = parse(500, &body.to_string());
+        let shown = error.to_string();
+        assert!(shown.len() <= LINE && shown.contains("; caused by: the root of it"), "{shown}");
+        let kept = error.causes().count();
+        assert_eq!((kept, error.causes_left_out()), (22, 0));
+        assert!(error.causes().any(|(_, reason)| reason.len() > 800), "the methods keep more than the line");
+    }
+
+    #[test]
+    fn causes_that_are_not_kept_are_counted() {
+        let many: Vec<_> = (0..500).map(|n| json!({"type": "x", "reason": n.to_string()})).collect();
+        let error = parse(500, &json!({"error": {"type": "t", "reason": "r", "suppressed": many}}).to_string());
+        assert_eq!(error.causes().count() + error.causes_left_out(), 500);
+        assert!(error.to_string().contains("468 more causes left out"), "{error}");
+    }
+
+    #[test]
+    fn a_body_that_is_cut_off_yields_type_and_reason() {
+        let long = "x".repeat(2 * ERROR_BODY);
+        let roots = vec![json!({"type": "repository_exception", "reason": "[r] could not read repository data"}); 2000];
+        let reason = r#""type":"repository_exception","reason":"[r] could not read repository data"#;
+        for body in [
+            format!(r#"{{"error":{{{reason} {long}"#),
+            format!(r#"{{"error":{{{reason}","caused_by":{{"type":"i_o_exception","reason":"{long}"#),
+            json!({"error": {"root_cause": roots}}).to_string(),
+            format!(r#"{{"error":{{"suppressed":[],{reason}","stack_trace":"{long}"#),
+        ] {
+            let error = parse(500, &body);
+            assert_eq!(error.error_type().map(ErrorType::as_str), Some("repository_exception"));
+            assert!(error.reason().starts_with("[r] could not read repository data"), "{error}");
+            assert_eq!((error.kind(), error.outcome()), (ErrorKind::Repository, Outcome::Rejected));
+        }
+    }
+
+    #[test]
+    fn a_redirect_says_where_to_without_what_may_be_secret() {
+        let to = |status, location| {
+            let response = FailedResponse { status, location: Some(location), secrets: &["s3cr3t"], ..FailedResponse::default() };
+            ServerError::read(&response)
+        };
+        for (location, expected) in [
+            ("https://login.example.org/", "https://login.example.org/"),
+            ("https://user:pass@login.example.org/a?token=x#y", "https://login.example.org/a"),
+            ("/login?next=/x", "/login"),
+            ("//other.example.org/s3cr3t/\u{1b}", "//other.example.org/[redacted]/\u{1b}"),
+        ] {
+            let error = to(302, location);
+            assert_eq!(error.location(), Some(expected));
+            assert!(!error.to_string().contains('\u{1b}') && error.to_string().contains("redirects to "), "{error}");
+        }
+        assert_eq!(to(500, "https://login.example.org/").location(), None);
+        assert!(to(302, &"x".repeat(100_000)).to_string().len() <= LINE);
     }
 }
