@@ -69,7 +69,11 @@ fn hostile_failures() -> Vec<(&'static str, u16, Vec<u8>)> {
         ("an array", 502, repeated("[", "0,", "0]")),
         ("brackets", 500, repeated("", "[", "")),
         ("objects", 500, repeated("", r#"{"error":"#, "")),
-        ("causes beside each other", 500, repeated(&format!(r#"{engine},"suppressed":["#), r#"{"type":"t","reason":"r"},"#, "{}]}}")),
+        (
+            "causes beside each other",
+            500,
+            repeated(&format!(r#"{engine},"suppressed":["#), r#"{"type":"t","reason":"r"},"#, "{}]}}"),
+        ),
         ("empty causes", 500, repeated(&format!(r#"{engine},"suppressed":["#), "{},", "{}]}}")),
         ("causes below each other", 500, repeated(&format!(r#"{engine},"caused_by":"#), r#"{"caused_by":"#, "")),
         ("causes in lists", 500, repeated(&format!(r#"{engine},"suppressed":["#), r#"{"suppressed":["#, "")),

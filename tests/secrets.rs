@@ -276,9 +276,16 @@ enum Shape {
     WrongSnapshot,
     RepositoryFailure,
     RequestId,
+    Location,
+    TwiceEscaped,
+    SlashEscaped,
+    CodePoints,
+    Percent,
+    TwicePercent,
+    Entities,
 }
 
-const SHAPES: [Shape; 15] = [
+const SHAPES: [Shape; 22] = [
     Shape::Text,
     Shape::Html,
     Shape::Policy,
@@ -294,6 +301,13 @@ const SHAPES: [Shape; 15] = [
     Shape::WrongSnapshot,
     Shape::RepositoryFailure,
     Shape::RequestId,
+    Shape::Location,
+    Shape::TwiceEscaped,
+    Shape::SlashEscaped,
+    Shape::CodePoints,
+    Shape::Percent,
+    Shape::TwicePercent,
+    Shape::Entities,
 ];
 
 impl Shape {
@@ -316,7 +330,18 @@ impl Shape {
             Self::FieldName => format!("{{{}: 7}}", json!(echo)),
             Self::WrongSnapshot => json!({"snapshots": [{"snapshot": "s", "shards": echo}]}).to_string(),
             Self::RepositoryFailure => json!({"snapshots": [], "failures": {"r": {"type": "x", "reason": echo}}}).to_string(),
-            Self::RequestId => "{}".to_owned(),
+            Self::RequestId | Self::Location => "{}".to_owned(),
+            Self::TwiceEscaped => json!({"message": json!(json!(echo).to_string()).to_string()}).to_string(),
+            Self::SlashEscaped => json!({"error": {"type": "x", "reason": echo.replace('/', "\\/")}}).to_string(),
+            Self::CodePoints => echo.replace('/', "\\u002f").replace('+', "\\u002B").replace('=', "\\u003d"),
+            Self::Percent => echo.replace('/', "%2F").replace('+', "%2b").replace('=', "%3D"),
+            Self::TwicePercent => {
+                json!({"Message": echo.replace('/', "%252F").replace('+', "%252B").replace(':', "%253A")}).to_string()
+            }
+            Self::Entities => {
+                let echo = echo.replace('/', "&#x2F;").replace('+', "&#43;").replace('=', "&equals;");
+                format!("<html><body>{echo}</body></html>")
+            }
         }
     }
 }
@@ -343,6 +368,9 @@ impl Transport for Echo {
             if matches!(self.shape, Shape::RequestId) {
                 response = response.header("x-amzn-RequestId", echo.replace('\n', " "));
             }
+            if matches!(self.shape, Shape::Location) {
+                response = response.header("location", format!("https://login.example.org/{}", echo.replace('\n', "/")));
+            }
             Ok(response.body(Body::from(self.shape.body(&echo))).unwrap())
         })
     }
@@ -361,7 +389,7 @@ async fn what_a_domain_echoes_is_not_shown_whatever_the_shape_and_status() {
     let (trace, _guard) = Trace::start();
     for auth in every_auth() {
         for shape in SHAPES {
-            for status in [200, 400, 401, 403, 404, 500, 502] {
+            for status in [200, 302, 401, 403, 404, 500] {
                 let client = echoing(status, shape).auth(auth.clone()).build().unwrap();
                 let from = format!("{shape:?} with {status} for {auth:?}");
                 let (r, s) = (repository(), snapshot());

@@ -125,7 +125,8 @@ pub enum Outcome {
     /// The domain refused the request. Mind [`ErrorKind::RepositoryVerification`]: that repository may be registered all the
     /// same; and [`ErrorKind::Incomplete`]: what the request began has ended, though not well.
     Rejected,
-    /// The request may have been carried out; ask the domain before repeating it.
+    /// The request may have been carried out. Check the domain before repeating it, unless
+    /// [`is_safe_to_repeat`](Error::is_safe_to_repeat) says otherwise.
     Unknown,
 }
 
@@ -155,7 +156,8 @@ pub enum ErrorKind {
     ExpiredToken,
     /// User and password, API key or token were refused, or none was given where one is wanted.
     Unauthenticated,
-    /// The caller is known and may not do this: IAM policy, `iam:PassRole`, or fine-grained access control.
+    /// The caller is known and may not do this: IAM policy, `iam:PassRole`, or fine-grained access control. Or the domain may not
+    /// assume the repository's role.
     AccessDenied,
     /// Amazon's allow-list does not let this path or payload through (HTTP 401, which does not mean a wrong password).
     NotAllowed,
@@ -178,13 +180,15 @@ pub enum ErrorKind {
     Blocked,
     /// The repository could not be verified on every node. It is registered all the same, but for Elasticsearch 8 and later.
     RepositoryVerification,
-    /// Another failure of the repository: name, type, settings, storage, read-only.
+    /// Another failure of the repository: name, type, settings, storage, read-only, full, disabled, or a snapshot in it that
+    /// cannot be read.
     Repository,
-    /// The restore was refused: open index of that name, version, state of the snapshot.
+    /// The restore was refused: open index of that name, conflict of indices or aliases, version, state of the snapshot.
     Restore,
     /// The server calls the request invalid.
     InvalidRequest,
-    /// A gateway or the cluster is not able to answer now (502, 503, 504, no elected master).
+    /// A gateway or the cluster cannot respond now: 502, 503, 504, a gateway that gave up waiting (408, 425, 499), no or a
+    /// changing master, or security that is not initialized.
     Unavailable,
     /// A snapshot ended as `PARTIAL` or `FAILED`, or a restore without all of its shards.
     Incomplete,
@@ -234,8 +238,9 @@ impl ErrorKind {
 /// A failed call of this crate.
 ///
 /// One word on the stack. [`kind`](Self::kind) says what it is, [`outcome`](Self::outcome) what is known about the domain,
-/// [`server`](Self::server) what the domain answered. `Display` tells this level only; the causes follow by
-/// [`source`](std::error::Error::source). Neither contains secrets: server texts are scrubbed of echoed tokens and headers.
+/// [`server`](Self::server) what the domain answered. `Display` shows this level only, on one line of at most 2 KiB with control
+/// characters escaped; the causes follow by [`source`](std::error::Error::source). Neither contains secrets: server texts are
+/// scrubbed of echoed tokens and headers, however they are encoded.
 ///
 /// ```
 /// use es_snapshot::{ErrorKind, Outcome, SnapshotName};

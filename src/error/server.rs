@@ -324,7 +324,7 @@ fn own_words(layer: ServerLayer, said: &mut Said, error: Option<Cause>, text: &s
             error.filter(has_words).or(said.root.take()).or(Some(Cause::default()))
         }
         (ServerLayer::Policy, _) => words(said.policy.take()),
-        _ => words(said.message.take()),
+        _ => words(said.message.take().or(said.policy.take())),
     };
     found.unwrap_or_else(|| Cause { reason: if said.is_object { text.to_owned() } else { plain(text) }, ..Cause::default() })
 }
