@@ -242,14 +242,12 @@ impl ServerError {
     }
 
     /// What this failure says about the request that it answers.
-    #[allow(dead_code, reason = "the reconciler is to ask for it")]
     pub(crate) fn failure(&self) -> Failure {
         self.failure
     }
 
     /// Whether the engine reported the same failure twice: equal status, type and root cause. Ids, numbers and quoted names do
     /// not count.
-    #[allow(dead_code, reason = "the reconciler is to ask for it")]
     pub(crate) fn is_same_failure(&self, other: &Self) -> bool {
         let engine = |error: &Self| error.layer == ServerLayer::Engine;
         let (own_type, own_reason) = self.root();
