@@ -75,8 +75,14 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
+    /// The longest path in bytes. With the longest names, it fits into the 4,096 bytes that the engines accept as a request line.
+    pub(crate) const LONGEST_PREFIX: usize = 1500;
+
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let refuse = |why: &str| Err(Error::invalid(format!("endpoint {why}")));
+        // A page's address often has a query and a fragment, of which there is nothing to say.
+        let page = page(text);
+        let text = if page.is_some() { text.split(['?', '#']).next().unwrap_or_default() } else { text };
         // Checked on the text: the URI parser drops a fragment without a word.
         if text.contains('#') {
             return refuse("must not have a fragment (#…)");
@@ -122,6 +128,9 @@ impl Endpoint {
         };
         let prefix = prefix(uri.path()).map_err(|why| Error::invalid(format!("endpoint {text:?} {why}")))?;
         let region = amazon_region(bare_host)?;
+        if let Some(page) = page {
+            return refuse(&format!("{text:?} is the address of {page}; leave that path off to give the domain's own"));
+        }
         Ok(Self {
             https,
             authority: if port == own_port { host.clone() } else { format!("{host}:{port}") },
@@ -148,6 +157,11 @@ impl Endpoint {
         &self.target
     }
 
+    /// The path before every request's own: empty, or `/segment…`.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The region in an Amazon host name.
     pub(crate) fn region(&self) -> Option<&str> {
         self.region.as_deref()
@@ -172,6 +186,13 @@ fn prefix(path: &str) -> Result<String, String> {
     if path.is_empty() {
         return Ok(String::new());
     }
+    if path.len() > Endpoint::LONGEST_PREFIX {
+        return Err(format!(
+            "has a path of {} bytes; at most {} leave room for names, since engines accept request lines of 4096 bytes",
+            path.len(),
+            Endpoint::LONGEST_PREFIX
+        ));
+    }
     for segment in path.strip_prefix('/').unwrap_or(path).split('/') {
         if segment.is_empty() || segment == "." || segment == ".." {
             return Err("must not have empty, `.` or `..` segments in its path".to_owned());
@@ -183,25 +204,68 @@ fn prefix(path: &str) -> Result<String, String> {
     Ok(path.to_owned())
 }
 
-/// The region of an Amazon domain's host, `None` for any other host, an error for Amazon hosts that have no snapshot API.
+/// What serves the page that an address leads to, if it certainly is a page's.
+fn page(text: &str) -> Option<&'static str> {
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let segments: Vec<&str> = path.split('/').skip(1).filter(|segment| !segment.is_empty()).collect();
+    let has = |folder: &str, within: &[&str]| {
+        segments.windows(2).any(|pair| matches!(pair, [first, second] if *first == folder && within.contains(second)))
+    };
+    if segments.contains(&"_dashboards") {
+        Some("OpenSearch Dashboards (/_dashboards)")
+    } else if has("_plugin", &["kibana"]) {
+        Some("Kibana (/_plugin/kibana)")
+    } else if has("app", &["kibana", "dashboards", "opensearch-dashboards", "opensearch_dashboards", "discover", "dev_tools"]) {
+        Some("Kibana or OpenSearch Dashboards (/app/…)")
+    } else {
+        None
+    }
+}
+
+/// The ends of Amazon's host names, in each partition that has domains.
+const AMAZON: [&[&str]; 6] = [
+    &["amazonaws", "com"],
+    &["amazonaws", "com", "cn"],
+    &["on", "aws"],
+    &["api", "aws"],
+    &["on", "amazonwebservices", "com", "cn"],
+    &["api", "amazonwebservices", "com", "cn"],
+];
+
+/// The ends of the host names of Elastic Cloud.
+const ELASTIC_CLOUD: [&[&str]; 4] = [&["found", "io"], &["cloud", "es", "io"], &["elastic-cloud", "com"], &["elastic", "cloud"]];
+
+/// The region of an Amazon domain's host, `None` for any other host, an error for hosts that have no snapshot API.
 fn amazon_region(host: &str) -> Result<Option<String>, Error> {
     let labels: Vec<&str> = host.split('.').collect();
-    let amazon = labels.ends_with(&["amazonaws", "com"]) || labels.ends_with(&["amazonaws", "com", "cn"]);
-    let on_aws = labels.ends_with(&["on", "aws"]) || labels.ends_with(&["api", "aws"]);
-    if (amazon || on_aws) && labels.contains(&"aoss") {
-        return Err(Error::invalid(format!(
-            "endpoint {host:?} is OpenSearch Serverless, which has no snapshot API; an OpenSearch Service domain is needed"
-        )));
+    let refuse = |what: &str| Err(Error::invalid(format!("endpoint {host:?} is {what}")));
+    if ELASTIC_CLOUD.iter().any(|end| labels.ends_with(end)) && labels.get(1) == Some(&"kb") {
+        return refuse("Kibana, which has no snapshot API; give the Elasticsearch endpoint of the deployment");
     }
-    if (amazon || on_aws) && matches!(labels.first(), Some(&("es" | "es-fips"))) {
-        return Err(Error::invalid(format!(
-            "endpoint {host:?} is the configuration API of the service; give the domain's own endpoint, search-… or vpc-…"
-        )));
+    if !AMAZON.iter().any(|end| labels.ends_with(end)) {
+        return Ok(None);
+    }
+    let has = |names: &[&str]| labels.iter().any(|label| names.contains(label));
+    if has(&["aoss", "aoss-fips"]) {
+        return refuse("OpenSearch Serverless, which has no snapshot API; an OpenSearch Service domain is needed");
+    }
+    if has(&["opensearch", "opensearch-fips"]) {
+        return refuse(
+            "an OpenSearch UI application, which has no snapshot API; give the domain's own endpoint, search-… or vpc-…",
+        );
+    }
+    if has(&["osis", "osis-fips"]) {
+        return refuse("OpenSearch Ingestion, which has no snapshot API; give the domain's own endpoint, search-… or vpc-…");
+    }
+    if matches!(labels.first(), Some(&("es" | "es-fips"))) {
+        return refuse("the configuration API of the service; give the domain's own endpoint, search-… or vpc-…");
     }
     let region = match labels.as_slice() {
         [name, region, "es", "amazonaws", "com"]
         | [name, region, "es", "amazonaws", "com", "cn"]
-        | [name, "aos", region, "on", "aws"] => Some((*name, *region)),
+        | [name, "aos", region, "on", "aws"]
+        | [name, "aos", region, "on", "amazonwebservices", "com", "cn"] => Some((*name, *region)),
         _ => None,
     };
     Ok(region
@@ -225,6 +289,8 @@ mod tests {
             ("https://vpc-logs-x1y2.cn-north-1.es.amazonaws.com.cn", Some("cn-north-1")),
             ("https://search-x-1.us-gov-east-1.es.amazonaws.com", Some("us-gov-east-1")),
             ("https://vpc-x-1.aos.us-east-2.on.aws", Some("us-east-2")),
+            ("https://vpc-x-1.aos.cn-north-1.on.amazonwebservices.com.cn", Some("cn-north-1")),
+            ("https://search-opensearch-1.eu-west-1.es.amazonaws.com", Some("eu-west-1")),
             ("https://VPC-X-1.US-EAST-1.ES.AMAZONAWS.COM", Some("us-east-1")),
             ("https://logs.example.org", None),
             ("https://vpc-x.eu-west-1.es.amazonaws.com.example.org", None),
@@ -236,10 +302,52 @@ mod tests {
 
     #[test]
     fn hosts_without_a_snapshot_api_are_refused_with_the_reason() {
-        let serverless = Endpoint::parse("https://abc.us-east-1.aoss.amazonaws.com").unwrap_err();
-        assert!(serverless.to_string().contains("Serverless"), "{serverless}");
-        let control = Endpoint::parse("https://es.us-east-1.amazonaws.com").unwrap_err();
-        assert!(control.to_string().contains("configuration API"), "{control}");
+        for (url, part) in [
+            ("https://abc.us-east-1.aoss.amazonaws.com", "Serverless"),
+            ("https://abc.us-gov-east-1.aoss-fips.amazonaws.com", "Serverless"),
+            ("https://abc.aoss.us-east-1.on.aws", "Serverless"),
+            ("https://abc.aoss-fips.us-east-1.on.aws", "Serverless"),
+            ("https://aoss.us-east-1.api.aws", "Serverless"),
+            ("https://abc.us-east-1.aoss.amazonaws.com/_dashboards/app/home#/", "Serverless"),
+            ("https://dashboards.us-east-1.aoss.amazonaws.com/_login/", "Serverless"),
+            ("https://abc.cn-north-1.aoss.amazonaws.com.cn", "Serverless"),
+            ("https://application-logs-x1y2.us-east-1.opensearch.amazonaws.com", "OpenSearch UI"),
+            ("https://logs-x1y2.us-east-1.osis.amazonaws.com", "Ingestion"),
+            ("https://es.us-east-1.amazonaws.com", "configuration API"),
+            ("https://es-fips.us-east-1.api.aws", "configuration API"),
+            ("https://logs-x1y2.kb.us-east-1.aws.found.io:9243", "Kibana"),
+            ("https://logs-x1y2.kb.europe-west1.gcp.cloud.es.io", "Kibana"),
+            ("https://logs-x1y2.kb.us-east-1.aws.elastic.cloud", "Kibana"),
+        ] {
+            let error = Endpoint::parse(url).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(part), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_page_is_refused_with_the_way_out() {
+        for url in [
+            "https://vpc-logs-x1y2.eu-west-1.es.amazonaws.com/_dashboards",
+            "https://vpc-logs-x1y2.eu-west-1.es.amazonaws.com/_dashboards/app/home#/",
+            "https://vpc-logs-x1y2.eu-west-1.es.amazonaws.com/_dashboards/?security_tenant=global",
+            "https://vpc-logs-x1y2.eu-west-1.es.amazonaws.com/_plugin/kibana/",
+            "https://vpc-logs-x1y2.eu-west-1.es.amazonaws.com/_plugin/kibana/app/kibana#/home",
+            "https://search.example.org/proxy/_dashboards/app/home",
+            "http://localhost:5601/app/dev_tools#/console",
+            "http://localhost:5601/s/ops/app/kibana",
+        ] {
+            let error = Endpoint::parse(url).unwrap_err().to_string();
+            assert!(error.contains("leave that path off"), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_that_only_resembles_a_pages_is_a_prefix() {
+        for url in
+            ["https://h/dashboards", "https://h/kibana", "https://h/app/es", "https://_dashboards/", "https://h/x_dashboards"]
+        {
+            assert!(Endpoint::parse(url).is_ok(), "{url}");
+        }
     }
 
     #[test]
@@ -262,6 +370,7 @@ mod tests {
             "https://h.",
             "https://[::1",
             "https://h ost",
+            &format!("https://h/{}", "p".repeat(Endpoint::LONGEST_PREFIX)),
         ] {
             assert!(Endpoint::parse(url).is_err(), "{url}");
         }
