@@ -31,6 +31,11 @@ pub(crate) fn scalar_text(value: &Value) -> Option<String> {
     }
 }
 
+/// Whether two settings are one to the server, which reads `true` and `"true"` alike.
+pub(crate) fn is_same(a: &Value, b: &Value) -> bool {
+    a == b || scalar_text(a).is_some_and(|a| Some(a) == scalar_text(b))
+}
+
 /// An integer that may come as text; anything else reads as absent, since such a field only describes.
 pub(crate) fn integer_or_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use es_snapshot::testing::{FakeDomain, Fault};
 use es_snapshot::{
-    Clock as _, CreateSnapshot, CreatedSnapshot, ErrorKind, Outcome, RawRequest, RestoreSnapshot, S3Settings, SnapshotName,
-    SnapshotToken, HowStarted, Timeouts,
+    Clock as _, CreateSnapshot, CreatedSnapshot, ErrorKind, HowStarted, Outcome, RawRequest, RestoreSnapshot, S3Settings,
+    SnapshotName, SnapshotToken, Timeouts,
 };
 use scene::{ROLE, Scene, repository, settings};
 

@@ -4,8 +4,8 @@ mod other;
 mod reply;
 mod role;
 mod s3;
+mod secret;
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -15,11 +15,12 @@ pub use other::{FsSettings, OtherSettings, UrlSettings};
 pub use reply::{Acknowledged, CleanUp, Repository, VerifiedNode};
 pub(crate) use reply::{RepositoryMap, VerifiedNodes};
 pub use role::RoleArn;
-pub use s3::{S3Location, S3Settings};
+pub use s3::S3Settings;
+use secret::{Redacted, find_secret, shown};
 
 use crate::byte_size::ByteSize;
-use crate::error::Error;
-use crate::wire::{null_as_default, scalar_text};
+use crate::error::{Error, quoted};
+use crate::wire::{is_same, null_as_default, scalar_text};
 
 /// Settings that are stored and do nothing, and what was meant: the server accepts every unknown key.
 const MISTAKEN_KEYS: [(&str, &str); 2] = [("iam_role_arn", "role_arn"), ("read_only", "readonly")];
@@ -68,37 +69,54 @@ impl RepositorySettings {
 
     /// What can be told to be wrong before anything is sent.
     pub(crate) fn validate(&self) -> Result<(), Error> {
-        let other = match self {
-            Self::S3(settings) => {
-                settings.validate()?;
-                &settings.other
-            }
-            Self::Fs(settings) => {
-                required("location", settings.location())?;
-                &settings.other
-            }
-            Self::Url(settings) => {
-                required("url", settings.url())?;
-                &settings.other
-            }
-            Self::Other(settings) => {
-                required("type", Some(&settings.repository_type))?;
-                &settings.other
-            }
-        };
-        match MISTAKEN_KEYS.iter().find(|(key, _)| other.contains_key(*key)) {
-            Some((key, meant)) => Err(Error::invalid(format!("the setting {key} has no effect; {meant} is meant"))),
+        match self {
+            Self::S3(settings) => settings.validate()?,
+            Self::Fs(settings) => required("location", settings.location())?,
+            Self::Url(settings) => required("url", settings.url())?,
+            Self::Other(settings) => required("type", Some(&settings.repository_type))?,
+        }
+        let other = self.open();
+        if let Some((key, meant)) = MISTAKEN_KEYS.iter().find(|(key, _)| other.contains_key(*key)) {
+            return Err(Error::invalid(format!("the setting {key} has no effect; {meant} is meant")));
+        }
+        let differs = |key: &str, value: &Value| other.get(key).is_some_and(|open| !is_same(open, value));
+        match self.typed().iter().find(|(key, value)| differs(key, value)) {
+            Some((key, _)) => Err(Error::invalid(format!(
+                "`{key}` has two values, one by its own method and another by `setting`; give one of them"
+            ))),
             None => Ok(()),
         }
     }
 
-    fn settings(&self) -> Map<String, Value> {
+    /// The key of a setting that may be a secret, if there is one.
+    pub(crate) fn secret(&self) -> Option<String> {
+        find_secret(&self.settings()).map(str::to_owned)
+    }
+
+    /// The settings that have a method of their own.
+    fn typed(&self) -> Map<String, Value> {
         match self {
-            Self::S3(settings) => settings.to_map(),
-            Self::Fs(settings) => settings.to_map(),
-            Self::Url(settings) => settings.to_map(),
-            Self::Other(settings) => settings.other.clone(),
+            Self::S3(settings) => settings.typed(),
+            Self::Fs(settings) => settings.typed(),
+            Self::Url(settings) => settings.typed(),
+            Self::Other(_) => Map::new(),
         }
+    }
+
+    /// The settings that have none.
+    fn open(&self) -> &Map<String, Value> {
+        match self {
+            Self::S3(settings) => &settings.other,
+            Self::Fs(settings) => &settings.other,
+            Self::Url(settings) => &settings.other,
+            Self::Other(settings) => &settings.other,
+        }
+    }
+
+    fn settings(&self) -> Map<String, Value> {
+        let mut settings = self.open().clone();
+        settings.extend(self.typed());
+        settings
     }
 }
 
@@ -128,6 +146,8 @@ struct WireRepository {
     #[serde(default, deserialize_with = "null_as_default")]
     settings: Map<String, Value>,
     uuid: Option<String>,
+    #[serde(flatten)]
+    other: Map<String, Value>,
 }
 
 impl WireRepository {
@@ -151,14 +171,19 @@ impl WireRepository {
 
 impl<'de> Deserialize<'de> for RepositorySettings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        WireRepository::deserialize(deserializer).map(WireRepository::into_settings)
+        let wire = WireRepository::deserialize(deserializer)?;
+        // To leave `crypto_settings` out, say, would register a repository that is not encrypted.
+        match wire.other.keys().next() {
+            Some(key) => Err(serde::de::Error::custom(format!("unknown field {}, expected `type` or `settings`", quoted(key)))),
+            None => Ok(wire.into_settings()),
+        }
     }
 }
 
 /// Stores a setting under dotted keys, which are one form whatever form was given, and which the server takes as well.
 fn insert_flat(flat: &mut Map<String, Value>, key: String, value: Value) {
     match value {
-        Value::Object(inner) => {
+        Value::Object(inner) if !inner.is_empty() => {
             for (inner_key, value) in inner {
                 insert_flat(flat, format!("{key}.{inner_key}"), value);
             }
@@ -176,7 +201,7 @@ fn take<T: FromStr>(flat: &mut Map<String, Value>, key: &str) -> Option<T> {
     Some(value)
 }
 
-/// Sets what has a value, in place of an open setting of that key.
+/// Sets what has a value.
 fn put(settings: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         settings.insert(key.to_owned(), value.into());
@@ -286,7 +311,8 @@ use blob_store_accessors;
 
 macro_rules! open_settings {
     () => {
-        /// Any other setting. An object is stored under dotted keys. Where a method of this type sets the same key, the method's value holds.
+        /// Sets any other setting. An object is stored under dotted keys. Registering fails with
+        /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if a method of this type sets the same key to another value.
         ///
         /// The server accepts unknown keys and ignores them; mind the spelling.
         #[must_use]
@@ -304,39 +330,6 @@ macro_rules! open_settings {
 }
 
 use open_settings;
-
-/// Open settings for `Debug`: what may be a secret is not shown.
-struct Redacted<'a>(&'a Map<String, Value>);
-
-impl fmt::Debug for Redacted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut map = f.debug_map();
-        for (key, value) in self.0 {
-            let lower = key.to_ascii_lowercase();
-            if ["secret", "access_key", "password", "token"].iter().any(|word| lower.contains(word)) {
-                map.entry(key, &format_args!("[redacted]"));
-            } else if let Value::String(text) = value {
-                map.entry(key, &without_user(text));
-            } else {
-                map.entry(key, value);
-            }
-        }
-        map.finish()
-    }
-}
-
-/// A URL without the user and password that may stand in it; other text as it is.
-fn without_user(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let authority = rest.split('/').next().unwrap_or_default();
-    // What stands where a port should is the beginning of a password that is not encoded.
-    let is_odd = || authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_err());
-    let at = authority.rfind('@').or_else(|| if is_odd() { rest.rfind('@') } else { None });
-    match at.and_then(|at| rest.get(at..)) {
-        Some(host) => format!("{scheme}://[redacted]{host}"),
-        None => text.to_owned(),
-    }
-}
 
 impl From<S3Settings> for RepositorySettings {
     fn from(settings: S3Settings) -> Self {
@@ -410,9 +403,40 @@ mod tests {
     }
 
     #[test]
-    fn a_typed_setting_holds_against_an_open_one() {
-        let settings: RepositorySettings = s3().setting("readonly", "false").readonly(true).into();
+    fn a_setting_with_two_values_is_refused_whichever_is_set_first() {
+        let cases: [RepositorySettings; 6] = [
+            s3().setting("readonly", "false").readonly(true).into(),
+            s3().readonly(true).setting("readonly", "false").into(),
+            s3().region("eu-west-1").setting("region", "eu-west-2").into(),
+            s3().chunk_size((1 << 30).into()).setting("chunk_size", Value::Null).into(),
+            FsSettings::new("/a").setting("location", "/b").into(),
+            UrlSettings::new("file:/a").setting("url", "file:/b").into(),
+        ];
+        for settings in cases {
+            let error = settings.validate().unwrap_err().to_string();
+            assert!(error.contains("two values"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_setting_that_is_given_twice_alike_is_fine() {
+        let settings: RepositorySettings = s3().setting("readonly", "true").readonly(true).into();
+        settings.validate().unwrap();
         assert_eq!(serde_json::to_value(&settings).unwrap()["settings"]["readonly"], true);
+    }
+
+    #[test]
+    fn what_stands_beside_type_and_settings_is_not_dropped_without_a_word() {
+        let read = |key: &str| serde_json::from_value::<RepositorySettings>(json!({"type": "s3", "settings": {}, key: {}}));
+        for key in ["crypto_settings", "crypto_metadata", "setting"] {
+            assert!(read(key).unwrap_err().to_string().contains(key));
+        }
+    }
+
+    #[test]
+    fn an_empty_object_is_kept() {
+        let reply = json!({"type": "hdfs", "settings": {"conf": {}}});
+        assert_eq!(serde_json::to_value(decode(reply.clone())).unwrap(), reply);
     }
 
     #[test]
@@ -463,6 +487,31 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_setting_is_dropped_without_a_word(
+            typed in proptest::collection::btree_map("region|endpoint|base_path|storage_class|canned_acl", "[a-z]{1,3}", 0..5),
+            open in proptest::collection::btree_map("region|endpoint|base_path|storage_class|canned_acl|other|a\\.b", "[a-z]{1,2}", 0..5),
+            first in proptest::bool::ANY,
+        ) {
+            let set_open = |settings: S3Settings| open.iter().fold(settings, |settings, (key, value)| settings.setting(key, value.as_str()));
+            let set_typed = |settings: S3Settings| typed.iter().fold(settings, |settings, (key, value)| match key.as_str() {
+                "region" => settings.region(value),
+                "endpoint" => settings.endpoint(value),
+                "base_path" => settings.base_path(value),
+                "storage_class" => settings.storage_class(value),
+                _ => settings.canned_acl(value),
+            });
+
+            let settings: RepositorySettings = if first { set_typed(set_open(s3())) } else { set_open(set_typed(s3())) }.into();
+
+            let conflict = open.iter().any(|(key, value)| typed.get(key).is_some_and(|typed| typed != value));
+            prop_assert_eq!(settings.validate().is_err(), conflict);
+            let body = serde_json::to_value(&settings).unwrap();
+            for (key, value) in open.iter().chain(&typed) {
+                prop_assert!(conflict || body["settings"][key] == *value, "{} of {}", key, body);
+            }
+        }
+
         #[test]
         fn any_settings_that_a_domain_returns_survive_a_second_trip(
             kind in proptest::sample::select(vec!["s3", "fs", "url", "hdfs", ""]),

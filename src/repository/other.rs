@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{BlobStoreSettings, Redacted, blob_store_accessors, insert_flat, open_settings, put, without_user};
+use super::{BlobStoreSettings, Redacted, blob_store_accessors, insert_flat, open_settings, put, shown};
 use crate::byte_size::ByteSize;
 
 /// The settings of a repository of type `fs`, on self-managed clusters.
@@ -31,8 +31,8 @@ impl FsSettings {
     blob_store_accessors!();
     open_settings!();
 
-    pub(super) fn to_map(&self) -> Map<String, Value> {
-        let mut settings = self.other.clone();
+    pub(super) fn typed(&self) -> Map<String, Value> {
+        let mut settings = Map::new();
         put(&mut settings, "location", self.location.clone());
         self.blob_store.put_into(&mut settings);
         settings
@@ -42,7 +42,7 @@ impl FsSettings {
 impl fmt::Debug for FsSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FsSettings")
-            .field("location", &self.location)
+            .field("location", &self.location.as_deref().map(shown))
             .field("blob_store", &self.blob_store)
             .field("other", &Redacted(&self.other))
             .finish()
@@ -71,8 +71,8 @@ impl UrlSettings {
 
     open_settings!();
 
-    pub(super) fn to_map(&self) -> Map<String, Value> {
-        let mut settings = self.other.clone();
+    pub(super) fn typed(&self) -> Map<String, Value> {
+        let mut settings = Map::new();
         put(&mut settings, "url", self.url.clone());
         settings
     }
@@ -80,7 +80,7 @@ impl UrlSettings {
 
 impl fmt::Debug for UrlSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.url.as_deref().map(without_user);
+        let url = self.url.as_deref().map(shown);
         f.debug_struct("UrlSettings").field("url", &url).field("other", &Redacted(&self.other)).finish()
     }
 }

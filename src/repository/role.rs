@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::s3::is_region;
 use crate::error::{Error, quoted};
 
 /// The ARN of an IAM role, of any partition.
@@ -38,8 +37,8 @@ fn check_role_arn(arn: &str) -> Result<(), &'static str> {
         return Err("it does not start with arn:");
     }
     let partition = part();
-    let has_prefix = partition == "aws" || partition.starts_with("aws-");
-    if !has_prefix || !is_region(partition) {
+    let suffix = partition.strip_prefix("aws").filter(|suffix| suffix.is_empty() || suffix.starts_with('-'));
+    if !suffix.is_some_and(|suffix| suffix.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')) {
         return Err("its partition is none of Amazon's, such as aws or aws-cn");
     }
     if part() != "iam" {

@@ -4,41 +4,21 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{
-    BlobStoreSettings, Redacted, RoleArn, blob_store_accessors, insert_flat, open_settings, put, required, take, without_user,
-};
+use super::{BlobStoreSettings, Redacted, RoleArn, blob_store_accessors, insert_flat, open_settings, put, required, shown, take};
 use crate::byte_size::ByteSize;
 use crate::error::{Error, quoted};
-
-/// How an S3 repository finds its bucket: by Region or by endpoint, never both.
-///
-/// Amazon's developer guide ("Creating index snapshots in Amazon OpenSearch Service") gives the Region where the bucket is in the
-/// domain's own, and otherwise drops it and sends the endpoint `s3.amazonaws.com`.
-#[derive(Clone, PartialEq, Eq)]
-pub enum S3Location {
-    /// The bucket's Region, such as `ap-northeast-1`.
-    Region(String),
-    /// The host of S3, such as `s3.amazonaws.com` or `s3.me-south-1.amazonaws.com`.
-    Endpoint(String),
-}
-
-impl fmt::Debug for S3Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Region(region) => f.debug_tuple("Region").field(region).finish(),
-            Self::Endpoint(endpoint) => f.debug_tuple("Endpoint").field(&without_user(endpoint)).finish(),
-        }
-    }
-}
 
 /// The settings of a repository of type `s3`.
 ///
 /// An Amazon domain needs the bucket, its [`region`](Self::region) or an [`endpoint`](Self::endpoint), and a [`role_arn`](Self::role_arn).
+/// Amazon's [guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html)
+/// gives the Region alone, and the endpoint `s3.amazonaws.com` alone where the Region does not work. S3-compatible stores need both.
 /// `access_key`, `secret_key` and `client` are for self-managed clusters only; KMS encryption is a matter of the bucket's defaults.
 #[derive(Clone, Default, PartialEq)]
 pub struct S3Settings {
     bucket: Option<String>,
-    location: Option<S3Location>,
+    region: Option<String>,
+    endpoint: Option<String>,
     role_arn: Option<RoleArn>,
     base_path: Option<String>,
     server_side_encryption: Option<bool>,
@@ -49,24 +29,23 @@ pub struct S3Settings {
 }
 
 impl S3Settings {
-    /// A repository in a bucket, given by its plain name.
+    /// A repository in a bucket, given by its plain name, or by the ARN or the alias of an access point.
     #[must_use]
     pub fn new(bucket: impl Into<String>) -> Self {
         Self { bucket: Some(bucket.into()), ..Self::default() }
     }
 
-    /// The bucket's Region. Takes the place of an [`endpoint`](Self::endpoint): the later call holds.
+    /// Sets the bucket's Region, such as `ap-northeast-1`, or what an S3-compatible store calls its region.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.location = Some(S3Location::Region(region.into()));
+        self.region = Some(region.into());
         self
     }
 
-    /// The host of S3: for a bucket in another Region than the domain's, Amazon's guide wants `s3.amazonaws.com`.
-    /// Takes the place of a [`region`](Self::region): the later call holds.
+    /// Sets the host of S3, such as `s3.amazonaws.com`, or the URL of an S3-compatible store, such as `http://minio:9000`.
     #[must_use]
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.location = Some(S3Location::Endpoint(endpoint.into()));
+        self.endpoint = Some(endpoint.into());
         self
     }
 
@@ -111,10 +90,16 @@ impl S3Settings {
         self.bucket.as_deref()
     }
 
-    /// Region or endpoint, if set.
+    /// The bucket's Region, if set.
     #[must_use]
-    pub fn location(&self) -> Option<&S3Location> {
-        self.location.as_ref()
+    pub fn get_region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
+    /// The host or URL of S3, if set.
+    #[must_use]
+    pub fn get_endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
     }
 
     /// The role with which the domain reaches the bucket, if set.
@@ -151,12 +136,10 @@ impl S3Settings {
     open_settings!();
 
     pub(super) fn from_flat(mut flat: Map<String, Value>) -> Self {
-        // With both set the endpoint decides where requests go; the Region then stays among the other settings.
-        let location =
-            take(&mut flat, "endpoint").map(S3Location::Endpoint).or_else(|| take(&mut flat, "region").map(S3Location::Region));
         Self {
             bucket: take(&mut flat, "bucket"),
-            location,
+            region: take(&mut flat, "region"),
+            endpoint: take(&mut flat, "endpoint"),
             role_arn: take(&mut flat, "role_arn"),
             base_path: take(&mut flat, "base_path"),
             server_side_encryption: take(&mut flat, "server_side_encryption"),
@@ -167,14 +150,11 @@ impl S3Settings {
         }
     }
 
-    pub(super) fn to_map(&self) -> Map<String, Value> {
-        let mut settings = self.other.clone();
+    pub(super) fn typed(&self) -> Map<String, Value> {
+        let mut settings = Map::new();
         put(&mut settings, "bucket", self.bucket.clone());
-        match &self.location {
-            Some(S3Location::Region(region)) => put(&mut settings, "region", Some(region.clone())),
-            Some(S3Location::Endpoint(endpoint)) => put(&mut settings, "endpoint", Some(endpoint.clone())),
-            None => {}
-        }
+        put(&mut settings, "region", self.region.clone());
+        put(&mut settings, "endpoint", self.endpoint.clone());
         put(&mut settings, "role_arn", self.role_arn.clone().map(|role| role.0));
         put(&mut settings, "base_path", self.base_path.clone());
         put(&mut settings, "server_side_encryption", self.server_side_encryption);
@@ -187,39 +167,53 @@ impl S3Settings {
     pub(super) fn validate(&self) -> Result<(), Error> {
         required("bucket", self.bucket())?;
         let bucket = self.bucket().unwrap_or_default();
-        if !bucket.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_".contains(&c)) {
+        if !is_access_point(bucket) && !bucket.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_".contains(&c)) {
             return Err(Error::invalid(format!(
-                "the bucket {} is not a plain bucket name: no URI, no ARN, no path (that is base_path)",
-                quoted(bucket)
+                "the bucket {} is neither a plain bucket name nor the ARN of an access point: no URI, no path (that is base_path)",
+                quoted(&shown(bucket))
             )));
         }
         if self.base_path.as_deref().is_some_and(|path| path.starts_with('/')) {
             return Err(Error::invalid("base_path must not start with a slash"));
         }
-        match &self.location {
-            Some(S3Location::Region(region)) if !is_region(region) => {
-                Err(Error::invalid(format!("{} is not a Region such as ap-northeast-1", quoted(region))))
-            }
-            Some(S3Location::Endpoint(endpoint)) if endpoint.is_empty() || endpoint.contains(char::is_whitespace) => {
-                Err(Error::invalid(format!("{} is not an endpoint such as s3.amazonaws.com", quoted(endpoint))))
-            }
-            _ => Ok(()),
+        if let Some(region) = self.region.as_deref().filter(|region| !is_region(region)) {
+            return Err(Error::invalid(format!("{} is not a Region such as ap-northeast-1", quoted(region))));
         }
+        if let Some(endpoint) = &self.endpoint
+            && (endpoint.is_empty() || endpoint.contains(char::is_whitespace))
+        {
+            return Err(Error::invalid(format!("{} is not an endpoint such as s3.amazonaws.com", quoted(&shown(endpoint)))));
+        }
+        Ok(())
     }
 }
 
-/// Not a list: Regions are added faster than crates are updated, and stores other than Amazon's have names of their own.
-pub(super) fn is_region(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+/// Whether a bucket is given by the ARN of an access point: of a Region, of several, of an Outpost, or of Object Lambda.
+fn is_access_point(bucket: &str) -> bool {
+    let mut parts = bucket.splitn(6, ':');
+    let mut part = || parts.next().unwrap_or_default();
+    let (arn, partition, service, _region, account, resource) = (part(), part(), part(), part(), part(), part());
+    let is_account = account.len() == 12 && account.bytes().all(|c| c.is_ascii_digit());
+    let mut words = resource.split(['/', ':']);
+    let is_plain = |text: &str| text.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_/:".contains(&c));
+    let has_name = words.any(|word| word == "accesspoint") && words.next().is_some_and(|name| !name.is_empty());
+    arn == "arn" && partition.starts_with("aws") && service.starts_with("s3") && is_account && has_name && is_plain(bucket)
+}
+
+/// Not a list: Regions are added faster than crates are updated, and other stores have names of their own, such as `RegionOne`,
+/// `EU` or `us_east_1`. But a URL, an ARN or a host is none.
+fn is_region(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_".contains(&c))
 }
 
 impl fmt::Debug for S3Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("S3Settings")
-            .field("bucket", &self.bucket)
-            .field("location", &self.location)
+            .field("bucket", &self.bucket.as_deref().map(shown))
+            .field("region", &self.region)
+            .field("endpoint", &self.endpoint.as_deref().map(shown))
             .field("role_arn", &self.role_arn)
-            .field("base_path", &self.base_path)
+            .field("base_path", &self.base_path.as_deref().map(shown))
             .field("server_side_encryption", &self.server_side_encryption)
             .field("storage_class", &self.storage_class)
             .field("canned_acl", &self.canned_acl)
@@ -272,17 +266,58 @@ mod tests {
     }
 
     #[test]
-    fn region_and_endpoint_are_a_choice_and_the_later_call_holds() {
-        assert_eq!(s3().region("r").endpoint("e").location(), Some(&S3Location::Endpoint("e".into())));
-        assert_eq!(s3().endpoint("e").region("r").location(), Some(&S3Location::Region("r".into())));
+    fn region_and_endpoint_go_together_in_either_order() {
+        for settings in
+            [s3().region("us-east-1").endpoint("http://minio:9000"), s3().endpoint("http://minio:9000").region("us-east-1")]
+        {
+            assert_eq!((settings.get_region(), settings.get_endpoint()), (Some("us-east-1"), Some("http://minio:9000")));
+            let settings: RepositorySettings = settings.into();
+            settings.validate().unwrap();
+            let body = serde_json::to_value(&settings).unwrap();
+            let expected = json!({"bucket": "my-bucket-4-es", "region": "us-east-1", "endpoint": "http://minio:9000"});
+            assert_eq!(body["settings"], expected);
+            assert_eq!(decode(body), settings);
+        }
     }
 
     #[test]
-    fn a_cluster_that_has_both_region_and_endpoint_loses_neither() {
-        let reply = json!({"type": "s3", "settings": {"bucket": "b", "region": "r", "endpoint": "e"}});
-        let settings = decode(reply.clone());
-        let RepositorySettings::S3(s3) = &settings else { panic!("{settings:?}") };
-        assert_eq!(s3.location(), Some(&S3Location::Endpoint("e".into())));
-        assert_eq!(serde_json::to_value(&settings).unwrap(), reply);
+    fn whatever_stands_for_a_bucket_is_one() {
+        for bucket in [
+            "my-bucket-4-es",
+            "My_Old.Bucket",
+            "my-ap-x1y2z3w4-s3alias",
+            "es-snapshots-a1b2c3--op-s3",
+            "logs--usw2-az1--x-s3",
+            "arn:aws:s3:us-west-2:111122223333:accesspoint/my-ap",
+            "arn:aws-cn:s3:cn-north-1:111122223333:accesspoint:my-ap",
+            "arn:aws-us-gov:s3:us-gov-west-1:111122223333:accesspoint/my-ap",
+            "arn:aws:s3::111122223333:accesspoint/mfzwi23gnjvgw.mrap",
+            "arn:aws:s3-object-lambda:us-west-2:111122223333:accesspoint/my-olap",
+            "arn:aws:s3-outposts:us-east-1:111122223333:outpost/op-0123456789abcdef/accesspoint/my-op-ap",
+            "arn:aws:s3-outposts:us-east-1:111122223333:outpost:op-0123456789abcdef:accesspoint:my-op-ap",
+        ] {
+            assert!(S3Settings::new(bucket).validate().is_ok(), "{bucket}");
+        }
+        for bucket in [
+            "arn:aws:s3:::my-bucket",
+            "arn:aws:s3:us-west-2:111122223333:accesspoint/",
+            "arn:aws:s3:us-west-2:1111:accesspoint/my-ap",
+            "arn:aws:iam::111122223333:role/accesspoint",
+            "arn:aws:s3:us-west-2:111122223333:accesspoint/my ap",
+            "s3://my-bucket",
+            "my-bucket/path",
+        ] {
+            assert!(S3Settings::new(bucket).validate().is_err(), "{bucket}");
+        }
+    }
+
+    #[test]
+    fn a_region_is_whatever_a_store_calls_one() {
+        for region in ["eu-west-1", "EU", "RegionOne", "us_east_1", "garage", "default"] {
+            assert!(s3().region(region).validate().is_ok(), "{region}");
+        }
+        for region in ["", "eu west 1", "https://s3.amazonaws.com", "s3.eu-west-1.amazonaws.com", "arn:aws:iam::1:role/x"] {
+            assert!(s3().region(region).validate().is_err(), "{region}");
+        }
     }
 }

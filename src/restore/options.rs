@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::targets::Selection;
 use crate::error::Error;
 use crate::name::IndexPattern;
-use crate::wire::laid_over;
+use crate::wire::{is_same, laid_over};
 
 /// What is restored from a snapshot, and under which names. Only what is set is sent, except that
 /// [`include_global_state`](Self::include_global_state) always is.
@@ -145,8 +145,9 @@ impl RestoreSnapshot {
         self
     }
 
-    /// An option of certain versions, such as OpenSearch's `storage_type`. Servers refuse options they do not know. Where a method
-    /// of this type sets the same key, the method's value holds.
+    /// Sets an option of certain versions, such as OpenSearch's `storage_type`. Servers refuse options they do not know. Restoring
+    /// fails with [`InvalidInput`](crate::ErrorKind::InvalidInput) if a method of this type, or its default, gives the same key
+    /// another value.
     #[must_use]
     pub fn setting(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.other.insert(key.into(), value.into());
@@ -186,17 +187,29 @@ impl RestoreSnapshot {
         for pattern in self.typed.indices.iter().flatten() {
             pattern.parse::<IndexPattern>()?;
         }
-        match (&self.typed.rename_pattern, &self.typed.rename_replacement) {
+        let body = self.body().map_err(|error| Error::invalid("options cannot be written as JSON").with_source(error))?;
+        let differs = |key: &str, open: &Value| body.get(key).is_some_and(|sent| !is_same(sent, open));
+        if let Some((key, _)) = self.other.iter().find(|(key, open)| differs(key, open)) {
+            return Err(Error::invalid(format!(
+                "`{key}` has two values, one by its own method or that method's default and another by `setting`; use the method"
+            )));
+        }
+        let text = |key: &str| body.get(key).filter(|value| !value.is_null());
+        match (text("rename_pattern"), text("rename_replacement")) {
             (None, None) => Ok(()),
-            (Some(pattern), Some(_)) if !pattern.is_empty() => Ok(()),
+            (Some(pattern), Some(_)) if pattern != "" => Ok(()),
             _ => Err(Error::invalid("renaming needs both a pattern that is not empty and a replacement")),
         }
+    }
+
+    fn body(&self) -> Result<Map<String, Value>, serde_json::Error> {
+        laid_over(&self.other, &self.typed)
     }
 }
 
 impl Serialize for RestoreSnapshot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        laid_over(&self.other, &self.typed).map_err(serde::ser::Error::custom)?.serialize(serializer)
+        self.body().map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
 }
 
@@ -209,8 +222,6 @@ mod tests {
     #[test]
     fn the_cluster_state_is_always_declined_unless_wanted() {
         assert_eq!(serde_json::to_value(RestoreSnapshot::new()).unwrap(), json!({"include_global_state": false}));
-        let insisted = RestoreSnapshot::new().setting("include_global_state", true);
-        assert_eq!(serde_json::to_value(insisted).unwrap(), json!({"include_global_state": false}));
         let wanted = RestoreSnapshot::new().include_global_state(true);
         assert_eq!(serde_json::to_value(wanted).unwrap(), json!({"include_global_state": true}));
     }
@@ -244,6 +255,39 @@ mod tests {
         assert!(RestoreSnapshot::new().rename("", "x").validate().is_err());
         let half: RestoreSnapshot = serde_json::from_str(r#"{"rename_pattern":"(.+)"}"#).unwrap();
         assert!(half.validate().is_err());
+    }
+
+    #[test]
+    fn an_option_with_two_values_is_refused() {
+        for (options, key) in [
+            (RestoreSnapshot::new().setting("include_global_state", true), "include_global_state"),
+            (RestoreSnapshot::new().include_global_state(true).setting("include_global_state", false), "include_global_state"),
+            (RestoreSnapshot::new().indices(["a"]).setting("indices", json!(["b"])), "indices"),
+            (RestoreSnapshot::new().setting("partial", true).partial(false), "partial"),
+            (RestoreSnapshot::new().rename("(.+)", "a-$1").setting("rename_replacement", "b-$1"), "rename_replacement"),
+        ] {
+            let error = options.validate().unwrap_err().to_string();
+            assert!(error.contains(&format!("`{key}` has two values")), "{error}");
+        }
+        RestoreSnapshot::new()
+            .setting("include_global_state", "false")
+            .partial(true)
+            .setting("partial", true)
+            .validate()
+            .unwrap();
+    }
+
+    #[test]
+    fn half_a_renaming_is_refused_however_it_is_set() {
+        for options in [
+            RestoreSnapshot::new().setting("rename_pattern", "(.+)"),
+            RestoreSnapshot::new().setting("rename_replacement", "b-$1"),
+            RestoreSnapshot::new().setting("rename_pattern", "(.+)").setting("rename_replacement", Value::Null),
+            RestoreSnapshot::new().setting("rename_pattern", "").setting("rename_replacement", "b"),
+        ] {
+            assert!(options.validate().is_err(), "{options:?}");
+        }
+        RestoreSnapshot::new().setting("rename_pattern", "(.+)").setting("rename_replacement", "b-$1").validate().unwrap();
     }
 
     #[test]

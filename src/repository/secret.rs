@@ -1,0 +1,241 @@
+//! What among a repository's settings may be a secret.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+/// What the keys of secrets contain, once dots, dashes and underscores are gone.
+const PARTS: [&str; 17] = [
+    "secret",
+    "token",
+    "password",
+    "passwd",
+    "passphrase",
+    "credential",
+    "session",
+    "accesskey",
+    "accountkey",
+    "apikey",
+    "customerkey",
+    "encryptionkey",
+    "masterkey",
+    "privatekey",
+    "signingkey",
+    "connectionstring",
+    "sharedaccess",
+];
+
+/// Words that name a secret only where they stand alone.
+const WORDS: [&str; 8] = ["auth", "authorization", "bearer", "pass", "pwd", "sas", "sig", "signature"];
+
+/// Whether a setting of this key may be a secret. The key of a public key or of a key that is managed elsewhere is none.
+pub(super) fn is_secret_key(key: &str) -> bool {
+    let plain: String = key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    if plain.ends_with("name") {
+        return false;
+    }
+    let is_key = plain.ends_with("key") && !plain.ends_with("publickey") && !plain.ends_with("kmskey");
+    let mut words = key.split(|c: char| !c.is_alphanumeric());
+    is_key
+        || PARTS.iter().any(|part| plain.contains(part))
+        || words.any(|word| WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)))
+}
+
+/// The first setting that is or contains a secret.
+pub(super) fn find_secret(settings: &Map<String, Value>) -> Option<&str> {
+    settings.iter().find(|(key, value)| holds_secret(key, value)).map(|(key, _)| key.as_str())
+}
+
+fn holds_secret(key: &str, value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) => false,
+        Value::Number(_) => is_secret_key(key),
+        Value::String(text) => !text.is_empty() && (is_secret_key(key) || user(text).is_some() || has_signature(text)),
+        Value::Array(values) => values.iter().any(|value| holds_secret(key, value)),
+        Value::Object(inner) => inner
+            .iter()
+            .any(|(inner_key, value)| holds_secret(inner_key, value) || is_secret_key(key) && holds_secret(key, value)),
+    }
+}
+
+/// Where in a text the user and password of a URL stand: from, to.
+fn user(text: &str) -> Option<(usize, usize)> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        // Without a scheme only a password tells it from other text with an `@`.
+        let at = text.rfind('@')?;
+        return text.get(..at)?.contains(':').then_some((0, at));
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    // What stands where a port should is the beginning of a password that is not encoded.
+    let is_odd = || authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_err());
+    let at = authority.rfind('@').or_else(|| if is_odd() { rest.rfind('@') } else { None })?;
+    let from = scheme.len() + "://".len();
+    Some((from, from + at))
+}
+
+/// Whether a URL carries a signature or the like in its query, as those do that are signed in advance.
+fn has_signature(text: &str) -> bool {
+    let query = text.split_once("://").and_then(|(_, rest)| rest.split_once('?')).map_or("", |(_, query)| query);
+    query.split('&').filter_map(|pair| pair.split_once('=')).any(|(name, value)| !value.is_empty() && is_secret_key(name))
+}
+
+/// Text as `Debug` and errors show it: of a URL neither the user and password nor the query.
+pub(super) fn shown(text: &str) -> String {
+    let (mut text, url) = match user(text) {
+        Some((from, to)) => {
+            let (before, behind) = (text.get(..from).unwrap_or_default(), text.get(to..).unwrap_or_default());
+            (format!("{before}[redacted]{behind}"), true)
+        }
+        None => (text.to_owned(), text.contains("://")),
+    };
+    if url && let Some(query) = text.find('?') {
+        text.truncate(query);
+        text.push_str("?[redacted]");
+    }
+    text
+}
+
+/// Open settings for `Debug`: what may be a secret is not shown.
+pub(super) struct Redacted<'a>(pub(super) &'a Map<String, Value>);
+
+impl fmt::Debug for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(key, value)| (key, RedactedValue(key, value)))).finish()
+    }
+}
+
+struct RedactedValue<'a>(&'a str, &'a Value);
+
+impl fmt::Debug for RedactedValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(key, value) = *self;
+        match value {
+            _ if is_secret_key(key) => f.write_str("[redacted]"),
+            Value::String(text) => shown(text).fmt(f),
+            Value::Array(values) => f.debug_list().entries(values.iter().map(|value| RedactedValue(key, value))).finish(),
+            Value::Object(inner) => Redacted(inner).fmt(f),
+            value => value.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    const SECRET: [&str; 30] = [
+        "access_key",
+        "secret_key",
+        "session_token",
+        "password",
+        "proxy.password",
+        "client.Secret-Key",
+        "encryption_key",
+        "encryption.key",
+        "ENCRYPTION-KEY",
+        "encryptionKey",
+        "api_key",
+        "apiKey",
+        "x-api-key",
+        "passphrase",
+        "gpg.passphrase",
+        "credentials",
+        "gcs.credentials_file",
+        "private_key",
+        "private_key_pem",
+        "sas_token",
+        "sas",
+        "account.key",
+        "key",
+        "client_secret",
+        "session",
+        "aes_key",
+        "sse_customer_key",
+        "azure.connection_string",
+        "shared_access_signature",
+        "basic_auth",
+    ];
+
+    const PLAIN: [&str; 14] = [
+        "bucket",
+        "base_path",
+        "region",
+        "compress",
+        "chunk_size",
+        "proxy.host",
+        "proxy.username",
+        "client",
+        "path_style_access",
+        "server_side_encryption_kms_key_id",
+        "server_side_encryption_bucket_key_enabled",
+        "amazon_es_kms_key_arn",
+        "role_session_name",
+        "key_provider_name",
+    ];
+
+    #[test]
+    fn keys_of_secrets_are_told_from_others() {
+        for key in SECRET {
+            assert!(is_secret_key(key), "{key}");
+        }
+        for key in PLAIN {
+            assert!(!is_secret_key(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_wherever_it_stands() {
+        for settings in [
+            json!({"a": "b", "encryption_key": "x"}),
+            json!({"clients": [{"name": "b"}, {"api.key": "x"}]}),
+            json!({"password": 1234}),
+            json!({"url": "https://u:p@h/"}),
+            json!({"proxies": ["http://h", "http://u@h"]}),
+            json!({"host": "u:p@h"}),
+            json!({"url": "https://h/c?sv=1&sig=x"}),
+            json!({"url": "https://h/c?X-Amz-Signature=x"}),
+        ] {
+            assert!(find_secret(settings.as_object().unwrap()).is_some(), "{settings}");
+        }
+        for settings in [
+            json!({"bucket": "b", "use_token": true, "password": "", "secret_key": null}),
+            json!({"url": "https://h:9000/a@b?list=1", "note": "me@example.org"}),
+        ] {
+            assert_eq!(find_secret(settings.as_object().unwrap()), None, "{settings}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_shown_without_user_password_and_query() {
+        for (text, expected) in [
+            ("https://h:9000/a@b", "https://h:9000/a@b"),
+            ("https://u:p@h/x", "https://[redacted]@h/x"),
+            ("ftp://u:p/w@h/x", "ftp://[redacted]@h/x"),
+            ("u:p@minio:9000", "[redacted]@minio:9000"),
+            ("https://h/c?sig=x", "https://h/c?[redacted]"),
+            ("me@example.org", "me@example.org"),
+            ("what?", "what?"),
+        ] {
+            assert_eq!(shown(text), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn debug_shows_no_secret_however_deep_it_lies(
+            key in proptest::sample::select(SECRET.to_vec()),
+            path in proptest::collection::vec(proptest::sample::select(vec!["", "a", "b.c"]), 0..4),
+        ) {
+            let wrap = |inner: Value, step: &&str| if step.is_empty() { json!([inner]) } else { json!({ *step: inner }) };
+            let value = path.iter().fold(json!({ key: "canary" }), wrap);
+            let settings = Map::from_iter([("x".to_owned(), value)]);
+            let shown = format!("{:?}", Redacted(&settings));
+
+            prop_assert!(!shown.contains("canary"), "{}", shown);
+            prop_assert_eq!(find_secret(&settings), Some("x"));
+        }
+    }
+}
