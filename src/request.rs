@@ -1,5 +1,6 @@
 //! One pure constructor per endpoint: every request is a value before it is traffic.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,8 +9,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::error::{Error, Operation};
-use crate::name::{IndexName, RepositoryName, SnapshotName};
+use crate::error::{Error, Operation, quoted};
+use crate::name::{IndexName, RepositoryName, SnapshotName, SnapshotPattern, has_escape};
 use crate::repository::RepositorySettings;
 use crate::restore::RestoreSnapshot;
 use crate::snapshot::{CloneSnapshot, CreateSnapshot, ListSnapshots};
@@ -17,9 +18,33 @@ use crate::snapshot::{CloneSnapshot, CreateSnapshot, ListSnapshots};
 /// All but the unreserved characters of RFC 3986, so that nobody on the way has a reason to encode anew.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The room for a list of names in a request's path. The engines take request lines of 4,096 bytes
-/// (`http.max_initial_line_length`).
-pub(crate) const LIST_ROOM: usize = 3500;
+/// The longest target of a request with a list of names in it, the endpoint's own path included. The engines accept request lines
+/// of up to 4,096 bytes (`http.max_initial_line_length`).
+const LONGEST_TARGET: usize = 3500;
+
+/// Splits names into lists of at most `room` bytes in their encoded form, commas included. A longer name has a list of its own.
+pub(crate) fn chunks<T: AsRef<str>>(names: &[T], room: usize) -> Vec<&[T]> {
+    const COMMA: usize = "%2C".len();
+    let mut chunks = Vec::new();
+    let mut rest = names;
+    while !rest.is_empty() {
+        let mut length = 0;
+        let fits = |name: &&T| {
+            length += utf8_percent_encode(name.as_ref(), SEGMENT).map(str::len).sum::<usize>() + COMMA;
+            length <= room.saturating_add(COMMA)
+        };
+        let count = rest.iter().take_while(fits).count().max(1);
+        let (chunk, left) = rest.split_at(count);
+        chunks.push(chunk);
+        rest = left;
+    }
+    chunks
+}
+
+/// The room that is left for a list of names in the target of a request that has none yet, below an endpoint's path.
+fn room(prefix: &str, without_names: &Request) -> usize {
+    LONGEST_TARGET.saturating_sub(prefix.len() + without_names.target.len())
+}
 
 /// What may be done about a request whose answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +58,7 @@ pub(crate) enum Replay {
 }
 
 /// A request before it is dated, signed and sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) operation: Operation,
     pub(crate) replay: Replay,
@@ -44,6 +69,15 @@ pub(crate) struct Request {
     /// What it is about, for spans.
     pub(crate) repository: Option<RepositoryName>,
     pub(crate) snapshot: Option<SnapshotName>,
+}
+
+impl fmt::Debug for Request {
+    /// Neither the body nor the query, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.target.split('?').next().unwrap_or_default();
+        let mut out = f.debug_struct("Request");
+        out.field("operation", &self.operation).field("method", &self.method).field("path", &path).finish_non_exhaustive()
+    }
 }
 
 /// A percent-encoded path, built segment by segment and never re-encoded.
@@ -192,6 +226,20 @@ pub(crate) fn list_snapshots(repository: &RepositoryName, options: &ListSnapshot
     Request::read(Operation::ListSnapshots, target).about(repository)
 }
 
+/// Splits a listing into listings whose requests fit into a request line below an endpoint's path. All parts of a pattern add to
+/// what is listed, so that the order in which they are asked for does not matter.
+pub(crate) fn split_listing(
+    prefix: &str,
+    repository: &RepositoryName,
+    options: &ListSnapshots,
+) -> Result<Vec<ListSnapshots>, Error> {
+    let Some(pattern) = options.get_pattern() else { return Ok(vec![options.clone()]) };
+    let parts: Vec<&str> = pattern.parts().collect();
+    let room = room(prefix, &list_snapshots(repository, &options.clone().pattern(SnapshotPattern::all())));
+    let listing = |chunk: &[&str]| Ok(options.clone().pattern(SnapshotPattern::new(chunk.iter().copied())?));
+    chunks(&parts, room).into_iter().map(listing).collect()
+}
+
 pub(crate) fn delete_snapshot(repository: &RepositoryName, name: &SnapshotName) -> Request {
     let target = Target::new(&["_snapshot", repository.as_str(), name.as_str()]);
     Request::new(Operation::DeleteSnapshot, Replay::Probe, Method::DELETE, target).about(repository).and(name)
@@ -230,6 +278,14 @@ pub(crate) fn recovery(indices: &[IndexName]) -> Request {
     Request::read(Operation::Recovery, target)
 }
 
+/// The recoveries of these indices, or of all, in as many requests as fit into request lines below an endpoint's path.
+pub(crate) fn recoveries(prefix: &str, indices: &[IndexName]) -> Vec<Request> {
+    if indices.is_empty() {
+        return vec![recovery(indices)];
+    }
+    chunks(indices, room(prefix, &recovery(&[]))).into_iter().map(recovery).collect()
+}
+
 /// The shards of these indices, or of all, with what is known of those that are not assigned.
 pub(crate) fn shards(indices: &[IndexName]) -> Request {
     let path =
@@ -238,9 +294,18 @@ pub(crate) fn shards(indices: &[IndexName]) -> Request {
     Request::read(Operation::Shards, target)
 }
 
-/// What the cluster state shows of these indices, closed and hidden ones too. It never comes from another node than the master,
-/// which may lag behind.
-pub(crate) fn index_marks(indices: &[IndexName]) -> Request {
+/// Whether these indices fit into one request for their shards or recoveries, below an endpoint's path.
+pub(crate) fn is_one_list(prefix: &str, indices: &[IndexName]) -> bool {
+    chunks(indices, room(prefix, &shards(&[]))).len() == 1
+}
+
+/// What the cluster state shows of these indices, closed and hidden ones too, in as many requests as fit into request lines below
+/// an endpoint's path. It never comes from another node than the master, which could lag behind.
+pub(crate) fn index_marks(prefix: &str, indices: &[IndexName]) -> Vec<Request> {
+    chunks(indices, room(prefix, &marks_of(&[]))).into_iter().map(marks_of).collect()
+}
+
+fn marks_of(indices: &[IndexName]) -> Request {
     const WANTED: &str = "version,metadata.cluster_uuid,metadata.cluster_coordination.term,metadata.indices.*.state,\
                           metadata.indices.*.settings.index.uuid,metadata.indices.*.mapping_version,\
                           metadata.indices.*.settings_version,metadata.indices.*.aliases_version";
@@ -267,24 +332,6 @@ pub(crate) fn allocation_explain(index: &str, shard: u32) -> Result<Request, Err
         .json(&json!({"index": index, "shard": shard, "primary": true}))
 }
 
-/// Splits names into lists of at most `room` bytes in their encoded form, commas included. A longer name has a list of its own.
-pub(crate) fn chunks<T: AsRef<str>>(names: &[T], room: usize) -> Vec<&[T]> {
-    const COMMA: usize = "%2C".len();
-    let mut chunks = Vec::new();
-    let mut rest = names;
-    while !rest.is_empty() {
-        let mut length = 0;
-        let fitting = rest.iter().take_while(|name| {
-            length += utf8_percent_encode(name.as_ref(), SEGMENT).map(str::len).sum::<usize>() + COMMA;
-            length <= room.saturating_add(COMMA)
-        });
-        let (chunk, behind) = rest.split_at(fitting.count().max(1));
-        chunks.push(chunk);
-        rest = behind;
-    }
-    chunks
-}
-
 fn join(indices: &[IndexName]) -> String {
     indices.iter().map(IndexName::as_str).collect::<Vec<_>>().join(",")
 }
@@ -293,10 +340,13 @@ fn join(indices: &[IndexName]) -> String {
 pub(crate) fn raw(method: Method, segments: &[String], query: &[(String, String)], body: Bytes) -> Result<Request, Error> {
     for segment in segments {
         if segment.is_empty() || segment == "." || segment == ".." {
-            return Err(Error::invalid(format!("path segment {segment:?} would be dropped or resolved on the way")));
+            return Err(Error::invalid(format!("path segment {} would be dropped or resolved on the way", quoted(segment))));
         }
-        if segment.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | '%')) {
-            return Err(Error::invalid(format!("path segment {segment:?} contains a separator, `%` or a control character")));
+        if segment.chars().any(|c| c.is_control() || matches!(c, '/' | '\\')) || has_escape(segment) {
+            return Err(Error::invalid(format!(
+                "path segment {} contains a separator, a control character, or `%` before two hexadecimal digits",
+                quoted(segment)
+            )));
         }
     }
     let replay = if method == Method::GET || method == Method::HEAD { Replay::Read } else { Replay::Probe };
@@ -305,4 +355,63 @@ pub(crate) fn raw(method: Method, segments: &[String], query: &[(String, String)
     let mut request = Request::new(Operation::Raw, replay, method, target);
     request.body = body;
     Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::endpoint::Endpoint;
+
+    proptest! {
+        #[test]
+        fn lists_are_split_at_the_encoded_length_and_keep_every_name(
+            names in proptest::collection::vec("[a-z]{1,20}|[索引名]{1,40}|%{1,9}", 0..60),
+            room in 0_usize..400,
+        ) {
+            let lists = chunks(&names, room);
+
+            prop_assert_eq!(&lists.concat(), &names);
+            for list in lists {
+                let length = Target::new(&[&list.join(",")]).0.len() - 1;
+                prop_assert!(!list.is_empty() && (length <= room || list.len() == 1), "{} of {}", length, room);
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_is_as_long_as_it_may_be() {
+        assert_eq!(chunks(&["aa", "bb", "c"], 7), [&["aa", "bb"][..], &["c"][..]]);
+        assert_eq!(chunks(&["索"], 1), [&["索"][..]]);
+        assert!(chunks(&[] as &[&str], 7).is_empty());
+    }
+
+    #[test]
+    fn the_longest_names_fit_into_a_request_line_below_the_longest_path() {
+        let longest = "%".repeat(255);
+        let (repository, snapshot, index): (RepositoryName, SnapshotName, IndexName) =
+            (longest.parse().unwrap(), longest.parse().unwrap(), longest.parse().unwrap());
+        let prefix = format!("/{}", "p".repeat(Endpoint::LONGEST_PREFIX - 1));
+        let options = ListSnapshots::new().pattern(snapshot.clone()).verbose(false).ignore_unavailable(true);
+
+        let mut requests = recoveries(&prefix, &[index.clone(), index.clone(), index]);
+        requests.push(clone_snapshot(&repository, &snapshot, &snapshot, &CloneSnapshot::new(["*"])).unwrap());
+        requests.push(list_snapshots(&repository, &options));
+        requests.push(create_snapshot(&repository, &snapshot, &CreateSnapshot::new(), true).unwrap());
+
+        assert_eq!(requests.len(), 5);
+        for request in requests {
+            let request = request.with_master_timeout(Duration::MAX);
+            assert!(format!("{} {prefix}{} HTTP/1.1\r\n", request.method, request.target).len() <= 4096);
+        }
+    }
+
+    #[test]
+    fn a_request_shows_neither_body_nor_query() {
+        let query = [("token".to_owned(), "canary".to_owned())];
+        let request = raw(Method::PUT, &["x".to_owned()], &query, Bytes::from_static(b"canary")).unwrap();
+
+        assert!(!format!("{request:?}").contains("canary"));
+    }
 }

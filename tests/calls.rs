@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
@@ -19,8 +19,9 @@ use bytes::Bytes;
 use es_snapshot::testing::{Event, FakeAuth, Fault, ManualClock, Verdict};
 use es_snapshot::{
     Auth, Body, BoxFuture, Clock as _, CloneSnapshot, ConnectTarget, CreateSnapshot, CredentialCache, Error, ErrorKind,
-    HyperTransport, ListSnapshots, Operation, Outcome, RawRequest, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient,
-    SnapshotClientBuilder, SnapshotPattern, SnapshotState, SnapshotStatusState, Timeouts, Transport, TransportError,
+    HyperTransport, IndexName, ListSnapshots, Operation, OtherSettings, Outcome, RawRequest, RepositoryName, RepositorySettings,
+    RestoreSnapshot, RetryPolicy, S3Settings, ShardRecovery, SnapshotClient, SnapshotClientBuilder, SnapshotInfo,
+    SnapshotPattern, SnapshotState, SnapshotStatusState, Timeouts, Transport, TransportError, UrlSettings,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -28,7 +29,7 @@ use futures_util::{FutureExt as _, join, poll};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use scene::{Scene, repository, settings, snapshot};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -996,6 +997,323 @@ async fn deleting_by_names_passes_over_one_that_is_missing() {
     assert_eq!(scene.domain.snapshots("r").len(), 0);
 }
 
+// ---- what is asked for, and what comes back
+
+/// Answers by a function of the request, and keeps the targets.
+#[derive(Clone)]
+struct Scripted {
+    respond: Arc<dyn Fn(&http::Request<Bytes>) -> (u16, Value) + Send + Sync>,
+    targets: Arc<Mutex<Vec<String>>>,
+}
+
+impl Scripted {
+    fn client(
+        endpoint: &str,
+        respond: impl Fn(&http::Request<Bytes>) -> (u16, Value) + Send + Sync + 'static,
+    ) -> (SnapshotClient, Self) {
+        let transport = Self { respond: Arc::new(respond), targets: Arc::default() };
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        let client = SnapshotClient::builder(endpoint).transport(transport.clone()).clock(clock).build().unwrap();
+        (client, transport)
+    }
+
+    fn targets(&self) -> Vec<String> {
+        self.targets.lock().unwrap().clone()
+    }
+}
+
+impl std::fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scripted")
+    }
+}
+
+impl Transport for Scripted {
+    fn call<'a>(
+        &'a self,
+        request: http::Request<Bytes>,
+        _target: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+        self.targets.lock().unwrap().push(request.uri().path_and_query().unwrap().to_string());
+        let (status, body) = (self.respond)(&request);
+        let response = http::Response::builder().status(status).body(Body::from(body.to_string())).unwrap();
+        Box::pin(async move { Ok(response) })
+    }
+}
+
+/// The segments of a request's path, decoded.
+fn segments(request: &http::Request<Bytes>) -> Vec<String> {
+    let decode = |segment: &str| percent_encoding::percent_decode_str(segment).decode_utf8().unwrap().into_owned();
+    request.uri().path().split('/').skip(1).map(decode).collect()
+}
+
+const LOCAL: &str = "http://localhost:9200";
+
+/// What the engines accept as a request line.
+const REQUEST_LINE: usize = 4096;
+
+/// Names of which many are needed to write one request line full, and few in another script.
+fn many_names() -> Vec<String> {
+    (0..400)
+        .map(|n| format!("nightly-{n:03}-of-the-year"))
+        .chain((0..60).map(|n| format!("日次スナップショット-{n:02}")))
+        .collect()
+}
+
+/// Lists those of the names asked for that exist, as `old-N` began before `old-M` for N < M; the rest is missing.
+fn listing(existing: Vec<String>) -> impl Fn(&http::Request<Bytes>) -> (u16, Value) + Send + Sync {
+    move |request| {
+        let segments = segments(request);
+        if request.method() == http::Method::DELETE {
+            return (200, json!({"acknowledged": true}));
+        }
+        let names: Vec<&str> = segments[2].split(',').collect();
+        let begun = |name: &str| existing.iter().position(|existing| existing == name);
+        let found: Vec<Value> = names
+            .iter()
+            .filter_map(|name| Some((name, begun(name)?)))
+            .map(|(name, at)| json!({"snapshot": name, "uuid": name, "state": "SUCCESS", "start_time_in_millis": 1_000_000 - at}))
+            .collect();
+        if found.is_empty() {
+            let reason = format!("[r:{}] is missing", names[0]);
+            return (404, json!({"error": {"type": "snapshot_missing_exception", "reason": reason}, "status": 404}));
+        }
+        (200, json!({"snapshots": found}))
+    }
+}
+
+#[tokio::test]
+async fn a_listing_of_more_names_than_a_request_line_holds_is_asked_for_in_parts() {
+    let names = many_names();
+    let prefix = format!("/{}", "p".repeat(700));
+    let long: RepositoryName = "リポジトリ".repeat(17).parse().unwrap();
+    for (prefix, repository) in [("", repository()), (prefix.as_str(), long)] {
+        let existing = names.clone();
+        let respond = listing(existing);
+        let cut = prefix.len();
+        let (client, transport) = Scripted::client(&format!("{LOCAL}{prefix}"), move |request| {
+            let path = request.uri().path().get(cut..).unwrap().to_owned();
+            respond(&http::Request::builder().method(request.method()).uri(path).body(Bytes::new()).unwrap())
+        });
+        let pattern = SnapshotPattern::new(names.iter().chain(&names[..200])).unwrap();
+
+        let listed = client
+            .with_master_timeout(Duration::from_secs(30))
+            .list_snapshots(&repository, &ListSnapshots::new().pattern(pattern))
+            .await
+            .unwrap();
+
+        let oldest_first: Vec<&str> = names.iter().rev().map(String::as_str).collect();
+        assert_eq!(listed.iter().map(SnapshotInfo::name).collect::<Vec<_>>(), oldest_first);
+        let longest = transport.targets().iter().map(String::len).max().unwrap();
+        assert!(longest + "GET  HTTP/1.1".len() <= REQUEST_LINE && transport.targets().len() > 5, "{longest}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_wildcards_that_matches_nothing_hides_no_other_part() {
+    let (client, _) = Scripted::client(LOCAL, listing(vec!["s".to_owned()]));
+    let wildcards = (0..400).map(|n| format!("absent-{n}-*"));
+
+    let some = ListSnapshots::new().pattern(SnapshotPattern::new(wildcards.clone().chain(["s".to_owned()])).unwrap());
+    let none = ListSnapshots::new().pattern(SnapshotPattern::new(wildcards).unwrap());
+
+    assert_eq!(client.list_snapshots(&repository(), &some).await.unwrap().len(), 1);
+    assert_eq!(client.list_snapshots(&repository(), &none).await.unwrap_err().kind(), ErrorKind::SnapshotMissing);
+}
+
+#[tokio::test]
+async fn a_name_that_is_missing_in_one_part_makes_a_listing_fail() {
+    let (client, _) = Scripted::client(LOCAL, listing(vec!["s".to_owned()]));
+    let names = ["s".to_owned()].into_iter().chain((0..400).map(|n| format!("absent-{n}")));
+
+    let error = client
+        .list_snapshots(&repository(), &ListSnapshots::new().pattern(SnapshotPattern::new(names).unwrap()))
+        .await
+        .unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::SnapshotMissing);
+}
+
+#[tokio::test]
+async fn more_names_than_a_request_line_holds_are_all_deleted() {
+    let names = many_names();
+    let (client, transport) = Scripted::client(LOCAL, listing(names.clone()));
+
+    let deleted = client.delete_snapshots(&repository(), &SnapshotPattern::new(names.clone()).unwrap()).await.unwrap();
+
+    assert!(deleted.iter().all(|(_, result)| result.is_ok()) && deleted.len() == names.len(), "{deleted:?}");
+    assert!(transport.targets().iter().all(|target| target.len() < 3600));
+}
+
+#[tokio::test]
+async fn the_recoveries_of_more_indices_than_a_request_line_holds_are_asked_for_in_parts() {
+    let names: Vec<IndexName> = (0..60).map(|n| format!("日次インデックス-{n:02}").parse().unwrap()).collect();
+    let (client, transport) = Scripted::client(LOCAL, |request| {
+        // Every name is an alias of `shared`, too.
+        let segments = segments(request);
+        let shards = || json!({"shards": [{"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true}]});
+        (200, segments[0].split(',').chain(["shared"]).map(|index| (index.to_owned(), shards())).collect::<Map<_, _>>().into())
+    });
+
+    let recoveries = client.recovery(&names).await.unwrap();
+
+    let expected: Vec<&str> = ["shared"].into_iter().chain(names.iter().map(IndexName::as_str)).collect();
+    assert_eq!(recoveries.iter().map(ShardRecovery::index).collect::<Vec<_>>(), expected);
+    assert!(transport.targets().len() > 1 && transport.targets().iter().all(|target| target.len() <= 3500));
+}
+
+#[tokio::test]
+async fn a_listing_contains_nothing_that_was_not_asked_for() {
+    let (client, _) = Scripted::client(LOCAL, |_| {
+        let info =
+            |repository: &str, name: &str| json!({"snapshot": name, "uuid": name, "repository": repository, "state": "SUCCESS"});
+        (200, json!({"snapshots": [info("r", "weekly"), info("r", "old-1"), info("other", "old-2"), info("r", "old-1")]}))
+    });
+    let options = ListSnapshots::new().pattern("old-*".parse::<SnapshotPattern>().unwrap()).ignore_unavailable(true);
+
+    let listed = client.list_snapshots(&repository(), &options).await.unwrap();
+
+    assert_eq!(listed.iter().map(SnapshotInfo::name).collect::<Vec<_>>(), ["old-1"]);
+}
+
+#[tokio::test]
+async fn deleting_by_pattern_spares_what_does_not_match_it() {
+    let (client, transport) = Scripted::client(LOCAL, |request| {
+        let running = json!({"snapshot": "weekly", "uuid": "w1", "state": "IN_PROGRESS"});
+        if request.method() == http::Method::GET {
+            (200, json!({"snapshots": [running]}))
+        } else {
+            (200, json!({"acknowledged": true}))
+        }
+    });
+
+    let deleted = client.delete_snapshots(&repository(), &"old-*".parse().unwrap()).await.unwrap();
+
+    assert!(deleted.is_empty() && transport.targets().len() == 1, "{deleted:?}");
+}
+
+#[tokio::test]
+async fn what_runs_in_another_repository_is_not_what_runs_in_this_one() {
+    let (client, _) = Scripted::client(LOCAL, |_| {
+        let running = |repository: &str| json!({"snapshot": "s", "repository": repository, "uuid": "u", "state": "STARTED"});
+        (200, json!({"snapshots": [running("other"), running("r")]}))
+    });
+
+    assert_eq!(client.running_snapshots(Some(&repository())).await.unwrap().len(), 1);
+    assert_eq!(client.running_snapshots(None).await.unwrap().len(), 2);
+    assert_eq!(client.snapshot_status(&repository(), &snapshot()).await.unwrap().repository(), Some("r"));
+}
+
+#[tokio::test]
+async fn a_snapshot_with_a_percent_sign_in_its_name_can_be_deleted() {
+    let (client, transport) = Scripted::client(LOCAL, listing(vec!["snap-100%".to_owned()]));
+
+    let deleted = client.delete_snapshots(&repository(), &"snap-100%".parse().unwrap()).await.unwrap();
+
+    assert!(matches!(deleted.as_slice(), [(_, Ok(()))]), "{deleted:?}");
+    assert_eq!(transport.targets().last().unwrap(), "/_snapshot/r/snap-100%25");
+}
+
+// ---- what is in the way
+
+/// Refuses every change with these words, while a snapshot of this repository and one of another run.
+fn busy(error_type: &'static str, reason: &'static str) -> (SnapshotClient, Scripted) {
+    Scripted::client(LOCAL, move |request| {
+        let running =
+            |repository: &str| json!({"snapshot": "running", "repository": repository, "uuid": "u", "state": "STARTED"});
+        let is_status = request.uri().path().ends_with("_status");
+        match (request.method().as_str(), is_status) {
+            ("GET", true) => (200, json!({"snapshots": [running("r"), running("other")]})),
+            ("GET", false) => (200, json!({"snapshots": [{"snapshot": "s", "uuid": "u1", "state": "SUCCESS"}]})),
+            _ => (503, json!({"error": {"type": error_type, "reason": reason}, "status": 503})),
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_deletion_that_a_restore_blocks_names_no_running_snapshot() {
+    let reason = "[r:s] cannot delete snapshot during a restore in progress in [r:s/u1]";
+    let (client, transport) = busy("concurrent_snapshot_execution_exception", reason);
+
+    let error = client.delete_snapshot(&repository(), &snapshot()).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    assert!(!error.to_string().contains("running:") && error.to_string().contains(reason), "{error}");
+    assert!(!transport.targets().iter().any(|target| target.contains("_status")));
+}
+
+#[tokio::test]
+async fn a_repository_in_use_names_only_its_own_snapshots() {
+    let (client, _) = busy("illegal_state_exception", "trying to modify or unregister repository that is currently used");
+
+    let error = client.unregister_repository(&repository()).await.unwrap_err();
+
+    assert!(error.to_string().contains("running: r:running: HTTP"), "{error}");
+}
+
+#[tokio::test]
+async fn a_clean_up_names_the_snapshots_of_every_repository() {
+    let (client, _) = busy("illegal_state_exception", "Cannot cleanup [r] - a snapshot is currently running in [x]");
+
+    let error = client.cleanup_repository(&repository()).await.unwrap_err();
+
+    assert!(error.to_string().contains("running: r:running, other:running"), "{error}");
+}
+
+// ---- what is refused before anything is sent
+
+#[tokio::test]
+async fn no_secret_among_settings_goes_over_http_to_another_host() {
+    for settings in [
+        S3Settings::new("b").setting("access_key", "AKIA").setting("secret_key", "x").into(),
+        S3Settings::new("b").setting("client", json!({"Session-Token": "x"})).into(),
+        S3Settings::new("b").endpoint("http://user:password@minio:9000").into(),
+        UrlSettings::new("https://user:password@files.example.org/").into(),
+        OtherSettings::new("gcs").setting("encryption_key", "x").into(),
+        OtherSettings::new("azure").setting("endpoints", json!([{"sas-token": "x"}])).into(),
+    ] {
+        let settings: RepositorySettings = settings;
+        let (client, transport) = Scripted::client("http://logs.example.com:9200", |_| (200, json!({"acknowledged": true})));
+
+        let error = client.register_repository(&repository(), &settings).await.unwrap_err();
+
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
+        assert!(error.to_string().contains("danger_send_credentials_unencrypted") && transport.targets().is_empty(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_among_settings_go_over_https_to_this_host_or_with_consent() {
+    let settings: RepositorySettings = S3Settings::new("b").setting("secret_key", "x").into();
+    let consent = |builder: SnapshotClientBuilder| builder.danger_send_credentials_unencrypted();
+    let keep = |builder| builder;
+    for (endpoint, change) in [
+        ("https://logs.example.com", keep as fn(_) -> SnapshotClientBuilder),
+        ("http://localhost:9200", keep),
+        ("http://logs.example.com", consent),
+    ] {
+        let builder = SnapshotClient::builder(endpoint).transport(Canned(r#"{"acknowledged":true}"#));
+
+        change(builder).build().unwrap().register_repository(&repository(), &settings).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_would_be_dropped_is_refused_before_anything_is_sent() {
+    let (client, transport) = Scripted::client(LOCAL, |_| (200, json!({"acknowledged": true})));
+    let settings = S3Settings::new("b").region("eu-west-1").setting("region", "eu-west-2").into();
+    let options = RestoreSnapshot::new().setting("include_global_state", true);
+
+    let registration = client.register_repository(&repository(), &settings).await.unwrap_err();
+    let restore = client.restore_snapshot(&repository(), &snapshot(), &options).await.unwrap_err();
+
+    for error in [registration, restore] {
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
+    }
+    assert!(transport.targets().is_empty());
+}
+
 #[tokio::test]
 async fn a_role_that_is_set_as_any_other_setting_is_a_role() {
     let client =
@@ -1062,11 +1380,20 @@ async fn a_raw_write_is_not_sent_again_after_a_lost_answer() {
 #[tokio::test]
 async fn a_raw_request_for_a_path_that_would_change_on_its_way_is_refused() {
     let scene = Scene::new().await;
-    for segment in ["", ".", "..", "a/b", "a%2fb", "a\\b", "a\nb"] {
+    for segment in ["", ".", "..", "a/b", "a%2fb", "100%25", "a\\b", "a\nb"] {
         let error = scene.client.raw(RawRequest::get(["_snapshot", segment])).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{segment:?}");
     }
     assert!(scene.domain.events().is_empty());
+}
+
+#[tokio::test]
+async fn a_percent_sign_in_a_raw_path_arrives_as_it_is() {
+    let (client, transport) = Scripted::client(LOCAL, |_| (200, json!({})));
+
+    client.raw(RawRequest::get(["_snapshot", "r", "snap-100%"])).await.unwrap();
+
+    assert_eq!(transport.targets(), ["/_snapshot/r/snap-100%25"]);
 }
 
 #[tokio::test]

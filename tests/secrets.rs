@@ -18,8 +18,10 @@ use bytes::Bytes;
 use es_snapshot::testing::{FakeAuth, Fault};
 use es_snapshot::{
     Auth, Body, BoxFuture, ConnectTarget, CreateSnapshot, CredentialCache, Error, ErrorKind, HyperTransport, ListSnapshots,
-    RepositorySettings, RetryPolicy, S3Settings, SnapshotClient, SnapshotClientBuilder, Transport, TransportError,
+    OtherSettings, RawRequest, RepositorySettings, RetryPolicy, S3Settings, SnapshotClient, SnapshotClientBuilder, Transport,
+    TransportError, UrlSettings,
 };
+use futures_util::FutureExt as _;
 use scene::{Scene, repository, settings, snapshot, want_every_trace};
 use serde_json::json;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -173,6 +175,45 @@ fn a_wait_shows_no_secret() {
     Canaries::planted().assert_absent(&shown(&client.wait_for_restore(&r, &s)), "a wait for a restore");
     Canaries::planted().assert_absent(&shown(&client.wait_for_deletion(&r, &s)), "a wait for a deletion");
     Canaries::planted().assert_absent(&shown(&client.wait_for_snapshot(&r, &s).progress()), "a stream");
+}
+
+#[tokio::test]
+async fn a_raw_request_and_its_reply_show_no_value() {
+    let request = RawRequest::new(http::Method::PUT, ["_security", "user", "backup"])
+        .query("token", "query-canary")
+        .body(json!({"password": "canary"}));
+    Canaries::planted().assert_absent(&shown(&request), "a raw request");
+    let client = echoing(200, Shape::JsonString).auth(Auth::bearer("bearer-canary-abcdefghijklmnopqrstuvwxyz").unwrap());
+
+    let reply = client.build().unwrap().raw(request).await.unwrap();
+
+    assert!(reply.body().to_string().contains("canary"));
+    Canaries::planted().assert_absent(&shown(&reply), "the reply to a raw request");
+}
+
+#[test]
+fn settings_show_no_secret() {
+    for key in ["secret_key", "Encryption-Key", "api.key", "passphrase", "credentials", "sas_token", "session", "private_key"] {
+        let open = json!({"inner": [{key: "canary"}], key: {"deep": "canary"}});
+        let s3 = S3Settings::new("b").setting(key, "canary").setting("x", open.clone());
+        let s3 = s3.endpoint("https://u:canary@h/?sig=canary").base_path("s3://canary:canary@b");
+        let other = OtherSettings::new("gcs").setting("x", json!([open]));
+        let url = UrlSettings::new("https://h/c?sv=1&sig=canary").setting("proxy", "canary:canary@h");
+        for settings in [s3.into(), other.into(), url.into()] {
+            let settings: RepositorySettings = settings;
+            Canaries::planted().assert_absent(&shown(&settings), key);
+        }
+    }
+}
+
+#[test]
+fn a_bucket_that_is_refused_is_not_repeated_with_its_secrets() {
+    let settings = S3Settings::new("s3://key:canary@bucket").into();
+    let client = SnapshotClient::builder("https://localhost").build().unwrap();
+
+    let error = client.register_repository(&repository(), &settings).now_or_never().unwrap().unwrap_err();
+
+    Canaries::planted().assert_absent_from_error(&error, "a refused bucket");
 }
 
 #[test]

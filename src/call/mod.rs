@@ -31,6 +31,8 @@ pub(crate) use skew::ClockSkew;
 /// What is the same for all calls of a client, and shared by its clones.
 pub(crate) struct Core {
     pub(crate) endpoint: Endpoint,
+    /// Whether secrets may be sent: nobody on the way can read them, or the caller has consented.
+    pub(crate) is_confidential: bool,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) authorizer: Authorizer,
     pub(crate) clock: Arc<dyn Clock>,

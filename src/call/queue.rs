@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::call::Session;
 use crate::config::RetryPolicy;
-use crate::error::{Error, ErrorKind, Outcome};
+use crate::error::{Error, ErrorKind, Outcome, ServerError};
+use crate::name::RepositoryName;
 use crate::request::Replay;
+use crate::snapshot::SnapshotStatus;
 
 /// The first pause before a request that met another operation in its way is sent again, and the longest.
 const FIRST: Duration = Duration::from_secs(1);
@@ -23,6 +25,7 @@ impl Session {
     pub(crate) async fn queued<T, F: Future<Output = Result<T, Error>> + Send>(
         &self,
         replay: Replay,
+        repository: &RepositoryName,
         mut act: impl FnMut() -> F,
     ) -> Result<T, Error> {
         let clock = self.clock();
@@ -37,7 +40,7 @@ impl Session {
                 {
                     let left = deadline.saturating_sub(clock.monotonic());
                     if left.is_zero() {
-                        let running = self.running_now().await;
+                        let running = self.in_the_way_of(&error, repository).await;
                         return Err(if running.is_empty() { error } else { error.with_message(running) });
                     }
                     lost |= error.outcome() == Outcome::Unknown;
@@ -50,12 +53,103 @@ impl Session {
         }
     }
 
-    /// The snapshots that run, in words; nothing if that cannot be asked.
-    async fn running_now(&self) -> String {
+    /// The running snapshots that a refusal is about, in words; nothing if there are none or they cannot be asked for.
+    async fn in_the_way_of(&self, error: &Error, repository: &RepositoryName) -> String {
+        let repository = match error.server().and_then(Blockers::of) {
+            None => return String::new(),
+            Some(Blockers::OfTheRepository) => Some(repository),
+            Some(Blockers::OfAll) => None,
+        };
         let asking = self.with(|options| options.retry = RetryPolicy::never()).with_limit(ASKING);
-        let running = asking.running_snapshots(None).await.unwrap_or_default();
-        let names: Vec<String> =
-            running.iter().map(|one| format!("{}:{}", one.repository().unwrap_or_default(), one.name())).collect();
-        if names.is_empty() { String::new() } else { format!("running: {}", names.join(", ")) }
+        listed(&asking.running_snapshots(repository).await.unwrap_or_default())
+    }
+}
+
+/// Which running snapshots a refusal is about. A restore, a deletion, a clone or a clean-up that is in the way is named by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blockers {
+    OfTheRepository,
+    OfAll,
+}
+
+impl Blockers {
+    /// By the server's words. No name that a caller gives can be taken for them, since names have no white space.
+    fn of(server: &ServerError) -> Option<Self> {
+        const OF_ALL: [&str; 3] =
+            ["snapshot is already running", "snapshot is currently running", "Cannot start another operation, already running"];
+        std::iter::once(server.reason()).chain(server.causes().map(|(_, reason)| reason)).find_map(|reason| {
+            if OF_ALL.iter().any(|words| reason.contains(words)) {
+                return Some(Self::OfAll);
+            }
+            let (_, why) = reason.split_once("repository that is currently used")?;
+            // Elasticsearch 8 and later add why.
+            (why.trim().is_empty() || why.contains("(snapshot is in progress)")).then_some(Self::OfTheRepository)
+        })
+    }
+}
+
+/// Names the first few of them.
+fn listed(running: &[SnapshotStatus]) -> String {
+    const NAMED: usize = 5;
+    if running.is_empty() {
+        return String::new();
+    }
+    let name = |one: &SnapshotStatus| format!("{}:{}", one.repository().unwrap_or_default(), one.name());
+    let mut names: Vec<String> = running.iter().take(NAMED).map(name).collect();
+    if running.len() > NAMED {
+        names.push(format!("{} more", running.len() - NAMED));
+    }
+    format!("running: {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn blockers(error_type: &str, reason: &str) -> Option<Blockers> {
+        let body = json!({"error": {"type": error_type, "reason": reason}, "status": 503}).to_string();
+        Blockers::of(&ServerError::parse(503, body.as_bytes(), None, &[]))
+    }
+
+    #[test]
+    fn running_snapshots_are_named_only_where_the_refusal_is_about_them() {
+        let used = "trying to modify or unregister repository that is currently used";
+        for (error_type, reason, expected) in [
+            ("illegal_state_exception", used, Some(Blockers::OfTheRepository)),
+            ("repository_conflict_exception", &format!("[r] {used} (snapshot is in progress)"), Some(Blockers::OfTheRepository)),
+            ("repository_conflict_exception", &format!("[r] {used} (snapshot deletion is in progress)"), None),
+            ("repository_conflict_exception", &format!("[r] {used} (snapshot restore is in progress)"), None),
+            ("repository_conflict_exception", &format!("[r] {used} (found 1 searchable snapshots indices)"), None),
+            ("illegal_state_exception", "Cannot cleanup [r] - a snapshot is currently running in [x]", Some(Blockers::OfAll)),
+            ("illegal_state_exception", "Cannot cleanup [r] - a repository cleanup is already in-progress in [x]", None),
+            ("illegal_state_exception", "Cannot cleanup [r] - a snapshot is currently being deleted in [x]", None),
+            ("concurrent_snapshot_execution_exception", "[r:s] a snapshot is already running", Some(Blockers::OfAll)),
+            (
+                "concurrent_snapshot_execution_exception",
+                "[r:s] Cannot start another operation, already running [1000] operations and the current limit",
+                Some(Blockers::OfAll),
+            ),
+            ("concurrent_snapshot_execution_exception", "[r:s] cannot delete snapshot during a restore in progress in [x]", None),
+            ("concurrent_snapshot_execution_exception", "[r:s] cannot delete snapshot while it is being cloned", None),
+            ("concurrent_snapshot_execution_exception", "[r:s] cannot snapshot while a repository cleanup is in-progress", None),
+            (
+                "concurrent_snapshot_execution_exception",
+                "cannot restore a snapshot while a snapshot deletion is in-progress",
+                None,
+            ),
+        ] {
+            assert_eq!(blockers(error_type, reason), expected, "{reason}");
+        }
+    }
+
+    #[test]
+    fn many_running_snapshots_are_named_by_the_first_few() {
+        let running: Vec<SnapshotStatus> =
+            (0..7).map(|n| serde_json::from_value(json!({"snapshot": format!("s{n}"), "repository": "r"})).unwrap()).collect();
+
+        assert_eq!(listed(&running), "running: r:s0, r:s1, r:s2, r:s3, r:s4, 2 more");
+        assert_eq!(listed(&[]), "");
     }
 }

@@ -1,5 +1,7 @@
 //! Reads that several procedures share.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use super::{Reply, Session};
@@ -7,7 +9,7 @@ use crate::error::{Error, ErrorKind, Outcome, ServerError};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::request;
 use crate::restore::{Marks, RecoveryMap, RunningRestores, ShardRecovery, Tombstones};
-use crate::snapshot::{SnapshotInfo, SnapshotList, SnapshotStatus, SnapshotStatusList};
+use crate::snapshot::{ListSnapshots, SnapshotInfo, SnapshotList, SnapshotStatus, SnapshotStatusList};
 
 impl Session {
     /// The snapshot of that name; in brief, without what only its own file contains.
@@ -18,8 +20,39 @@ impl Session {
         brief: bool,
     ) -> Result<SnapshotInfo, Error> {
         let request = request::get_snapshot(repository, name, brief);
-        self.call_with(&request, |reply| asked_for(snapshots(&reply)?.into_iter().find(|found| found.name() == name.as_str())))
-            .await
+        let is_asked_for = |found: &SnapshotInfo| found.name() == name.as_str() && is_in(repository, found.repository());
+        self.call_with(&request, |reply| asked_for(snapshots(&reply)?.into_iter().find(is_asked_for))).await
+    }
+
+    /// The snapshots of a repository that are asked for, each of them once and no others: Elasticsearch 7.10 adds running snapshots of
+    /// other names to what it was asked for with `ignore_unavailable`.
+    pub(crate) async fn list_snapshots(
+        &self,
+        repository: &RepositoryName,
+        options: &ListSnapshots,
+    ) -> Result<Vec<SnapshotInfo>, Error> {
+        let parts = request::split_listing(self.core.endpoint.prefix(), repository, options)?;
+        let (mut found, mut seen, mut missing) = (Vec::new(), HashSet::new(), None);
+        for part in &parts {
+            match self.call_with(&request::list_snapshots(repository, part), |reply| snapshots(&reply)).await {
+                Ok(list) => found.extend(list.into_iter().filter(|snapshot| {
+                    let is_asked_for = part.selects(snapshot.name()) && is_in(repository, snapshot.repository());
+                    is_asked_for && seen.insert((snapshot.name().to_owned(), snapshot.uuid().map(str::to_owned)))
+                })),
+                // Wildcards may match nothing as long as those of another part match something.
+                Err(error) if error.kind() == ErrorKind::SnapshotMissing && part.names_none() => {
+                    missing = missing.or(Some(error))
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if parts.len() > 1 {
+            found.sort_by(|a, b| (a.start_time(), a.name()).cmp(&(b.start_time(), b.name())));
+        }
+        match missing {
+            Some(error) if found.is_empty() => Err(error),
+            _ => Ok(found),
+        }
     }
 
     /// The snapshot of that name, if there is one. Without its repository nobody can tell: that is an error.
@@ -45,28 +78,39 @@ impl Session {
         let request = request::snapshot_status(repository, name);
         self.call_with(&request, |reply| {
             let list: SnapshotStatusList = reply.decode()?;
-            asked_for(list.snapshots.into_iter().find(|found| found.name() == name.as_str()))
+            let is_asked_for = |found: &SnapshotStatus| found.name() == name.as_str() && is_in(repository, found.repository());
+            asked_for(list.snapshots.into_iter().find(is_asked_for))
         })
         .await
     }
 
     /// The snapshots that run now, in one repository or in all.
     pub(crate) async fn running_snapshots(&self, repository: Option<&RepositoryName>) -> Result<Vec<SnapshotStatus>, Error> {
-        let list: SnapshotStatusList = self.call(&request::running_snapshots(repository)).await?;
+        let mut list: SnapshotStatusList = self.call(&request::running_snapshots(repository)).await?;
+        list.snapshots.retain(|found| repository.is_none_or(|repository| is_in(repository, found.repository())));
         Ok(list.snapshots)
     }
 
-    /// The recoveries of the shards of these indices, or of all.
+    /// The recoveries of the shards of these indices, or of all, in the order of indices.
     pub(crate) async fn recovery(&self, indices: &[IndexName]) -> Result<Vec<ShardRecovery>, Error> {
-        let map: RecoveryMap = self.call(&request::recovery(indices)).await?;
-        Ok(map.0)
+        let mut all: Vec<ShardRecovery> = Vec::new();
+        // Names of two requests may lead to one index, as an alias does.
+        let mut seen = HashSet::new();
+        for request in request::recoveries(self.core.endpoint.prefix(), indices) {
+            let RecoveryMap(mut found) = self.call(&request).await?;
+            found.retain(|shard| !seen.contains(shard.index()));
+            seen.extend(found.iter().map(|shard| shard.index().to_owned()));
+            all.append(&mut found);
+        }
+        all.sort_by(|a, b| a.index().cmp(b.index()));
+        Ok(all)
     }
 
     /// What the cluster state shows of these indices, in as many requests as their names need.
     pub(crate) async fn index_marks(&self, indices: &[IndexName]) -> Result<Marks, Error> {
         let mut all: Option<Marks> = None;
-        for chunk in request::chunks(indices, request::LIST_ROOM) {
-            let marks: Marks = self.call(&request::index_marks(chunk)).await?;
+        for request in request::index_marks(self.core.endpoint.prefix(), indices) {
+            let marks: Marks = self.call(&request).await?;
             match &mut all {
                 None => all = Some(marks),
                 Some(all) => all.extend(marks),
@@ -87,25 +131,26 @@ impl Session {
 
     /// The recoveries of exactly these indices; one that does not exist has none.
     pub(crate) async fn recoveries_of(&self, indices: &[IndexName]) -> Result<Vec<ShardRecovery>, Error> {
+        match self.recovery(indices).await {
+            // One name that is gone hides the others.
+            Err(error) if error.kind() == ErrorKind::IndexMissing => {}
+            recoveries => return recoveries,
+        }
         let mut all = Vec::new();
-        for chunk in request::chunks(indices, request::LIST_ROOM) {
-            match self.recovery(chunk).await {
+        for name in indices {
+            match self.recovery(std::slice::from_ref(name)).await {
                 Ok(recoveries) => all.extend(recoveries),
-                // One name that is gone hides the others of its list.
-                Err(error) if error.kind() == ErrorKind::IndexMissing => {
-                    for name in chunk {
-                        match self.recovery(std::slice::from_ref(name)).await {
-                            Ok(recoveries) => all.extend(recoveries),
-                            Err(error) if error.kind() == ErrorKind::IndexMissing => {}
-                            Err(error) => return Err(error),
-                        }
-                    }
-                }
+                Err(error) if error.kind() == ErrorKind::IndexMissing => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(all)
     }
+}
+
+/// Whether something is of this repository, as far as the response says.
+fn is_in(repository: &RepositoryName, said: Option<&str>) -> bool {
+    said.is_none_or(|said| said == repository.as_str())
 }
 
 /// What was asked for by its name, as the response has to contain it.
@@ -114,7 +159,7 @@ pub(crate) fn asked_for<T>(found: Option<T>) -> Result<T, Error> {
 }
 
 /// The snapshots of a listing; Elasticsearch 7.14 to 8.14 report a failed repository under HTTP 200.
-pub(crate) fn snapshots(reply: &Reply) -> Result<Vec<SnapshotInfo>, Error> {
+fn snapshots(reply: &Reply) -> Result<Vec<SnapshotInfo>, Error> {
     let list: SnapshotList = reply.decode()?;
     match list.failures.into_iter().next() {
         None => Ok(list.snapshots),

@@ -97,7 +97,8 @@ impl SnapshotClientBuilder {
         self
     }
 
-    /// Sends credentials over `http://` to a host that is not this one, where anybody on the way can read or replay them.
+    /// Sends credentials, and secrets among the settings of repositories, over `http://` to a host that is not this one, where anybody
+    /// on the way can read or replay them.
     pub fn danger_send_credentials_unencrypted(mut self) -> Self {
         self.unencrypted = true;
         self
@@ -165,7 +166,8 @@ impl SnapshotClientBuilder {
         }
         let given = self.region.or_else(|| self.fallback_region.filter(|_| endpoint.region().is_none()));
         let region = region(&endpoint, given, self.auth.signs())?;
-        if !self.auth.is_none() && !endpoint.is_https() && !endpoint.target().is_loopback() && !self.unencrypted {
+        let is_confidential = endpoint.is_https() || endpoint.target().is_loopback() || self.unencrypted;
+        if !self.auth.is_none() && !is_confidential {
             return Err(Error::invalid(format!(
                 "endpoint {endpoint} is not encrypted and credentials would be sent to it; use https://"
             )));
@@ -177,6 +179,7 @@ impl SnapshotClientBuilder {
         };
         let core = Core {
             endpoint,
+            is_confidential,
             transport,
             authorizer: self.auth.into_authorizer(region, &self.clock),
             clock: self.clock,

@@ -14,7 +14,7 @@ use serde_json::Value;
 pub use info::ServerInfo;
 pub use raw::{RawReply, RawRequest};
 
-use crate::call::read::{asked_for, snapshots};
+use crate::call::read::asked_for;
 use crate::call::{CallOptions, Core, Session};
 use crate::client::builder::SnapshotClientBuilder;
 use crate::config::{RetryPolicy, Timeouts};
@@ -157,8 +157,10 @@ impl SnapshotClient {
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::InvalidInput`], before anything is sent: settings that cannot work; a name starting with `cs-` on an
-    ///   Amazon domain, where it is reserved.
+    /// * [`ErrorKind::InvalidInput`], before anything is sent: settings that cannot work; a setting that may be a secret (by its key,
+    ///   or as the password in a URL) over `http://` to another host without
+    ///   [consent](crate::SnapshotClientBuilder::danger_send_credentials_unencrypted); a name starting with `cs-` on an Amazon
+    ///   domain, where it is reserved.
     /// * [`ErrorKind::MissingRoleArn`]: an S3 repository on an Amazon domain without `role_arn`; told without sending where
     ///   the endpoint's host is Amazon's.
     /// * [`ErrorKind::AccessDenied`]: `iam:PassRole`, a policy, or fine-grained access control.
@@ -203,6 +205,14 @@ impl SnapshotClient {
         let operation = Operation::RegisterRepository;
         let refuse = |error: Error| error.during(operation, 0);
         settings.validate().map_err(refuse)?;
+        if let Some(key) = settings.secret().filter(|_| !self.session.core.is_confidential) {
+            let text = format!(
+                "setting {key:?} may be a secret and would be sent unencrypted to {}; use https://, or consent by \
+                 SnapshotClientBuilder::danger_send_credentials_unencrypted",
+                self.session.core.endpoint
+            );
+            return Err(refuse(Error::invalid(text)));
+        }
         if self.session.core.endpoint.region().is_some() {
             if repository.as_str().starts_with("cs-") {
                 let text =
@@ -216,7 +226,7 @@ impl SnapshotClient {
             }
         }
         let request = request::register_repository(repository, settings, verify).map_err(refuse)?;
-        self.session.queued(request.replay, || self.session.call(&request)).await
+        self.session.queued(request.replay, repository, || self.session.call(&request)).await
     }
 
     /// One repository's definition (`GET /_snapshot/{repository}`).
@@ -270,7 +280,7 @@ impl SnapshotClient {
     /// Dropped after the request was sent, the clean-up goes on; doing it again does no harm.
     pub async fn cleanup_repository(&self, repository: &RepositoryName) -> Result<CleanUp, Error> {
         let request = request::clean_up_repository(repository);
-        self.session.queued(request.replay, || self.session.call(&request)).await
+        self.session.queued(request.replay, repository, || self.session.call(&request)).await
     }
 
     /// Forgets a repository (`DELETE /_snapshot/{repository}`); its snapshots stay in the bucket.
@@ -287,7 +297,7 @@ impl SnapshotClient {
     #[doc(alias = "delete_repository")]
     pub async fn unregister_repository(&self, repository: &RepositoryName) -> Result<Acknowledged, Error> {
         let request = request::unregister_repository(repository);
-        match self.session.queued(request.replay, || self.session.call(&request)).await {
+        match self.session.queued(request.replay, repository, || self.session.call(&request)).await {
             Err(error) if error.kind() == ErrorKind::RepositoryMissing && error.outcome() == Outcome::Unknown => {
                 Ok(Acknowledged::by_absence())
             }
@@ -389,13 +399,15 @@ impl SnapshotClient {
 
     /// The snapshots of a repository, oldest first unless they are asked for in brief (`GET /_snapshot/{repository}/{pattern}`).
     ///
+    /// Only those that the pattern means are returned. A pattern that is too long for a request line, of which the engines accept
+    /// 4,096 bytes, is asked for in several requests. Each of them has the time limit of a call.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::RepositoryMissing`]; [`ErrorKind::SnapshotMissing`] for a name, and before Elasticsearch 8 for a
     /// pattern, that matches nothing.
     pub async fn list_snapshots(&self, repository: &RepositoryName, options: &ListSnapshots) -> Result<Vec<SnapshotInfo>, Error> {
-        let request = request::list_snapshots(repository, options);
-        self.session.call_with(&request, |reply| snapshots(&reply)).await
+        self.session.list_snapshots(repository, options).await
     }
 
     /// Deletes one snapshot (`DELETE /_snapshot/{repository}/{snapshot}`), aborting it if it runs.
@@ -422,8 +434,8 @@ impl SnapshotClient {
 
     /// Deletes every snapshot that matches now, one after the other, and tells of each what came of it.
     ///
-    /// The pattern is resolved first, so that a snapshot which another client makes meanwhile is not hit. A name in it of which
-    /// there is no snapshot is passed over.
+    /// The pattern is resolved first, so that a snapshot which another client makes meanwhile is not hit, and each name that comes
+    /// back is checked against the pattern again. A name in it of which there is no snapshot is passed over.
     ///
     /// # Errors
     ///
@@ -509,6 +521,8 @@ impl SnapshotClient {
 
     /// The recoveries of the shards of these indices, or of all (`GET /_recovery`): how far restores are.
     ///
+    /// Names that are too many for a request line, of which the engines accept 4,096 bytes, are asked for in several requests.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::IndexMissing`] if a named index does not exist.
@@ -565,7 +579,8 @@ impl SnapshotClient {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] for a path segment that would be dropped, split or resolved on its way. A request other
+    /// [`ErrorKind::InvalidInput`] for a path segment that would be dropped, split or resolved on its way. The length is not checked:
+    /// the engines refuse a request line of more than 4,096 bytes, encoded, unless `http.max_initial_line_length` is set. A request other
     /// than GET and HEAD is sent again only where it certainly was not carried out. [`ErrorKind::Decode`] for an answer that is
     /// no JSON, which is not asked for again: endpoints that answer in text take `format=json`.
     ///

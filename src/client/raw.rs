@@ -1,12 +1,15 @@
 //! Requests that this crate has no type for.
 
+use std::fmt;
+
 use http::{Method, StatusCode};
 use serde_json::Value;
 
 /// A request of the caller's own making, for [`SnapshotClient::raw`](crate::SnapshotClient::raw).
 ///
-/// The path is given in segments that are not encoded; each is encoded so that it arrives as it is.
-#[derive(Clone, Debug, PartialEq)]
+/// The path is given in segments that are not encoded; each is encoded so that it arrives as it is. `Debug` shows neither the body
+/// nor the values of the query, which may be secrets.
+#[derive(Clone, PartialEq)]
 pub struct RawRequest {
     pub(super) method: Method,
     pub(super) segments: Vec<String>,
@@ -40,8 +43,8 @@ impl RawRequest {
     }
 }
 
-/// The answer to a [`RawRequest`].
-#[derive(Clone, Debug, PartialEq)]
+/// The response to a [`RawRequest`]. `Debug` does not show the body, which may hold secrets.
+#[derive(Clone, PartialEq)]
 pub struct RawReply {
     pub(super) status: StatusCode,
     pub(super) body: Value,
@@ -64,5 +67,19 @@ impl RawReply {
     #[must_use]
     pub fn into_body(self) -> Value {
         self.body
+    }
+}
+
+impl fmt::Debug for RawRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let query: Vec<&str> = self.query.iter().map(|(name, _)| name.as_str()).collect();
+        let mut out = f.debug_struct("RawRequest");
+        out.field("method", &self.method).field("segments", &self.segments).field("query", &query).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RawReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawReply").field("status", &self.status).finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@
 
 mod date_math;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -21,41 +22,55 @@ const MAX_BYTES: usize = 255;
 const NO_FILE_NAME: [char; 9] = ['\\', '/', '*', '?', '"', '<', '>', '|', ','];
 
 /// A broken rule, as the end of "the name …".
-type Rule = Result<(), &'static str>;
+type Rule = Result<(), Cow<'static, str>>;
+
+fn broken(rule: &'static str) -> Rule {
+    Err(Cow::Borrowed(rule))
+}
 
 /// What holds for every name that goes into a URL.
 fn check_path_segment(name: &str) -> Rule {
     if name.is_empty() {
-        return Err("must not be empty");
+        return broken("must not be empty");
     }
     if name.len() > MAX_BYTES {
-        return Err("must not be longer than 255 bytes");
+        return broken("must not be longer than 255 bytes");
     }
     if name == "." || name == ".." {
-        return Err("must not be . or .., which URLs resolve");
+        return broken("must not be . or .., which URLs resolve");
     }
     if name.contains(char::is_control) {
-        return Err("must not contain control characters");
+        return broken("must not contain control characters");
     }
     if name.contains(char::is_whitespace) {
-        return Err("must not contain white space");
+        return broken("must not contain white space");
     }
     if name.contains('#') {
-        return Err("must not contain #");
+        return broken("must not contain #");
     }
-    if name.contains('%') {
-        return Err("must not contain %, which a proxy may decode once more");
+    if has_escape(name) {
+        return broken("must not contain % and two hexadecimal digits, which a proxy may decode once more");
     }
     if name.starts_with('_') {
-        return Err("must not start with _, as the words of the API do");
+        return broken("must not start with _, as the words of the API do");
     }
     Ok(())
+}
+
+/// Whether text would become another if it were decoded once more. A `%` that no two hexadecimal digits follow stays itself.
+pub(crate) fn has_escape(text: &str) -> bool {
+    text.as_bytes().windows(3).any(|window| matches!(window, [b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
+}
+
+fn check_lower_case(name: &str) -> Rule {
+    let lower = name.to_lowercase();
+    if lower == name { Ok(()) } else { Err(format!("must be lower case, such as {}", quoted(&lower)).into()) }
 }
 
 fn check_repository(name: &str) -> Rule {
     check_path_segment(name)?;
     if name.contains(NO_FILE_NAME) {
-        return Err("must not contain any of \\ / * ? \" < > | ,");
+        return broken("must not contain any of \\ / * ? \" < > | ,");
     }
     Ok(())
 }
@@ -64,26 +79,33 @@ fn check_repository(name: &str) -> Rule {
 fn check_snapshot_part(part: &str) -> Rule {
     check_path_segment(part)?;
     if part.starts_with('-') {
-        return Err("must not start with -, which Elasticsearch 7.16 and later read as an exclusion");
+        return broken("must not start with -, which Elasticsearch 7.16 and later read as an exclusion");
     }
-    if part.to_lowercase() != part {
-        return Err("must be lower case");
+    check_lower_case(part)
+}
+
+/// Date math is worked out by the server only where a snapshot is made, and the response does not say to which name.
+fn check_no_date_math(name: &str) -> Rule {
+    if name.starts_with('<') && name.ends_with('>') || name.contains("{now") && name.contains(NO_FILE_NAME) {
+        return broken("is date math; parse it as a DateMathName, such as <nightly-{now/d}>, and resolve that to a name");
     }
     Ok(())
 }
 
 fn check_snapshot(name: &str) -> Rule {
+    check_no_date_math(name)?;
     check_snapshot_part(name)?;
     if name.contains(NO_FILE_NAME) {
-        return Err("must not contain any of \\ / * ? \" < > | ,");
+        return broken("must not contain any of \\ / * ? \" < > | ,");
     }
     Ok(())
 }
 
 fn check_pattern_part(part: &str) -> Rule {
+    check_no_date_math(part)?;
     check_snapshot_part(part)?;
     if part.contains(|c| c != '*' && NO_FILE_NAME.contains(&c)) {
-        return Err("must not contain any of \\ / ? \" < > | ,");
+        return broken("must not contain any of \\ / ? \" < > | ,");
     }
     Ok(())
 }
@@ -91,34 +113,31 @@ fn check_pattern_part(part: &str) -> Rule {
 fn check_index(name: &str) -> Rule {
     check_path_segment(name)?;
     if name.contains(NO_FILE_NAME) || name.contains(':') {
-        return Err("must not contain any of \\ / * ? \" < > | , :");
+        return broken("must not contain any of \\ / * ? \" < > | , :");
     }
     if name.starts_with(['-', '+']) {
-        return Err("must not start with - or +");
+        return broken("must not start with - or +");
     }
-    if name.to_lowercase() != name {
-        return Err("must be lower case");
-    }
-    Ok(())
+    check_lower_case(name)
 }
 
 fn check_index_pattern(pattern: &str) -> Rule {
     let body = pattern.strip_prefix('-').unwrap_or(pattern);
     if body.is_empty() {
-        return Err("must not be empty");
+        return broken("must not be empty");
     }
     if body.contains(char::is_control) || body.contains(char::is_whitespace) {
-        return Err("must not contain control characters or white space");
+        return broken("must not contain control characters or white space");
     }
     if body.contains(',') {
-        return Err("must not contain a comma; give several patterns");
+        return broken("must not contain a comma; give several patterns");
     }
     if body == "_all" {
-        return Err("must not be _all; leave the indices out for all of them");
+        return broken("must not be _all; leave the indices out for all of them");
     }
     let date_math = body.starts_with('<') && body.ends_with('>');
     if !date_math && body.contains(['/', '\\', '?', '"', '<', '>', '|', '#']) {
-        return Err("must not contain any of / \\ ? \" < > | # outside of a date-math expression");
+        return broken("must not contain any of / \\ ? \" < > | # outside of a date-math expression");
     }
     Ok(())
 }
@@ -183,8 +202,8 @@ names! {
     /// The name of a snapshot repository.
     ///
     /// The server refuses an empty name, white space and any of `\ / * ? " < > | # ,`. This type also refuses what would not be one
-    /// path segment with one meaning: `.` and `..`, control characters, any Unicode white space, `%`, a leading `_` (as in `_all` and
-    /// `_status`), and more than 255 bytes. Upper case is allowed.
+    /// path segment with one meaning: `.` and `..`, control characters, any Unicode white space, `%` before two hexadecimal digits, a
+    /// leading `_` (as in `_all` and `_status`), and more than 255 bytes. Upper case is allowed.
     ///
     /// ```
     /// use es_snapshot::RepositoryName;
@@ -199,8 +218,8 @@ names! {
     /// The name of one snapshot.
     ///
     /// The server wants lower case, no leading `_`, no white space and none of `\ / * ? " < > | # ,`. This type also refuses
-    /// `.` and `..`, control characters, any Unicode white space, `%`, a leading `-`, and more than 255 bytes. To list or delete
-    /// several there is [`SnapshotPattern`]; for a name that contains the date there is [`DateMathName`].
+    /// `.` and `..`, control characters, any Unicode white space, `%` before two hexadecimal digits, a leading `-`, and more than 255
+    /// bytes. To list or delete several there is [`SnapshotPattern`]; for a name that contains the date there is [`DateMathName`].
     ///
     /// ```
     /// use es_snapshot::SnapshotName;
@@ -215,7 +234,7 @@ names! {
     /// The name of one index, as it stands in a path such as `/{index}/_recovery`.
     ///
     /// The rules are those of index creation: lower case, at most 255 bytes, no leading `-`, `_` or `+`, not `.` or `..`, none of
-    /// `\ / * ? " < > | , # :`, no white space; and no control characters or `%`.
+    /// `\ / * ? " < > | , # :`, no white space; and no control characters, and no `%` before two hexadecimal digits.
     IndexName, "index name", check_index;
 
     /// One entry of the `indices` of a snapshot or a restore: a name, a wildcard pattern, an exclusion or a date-math expression.
@@ -344,15 +363,38 @@ mod tests {
 
     #[test]
     fn names_as_people_give_them_are_accepted() {
-        for name in
-            ["my-snapshot-repo", "cs-automated-enc", "Backup.2024", "-x", ".hidden", "日本語", "a+b:c{d}", &"a".repeat(255)]
-        {
+        for name in [
+            "my-snapshot-repo",
+            "cs-automated-enc",
+            "Backup.2024",
+            "-x",
+            ".hidden",
+            "日本語",
+            "a+b:c{d}",
+            "100%",
+            &"a".repeat(255),
+        ] {
             assert!(name.parse::<RepositoryName>().is_ok(), "{name}");
         }
-        for name in ["my-first-snapshot", "nightly-2024.05.01", "a:b+09", "ß", "..a", &"a".repeat(255)] {
+        for name in [
+            "my-first-snapshot",
+            "nightly-2024.05.01",
+            "a:b+09",
+            "ß",
+            "..a",
+            "snap-100%",
+            "%",
+            "%%",
+            "a%4",
+            "a%zz",
+            "{now}",
+            &"a".repeat(255),
+        ] {
             assert!(name.parse::<SnapshotName>().is_ok(), "{name}");
         }
-        for name in ["movies", ".kibana_1", ".ds-logs-2024.05.01-000001"] {
+        for name in
+            ["movies", ".kibana_1", ".ds-logs-2024.05.01-000001", "%{[@metadata][beat]}-%{[@metadata][version]}-2021.03.22"]
+        {
             assert!(name.parse::<IndexName>().is_ok(), "{name}");
         }
     }
@@ -379,7 +421,9 @@ mod tests {
             "a\0",
             "a\u{7f}",
             "a%2Fb",
-            "%",
+            "%2e",
+            "100%25",
+            "%%41",
             "_all",
             "_current",
             "_status",
@@ -417,6 +461,24 @@ mod tests {
     }
 
     #[test]
+    fn an_upper_case_name_is_refused_with_the_name_that_works() {
+        let refused =
+            ["SNAP-2016.02.10".parse::<SnapshotName>().map(drop), "SNAP-2016.02.10".parse::<SnapshotPattern>().map(drop)];
+        for error in refused.map(Result::unwrap_err) {
+            assert!(error.to_string().ends_with(r#"must be lower case, such as "snap-2016.02.10""#), "{error}");
+        }
+    }
+
+    #[test]
+    fn date_math_is_refused_with_the_type_that_resolves_it() {
+        for text in ["<name-{now/M-1M{yyyy.MM}}>", "<Nightly-{now/d}>", "nightly-{now/d}", "<nightly>"] {
+            for error in [text.parse::<SnapshotName>().unwrap_err(), text.parse::<SnapshotPattern>().unwrap_err()] {
+                assert!(error.to_string().contains("DateMathName"), "{error}");
+            }
+        }
+    }
+
+    #[test]
     fn index_patterns_take_wildcards_exclusions_and_date_math() {
         for pattern in ["movies", "*", "-*", "-.kibana*", "<logs-{now/d}>", "-<logs-{now/d{yyyy|+09:00}}>", "MyAlias"] {
             assert!(pattern.parse::<IndexPattern>().is_ok(), "{pattern}");
@@ -430,7 +492,7 @@ mod tests {
     fn a_pattern_is_never_empty_and_never_split_at_a_comma() {
         assert!(SnapshotPattern::new(Vec::<String>::new()).is_err());
         assert!(SnapshotPattern::from_names([]).is_err());
-        for part in ["", "a,b", "a?", "_all", "_current", "-a*", "A*", "a/*", "a|*", "a *", "a%*"] {
+        for part in ["", "a,b", "a?", "_all", "_current", "-a*", "A*", "a/*", "a|*", "a *", "a%41*"] {
             assert!(part.parse::<SnapshotPattern>().is_err(), "{part}");
         }
     }
@@ -468,7 +530,7 @@ mod tests {
     fn risky() -> impl Strategy<Value = String> {
         proptest::collection::vec(
             prop_oneof![
-                proptest::sample::select("aA.-_*?,/\\%#<>|\" \n\u{0}\u{a0}üß:+".chars().collect::<Vec<_>>()),
+                proptest::sample::select("aA.-_*?,/\\%%%25#<>|\" \n\u{0}\u{a0}üß:+".chars().collect::<Vec<_>>()),
                 any::<char>()
             ],
             0..8,
@@ -493,8 +555,10 @@ mod tests {
                 name.parse::<IndexName>().map(|name| name.0),
             ].into_iter().flatten() {
                 prop_assert_eq!(&accepted, &name);
-                let forbidden = |c: char| "\\/*?\"<>|#,%".contains(c) || c.is_whitespace() || c.is_control();
+                let forbidden = |c: char| "\\/*?\"<>|#,".contains(c) || c.is_whitespace() || c.is_control();
                 prop_assert!(!accepted.contains(forbidden) && !accepted.starts_with('_'));
+                let decoded = percent_encoding::percent_decode_str(&accepted).decode_utf8_lossy();
+                prop_assert_eq!(&decoded, &accepted);
                 prop_assert!(!["", ".", ".."].contains(&accepted.as_str()));
             }
         }

@@ -69,7 +69,7 @@ impl Session {
         let token = options.mark(|| self.token());
         let body = options.marked(token.as_ref()).map_err(refuse)?;
         let request = request::create_snapshot(repository, name, &body, hold).map_err(refuse)?;
-        self.queued(Replay::Probe, async || {
+        self.queued(Replay::Probe, repository, async || {
             let (machine, evidence) = if let Some(token) = &token {
                 (Reconciler::new().doubting_first_refusal().resending_early(), Evidence::Token(token.as_str().to_owned()))
             } else {
@@ -103,7 +103,7 @@ impl Session {
         let refuse = |error: Error| error.during(Operation::CloneSnapshot, 0);
         options.validate().map_err(refuse)?;
         let request = request::clone_snapshot(repository, source, target, options).map_err(refuse)?;
-        self.queued(Replay::Probe, async || {
+        self.queued(Replay::Probe, repository, async || {
             self.find_free(Operation::CloneSnapshot, repository, target).await?;
             let creation = Creation { repository, name: target, request: &request, evidence: Evidence::WasFree };
             reconcile(self, Reconciler::new(), creation).await

@@ -53,7 +53,7 @@ impl Session {
         uuid: Option<&str>,
     ) -> Result<(), Error> {
         let wanted: OnceLock<String> = uuid.map(str::to_owned).map(OnceLock::from).unwrap_or_default();
-        self.queued(Replay::Probe, async || {
+        self.queued(Replay::Probe, repository, async || {
             let found = self.find_snapshot(repository, name, true).await.map_err(unsent)?;
             if let Some(uuid) = found.uuid()
                 && wanted.get_or_init(|| uuid.to_owned()) != uuid

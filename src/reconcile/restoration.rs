@@ -55,9 +55,9 @@ impl Reconciled for Restoration<'_> {
             return Ok((sighting, None));
         }
         let running = session.running_restores().await?;
-        let present: Vec<IndexName> = self.names.iter().filter(|name| now.get(name.as_str()).is_some()).cloned().collect();
-        // Recoveries are a second sign: where they may not be read, the first has to do.
-        let recoveries = permitted(session.recoveries_of(&present).await)?.unwrap_or_default();
+        // All of them: a restore that also writes other indices is not this one. Where they may not be read, the running restores
+        // have to do.
+        let recoveries = permitted(session.recovery(&[]).await)?.unwrap_or_default();
         Ok((self.evidence.attribute(&now, &running, &recoveries), Some(None)))
     }
 
@@ -118,7 +118,7 @@ impl Session {
         let refuse = |error: Error| error.during(Operation::RestoreSnapshot, 0);
         options.validate().map_err(refuse)?;
         let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
-        self.queued(Replay::Probe, async || {
+        self.queued(Replay::Probe, repository, async || {
             let mut prepared = self.prepare_restore(repository, name, options).await.map_err(unsent)?;
             let machine =
                 if prepared.evidence.can_prove_absence() { Reconciler::new() } else { Reconciler::new().without_resend() };

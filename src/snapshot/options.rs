@@ -39,7 +39,7 @@ pub enum ExpandWildcards {
 /// assert_eq!(serde_json::to_string(&CreateSnapshot::new()).unwrap(), "{}");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct CreateSnapshot {
     #[serde(skip_serializing_if = "Option::is_none")]
     indices: Option<Vec<String>>,
@@ -208,6 +208,7 @@ impl CreateSnapshot {
 ///
 /// Elasticsearch/OpenSearch REST API, clone snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CloneSnapshot {
     indices: Vec<String>,
 }
@@ -242,7 +243,7 @@ impl CloneSnapshot {
 /// # Ok::<(), es_snapshot::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct ListSnapshots {
     #[serde(skip_serializing_if = "Option::is_none")]
     pattern: Option<SnapshotPattern>,
@@ -287,6 +288,16 @@ impl ListSnapshots {
         self.pattern.as_ref()
     }
 
+    /// Whether a snapshot of this name is asked for.
+    pub(crate) fn selects(&self, name: &str) -> bool {
+        self.pattern.as_ref().is_none_or(|pattern| pattern.matches(name))
+    }
+
+    /// Whether there are only wildcards, and no name of which a snapshot has to exist.
+    pub(crate) fn names_none(&self) -> bool {
+        self.pattern.as_ref().is_none_or(|pattern| pattern.parts().all(|part| part.contains('*')))
+    }
+
     /// Whether everything is read, if set.
     #[must_use]
     pub fn get_verbose(&self) -> Option<bool> {
@@ -325,6 +336,17 @@ mod tests {
         );
         assert_eq!(serde_json::from_value::<CreateSnapshot>(body).unwrap(), options);
         options.validate().unwrap();
+    }
+
+    #[test]
+    fn an_option_that_is_not_known_is_not_dropped_without_a_word() {
+        for read in [
+            serde_json::from_value::<CreateSnapshot>(json!({"ignore_unavailble": true})).map(drop),
+            serde_json::from_value::<CloneSnapshot>(json!({"indices": ["*"], "partial": true})).map(drop),
+            serde_json::from_value::<ListSnapshots>(json!({"patern": ["a-*"]})).map(drop),
+        ] {
+            assert!(read.unwrap_err().to_string().contains("unknown field"));
+        }
     }
 
     #[test]

@@ -142,12 +142,12 @@ impl RestoreWatch {
     }
 
     /// The indices to ask for: all of the cluster's until those of the restore are known, or if they are too many for one request.
-    fn narrowed(&self) -> Vec<IndexName> {
+    fn narrowed(&self, session: &Session) -> Vec<IndexName> {
         if !self.complete {
             return Vec::new();
         }
         let names: Vec<IndexName> = self.view.indices().map(str::parse).collect::<Result<_, _>>().unwrap_or_default();
-        if request::chunks(&names, request::LIST_ROOM).len() > 1 { Vec::new() } else { names }
+        if request::is_one_list(session.core.endpoint.prefix(), &names) { names } else { Vec::new() }
     }
 
     async fn read(&mut self, session: &Session, indices: &[IndexName]) -> Result<Reading, Error> {
@@ -232,7 +232,7 @@ impl Watched for RestoreWatch {
     }
 
     async fn look(&mut self, session: &Session, _details: bool) -> Result<Look<RestoreReport>, Error> {
-        let narrowed = self.narrowed();
+        let narrowed = self.narrowed(session);
         let mut reading = match self.read(session, &narrowed).await {
             // An index is gone, and with it the response for the others.
             Err(error) if error.kind() == ErrorKind::IndexMissing => self.read(session, &[]).await?,
