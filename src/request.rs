@@ -18,33 +18,9 @@ use crate::snapshot::{CloneSnapshot, CreateSnapshot, ListSnapshots};
 /// All but the unreserved characters of RFC 3986, so that nobody on the way has a reason to encode anew.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The longest target of a request with a list of names in it, the endpoint's own path included. The engines accept request lines
-/// of up to 4,096 bytes (`http.max_initial_line_length`).
-const LONGEST_TARGET: usize = 3500;
-
-/// Splits names into lists of at most `room` bytes in their encoded form, commas included. A longer name has a list of its own.
-pub(crate) fn chunks<T: AsRef<str>>(names: &[T], room: usize) -> Vec<&[T]> {
-    const COMMA: usize = "%2C".len();
-    let mut chunks = Vec::new();
-    let mut rest = names;
-    while !rest.is_empty() {
-        let mut length = 0;
-        let fits = |name: &&T| {
-            length += utf8_percent_encode(name.as_ref(), SEGMENT).map(str::len).sum::<usize>() + COMMA;
-            length <= room.saturating_add(COMMA)
-        };
-        let count = rest.iter().take_while(fits).count().max(1);
-        let (chunk, left) = rest.split_at(count);
-        chunks.push(chunk);
-        rest = left;
-    }
-    chunks
-}
-
-/// The room that is left for a list of names in the target of a request that has none yet, below an endpoint's path.
-fn room(prefix: &str, without_names: &Request) -> usize {
-    LONGEST_TARGET.saturating_sub(prefix.len() + without_names.target.len())
-}
+/// The room for a list of names in a request's path. The engines take request lines of 4,096 bytes
+/// (`http.max_initial_line_length`).
+pub(crate) const LIST_ROOM: usize = 3500;
 
 /// What may be done about a request whose answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,20 +202,6 @@ pub(crate) fn list_snapshots(repository: &RepositoryName, options: &ListSnapshot
     Request::read(Operation::ListSnapshots, target).about(repository)
 }
 
-/// Splits a listing into listings whose requests fit into a request line below an endpoint's path. All parts of a pattern add to
-/// what is listed, so that the order in which they are asked for does not matter.
-pub(crate) fn split_listing(
-    prefix: &str,
-    repository: &RepositoryName,
-    options: &ListSnapshots,
-) -> Result<Vec<ListSnapshots>, Error> {
-    let Some(pattern) = options.get_pattern() else { return Ok(vec![options.clone()]) };
-    let parts: Vec<&str> = pattern.parts().collect();
-    let room = room(prefix, &list_snapshots(repository, &options.clone().pattern(SnapshotPattern::all())));
-    let listing = |chunk: &[&str]| Ok(options.clone().pattern(SnapshotPattern::new(chunk.iter().copied())?));
-    chunks(&parts, room).into_iter().map(listing).collect()
-}
-
 pub(crate) fn delete_snapshot(repository: &RepositoryName, name: &SnapshotName) -> Request {
     let target = Target::new(&["_snapshot", repository.as_str(), name.as_str()]);
     Request::new(Operation::DeleteSnapshot, Replay::Probe, Method::DELETE, target).about(repository).and(name)
@@ -276,14 +238,6 @@ pub(crate) fn recovery(indices: &[IndexName]) -> Request {
         Target::new(&[&join(indices), "_recovery"])
     };
     Request::read(Operation::Recovery, target)
-}
-
-/// The recoveries of these indices, or of all, in as many requests as fit into request lines below an endpoint's path.
-pub(crate) fn recoveries(prefix: &str, indices: &[IndexName]) -> Vec<Request> {
-    if indices.is_empty() {
-        return vec![recovery(indices)];
-    }
-    chunks(indices, room(prefix, &recovery(&[]))).into_iter().map(recovery).collect()
 }
 
 /// The shards of these indices, or of all, with what is known of those that are not assigned.
@@ -332,8 +286,55 @@ pub(crate) fn allocation_explain(index: &str, shard: u32) -> Result<Request, Err
         .json(&json!({"index": index, "shard": shard, "primary": true}))
 }
 
+/// Splits names into lists of at most `room` bytes in their encoded form, commas included. A longer name has a list of its own.
+pub(crate) fn chunks<T: AsRef<str>>(names: &[T], room: usize) -> Vec<&[T]> {
+    const COMMA: usize = "%2C".len();
+    let mut chunks = Vec::new();
+    let mut rest = names;
+    while !rest.is_empty() {
+        let mut length = 0;
+        let fitting = rest.iter().take_while(|name| {
+            length += utf8_percent_encode(name.as_ref(), SEGMENT).map(str::len).sum::<usize>() + COMMA;
+            length <= room.saturating_add(COMMA)
+        });
+        let (chunk, behind) = rest.split_at(fitting.count().max(1));
+        chunks.push(chunk);
+        rest = behind;
+    }
+    chunks
+}
+
 fn join(indices: &[IndexName]) -> String {
     indices.iter().map(IndexName::as_str).collect::<Vec<_>>().join(",")
+}
+
+/// Splits the names in a request into as many requests as their encoded length needs below an endpoint's path.
+pub(crate) fn split<T: AsRef<str>>(prefix: &str, names: &[T], request: impl Fn(&[T]) -> Request) -> Vec<Request> {
+    chunks(names, room(prefix, &request(&[]))).into_iter().map(request).collect()
+}
+
+/// The room for a list of names in a request that has none yet, below an endpoint's path.
+fn room(prefix: &str, without_names: &Request) -> usize {
+    LIST_ROOM.saturating_sub(prefix.len() + without_names.target.len())
+}
+
+/// The recoveries of these indices, or of all, in as many requests as their names need.
+pub(crate) fn recoveries(prefix: &str, indices: &[IndexName]) -> Vec<Request> {
+    if indices.is_empty() { vec![recovery(indices)] } else { split(prefix, indices, recovery) }
+}
+
+/// Splits a listing into as many as its pattern needs. All parts of a pattern add to what is listed (there are no exclusions), so
+/// that each may be asked for by itself.
+pub(crate) fn split_listing(
+    prefix: &str,
+    repository: &RepositoryName,
+    options: &ListSnapshots,
+) -> Result<Vec<ListSnapshots>, Error> {
+    let Some(pattern) = options.get_pattern() else { return Ok(vec![options.clone()]) };
+    let parts: Vec<&str> = pattern.parts().collect();
+    let bare = options.clone().pattern(SnapshotPattern::all());
+    let listing = |chunk: &[&str]| Ok(bare.clone().pattern(SnapshotPattern::new(chunk.iter().copied())?));
+    chunks(&parts, room(prefix, &list_snapshots(repository, &bare))).into_iter().map(listing).collect()
 }
 
 /// A request of the caller's own making.

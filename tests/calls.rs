@@ -1168,7 +1168,7 @@ async fn a_listing_contains_nothing_that_was_not_asked_for() {
     let (client, _) = Scripted::client(LOCAL, |_| {
         let info =
             |repository: &str, name: &str| json!({"snapshot": name, "uuid": name, "repository": repository, "state": "SUCCESS"});
-        (200, json!({"snapshots": [info("r", "weekly"), info("r", "old-1"), info("other", "old-2"), info("r", "old-1")]}))
+        (200, json!({"snapshots": [info("r", "weekly"), info("r", "old-1"), info("other", "old-2")]}))
     });
     let options = ListSnapshots::new().pattern("old-*".parse::<SnapshotPattern>().unwrap()).ignore_unavailable(true);
 

@@ -1,6 +1,7 @@
 //! Reads that several procedures share.
 
 use std::collections::HashSet;
+use std::time::SystemTime;
 
 use serde_json::json;
 
@@ -24,7 +25,7 @@ impl Session {
         self.call_with(&request, |reply| asked_for(snapshots(&reply)?.into_iter().find(is_asked_for))).await
     }
 
-    /// The snapshots of a repository that are asked for, each of them once and no others: Elasticsearch 7.10 adds running snapshots of
+    /// The snapshots of a repository that are asked for, and no others: Elasticsearch 7.10 adds running snapshots of
     /// other names to what it was asked for with `ignore_unavailable`.
     pub(crate) async fn list_snapshots(
         &self,
@@ -32,13 +33,12 @@ impl Session {
         options: &ListSnapshots,
     ) -> Result<Vec<SnapshotInfo>, Error> {
         let parts = request::split_listing(self.core.endpoint.prefix(), repository, options)?;
-        let (mut found, mut seen, mut missing) = (Vec::new(), HashSet::new(), None);
+        let (mut found, mut missing) = (Vec::new(), None);
         for part in &parts {
+            let is_asked_for =
+                |snapshot: &SnapshotInfo| part.selects(snapshot.name()) && is_in(repository, snapshot.repository());
             match self.call_with(&request::list_snapshots(repository, part), |reply| snapshots(&reply)).await {
-                Ok(list) => found.extend(list.into_iter().filter(|snapshot| {
-                    let is_asked_for = part.selects(snapshot.name()) && is_in(repository, snapshot.repository());
-                    is_asked_for && seen.insert((snapshot.name().to_owned(), snapshot.uuid().map(str::to_owned)))
-                })),
+                Ok(list) => found.extend(list.into_iter().filter(is_asked_for)),
                 // Wildcards may match nothing as long as those of another part match something.
                 Err(error) if error.kind() == ErrorKind::SnapshotMissing && part.names_none() => {
                     missing = missing.or(Some(error))
@@ -47,7 +47,11 @@ impl Session {
             }
         }
         if parts.len() > 1 {
-            found.sort_by(|a, b| (a.start_time(), a.name()).cmp(&(b.start_time(), b.name())));
+            fn key(snapshot: &SnapshotInfo) -> (Option<SystemTime>, &str, Option<&str>) {
+                (snapshot.start_time(), snapshot.name(), snapshot.uuid())
+            }
+            found.sort_by(|a, b| key(a).cmp(&key(b)));
+            found.dedup_by(|a, b| key(a) == key(b));
         }
         match missing {
             Some(error) if found.is_empty() => Err(error),
@@ -93,16 +97,21 @@ impl Session {
 
     /// The recoveries of the shards of these indices, or of all, in the order of indices.
     pub(crate) async fn recovery(&self, indices: &[IndexName]) -> Result<Vec<ShardRecovery>, Error> {
+        let requests = request::recoveries(self.core.endpoint.prefix(), indices);
         let mut all: Vec<ShardRecovery> = Vec::new();
         // Names of two requests may lead to one index, as an alias does.
         let mut seen = HashSet::new();
-        for request in request::recoveries(self.core.endpoint.prefix(), indices) {
-            let RecoveryMap(mut found) = self.call(&request).await?;
-            found.retain(|shard| !seen.contains(shard.index()));
-            seen.extend(found.iter().map(|shard| shard.index().to_owned()));
+        for request in &requests {
+            let RecoveryMap(mut found) = self.call(request).await?;
+            if requests.len() > 1 {
+                found.retain(|shard| !seen.contains(shard.index()));
+                seen.extend(found.iter().map(|shard| shard.index().to_owned()));
+            }
             all.append(&mut found);
         }
-        all.sort_by(|a, b| a.index().cmp(b.index()));
+        if requests.len() > 1 {
+            all.sort_by(|a, b| a.index().cmp(b.index()));
+        }
         Ok(all)
     }
 

@@ -83,7 +83,8 @@ impl SnapshotClientBuilder {
         self
     }
 
-    /// The region to sign for, where the host is not an Amazon domain's own and so does not tell it.
+    /// Sets the region to sign for, where the host is not an Amazon domain's own and so does not tell it. It is used instead of the
+    /// region of an AWS configuration.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self

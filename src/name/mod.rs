@@ -75,39 +75,29 @@ fn check_repository(name: &str) -> Rule {
     Ok(())
 }
 
-/// What a snapshot's name and a pattern for it have in common.
-fn check_snapshot_part(part: &str) -> Rule {
+/// What a snapshot's name and a pattern for it have in common; `forbidden` is what neither the one nor the other may contain.
+fn check_snapshot_part(part: &str, forbidden: impl Fn(char) -> bool, rule: &'static str) -> Rule {
+    // The server works date math out only where a snapshot is made, and its response does not contain the name.
+    let has_forbidden = part.contains(&forbidden);
+    if part.starts_with('<') && part.ends_with('>') || has_forbidden && part.contains("{now") {
+        return broken("is date math; parse it as a DateMathName, such as <nightly-{now/d}>, and resolve that to a name");
+    }
     check_path_segment(part)?;
     if part.starts_with('-') {
         return broken("must not start with -, which Elasticsearch 7.16 and later read as an exclusion");
     }
+    if has_forbidden {
+        return broken(rule);
+    }
     check_lower_case(part)
 }
 
-/// Date math is worked out by the server only where a snapshot is made, and the response does not say to which name.
-fn check_no_date_math(name: &str) -> Rule {
-    if name.starts_with('<') && name.ends_with('>') || name.contains("{now") && name.contains(NO_FILE_NAME) {
-        return broken("is date math; parse it as a DateMathName, such as <nightly-{now/d}>, and resolve that to a name");
-    }
-    Ok(())
-}
-
 fn check_snapshot(name: &str) -> Rule {
-    check_no_date_math(name)?;
-    check_snapshot_part(name)?;
-    if name.contains(NO_FILE_NAME) {
-        return broken("must not contain any of \\ / * ? \" < > | ,");
-    }
-    Ok(())
+    check_snapshot_part(name, |c| NO_FILE_NAME.contains(&c), "must not contain any of \\ / * ? \" < > | ,")
 }
 
 fn check_pattern_part(part: &str) -> Rule {
-    check_no_date_math(part)?;
-    check_snapshot_part(part)?;
-    if part.contains(|c| c != '*' && NO_FILE_NAME.contains(&c)) {
-        return broken("must not contain any of \\ / ? \" < > | ,");
-    }
-    Ok(())
+    check_snapshot_part(part, |c| c != '*' && NO_FILE_NAME.contains(&c), "must not contain any of \\ / ? \" < > | ,")
 }
 
 fn check_index(name: &str) -> Rule {
@@ -560,6 +550,14 @@ mod tests {
                 let decoded = percent_encoding::percent_decode_str(&accepted).decode_utf8_lossy();
                 prop_assert_eq!(&decoded, &accepted);
                 prop_assert!(!["", ".", ".."].contains(&accepted.as_str()));
+            }
+        }
+
+        #[test]
+        fn the_name_that_is_suggested_is_accepted(name in risky()) {
+            let Err(error) = name.parse::<SnapshotName>() else { return Ok(()) };
+            if error.to_string().contains("lower case") {
+                prop_assert!(name.to_lowercase().parse::<SnapshotName>().is_ok(), "{}", error);
             }
         }
 

@@ -50,7 +50,7 @@ fn holds_secret(key: &str, value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) => false,
         Value::Number(_) => is_secret_key(key),
-        Value::String(text) => !text.is_empty() && (is_secret_key(key) || user(text).is_some() || has_signature(text)),
+        Value::String(text) => !text.is_empty() && (is_secret_key(key) || has_password(text) || has_signature(text)),
         Value::Array(values) => values.iter().any(|value| holds_secret(key, value)),
         Value::Object(inner) => inner
             .iter()
@@ -61,9 +61,10 @@ fn holds_secret(key: &str, value: &Value) -> bool {
 /// Where in a text the user and password of a URL stand: from, to.
 fn user(text: &str) -> Option<(usize, usize)> {
     let Some((scheme, rest)) = text.split_once("://") else {
-        // Without a scheme only a password tells it from other text with an `@`.
+        // Without a scheme only a password tells it from other text with an `@`, such as an ARN.
         let at = text.rfind('@')?;
-        return text.get(..at)?.contains(':').then_some((0, at));
+        let user = text.get(..at)?;
+        return (user.contains(':') && !user.contains('/') && !user.contains(char::is_whitespace)).then_some((0, at));
     };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     // What stands where a port should is the beginning of a password that is not encoded.
@@ -71,6 +72,12 @@ fn user(text: &str) -> Option<(usize, usize)> {
     let at = authority.rfind('@').or_else(|| if is_odd() { rest.rfind('@') } else { None })?;
     let from = scheme.len() + "://".len();
     Some((from, from + at))
+}
+
+/// Whether there is a password in a URL, or a token in a password's place: over HTTP a user alone makes no sense.
+fn has_password(text: &str) -> bool {
+    let of_http = text.starts_with("http://") || text.starts_with("https://");
+    user(text).and_then(|(from, to)| text.get(from..to)).is_some_and(|user| of_http || user.contains(':'))
 }
 
 /// Whether a URL carries a signature or the like in its query, as those do that are signed in advance.
@@ -202,7 +209,8 @@ mod tests {
         }
         for settings in [
             json!({"bucket": "b", "use_token": true, "password": "", "secret_key": null}),
-            json!({"url": "https://h:9000/a@b?list=1", "note": "me@example.org"}),
+            json!({"url": "https://h:9000/a@b?list=1", "note": "at 12:30, me@example.org"}),
+            json!({"uri": "hdfs://hdfs@namenode:8020/", "role_arn": "arn:aws:iam::123456789012:role/me@example.org"}),
         ] {
             assert_eq!(find_secret(settings.as_object().unwrap()), None, "{settings}");
         }
@@ -217,6 +225,8 @@ mod tests {
             ("u:p@minio:9000", "[redacted]@minio:9000"),
             ("https://h/c?sig=x", "https://h/c?[redacted]"),
             ("me@example.org", "me@example.org"),
+            ("arn:aws:iam::123456789012:role/me@x", "arn:aws:iam::123456789012:role/me@x"),
+            ("hdfs://hdfs@namenode:8020/", "hdfs://[redacted]@namenode:8020/"),
             ("what?", "what?"),
         ] {
             assert_eq!(shown(text), expected);

@@ -227,37 +227,6 @@ mod tests {
     }
 
     #[test]
-    fn every_option_is_sent_and_read_back() {
-        let options = RestoreSnapshot::new()
-            .indices(["movies", "-.kibana*"])
-            .ignore_unavailable(true)
-            .include_aliases(false)
-            .partial(true)
-            .feature_states(["none"])
-            .rename("(.+)", "r-$1")
-            .index_settings(Map::from_iter([("index.number_of_replicas".to_owned(), json!(0))]))
-            .ignore_index_settings(["index.routing.*"])
-            .setting("storage_type", "local");
-        let body = serde_json::to_value(&options).unwrap();
-        assert_eq!(
-            body,
-            json!({"indices": ["movies", "-.kibana*"], "ignore_unavailable": true, "include_global_state": false, "include_aliases": false,
-                   "partial": true, "feature_states": ["none"], "rename_pattern": "(.+)", "rename_replacement": "r-$1",
-                   "index_settings": {"index.number_of_replicas": 0}, "ignore_index_settings": ["index.routing.*"], "storage_type": "local"})
-        );
-        assert_eq!(serde_json::from_value::<RestoreSnapshot>(body).unwrap(), options);
-        options.validate().unwrap();
-    }
-
-    #[test]
-    fn options_that_cannot_work_are_refused_before_sending() {
-        assert!(RestoreSnapshot::new().indices(["a,b"]).validate().is_err());
-        assert!(RestoreSnapshot::new().rename("", "x").validate().is_err());
-        let half: RestoreSnapshot = serde_json::from_str(r#"{"rename_pattern":"(.+)"}"#).unwrap();
-        assert!(half.validate().is_err());
-    }
-
-    #[test]
     fn an_option_with_two_values_is_refused() {
         for (options, key) in [
             (RestoreSnapshot::new().setting("include_global_state", true), "include_global_state"),
@@ -288,6 +257,37 @@ mod tests {
             assert!(options.validate().is_err(), "{options:?}");
         }
         RestoreSnapshot::new().setting("rename_pattern", "(.+)").setting("rename_replacement", "b-$1").validate().unwrap();
+    }
+
+    #[test]
+    fn every_option_is_sent_and_read_back() {
+        let options = RestoreSnapshot::new()
+            .indices(["movies", "-.kibana*"])
+            .ignore_unavailable(true)
+            .include_aliases(false)
+            .partial(true)
+            .feature_states(["none"])
+            .rename("(.+)", "r-$1")
+            .index_settings(Map::from_iter([("index.number_of_replicas".to_owned(), json!(0))]))
+            .ignore_index_settings(["index.routing.*"])
+            .setting("storage_type", "local");
+        let body = serde_json::to_value(&options).unwrap();
+        assert_eq!(
+            body,
+            json!({"indices": ["movies", "-.kibana*"], "ignore_unavailable": true, "include_global_state": false, "include_aliases": false,
+                   "partial": true, "feature_states": ["none"], "rename_pattern": "(.+)", "rename_replacement": "r-$1",
+                   "index_settings": {"index.number_of_replicas": 0}, "ignore_index_settings": ["index.routing.*"], "storage_type": "local"})
+        );
+        assert_eq!(serde_json::from_value::<RestoreSnapshot>(body).unwrap(), options);
+        options.validate().unwrap();
+    }
+
+    #[test]
+    fn options_that_cannot_work_are_refused_before_sending() {
+        assert!(RestoreSnapshot::new().indices(["a,b"]).validate().is_err());
+        assert!(RestoreSnapshot::new().rename("", "x").validate().is_err());
+        let half: RestoreSnapshot = serde_json::from_str(r#"{"rename_pattern":"(.+)"}"#).unwrap();
+        assert!(half.validate().is_err());
     }
 
     #[test]
