@@ -75,7 +75,8 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// The longest path in bytes. With the longest names, it fits into the 4,096 bytes that the engines accept as a request line.
+    /// The longest path in bytes. With the longest names, it fits into the 4,096 bytes that the
+    /// engines accept as a request line.
     pub(crate) const LONGEST_PREFIX: usize = 1500;
 
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
@@ -224,19 +225,22 @@ fn page(text: &str) -> Option<&'static str> {
 }
 
 /// The ends of Amazon's host names, in each partition that has domains.
-const AMAZON: [&[&str]; 6] = [
+const AMAZON: [&[&str]; 8] = [
     &["amazonaws", "com"],
     &["amazonaws", "com", "cn"],
+    &["amazonaws", "eu"],
     &["on", "aws"],
     &["api", "aws"],
     &["on", "amazonwebservices", "com", "cn"],
     &["api", "amazonwebservices", "com", "cn"],
+    &["api", "amazonwebservices", "eu"],
 ];
 
 /// The ends of the host names of Elastic Cloud.
 const ELASTIC_CLOUD: [&[&str]; 4] = [&["found", "io"], &["cloud", "es", "io"], &["elastic-cloud", "com"], &["elastic", "cloud"]];
 
-/// The region of an Amazon domain's host, `None` for any other host, an error for hosts that have no snapshot API.
+/// The region of an Amazon domain's host, `None` for any other host, an error for hosts that have
+/// no snapshot API.
 fn amazon_region(host: &str) -> Result<Option<String>, Error> {
     let labels: Vec<&str> = host.split('.').collect();
     let refuse = |what: &str| Err(Error::invalid(format!("endpoint {host:?} is {what}")));
@@ -262,7 +266,7 @@ fn amazon_region(host: &str) -> Result<Option<String>, Error> {
         return refuse("the configuration API of the service; give the domain's own endpoint, search-… or vpc-…");
     }
     let region = match labels.as_slice() {
-        [name, region, "es", "amazonaws", "com"]
+        [name, region, "es", "amazonaws", "com" | "eu"]
         | [name, region, "es", "amazonaws", "com", "cn"]
         | [name, "aos", region, "on", "aws"]
         | [name, "aos", region, "on", "amazonwebservices", "com", "cn"] => Some((*name, *region)),
@@ -290,6 +294,7 @@ mod tests {
             ("https://search-x-1.us-gov-east-1.es.amazonaws.com", Some("us-gov-east-1")),
             ("https://vpc-x-1.aos.us-east-2.on.aws", Some("us-east-2")),
             ("https://vpc-x-1.aos.cn-north-1.on.amazonwebservices.com.cn", Some("cn-north-1")),
+            ("https://vpc-x-1.eusc-de-east-1.es.amazonaws.eu", Some("eusc-de-east-1")),
             ("https://search-opensearch-1.eu-west-1.es.amazonaws.com", Some("eu-west-1")),
             ("https://VPC-X-1.US-EAST-1.ES.AMAZONAWS.COM", Some("us-east-1")),
             ("https://logs.example.org", None),

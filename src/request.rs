@@ -308,7 +308,8 @@ fn join(indices: &[IndexName]) -> String {
     indices.iter().map(IndexName::as_str).collect::<Vec<_>>().join(",")
 }
 
-/// Splits the names in a request into as many requests as their encoded length needs below an endpoint's path.
+/// Splits the names in a request into as many requests as their encoded length needs below an
+/// endpoint's path.
 pub(crate) fn split<T: AsRef<str>>(prefix: &str, names: &[T], request: impl Fn(&[T]) -> Request) -> Vec<Request> {
     chunks(names, room(prefix, &request(&[]))).into_iter().map(request).collect()
 }
@@ -323,8 +324,8 @@ pub(crate) fn recoveries(prefix: &str, indices: &[IndexName]) -> Vec<Request> {
     if indices.is_empty() { vec![recovery(indices)] } else { split(prefix, indices, recovery) }
 }
 
-/// Splits a listing into as many as its pattern needs. All parts of a pattern add to what is listed (there are no exclusions), so
-/// that each may be asked for by itself.
+/// Splits a listing into as many as its pattern needs. All parts of a pattern add to what is listed
+/// (there are no exclusions), so that each may be asked for by itself.
 pub(crate) fn split_listing(
     prefix: &str,
     repository: &RepositoryName,

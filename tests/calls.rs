@@ -999,10 +999,12 @@ async fn deleting_by_names_passes_over_one_that_is_missing() {
 
 // ---- what is asked for, and what comes back
 
+type Respond = dyn Fn(&http::Request<Bytes>) -> (u16, Value) + Send + Sync;
+
 /// Answers by a function of the request, and keeps the targets.
 #[derive(Clone)]
 struct Scripted {
-    respond: Arc<dyn Fn(&http::Request<Bytes>) -> (u16, Value) + Send + Sync>,
+    respond: Arc<Respond>,
     targets: Arc<Mutex<Vec<String>>>,
 }
 
@@ -1060,7 +1062,8 @@ fn many_names() -> Vec<String> {
         .collect()
 }
 
-/// Lists those of the names asked for that exist, as `old-N` began before `old-M` for N < M; the rest is missing.
+/// Lists those of the names asked for that exist, as `old-N` began before `old-M` for N < M; the
+/// rest is missing.
 fn listing(existing: Vec<String>) -> impl Fn(&http::Request<Bytes>) -> (u16, Value) + Send + Sync {
     move |request| {
         let segments = segments(request);
@@ -1217,7 +1220,8 @@ async fn a_snapshot_with_a_percent_sign_in_its_name_can_be_deleted() {
 
 // ---- what is in the way
 
-/// Refuses every change with these words, while a snapshot of this repository and one of another run.
+/// Refuses every change with these words, while a snapshot of this repository and one of another
+/// run.
 fn busy(error_type: &'static str, reason: &'static str) -> (SnapshotClient, Scripted) {
     Scripted::client(LOCAL, move |request| {
         let running =

@@ -132,7 +132,8 @@ fn arrives(prefix: &str, method: &Method, target: &str, expected: &(&'static str
             return Err(format!("{how}: {method} {target} reaches {found:?}, not {expected:?}"));
         }
     }
-    // A proxy that decodes and does not encode again, and an engine that takes what is no escape as it is.
+    // A proxy that decodes and does not encode again, and an engine that takes what is no escape as
+    // it is.
     let decoded = target.split('?').next().and_then(|path| path.strip_prefix(prefix)).map(decode_leniently).unwrap_or_default();
     let segments: Vec<String> = decoded.split('/').filter(|segment| !segment.is_empty()).map(decode_leniently).collect();
     let found = handler(method, &segments);
@@ -307,6 +308,37 @@ proptest! {
                 prop_assert!(false, "{}", why);
             }
         }
+    }
+
+    #[test]
+    fn every_list_of_accepted_names_arrives_whole(
+        snapshots in prop::collection::vec(accepted::<SnapshotName>(), 1..8),
+        indices in prop::collection::vec(accepted::<IndexName>(), 1..8),
+        prefix in prop::sample::select(PREFIXES.to_vec()),
+    ) {
+        let (client, capture) = client(prefix);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let repository: RepositoryName = "r".parse().unwrap();
+        let pattern = SnapshotPattern::from_names(snapshots.clone()).unwrap();
+        runtime.block_on(async {
+            client.list_snapshots(&repository, &ListSnapshots::new().pattern(pattern)).await.unwrap();
+            client.recovery(&indices).await.unwrap();
+        });
+
+        let (mut listed, mut recovered) = (Vec::new(), Vec::new());
+        for (method, target) in capture.sent.lock().unwrap().iter() {
+            let found = route(prefix, method, target).unwrap();
+            prop_assert_eq!(arrives(prefix, method, target, &found), Ok(()));
+            match found {
+                ("get", names) => listed.extend(names[1].split(',').map(str::to_owned)),
+                (operation, names) => {
+                    prop_assert_eq!(operation, "recovery");
+                    recovered.extend(names[0].split(',').map(str::to_owned));
+                }
+            }
+        }
+        prop_assert_eq!(listed, snapshots.iter().map(ToString::to_string).collect::<Vec<_>>());
+        prop_assert_eq!(recovered, indices.iter().map(ToString::to_string).collect::<Vec<_>>());
     }
 
     #[test]

@@ -53,7 +53,8 @@ impl Session {
         }
     }
 
-    /// The running snapshots that a refusal is about, in words; nothing if there are none or they cannot be asked for.
+    /// The running snapshots that a refusal is about, in words; nothing if there are none or they
+    /// cannot be asked for.
     async fn in_the_way_of(&self, error: &Error, repository: &RepositoryName) -> String {
         let repository = match error.server().and_then(Blockers::of) {
             None => return String::new(),
@@ -65,7 +66,8 @@ impl Session {
     }
 }
 
-/// Which running snapshots a refusal is about. A restore, a deletion, a clone or a clean-up that is in the way is named by the server.
+/// Which running snapshots a refusal is about. A restore, a deletion, a clone or a clean-up that is
+/// in the way is named by the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Blockers {
     OfTheRepository,
@@ -73,7 +75,8 @@ enum Blockers {
 }
 
 impl Blockers {
-    /// By the server's words. No name that a caller gives can be taken for them, since names have no white space.
+    /// By the server's words. No name that a caller gives can be taken for them, since names have
+    /// no white space.
     fn of(server: &ServerError) -> Option<Self> {
         const OF_ALL: [&str; 3] =
             ["snapshot is already running", "snapshot is currently running", "Cannot start another operation, already running"];

@@ -25,8 +25,8 @@ impl Session {
         self.call_with(&request, |reply| asked_for(snapshots(&reply)?.into_iter().find(is_asked_for))).await
     }
 
-    /// The snapshots of a repository that are asked for, and no others: Elasticsearch 7.10 adds running snapshots of
-    /// other names to what it was asked for with `ignore_unavailable`.
+    /// The snapshots of a repository that are asked for, and no others: Elasticsearch 7.10 adds
+    /// running snapshots of other names to what it was asked for with `ignore_unavailable`.
     pub(crate) async fn list_snapshots(
         &self,
         repository: &RepositoryName,
@@ -41,7 +41,7 @@ impl Session {
                 Ok(list) => found.extend(list.into_iter().filter(is_asked_for)),
                 // Wildcards may match nothing as long as those of another part match something.
                 Err(error) if error.kind() == ErrorKind::SnapshotMissing && part.names_none() => {
-                    missing = missing.or(Some(error))
+                    missing = missing.or(Some(error));
                 }
                 Err(error) => return Err(error),
             }

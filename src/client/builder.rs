@@ -83,8 +83,8 @@ impl SnapshotClientBuilder {
         self
     }
 
-    /// Sets the region to sign for, where the host is not an Amazon domain's own and so does not tell it. It is used instead of the
-    /// region of an AWS configuration.
+    /// Sets the region to sign for, where the host is not an Amazon domain's own and so does not
+    /// tell it. It is used instead of the region of an AWS configuration.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
@@ -98,8 +98,8 @@ impl SnapshotClientBuilder {
         self
     }
 
-    /// Sends credentials, and secrets among the settings of repositories, over `http://` to a host that is not this one, where anybody
-    /// on the way can read or replay them.
+    /// Sends credentials, and secrets among the settings of repositories, over `http://` to a host
+    /// that is not this one, where anybody on the way can read or replay them.
     pub fn danger_send_credentials_unencrypted(mut self) -> Self {
         self.unencrypted = true;
         self

@@ -157,10 +157,10 @@ impl SnapshotClient {
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::InvalidInput`], before anything is sent: settings that cannot work; a setting that may be a secret (by its key,
-    ///   or as the password in a URL) over `http://` to another host without
-    ///   [consent](crate::SnapshotClientBuilder::danger_send_credentials_unencrypted); a name starting with `cs-` on an Amazon
-    ///   domain, where it is reserved.
+    /// * [`ErrorKind::InvalidInput`], before anything is sent: settings that cannot work; a setting
+    ///   that may be a secret (by its key, or as the password in a URL) over `http://` to another host
+    ///   without [consent](crate::SnapshotClientBuilder::danger_send_credentials_unencrypted); a name
+    ///   starting with `cs-` on an Amazon domain, where it is reserved.
     /// * [`ErrorKind::MissingRoleArn`]: an S3 repository on an Amazon domain without `role_arn`; told without sending where
     ///   the endpoint's host is Amazon's.
     /// * [`ErrorKind::AccessDenied`]: `iam:PassRole`, a policy, or fine-grained access control.
@@ -399,8 +399,9 @@ impl SnapshotClient {
 
     /// The snapshots of a repository, oldest first unless they are asked for in brief (`GET /_snapshot/{repository}/{pattern}`).
     ///
-    /// Only those that the pattern means are returned. A pattern that is too long for a request line, of which the engines accept
-    /// 4,096 bytes, is asked for in several requests. Each of them has the time limit of a call.
+    /// Only those that the pattern means are returned. A pattern that is too long for a request
+    /// line, of which the engines accept 4,096 bytes, is asked for in several requests. Each of
+    /// them has the time limit of a call.
     ///
     /// # Errors
     ///
@@ -434,8 +435,9 @@ impl SnapshotClient {
 
     /// Deletes every snapshot that matches now, one after the other, and tells of each what came of it.
     ///
-    /// The pattern is resolved first, so that a snapshot which another client makes meanwhile is not hit, and each name that comes
-    /// back is checked against the pattern again. A name in it of which there is no snapshot is passed over.
+    /// The pattern is resolved first, so that a snapshot which another client makes meanwhile is
+    /// not hit, and each name that comes back is checked against the pattern again. A name in it of
+    /// which there is no snapshot is passed over.
     ///
     /// # Errors
     ///
@@ -521,7 +523,8 @@ impl SnapshotClient {
 
     /// The recoveries of the shards of these indices, or of all (`GET /_recovery`): how far restores are.
     ///
-    /// Names that are too many for a request line, of which the engines accept 4,096 bytes, are asked for in several requests.
+    /// Names that are too many for a request line, of which the engines accept 4,096 bytes, are
+    /// asked for in several requests.
     ///
     /// # Errors
     ///
@@ -579,10 +582,12 @@ impl SnapshotClient {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] for a path segment that would be dropped, split or resolved on its way. The length is not checked:
-    /// the engines refuse a request line of more than 4,096 bytes, encoded, unless `http.max_initial_line_length` is set. A request other
-    /// than GET and HEAD is sent again only where it certainly was not carried out. [`ErrorKind::Decode`] for an answer that is
-    /// no JSON, which is not asked for again: endpoints that answer in text take `format=json`.
+    /// [`ErrorKind::InvalidInput`] for a path segment that would be dropped, split or resolved on
+    /// its way. The length is not checked: the engines refuse a request line of more than 4,096
+    /// bytes, encoded, unless `http.max_initial_line_length` is set. A request other than GET and
+    /// HEAD is sent again only where it certainly was not carried out. [`ErrorKind::Decode`] for an
+    /// answer that is no JSON, which is not asked for again: endpoints that answer in text take
+    /// `format=json`.
     ///
     /// # Cancel safety
     ///

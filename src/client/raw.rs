@@ -7,8 +7,8 @@ use serde_json::Value;
 
 /// A request of the caller's own making, for [`SnapshotClient::raw`](crate::SnapshotClient::raw).
 ///
-/// The path is given in segments that are not encoded; each is encoded so that it arrives as it is. `Debug` shows neither the body
-/// nor the values of the query, which may be secrets.
+/// The path is given in segments that are not encoded; each is encoded so that it arrives as it is.
+/// `Debug` shows neither the body nor the values of the query, which may be secrets.
 #[derive(Clone, PartialEq)]
 pub struct RawRequest {
     pub(super) method: Method,

@@ -57,7 +57,8 @@ fn check_path_segment(name: &str) -> Rule {
     Ok(())
 }
 
-/// Whether text would become another if it were decoded once more. A `%` that no two hexadecimal digits follow stays itself.
+/// Whether text would become another if it were decoded once more. A `%` that no two hexadecimal
+/// digits follow stays itself.
 pub(crate) fn has_escape(text: &str) -> bool {
     text.as_bytes().windows(3).any(|window| matches!(window, [b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
 }
@@ -75,9 +76,11 @@ fn check_repository(name: &str) -> Rule {
     Ok(())
 }
 
-/// What a snapshot's name and a pattern for it have in common; `forbidden` is what neither the one nor the other may contain.
+/// What a snapshot's name and a pattern for it have in common; `forbidden` is what neither the one
+/// nor the other may contain.
 fn check_snapshot_part(part: &str, forbidden: impl Fn(char) -> bool, rule: &'static str) -> Rule {
-    // The server works date math out only where a snapshot is made, and its response does not contain the name.
+    // The server works date math out only where a snapshot is made, and its response does not
+    // contain the name.
     let has_forbidden = part.contains(&forbidden);
     if part.starts_with('<') && part.ends_with('>') || has_forbidden && part.contains("{now") {
         return broken("is date math; parse it as a DateMathName, such as <nightly-{now/d}>, and resolve that to a name");
@@ -191,9 +194,10 @@ macro_rules! names {
 names! {
     /// The name of a snapshot repository.
     ///
-    /// The server refuses an empty name, white space and any of `\ / * ? " < > | # ,`. This type also refuses what would not be one
-    /// path segment with one meaning: `.` and `..`, control characters, any Unicode white space, `%` before two hexadecimal digits, a
-    /// leading `_` (as in `_all` and `_status`), and more than 255 bytes. Upper case is allowed.
+    /// The server refuses an empty name, white space and any of `\ / * ? " < > | # ,`. This type
+    /// also refuses what would not be one path segment with one meaning: `.` and `..`, control
+    /// characters, any Unicode white space, `%` before two hexadecimal digits, a leading `_` (as in
+    /// `_all` and `_status`), and more than 255 bytes. Upper case is allowed.
     ///
     /// ```
     /// use es_snapshot::RepositoryName;
@@ -207,9 +211,11 @@ names! {
 
     /// The name of one snapshot.
     ///
-    /// The server wants lower case, no leading `_`, no white space and none of `\ / * ? " < > | # ,`. This type also refuses
-    /// `.` and `..`, control characters, any Unicode white space, `%` before two hexadecimal digits, a leading `-`, and more than 255
-    /// bytes. To list or delete several there is [`SnapshotPattern`]; for a name that contains the date there is [`DateMathName`].
+    /// The server wants lower case, no leading `_`, no white space and none of
+    /// `\ / * ? " < > | # ,`. This type also refuses `.` and `..`, control characters, any Unicode
+    /// white space, `%` before two hexadecimal digits, a leading `-`, and more than 255 bytes. To
+    /// list or delete several there is [`SnapshotPattern`]; for a name that contains the date there
+    /// is [`DateMathName`].
     ///
     /// ```
     /// use es_snapshot::SnapshotName;
@@ -223,8 +229,9 @@ names! {
 
     /// The name of one index, as it stands in a path such as `/{index}/_recovery`.
     ///
-    /// The rules are those of index creation: lower case, at most 255 bytes, no leading `-`, `_` or `+`, not `.` or `..`, none of
-    /// `\ / * ? " < > | , # :`, no white space; and no control characters, and no `%` before two hexadecimal digits.
+    /// The rules are those of index creation: lower case, at most 255 bytes, no leading `-`, `_` or
+    /// `+`, not `.` or `..`, none of `\ / * ? " < > | , # :`, no white space; and no control
+    /// characters, and no `%` before two hexadecimal digits.
     IndexName, "index name", check_index;
 
     /// One entry of the `indices` of a snapshot or a restore: a name, a wildcard pattern, an exclusion or a date-math expression.

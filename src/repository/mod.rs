@@ -312,7 +312,8 @@ use blob_store_accessors;
 macro_rules! open_settings {
     () => {
         /// Sets any other setting. An object is stored under dotted keys. Registering fails with
-        /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if a method of this type sets the same key to another value.
+        /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if a method of this type sets the same
+        /// key to another value.
         ///
         /// The server accepts unknown keys and ignores them; mind the spelling.
         #[must_use]

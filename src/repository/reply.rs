@@ -28,7 +28,9 @@ impl Repository {
         self.uuid.as_deref()
     }
 
-    /// Type and settings. What a plugin calls secret is left out by the domain.
+    /// Type and settings. What a plugin calls secret is left out by the domain. Encryption by the nodes
+    /// (`crypto_metadata` of OpenSearch) is not among them: who registers these settings elsewhere
+    /// registers a repository that is not encrypted.
     #[must_use]
     pub fn settings(&self) -> &RepositorySettings {
         &self.settings

@@ -10,10 +10,12 @@ use crate::error::{Error, quoted};
 
 /// The settings of a repository of type `s3`.
 ///
-/// An Amazon domain needs the bucket, its [`region`](Self::region) or an [`endpoint`](Self::endpoint), and a [`role_arn`](Self::role_arn).
-/// Amazon's [guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html)
-/// gives the Region alone, and the endpoint `s3.amazonaws.com` alone where the Region does not work. S3-compatible stores need both.
-/// `access_key`, `secret_key` and `client` are for self-managed clusters only; KMS encryption is a matter of the bucket's defaults.
+/// An Amazon domain needs the bucket, its [`region`](Self::region) or an
+/// [`endpoint`](Self::endpoint), and a [`role_arn`](Self::role_arn). Amazon's
+/// [guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html)
+/// gives the Region alone, and the endpoint `s3.amazonaws.com` alone where the Region does not
+/// work. S3-compatible stores need both. `access_key`, `secret_key` and `client` are for
+/// self-managed clusters only; KMS encryption is a matter of the bucket's defaults.
 #[derive(Clone, Default, PartialEq)]
 pub struct S3Settings {
     bucket: Option<String>,
@@ -29,20 +31,23 @@ pub struct S3Settings {
 }
 
 impl S3Settings {
-    /// A repository in a bucket, given by its plain name, or by the ARN or the alias of an access point.
+    /// A repository in a bucket, given by its plain name, or by the ARN or the alias of an access
+    /// point.
     #[must_use]
     pub fn new(bucket: impl Into<String>) -> Self {
         Self { bucket: Some(bucket.into()), ..Self::default() }
     }
 
-    /// Sets the bucket's Region, such as `ap-northeast-1`, or what an S3-compatible store calls its region.
+    /// Sets the bucket's Region, such as `ap-northeast-1`, or what an S3-compatible store calls its
+    /// region.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
     }
 
-    /// Sets the host of S3, such as `s3.amazonaws.com`, or the URL of an S3-compatible store, such as `http://minio:9000`.
+    /// Sets the host of S3, such as `s3.amazonaws.com`, or the URL of an S3-compatible store, such
+    /// as `http://minio:9000`.
     #[must_use]
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = Some(endpoint.into());
@@ -188,7 +193,8 @@ impl S3Settings {
     }
 }
 
-/// Whether a bucket is given by the ARN of an access point: of a Region, of several, of an Outpost, or of Object Lambda.
+/// Whether a bucket is given by the ARN of an access point: of a Region, of several, of an Outpost,
+/// or of Object Lambda.
 fn is_access_point(bucket: &str) -> bool {
     let mut parts = bucket.splitn(6, ':');
     let mut part = || parts.next().unwrap_or_default();
@@ -200,8 +206,8 @@ fn is_access_point(bucket: &str) -> bool {
     arn == "arn" && partition.starts_with("aws") && service.starts_with("s3") && is_account && has_name && is_plain(bucket)
 }
 
-/// Not a list: Regions are added faster than crates are updated, and other stores have names of their own, such as `RegionOne`,
-/// `EU` or `us_east_1`. But a URL, an ARN or a host is none.
+/// Not a list: Regions are added faster than crates are updated, and other stores have names of
+/// their own, such as `RegionOne`, `EU` or `us_east_1`. But a URL, an ARN or a host is none.
 fn is_region(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_".contains(&c))
 }

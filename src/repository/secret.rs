@@ -28,7 +28,8 @@ const PARTS: [&str; 17] = [
 /// Words that name a secret only where they stand alone.
 const WORDS: [&str; 8] = ["auth", "authorization", "bearer", "pass", "pwd", "sas", "sig", "signature"];
 
-/// Whether a setting of this key may be a secret. The key of a public key or of a key that is managed elsewhere is none.
+/// Whether a setting of this key may be a secret. The key of a public key or of a key that is
+/// managed elsewhere is none.
 pub(super) fn is_secret_key(key: &str) -> bool {
     let plain: String = key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     if plain.ends_with("name") {
@@ -74,13 +75,15 @@ fn user(text: &str) -> Option<(usize, usize)> {
     Some((from, from + at))
 }
 
-/// Whether there is a password in a URL, or a token in a password's place: over HTTP a user alone makes no sense.
+/// Whether there is a password in a URL, or a token in a password's place: over HTTP a user alone
+/// makes no sense.
 fn has_password(text: &str) -> bool {
     let of_http = text.starts_with("http://") || text.starts_with("https://");
     user(text).and_then(|(from, to)| text.get(from..to)).is_some_and(|user| of_http || user.contains(':'))
 }
 
-/// Whether a URL carries a signature or the like in its query, as those do that are signed in advance.
+/// Whether a URL carries a signature or the like in its query, as those do that are signed in
+/// advance.
 fn has_signature(text: &str) -> bool {
     let query = text.split_once("://").and_then(|(_, rest)| rest.split_once('?')).map_or("", |(_, query)| query);
     query.split('&').filter_map(|pair| pair.split_once('=')).any(|(name, value)| !value.is_empty() && is_secret_key(name))

@@ -145,9 +145,10 @@ impl RestoreSnapshot {
         self
     }
 
-    /// Sets an option of certain versions, such as OpenSearch's `storage_type`. Servers refuse options they do not know. Restoring
-    /// fails with [`InvalidInput`](crate::ErrorKind::InvalidInput) if a method of this type, or its default, gives the same key
-    /// another value.
+    /// Sets an option of certain versions, such as OpenSearch's `storage_type`. Servers refuse
+    /// options they do not know. Restoring fails with
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if a method of this type, or its default,
+    /// gives the same key another value.
     #[must_use]
     pub fn setting(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.other.insert(key.into(), value.into());
