@@ -201,6 +201,7 @@ pub(super) enum ShardState {
 /// All that the engine knows.
 pub(super) struct Cluster {
     pub(super) engine: Engine,
+    random: fastrand::Rng,
     pub(super) node_id: String,
     pub(super) repositories: BTreeMap<String, Repository>,
     places: BTreeMap<String, Vec<Snapshot>>,
@@ -216,10 +217,12 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) fn new(engine: Engine) -> Self {
+    pub(super) fn new(engine: Engine, mut random: fastrand::Rng) -> Self {
+        let node_id = new_uuid(&mut random);
         Self {
             engine,
-            node_id: new_uuid(),
+            random,
+            node_id,
             repositories: BTreeMap::new(),
             places: BTreeMap::new(),
             indices: BTreeMap::new(),
@@ -231,6 +234,11 @@ impl Cluster {
             next_outcomes: VecDeque::new(),
             failing_shards: BTreeSet::new(),
         }
+    }
+
+    /// An id in the manner of the engines: 22 letters of URL-safe base64.
+    pub(super) fn new_uuid(&mut self) -> String {
+        new_uuid(&mut self.random)
     }
 
     /// Ends what has come to its end.
@@ -289,7 +297,7 @@ impl Cluster {
         now: Now,
     ) -> Option<String> {
         let place = self.repositories.get(repository)?.place.clone();
-        let uuid = new_uuid();
+        let uuid = self.new_uuid();
         let outcome = self.next_outcomes.pop_front().unwrap_or_default();
         let work = Work::new(now, self.snapshots_take, self.hold_snapshots);
         self.places.entry(place).or_default().push(Snapshot {
@@ -359,7 +367,7 @@ impl Cluster {
             uuid: restore_uuid.to_owned(),
             missing: copy.failed.keys().copied().collect(),
         };
-        let index = Index { uuid: new_uuid(), shards: copy.shards, docs: copy.docs, created: now, restored: Some(restored) };
+        let index = Index { uuid: self.new_uuid(), shards: copy.shards, docs: copy.docs, created: now, restored: Some(restored) };
         self.indices.insert(target, index);
     }
 
@@ -399,7 +407,7 @@ impl Cluster {
     }
 
     pub(super) fn create_index(&mut self, name: &str, shards: u32, now: Now) {
-        let index = Index { uuid: new_uuid(), shards, docs: u64::from(shards) * 100, created: now, restored: None };
+        let index = Index { uuid: self.new_uuid(), shards, docs: u64::from(shards) * 100, created: now, restored: None };
         self.indices.insert(name.to_owned(), index);
     }
 
@@ -417,9 +425,8 @@ pub(super) struct SnapshotOptions {
     pub(super) is_clone: bool,
 }
 
-/// An id in the manner of the engines: 22 letters of URL-safe base64.
-pub(super) fn new_uuid() -> String {
-    random_text(22, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+fn new_uuid(random: &mut fastrand::Rng) -> String {
+    random_text(random, 22, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 }
 
 /// Whether a text matches a pattern with `*`.

@@ -112,12 +112,19 @@ pub(super) struct Edge {
     pub(super) denied: BTreeSet<String>,
     pub(super) forbidden: Vec<String>,
     pub(super) life: Duration,
+    random: fastrand::Rng,
     issued: Vec<Issued>,
 }
 
 impl Edge {
-    pub(super) fn new(auth: FakeAuth, region: String, pass_roles: BTreeSet<String>, life: Duration) -> Self {
-        Self { auth, region, pass_roles, denied: BTreeSet::new(), forbidden: Vec::new(), life, issued: Vec::new() }
+    pub(super) fn new(
+        auth: FakeAuth,
+        region: String,
+        pass_roles: BTreeSet<String>,
+        life: Duration,
+        random: fastrand::Rng,
+    ) -> Self {
+        Self { auth, region, pass_roles, denied: BTreeSet::new(), forbidden: Vec::new(), life, random, issued: Vec::new() }
     }
 
     /// The newest credentials, new ones if there are none or in the last fifth of their life.
@@ -133,9 +140,9 @@ impl Edge {
     /// Gives out new credentials; older ones stay good until they expire.
     pub(super) fn rotate(&mut self, monotonic: Duration) -> Issued {
         let new = Issued {
-            key: format!("ASIA{}", random_text(16, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")),
-            secret: random_text(40, BASE64),
-            token: format!("{}==", random_text(240, BASE64)),
+            key: format!("ASIA{}", random_text(&mut self.random, 16, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")),
+            secret: random_text(&mut self.random, 40, BASE64),
+            token: format!("{}==", random_text(&mut self.random, 240, BASE64)),
             expires: monotonic.saturating_add(self.life),
         };
         self.issued.push(new.clone());
@@ -402,8 +409,8 @@ pub(super) fn format_time(time: SystemTime, format: &str) -> String {
 const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// So many letters of an alphabet, by chance.
-pub(super) fn random_text(length: usize, alphabet: &[u8]) -> String {
-    (0..length).filter_map(|_| fastrand::choice(alphabet)).map(|byte| char::from(*byte)).collect()
+pub(super) fn random_text(random: &mut fastrand::Rng, length: usize, alphabet: &[u8]) -> String {
+    (0..length).filter_map(|_| random.choice(alphabet)).map(|byte| char::from(*byte)).collect()
 }
 
 /// The header of basic authentication.

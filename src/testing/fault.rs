@@ -108,7 +108,8 @@ impl Fault {
     ///
     /// On a [`ManualClock`](super::ManualClock) the clock is moved on by `by`. If that ended a time-out or a sleep that was
     /// pending, the answer is held back until the client has closed the connection (or, were it not the client's, for a
-    /// fifth of a real second): so the client's time-out comes first.
+    /// fifth of a real second): so the client's time-out comes first. [In process](super::FakeDomainBuilder::in_process) no
+    /// real time passes.
     pub fn delay(by: Duration) -> Self {
         Self::new(Action::Delay { by })
     }

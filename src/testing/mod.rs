@@ -77,5 +77,5 @@ pub use clock::ManualClock;
 pub use cluster::FakeOutcome;
 pub use edge::FakeAuth;
 pub use engine::Engine;
-pub use fake::{Event, FakeCredentials, FakeDomain, FakeDomainBuilder, FakeSnapshot, Verdict};
+pub use fake::{Event, FakeCredentials, FakeDomain, FakeDomainBuilder, FakeSnapshot, FakeTransport, Verdict};
 pub use fault::Fault;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::clock::ManualClock;
@@ -60,14 +60,48 @@ impl Spoil {
     }
 }
 
-/// Serves until `stop` is dropped.
-pub(super) async fn serve(listener: TcpListener, server: SocketAddr, clock: Option<ManualClock>, mut stop: watch::Receiver<()>) {
+/// What a domain that is stopped, or started again, asks of its relay. The relay drops the sender inside when it has obeyed.
+pub(super) enum Order {
+    /// Close the port and every connection.
+    Stop(std::sync::mpsc::Sender<()>),
+    /// Listen again on the same port.
+    Start(std::sync::mpsc::Sender<()>),
+}
+
+/// Serves until the other end of `orders` is dropped, or until the port cannot be had again.
+pub(super) async fn serve(
+    listener: TcpListener,
+    server: SocketAddr,
+    clock: Option<ManualClock>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    let mut listener = Some(listener);
     let (restart, _) = watch::channel(());
     let mut connections = JoinSet::new();
     loop {
+        let accept = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = stop.changed() => return,
-            accepted = listener.accept() => {
+            order = orders.recv() => match order {
+                None => return Ok(()),
+                Some(Order::Stop(obeyed)) => {
+                    listener = None;
+                    connections.shutdown().await;
+                    drop(obeyed);
+                }
+                Some(Order::Start(obeyed)) => {
+                    if listener.is_none() {
+                        listener = Some(TcpListener::bind(address).await?);
+                    }
+                    drop(obeyed);
+                }
+            },
+            accepted = accept => {
                 let Ok((client, _)) = accepted else { continue };
                 let (restart, clock) = (restart.clone(), clock.clone());
                 connections.spawn(async move {

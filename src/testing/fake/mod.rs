@@ -3,38 +3,53 @@
 mod builder;
 mod credentials;
 mod reply;
+mod storm;
+mod transport;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::clock::Clock;
 use crate::error::Operation;
+use crate::testing::clock::ManualClock;
 use crate::testing::cluster::{Cluster, FakeOutcome, Now, Phase, Snapshot, SnapshotOptions};
-use crate::testing::edge::{Arrival, Edge, Entry};
+use crate::testing::edge::{Arrival, Edge, Entry, random_text};
 use crate::testing::fault::{Action, Fault, pick};
-use crate::testing::relay::Spoil;
+use crate::testing::relay::{Order, Spoil};
 use crate::testing::rest;
 
 pub use builder::FakeDomainBuilder;
 pub use credentials::FakeCredentials;
 use reply::Reply;
+pub use transport::FakeTransport;
 
 /// A stateful stand-in of an Amazon domain on loopback; see [the module](super). Clones share it; it runs until the last is dropped.
 #[derive(Clone)]
 pub struct FakeDomain {
     shared: Arc<Shared>,
+    /// None in process.
+    sockets: Option<Sockets>,
+}
+
+/// The port of a domain and the way to its relay, which ends when the last sender is dropped.
+#[derive(Clone)]
+struct Sockets {
     address: SocketAddr,
-    /// The relay stops when this is dropped.
-    _stop: Arc<watch::Sender<()>>,
+    orders: UnboundedSender<Order>,
 }
 
 struct Shared {
     clock: Arc<dyn Clock>,
+    /// The same clock, if it is one that a test drives.
+    manual: Option<ManualClock>,
+    /// Told when the connections of calls in process are closed.
+    hung_up: Notify,
     state: Mutex<State>,
 }
 
@@ -49,6 +64,7 @@ struct State {
     /// The wall time at the clock's monotonic zero.
     origin: SystemTime,
     skew: i64,
+    is_stopped: bool,
 }
 
 struct Late {
@@ -72,6 +88,8 @@ pub struct Event {
     /// The status of the answer as the engine or the front end gave it; a fault may have kept it from the client. None where a
     /// fault answered or dropped it first.
     pub status: Option<u16>,
+    /// The status of the response that was sent to the client, whole and at once. None where there was no such response.
+    pub response: Option<u16>,
     /// The endpoint that it went to, where this crate has a name for it.
     pub operation: Option<Operation>,
     /// Whether the engine carried it out: it answered with success, or changed its state all the same.
@@ -154,10 +172,48 @@ impl FakeDomain {
         FakeDomainBuilder::default()
     }
 
-    /// The URL to connect to, `http://127.0.0.1:PORT`.
+    /// Returns the URL to connect to, `http://127.0.0.1:PORT`. In process it is `http://127.0.0.1:1`, where nobody listens.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        match &self.sockets {
+            Some(Sockets { address, .. }) => format!("http://{address}"),
+            None => "http://127.0.0.1:1".to_owned(),
+        }
+    }
+
+    /// Returns a transport that leads into this domain without sockets. Clients of a domain that is
+    /// [in process](FakeDomainBuilder::in_process) need it.
+    #[must_use]
+    pub fn transport(&self) -> FakeTransport {
+        FakeTransport(Arc::clone(&self.shared))
+    }
+
+    /// Stops the domain's front end: open connections are closed, new ones are refused. The state is kept, time passes, and
+    /// requests that are [late](Fault::late) still arrive.
+    pub fn stop(&self) {
+        self.look(|state, _| state.is_stopped = true);
+        self.shared.hang_up();
+        self.order(Order::Stop);
+    }
+
+    /// Starts a domain that was [stopped](Self::stop), on the same port.
+    ///
+    /// # Panics
+    ///
+    /// When the port was taken meanwhile.
+    pub fn start_again(&self) {
+        self.order(Order::Start);
+        self.look(|state, _| state.is_stopped = false);
+    }
+
+    /// Has the relay, if there is one, carry out an order.
+    fn order(&self, order: impl FnOnce(mpsc::Sender<()>) -> Order) {
+        let Some(Sockets { orders, .. }) = &self.sockets else { return };
+        let (obeyed, done) = mpsc::channel();
+        let sent = orders.send(order(obeyed)).is_ok();
+        // It says nothing and drops its end.
+        let _ = done.recv();
+        assert!(sent && !orders.is_closed(), "the fake domain's port was taken while the domain was stopped");
     }
 
     /// The region that signatures must be scoped to.
@@ -312,6 +368,33 @@ impl FakeDomain {
         self.look(|state, _| state.events.clone())
     }
 
+    /// Returns the requests after the first `count`, as [`events`](Self::events) does.
+    #[must_use]
+    pub fn events_since(&self, count: usize) -> Vec<Event> {
+        self.look(|state, _| state.events.get(count..).unwrap_or_default().to_vec())
+    }
+
+    /// Returns how many requests there were so far.
+    #[must_use]
+    pub fn event_count(&self) -> usize {
+        self.look(|state, _| state.events.len())
+    }
+
+    /// Checks that no create, clone, restore or delete was sent more than three times while nobody could know what became of
+    /// the earlier sends.
+    ///
+    /// A send is accounted for by a response that reached the client whole and says whether the request was carried out. The
+    /// log does not show where one call ends and the next begins, so a test that repeats a call by itself may exceed the limit.
+    ///
+    /// # Panics
+    ///
+    /// When one was; the message names the request.
+    pub fn assert_no_storm(&self) {
+        if let Some(storm) = self.look(|state, _| storm::find(&state.events)) {
+            panic!("sent more than {} times without knowing what became of it: {storm}", storm::LIMIT);
+        }
+    }
+
     /// Checks that the domain knew every call.
     ///
     /// # Panics
@@ -349,6 +432,35 @@ impl Shared {
         state.catch_up(now);
         (state, now)
     }
+
+    /// Deals with a request that has arrived.
+    fn serve(&self, arrival: &Arrival) -> Reply {
+        let (mut state, now) = self.enter();
+        let reply = state.handle(arrival, now);
+        if reply.spoil.is_none()
+            && let Some(event) = state.events.last_mut()
+        {
+            event.response = Some(reply.status);
+        }
+        reply.dated(now.wall)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.enter().0.is_stopped
+    }
+
+    /// Closes the connections of all calls in process.
+    fn hang_up(&self) {
+        self.hung_up.notify_waiters();
+    }
+
+    /// Lets time pass.
+    async fn hold(&self, by: Duration) {
+        match &self.manual {
+            Some(clock) => clock.hold(by).await,
+            None => self.clock.sleep(by).await,
+        }
+    }
 }
 
 impl State {
@@ -382,6 +494,7 @@ impl State {
             path: arrival.target.clone(),
             verdict: if answer.is_some_and(|answer| answer.unexpected) { Verdict::Unexpected } else { verdict },
             status: answer.map(|answer| answer.status),
+            response: None,
             operation: answer.and_then(|answer| answer.operation),
             executed: answer.is_some_and(|answer| answer.executed),
             fault,
@@ -415,7 +528,8 @@ impl State {
                 if let Some(event) = self.events.last_mut() {
                     event.status = Some(denial.status);
                 }
-                return Reply::denied(&denial);
+                let request_id = random_text(&mut self.random, 32, b"0123456789abcdef");
+                return Reply::denied(&denial, request_id);
             }
         };
         if let Some((Action::Late { by }, _)) = &fault {

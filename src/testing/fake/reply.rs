@@ -1,24 +1,28 @@
-//! Answers on their way out.
+//! Responses on their way out.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use http::header::DATE;
 use wiremock::{Request, Respond, ResponseTemplate};
 
 use super::Shared;
-use crate::testing::edge::{Arrival, Denial, format_time, random_text};
+use crate::testing::edge::{Arrival, Denial, format_time};
 use crate::testing::relay::{self, Spoil};
 
-/// An answer on its way to the relay.
+/// A response before it is sent.
 pub(super) struct Reply {
-    status: u16,
-    body: Vec<u8>,
-    content_type: String,
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+    pub(super) content_type: String,
     pub(super) headers: Vec<(String, String)>,
+    /// How it is spoilt on its way.
+    pub(super) spoil: Option<Spoil>,
 }
 
 impl Reply {
     pub(super) fn new(status: u16, body: impl Into<Vec<u8>>, content_type: &str) -> Self {
-        Self { status, body: body.into(), content_type: content_type.to_owned(), headers: Vec::new() }
+        Self { status, body: body.into(), content_type: content_type.to_owned(), headers: Vec::new(), spoil: None }
     }
 
     /// The page of a load balancer.
@@ -31,28 +35,31 @@ impl Reply {
         Self::new(200, Vec::new(), "text/plain").spoil(spoil)
     }
 
-    pub(super) fn denied(denial: &Denial) -> Self {
+    pub(super) fn denied(denial: &Denial, request_id: String) -> Self {
         match &denial.body {
-            Some(body) => {
-                let id = random_text(32, b"0123456789abcdef");
-                Self::new(denial.status, body.to_string(), "application/json")
-                    .with_headers(&[("x-amzn-RequestId".to_owned(), id)])
-            }
+            Some(body) => Self::new(denial.status, body.to_string(), "application/json")
+                .with_headers(&[("x-amzn-RequestId".to_owned(), request_id)]),
             None => Self::new(denial.status, "Unauthorized", "text/plain")
                 .with_headers(&[("www-authenticate".to_owned(), r#"Basic realm="Security""#.to_owned())]),
         }
     }
 
-    pub(super) fn spoil(self, spoil: Spoil) -> Self {
-        self.with_headers(&[(relay::SPOIL.to_owned(), spoil.to_header())])
+    pub(super) fn spoil(mut self, spoil: Spoil) -> Self {
+        self.spoil = Some(spoil);
+        self
     }
 
     pub(super) fn with_headers(mut self, headers: &[(String, String)]) -> Self {
         self.headers.extend_from_slice(headers);
         self
     }
+
+    pub(super) fn dated(self, time: SystemTime) -> Self {
+        self.with_headers(&[(DATE.to_string(), format_time(time, "%a, %d %b %Y %H:%M:%S GMT"))])
+    }
 }
 
+/// The way in by sockets.
 pub(super) struct Responder(pub(super) Arc<Shared>);
 
 impl Respond for Responder {
@@ -65,11 +72,12 @@ impl Respond for Responder {
             headers,
             body: request.body.clone(),
         };
-        let (mut state, now) = self.0.enter();
-        let reply = state.handle(&arrival, now);
-        let template = ResponseTemplate::new(reply.status)
-            .insert_header("date", format_time(now.wall, "%a, %d %b %Y %H:%M:%S GMT"))
-            .set_body_raw(reply.body, &reply.content_type);
-        reply.headers.into_iter().fold(template, |template, (name, value)| template.append_header(name, value))
+        let reply = self.0.serve(&arrival);
+        let template = ResponseTemplate::new(reply.status).set_body_raw(reply.body, &reply.content_type);
+        let template = reply.headers.into_iter().fold(template, |template, (name, value)| template.append_header(name, value));
+        match reply.spoil {
+            Some(spoil) => template.append_header(relay::SPOIL, spoil.to_header()),
+            None => template,
+        }
     }
 }

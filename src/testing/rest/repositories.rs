@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::cluster::{Cluster, Now, Repository, matches, new_uuid};
+use super::super::cluster::{Cluster, Now, Repository, matches};
 use super::fail::{Fail, Outcome};
 use super::{Call, FORBIDDEN, acknowledged};
 
@@ -159,7 +159,7 @@ impl Cluster {
         let fail = Fail::new(500, "repository_verification_exception", reason);
         Some(fail.caused_by(json!({
             "type": "i_o_exception",
-            "reason": format!("Unable to upload object [{prefix}tests-{}/master.dat] using a single upload", new_uuid()),
+            "reason": format!("Unable to upload object [{prefix}tests-5Ii3kNkSSAu4xDzdRMVzWg/master.dat] using a single upload"),
             "caused_by": { "type": s3_type, "reason": s3_text },
         })))
     }

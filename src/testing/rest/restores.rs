@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::cluster::{Cluster, ShardState, new_uuid, select};
+use super::super::cluster::{Cluster, ShardState, select};
 use super::cluster::check_index_name;
 use super::fail::{Fail, Outcome, gateway_timeout};
 use super::{Call, index_expressions};
@@ -53,7 +53,7 @@ impl Cluster {
             }
             targets.push((index, target));
         }
-        let restore_uuid = new_uuid();
+        let restore_uuid = self.new_uuid();
         for (index, target) in &targets {
             self.start_restore(target.clone(), repository, &snapshot, index, &restore_uuid, call.now);
         }

@@ -1,0 +1,206 @@
+//! The fake domain without sockets: every fault looks to the client as it does over sockets, and time limits fire in order.
+
+use std::time::{Duration, SystemTime};
+
+use es_snapshot::testing::{Event, FakeDomain, FakeDomainBuilder, Fault, ManualClock};
+use es_snapshot::{
+    Clock as _, CreateSnapshot, Error, ErrorKind, Outcome, RepositoryName, RetryPolicy, S3Settings, SnapshotClient,
+};
+use futures_util::future::{join, select};
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+
+fn clock() -> ManualClock {
+    ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+}
+
+/// A domain with a repository, and a client of it; in process where the builder says so.
+async fn prepare(builder: FakeDomainBuilder, clock: &ManualClock) -> (FakeDomain, SnapshotClient, RepositoryName) {
+    let domain = builder.clock(clock.clone()).start().await;
+    let builder = SnapshotClient::builder(domain.endpoint())
+        .region(domain.region())
+        .credentials(domain.credentials_provider())
+        .clock(clock.clone());
+    let in_process = domain.endpoint().ends_with(":1");
+    let client = if in_process { builder.transport(domain.transport()) } else { builder }.build().unwrap();
+    let repository = "r".parse().unwrap();
+    let settings = S3Settings::new("my-bucket-4-es").role_arn(ROLE.parse().unwrap()).into();
+    client.register_repository(&repository, &settings).await.unwrap();
+    (domain, client, repository)
+}
+
+fn in_process() -> FakeDomainBuilder {
+    FakeDomain::builder().in_process().seed(7)
+}
+
+/// What a single read comes to under a fault, and how long it took.
+fn read_under(fault: Fault) -> (Result<usize, Error>, Duration, Vec<Event>) {
+    let clock = clock();
+    clock.block_on(async {
+        let (domain, client, _) = prepare(in_process(), &clock).await;
+        domain.fault(fault);
+        let (began, mark) = (clock.monotonic(), domain.event_count());
+        let read = client.with_retry(RetryPolicy::never()).list_repositories().await.map(|list| list.len());
+        (read, clock.monotonic() - began, domain.events_since(mark))
+    })
+}
+
+#[test]
+fn signatures_are_checked_without_sockets() {
+    let clock = clock();
+    clock.block_on(async {
+        let (domain, client, _) = prepare(in_process(), &clock).await;
+        domain.revoke();
+        client.list_repositories().await.unwrap();
+        let statuses: Vec<_> = domain.events().into_iter().map(|event| event.response).collect();
+        assert_eq!(statuses, [Some(200), Some(403), Some(200)]);
+    });
+}
+
+#[test]
+fn a_response_that_never_comes_leaves_the_outcome_unknown() {
+    for fault in
+        [Fault::drop_before(), Fault::drop_after(), Fault::restart(), Fault::truncate(), Fault::late(Duration::from_secs(1))]
+    {
+        let (read, took, _) = read_under(fault.clone());
+        let error = read.unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Interrupted, Outcome::Unknown), "{fault:?}");
+        assert_eq!(took, Duration::ZERO, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_status_reaches_the_client_whole() {
+    let (read, _, events) = read_under(Fault::status_after(504));
+    assert_eq!(read.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!((events[0].status, events[0].response), (Some(200), Some(504)));
+}
+
+#[test]
+fn a_delay_costs_its_time_or_the_time_limit_whichever_is_shorter() {
+    let (read, took, _) = read_under(Fault::delay(Duration::from_secs(70)));
+    assert_eq!((read.unwrap(), took), (1, Duration::from_secs(70)));
+
+    let (read, took, events) = read_under(Fault::delay(Duration::from_secs(80)));
+    assert_eq!((read.unwrap_err().kind(), took), (ErrorKind::Timeout, Duration::from_secs(75)));
+    assert!(events[0].executed, "the domain carries out what the client gave up on");
+}
+
+#[test]
+fn a_trickle_is_borne_until_one_of_the_time_limits() {
+    let (read, _, _) = read_under(Fault::trickle(Duration::from_millis(10)));
+    read.unwrap();
+    for (pause, expected) in [(2, 75), (31, 30)] {
+        let (read, took, _) = read_under(Fault::trickle(Duration::from_secs(pause)));
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::Timeout);
+        assert_eq!(took, Duration::from_secs(expected));
+    }
+}
+
+#[test]
+fn a_restart_closes_the_connections_of_others() {
+    let clock = clock();
+    clock.block_on(async {
+        let (domain, client, repository) = prepare(in_process(), &clock).await;
+        let client = client.with_retry(RetryPolicy::never());
+        domain.fault(Fault::delay(Duration::from_secs(60)).on_path("/_snapshot/r"));
+        domain.fault(Fault::restart());
+        let (delayed, restarting) = join(client.get_repository(&repository), async {
+            clock.sleep(Duration::from_secs(1)).await;
+            client.list_repositories().await
+        })
+        .await;
+        assert_eq!(delayed.unwrap_err().kind(), ErrorKind::Interrupted);
+        assert_eq!(restarting.unwrap_err().kind(), ErrorKind::Interrupted);
+        assert_eq!(clock.sleeps(), [Duration::from_secs(1)]);
+    });
+}
+
+#[test]
+fn a_late_request_arrives_although_its_call_was_dropped() {
+    let clock = clock();
+    clock.block_on(async {
+        let (domain, client, repository) = prepare(in_process(), &clock).await;
+        domain.fault(Fault::late(Duration::from_secs(30)).on_method("PUT"));
+        let name = "s".parse().unwrap();
+        let create = CreateSnapshot::new();
+        let call = Box::pin(client.create_snapshot(&repository, &name, &create));
+        drop(select(call, clock.timeout(Duration::from_secs(5))).await);
+        assert!(domain.snapshots("r").is_empty());
+        clock.sleep(Duration::from_secs(26)).await;
+        assert_eq!(domain.snapshots("r").len(), 1);
+    });
+}
+
+#[test]
+fn a_stopped_domain_refuses_connections_and_keeps_its_state() {
+    let clock = clock();
+    clock.block_on(async {
+        let (domain, client, _) = prepare(in_process(), &clock).await;
+        domain.stop();
+        let error = client.with_retry(RetryPolicy::never()).list_repositories().await.unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
+        domain.start_again();
+        assert_eq!(client.list_repositories().await.unwrap().len(), 1);
+    });
+}
+
+#[tokio::test]
+async fn a_domain_with_sockets_is_stopped_and_started_on_its_port() {
+    let clock = clock();
+    let (domain, client, _) = prepare(FakeDomain::builder(), &clock).await;
+    let endpoint = domain.endpoint();
+    domain.stop();
+    let error = client.with_retry(RetryPolicy::never()).list_repositories().await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    domain.start_again();
+    assert_eq!(client.list_repositories().await.unwrap().len(), 1);
+    assert_eq!(domain.endpoint(), endpoint);
+}
+
+/// What the domain made of each request, without what is by chance or by the address.
+fn gist(events: &[Event]) -> Vec<String> {
+    let gist = |event: &Event| {
+        let Event { method, path, verdict, status, response, executed, fault, .. } = event;
+        format!("{method} {path} {verdict:?} {status:?} {response:?} {executed} {fault:?}")
+    };
+    events.iter().map(gist).collect()
+}
+
+/// Takes and deletes a snapshot, each under the fault.
+async fn take_and_delete(builder: FakeDomainBuilder, clock: &ManualClock, fault: &Fault) -> Vec<String> {
+    let (domain, client, repository) = prepare(builder, clock).await;
+    let name = "s".parse().unwrap();
+    domain.create_index("movies", 1);
+    domain.fault(fault.clone().on_method("PUT").times(1));
+    domain.fault(fault.clone().on_method("DELETE").times(1));
+    client.create_snapshot(&repository, &name, &CreateSnapshot::new()).await.unwrap();
+    clock.advance(Duration::from_secs(200));
+    client.delete_snapshot(&repository, &name).await.unwrap();
+    gist(&domain.events())
+}
+
+#[tokio::test]
+async fn a_domain_does_the_same_with_and_without_sockets() {
+    for fault in [
+        Fault::drop_before(),
+        Fault::drop_after(),
+        Fault::restart(),
+        Fault::truncate(),
+        Fault::status_after(502),
+        Fault::garbage(),
+        Fault::status(429, "Too Many Requests", "text/plain"),
+        Fault::delay(Duration::from_secs(80)),
+        Fault::late(Duration::from_secs(5)),
+    ] {
+        let over_sockets = take_and_delete(FakeDomain::builder(), &clock(), &fault).await;
+        let without = take_and_delete(in_process(), &clock(), &fault).await;
+        let clock = clock();
+        let driven = std::thread::spawn({
+            let fault = fault.clone();
+            move || clock.block_on(take_and_delete(in_process(), &clock, &fault))
+        });
+        assert_eq!(over_sockets, without, "{fault:?}");
+        assert_eq!(over_sockets, driven.join().unwrap(), "{fault:?}");
+    }
+}
