@@ -147,11 +147,18 @@ impl Trouble {
     }
 }
 
+/// How the client reaches the domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    InProcess,
+    Sockets,
+}
+
 type Deed = Box<dyn FnOnce() + Send>;
 
 /// Lets another client act just before the n-th request of the client under test leaves.
 struct Meddler {
-    inner: HyperTransport,
+    inner: Box<dyn Transport>,
     deed: Mutex<Option<(u32, Deed)>>,
 }
 
@@ -232,34 +239,40 @@ fn settings(bucket: &str, repository: &RepositoryName) -> es_snapshot::Repositor
 }
 
 impl Round {
-    async fn new(seed: u64) -> Self {
+    async fn new(seed: u64, way: Way, clock: &ManualClock) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        // The client's own dice: tokens and pauses.
-        fastrand::seed(random.u64(..));
-        let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         let engine = match random.u32(..4) {
             0 => Engine::opensearch("2.19.6"),
             1 => Engine::opensearch("3.1.0"),
             2 => Engine::elasticsearch("8.19.5"),
             _ => Engine::elasticsearch("7.10.2"),
         };
-        let domain = FakeDomain::builder().engine(engine).clock(clock.clone()).seed(random.u64(..)).start().await;
-        let inner = HyperTransport::builder().clock(clock.clone()).build().unwrap();
+        let domain = FakeDomain::builder().engine(engine).clock(clock.clone()).seed(random.u64(..));
+        let domain = if way == Way::InProcess { domain.in_process() } else { domain }.start().await;
+        let transport = || -> Box<dyn Transport> {
+            match way {
+                Way::InProcess => Box::new(domain.transport()),
+                Way::Sockets => Box::new(HyperTransport::builder().clock(clock.clone()).build().unwrap()),
+            }
+        };
+        let inner = transport();
         let meddler = Arc::new(Meddler { inner, deed: Mutex::new(None) });
-        let builder = |domain: &FakeDomain| {
+        let builder = |seed| {
             SnapshotClient::builder(domain.endpoint())
                 .region(domain.region())
                 .credentials(domain.credentials_provider())
                 .clock(clock.clone())
+                .seed(seed)
         };
-        let client = builder(&domain).transport(Arc::clone(&meddler)).build().unwrap();
-        let janitor = builder(&domain).build().unwrap();
+        let client = builder(random.u64(..)).transport(Arc::clone(&meddler)).build().unwrap();
+        let janitor = builder(random.u64(..)).transport(Arc::<dyn Transport>::from(transport())).build().unwrap();
         domain.create_index("movies", 2);
         domain.create_index("books", 1);
         janitor.register_repository(&repository(MAIN), &settings("my-bucket-4-es", &repository(MAIN))).await.unwrap();
         domain.another_client_creates(MAIN, BASE);
         clock.advance(LONG);
         let (path, label) = (String::new(), String::new());
+        let clock = clock.clone();
         Self { random, clock, domain, meddler, client, janitor, number: 0, skew: 0, skew_before: 0, mark: 0, path, label }
     }
 
@@ -275,7 +288,7 @@ impl Round {
 
     /// What arrived during this call.
     fn events(&self) -> Vec<Event> {
-        self.domain.events().split_off(self.mark)
+        self.domain.events_since(self.mark)
     }
 
     fn executed(&self, operation: Operation) -> usize {
@@ -446,7 +459,7 @@ impl Round {
 
     /// Begins a call: from here on events count.
     fn begin(&mut self, act: Act, trouble: Trouble, path: &str) {
-        self.mark = self.domain.events().len();
+        self.mark = self.domain.event_count();
         self.skew_before = self.skew;
         self.label = format!("{} ({act:?} under {trouble:?} of {path})", self.label.split(" (").next().unwrap());
         path.clone_into(&mut self.path);
@@ -984,24 +997,34 @@ impl Round {
     }
 }
 
+/// Plays a round of a seed.
+async fn play_round(seed: u64, number: u64, way: Way, clock: &ManualClock, tally: &mut Tally) {
+    let mut round = Round::new(seed.wrapping_mul(1_000_003).wrapping_add(number), way, clock).await;
+    round.label = format!("seed {seed}, round {number}");
+    let mut calls: Vec<(Act, Trouble)> =
+        Act::ALL.into_iter().flat_map(|act| Trouble::ALL.map(|trouble| (act, trouble))).collect();
+    round.random.shuffle(&mut calls);
+    for (act, trouble) in calls {
+        round.play(act, trouble, tally).await;
+    }
+    // Rarely: these are the calls that have to end unknown.
+    if number % 2 == 0 {
+        round.black_out(tally).await;
+    }
+    round.domain.assert_no_unexpected_calls();
+}
+
+fn clock() -> ManualClock {
+    ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+}
+
 /// Plays a seed's rounds.
-async fn play(seed: u64) -> Tally {
+fn play(seed: u64) -> Tally {
     println!("seed {seed}: ES_SNAPSHOT_CHAOS_SEED={seed} replays it");
     let mut tally = Tally::default();
     for number in 0..ROUNDS {
-        let mut round = Round::new(seed.wrapping_mul(1_000_003).wrapping_add(number)).await;
-        round.label = format!("seed {seed}, round {number}");
-        let mut calls: Vec<(Act, Trouble)> =
-            Act::ALL.into_iter().flat_map(|act| Trouble::ALL.map(|trouble| (act, trouble))).collect();
-        round.random.shuffle(&mut calls);
-        for (act, trouble) in calls {
-            round.play(act, trouble, &mut tally).await;
-        }
-        // Rarely: these are the calls that have to end unknown.
-        if number % 2 == 0 {
-            round.black_out(&mut tally).await;
-        }
-        round.domain.assert_no_unexpected_calls();
+        let clock = clock();
+        clock.block_on(play_round(seed, number, Way::InProcess, &clock, &mut tally));
     }
     println!(
         "seed {seed}: {} calls, {} with a definite answer, {} unknown {:?}; rarest: {:?}",
@@ -1045,10 +1068,9 @@ fn the_client_tells_the_truth_whatever_goes_wrong() {
     let queue = Mutex::new(seeds.clone());
     let next = || queue.lock().unwrap().pop();
     let work = || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut calls = 0;
         while let Some(seed) = next() {
-            let tally = runtime.block_on(play(seed));
+            let tally = play(seed);
             check(seed, &tally);
             calls += tally.calls;
         }

@@ -184,6 +184,8 @@ impl ManualClock {
     /// Lets a server on this clock hold a response back. Time limits of others that end before it fire before it.
     pub(super) async fn hold(&self, duration: Duration) {
         let due = self.monotonic().saturating_add(duration);
+        // Time limits around this call begin when they are first polled, which may be after this.
+        tokio::task::yield_now().await;
         while let Some(earliest) = self.auto_advance_towards(due) {
             // Whoever waits there may be in the task that polls this: it needs turns to notice. One that never polls its wait
             // holds nobody up for long.
