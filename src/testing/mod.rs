@@ -55,8 +55,8 @@
 //! # What it is not
 //!
 //! It is no engine and no Amazon: nothing is stored, a role is not assumed, IAM is a few rules, and there is neither TLS, HTTP/2
-//! nor compression. Names with date math, `filter_path`, `human` and `flat_settings` are refused as unexpected; an unknown query
-//! parameter gets no "did you mean". `rename_pattern` takes letters and one group `(.+)` or `(.*)`. A path with `.` or `..` as a
+//! nor compression. Names with date math, `human` and `flat_settings` are refused as unexpected; an unknown query
+//! parameter gets no "did you mean". A `rename_pattern` that looks around or back is refused as unexpected. A path with `.` or `..` as a
 //! segment is signed as AWS's signers normalise it, and routed as it stands.
 //!
 //! # Stability

@@ -2,6 +2,7 @@
 
 mod builder;
 mod credentials;
+mod operators;
 mod reply;
 mod storm;
 mod transport;
@@ -305,7 +306,7 @@ impl FakeDomain {
     /// Lets the restore of this primary shard fail, under the name that the index has after the restore: it is unassigned until
     /// the index is deleted.
     pub fn fail_restore_shard(&self, index: &str, shard: u32) {
-        self.look(|state, _| state.cluster.failing_shards.insert((index.to_owned(), shard)));
+        self.fail_restore_shard_times(index, shard, u32::MAX);
     }
 
     /// Starts a snapshot of all indices as another client of the domain would.

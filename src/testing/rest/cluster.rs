@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::cluster::{Cluster, Index, Now, ShardState, select};
+use super::super::cluster::{Cluster, Index, Now, ShardState, Unassigned};
+use super::Call;
 use super::fail::{Fail, Outcome};
-use super::{Call, FORBIDDEN, acknowledged};
+use super::indices::Expand;
 
 impl Cluster {
     pub(super) fn info(&self) -> Value {
@@ -28,19 +29,19 @@ impl Cluster {
             let (name, value) = if engine.opensearch { ("distribution", "opensearch") } else { ("build_flavor", "oss") };
             version.insert(name.to_owned(), value.into());
         }
-        json!({ "name": "node-1", "cluster_name": "local", "cluster_uuid": self.node_id, "version": version, "tagline": tagline })
+        json!({ "name": "node-1", "cluster_name": "local", "cluster_uuid": self.uuid, "version": version, "tagline": tagline })
     }
 
     pub(super) fn health(&self, now: Now) -> Value {
-        let count = |wanted: ShardState| {
-            let of = |(name, index): (&String, &Index)| {
-                (0..index.shards).filter(|shard| self.shard_state(name, index, *shard, now) == wanted).count()
-            };
-            self.indices.iter().map(of).sum::<usize>()
+        let states = |(name, index): (&String, &Index)| -> Vec<ShardState> {
+            (0..index.shards()).map(|shard| self.shard_state(name, index, shard, now)).collect()
         };
-        let (started, initializing, unassigned) =
-            (count(ShardState::Started), count(ShardState::Initializing), count(ShardState::Unassigned));
-        let all = started + initializing + unassigned;
+        let states: Vec<ShardState> = self.indices.iter().flat_map(states).collect();
+        let count = |wanted: fn(&ShardState) -> bool| states.iter().filter(|state| wanted(state)).count();
+        let started = count(|state| *state == ShardState::Started);
+        let unassigned = count(|state| state.is_unassigned());
+        let all = states.len();
+        let initializing = all - started - unassigned;
         let percent = (started * 100).checked_div(all).and_then(|percent| u32::try_from(percent).ok()).map_or(100.0, f64::from);
         json!({
             "cluster_name": "local",
@@ -61,108 +62,72 @@ impl Cluster {
         })
     }
 
-    /// The indices that a path names: all, or a list of names and patterns.
-    pub(super) fn indices_in_path(&self, list: Option<&str>) -> Result<Vec<(&String, &Index)>, Fail> {
-        let expressions: Vec<String> = list.map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default();
-        let names = select(&expressions, self.indices.keys(), false).map_err(|missing| Fail::index_not_found(&missing, true))?;
-        Ok(names.iter().filter_map(|name| self.indices.get_key_value(name)).collect())
-    }
-
-    pub(super) fn cat_shards(&self, index: Option<&str>, call: &Call<'_>) -> Outcome {
+    pub(super) fn cat_shards(&self, list: Option<&str>, call: &Call<'_>) -> Outcome {
         if call.parameter("format") != Some("json") {
             return Err(Fail::not_modelled("_cat without format=json"));
         }
         let columns = call.parameter("h").unwrap_or("index,shard,prirep,state,docs,store,ip,node");
+        // Without names all shards are shown; hidden and closed indices then lack what is in their statistics.
+        let indices = self.indices_in_path(list, Expand::ALL.without_closed())?;
         let mut rows = Vec::new();
-        for (name, index) in self.indices_in_path(index)? {
-            for shard in 0..index.shards {
-                let state = self.shard_state(name, index, shard, call.now);
-                let started = |value: String| if state == ShardState::Started { Value::from(value) } else { Value::Null };
-                let assigned = |value: &str| if state == ShardState::Unassigned { Value::Null } else { Value::from(value) };
-                let value_of = |column: &str| {
-                    Some(match column {
-                        "index" => name.clone().into(),
-                        "shard" => shard.to_string().into(),
-                        "prirep" => "p".into(),
-                        "state" => match state {
-                            ShardState::Started => "STARTED".into(),
-                            ShardState::Initializing => "INITIALIZING".into(),
-                            ShardState::Unassigned => "UNASSIGNED".into(),
-                        },
-                        "docs" => started((index.docs / u64::from(index.shards.max(1))).to_string()),
-                        "store" => started("64kb".to_owned()),
-                        "ip" => assigned("127.0.0.1"),
-                        "node" => assigned("node-1"),
-                        "unassigned.reason" => match state {
-                            ShardState::Unassigned => "ALLOCATION_FAILED".into(),
-                            ShardState::Initializing => "NEW_INDEX_RESTORED".into(),
-                            ShardState::Started => Value::Null,
-                        },
-                        "unassigned.details" => match (&index.restored, state) {
-                            (Some(from), ShardState::Initializing) => {
-                                format!("restore_source[{}/{}]", from.repository, from.snapshot).into()
-                            }
-                            (Some(from), ShardState::Unassigned) => from.shard_failure(name, shard).into(),
-                            _ => Value::Null,
-                        },
-                        _ => return None,
+        for (name, index) in indices {
+            let has_statistics = index.is_open && (list.is_some() || !index.is_hidden);
+            for shard in 0..index.shards() {
+                let row = self.shard_row(name, index, shard, call.now);
+                let row: Map<String, Value> = columns
+                    .split(',')
+                    .filter_map(|column| {
+                        let value = row.get(column)?.clone();
+                        let is_statistic = ["docs", "store"].contains(&column);
+                        Some((column.to_owned(), if is_statistic && !has_statistics { Value::Null } else { value }))
                     })
-                };
-                let row: Map<String, Value> =
-                    columns.split(',').filter_map(|column| Some((column.to_owned(), value_of(column)?))).collect();
+                    .collect();
                 rows.push(Value::Object(row));
             }
         }
         Ok(rows.into())
     }
 
-    pub(super) fn put_index(&mut self, name: &str, call: &Call<'_>) -> Outcome {
-        check_index_name(name)?;
-        if let Some(existing) = self.indices.get(name) {
-            let more = [("index".to_owned(), name.into()), ("index_uuid".to_owned(), existing.uuid.clone().into())];
-            let reason = format!("index [{name}/{}] already exists", existing.uuid);
-            return Err(Fail::with(400, "resource_already_exists_exception", reason, more.into_iter().collect()));
-        }
-        let body = Value::Object(call.object()?);
-        let shards = ["/settings/number_of_shards", "/settings/index/number_of_shards"].iter().find_map(|at| body.pointer(at));
-        let shards = shards.and_then(|value| value.as_str().map_or_else(|| value.as_u64(), |text| text.parse().ok()));
-        let shards = shards.and_then(|shards| u32::try_from(shards).ok()).unwrap_or(1);
-        self.create_index(name, shards, call.now);
-        Ok(json!({ "acknowledged": true, "shards_acknowledged": true, "index": name }))
+    /// A shard with all columns that the fake knows.
+    fn shard_row(&self, name: &str, index: &Index, number: u32, now: Now) -> Value {
+        let state = self.shard_state(name, index, number, now);
+        let waiting = state != ShardState::Started;
+        let (reason, details) = self.unassigned_reason(name, index, number, now);
+        let node = (!state.is_unassigned()).then(|| self.node_name(index, number));
+        json!({
+            "index": name,
+            "shard": number.to_string(),
+            "prirep": "p",
+            "state": match state {
+                ShardState::Started => "STARTED",
+                ShardState::Initializing => "INITIALIZING",
+                ShardState::Unassigned(_) => "UNASSIGNED",
+            },
+            "docs": (state == ShardState::Started).then(|| (index.docs / u64::from(index.shards().max(1))).to_string()),
+            "store": (state == ShardState::Started).then_some("64kb"),
+            "ip": node.as_ref().map(|_| "127.0.0.1"),
+            "node": node,
+            "unassigned.reason": waiting.then_some(reason),
+            "unassigned.details": waiting.then_some(details),
+        })
     }
 
-    pub(super) fn delete_index(&mut self, list: &str) -> Outcome {
-        let names: Vec<String> = self.indices_in_path(Some(list))?.into_iter().map(|(name, _)| name.clone()).collect();
-        let busy = |name: &&String| self.running().any(|(_, snapshot)| snapshot.indices.contains_key(*name));
-        let busy: Vec<String> =
-            names.iter().filter(busy).filter_map(|name| Some(format!("[{name}/{}]", self.indices.get(name)?.uuid))).collect();
-        if !busy.is_empty() {
-            return Err(Fail::new(
-                400,
-                "snapshot_in_progress_exception",
-                format!(
-                    "Cannot delete indices that are being snapshotted: [{}]. Try again after snapshot finishes or cancel the currently \
-                     running snapshot.",
-                    busy.join(", ")
-                ),
-            ));
+    /// Why a shard that has not started was on no node, or is on none yet.
+    pub(super) fn unassigned_reason(&self, name: &str, index: &Index, shard: u32, now: Now) -> (&'static str, String) {
+        let Some(from) = &index.restored else { return ("INDEX_CREATED", String::new()) };
+        let has_failed = match self.shard_state(name, index, shard, now) {
+            ShardState::Unassigned(why) => matches!(why, Unassigned::Failed(_)),
+            _ => self.failing_shards.contains_key(&(name.to_owned(), shard)),
+        };
+        if has_failed {
+            return ("ALLOCATION_FAILED", from.shard_failure(name, shard));
         }
-        for name in &names {
-            self.remove_index(name);
-        }
-        Ok(acknowledged())
+        let reason = if from.is_over_closed { "EXISTING_INDEX_RESTORED" } else { "NEW_INDEX_RESTORED" };
+        (reason, format!("restore_source[{}/{}]", from.repository, from.snapshot))
     }
-}
 
-pub(super) fn check_index_name(name: &str) -> Result<(), Fail> {
-    if name.to_lowercase() != name {
-        return Err(Fail::invalid_index_name(name, "must be lowercase"));
+    /// The node that a shard is on.
+    pub(super) fn node_name(&self, index: &Index, shard: u32) -> String {
+        format!("node-{}", index.shard(shard).map_or(0, |shard| shard.node) + 1)
     }
-    if name.contains(FORBIDDEN) {
-        return Err(Fail::invalid_index_name(
-            name,
-            r#"must not contain the following characters [ , ", *, \, <, |, ,, >, /, ?]"#,
-        ));
-    }
-    Ok(())
 }

@@ -74,6 +74,11 @@ impl Fail {
         Self::with(404, "index_not_found_exception", format!("no such index [{name}]"), more)
     }
 
+    pub(super) fn index_closed(name: &str, uuid: &str) -> Self {
+        let more = [("index".to_owned(), name.into()), ("index_uuid".to_owned(), uuid.into())];
+        Self::with(400, "index_closed_exception", "closed", more.into_iter().collect())
+    }
+
     pub(super) fn invalid_index_name(name: &str, problem: &str) -> Self {
         let more = [("index".to_owned(), name.into()), ("index_uuid".to_owned(), "_na_".into())].into_iter().collect();
         Self::with(400, "invalid_index_name_exception", format!("Invalid index name [{name}], {problem}"), more)

@@ -1,10 +1,16 @@
 //! The REST layer of the engine: routes, strictness, and the shapes of answers and errors.
 
 mod cluster;
+mod explain;
 mod fail;
+mod filter;
+mod indices;
+mod recovery;
+mod rename;
 mod repositories;
 mod restores;
 mod snapshots;
+mod state;
 mod status;
 
 use percent_encoding::percent_decode_str;
@@ -42,8 +48,13 @@ enum Route<'a> {
     Health,
     Shards(Option<&'a str>),
     Recovery(Option<&'a str>),
+    State(Option<&'a str>, Option<&'a str>),
+    Explain,
     CreateIndex(&'a str),
     DeleteIndex(&'a str),
+    CloseIndices(&'a str),
+    OpenIndices(&'a str),
+    PutSettings(&'a str),
     GetRepositories(Option<&'a str>),
     PutRepository(&'a str),
     DeleteRepository(&'a str),
@@ -62,6 +73,10 @@ fn routes<'a>(segments: &[&'a str]) -> Vec<(&'static str, Route<'a>)> {
     match *segments {
         [] => vec![("GET", Route::Info)],
         ["_cluster", "health"] => vec![("GET", Route::Health)],
+        ["_cluster", "state"] => vec![("GET", Route::State(None, None))],
+        ["_cluster", "state", metrics] => vec![("GET", Route::State(Some(metrics), None))],
+        ["_cluster", "state", metrics, index] => vec![("GET", Route::State(Some(metrics), Some(index)))],
+        ["_cluster", "allocation", "explain"] => vec![("GET", Route::Explain), ("POST", Route::Explain)],
         ["_cat", "shards"] => vec![("GET", Route::Shards(None))],
         ["_cat", "shards", index] => vec![("GET", Route::Shards(Some(index)))],
         ["_recovery"] => vec![("GET", Route::Recovery(None))],
@@ -86,6 +101,9 @@ fn routes<'a>(segments: &[&'a str]) -> Vec<(&'static str, Route<'a>)> {
         ["_snapshot", repository, snapshot, "_restore"] => vec![("POST", Route::Restore(repository, snapshot))],
         ["_snapshot", repository, snapshot, "_clone", target] => vec![("PUT", Route::Clone(repository, snapshot, target))],
         [index, "_recovery"] if !index.starts_with('_') => vec![("GET", Route::Recovery(Some(index)))],
+        [index, "_close"] if !index.starts_with('_') => vec![("POST", Route::CloseIndices(index))],
+        [index, "_open"] if !index.starts_with('_') => vec![("POST", Route::OpenIndices(index))],
+        [index, "_settings"] if !index.starts_with('_') => vec![("PUT", Route::PutSettings(index))],
         [index] if !index.starts_with('_') => vec![("PUT", Route::CreateIndex(index)), ("DELETE", Route::DeleteIndex(index))],
         _ => Vec::new(),
     }
@@ -110,7 +128,14 @@ impl Route<'_> {
             Self::Clone(..) => Operation::CloneSnapshot,
             Self::Restore(..) => Operation::RestoreSnapshot,
             Self::Status(..) => Operation::SnapshotStatus,
-            Self::Health | Self::CreateIndex(_) | Self::DeleteIndex(_) => return None,
+            Self::Health
+            | Self::State(..)
+            | Self::Explain
+            | Self::CreateIndex(_)
+            | Self::DeleteIndex(_)
+            | Self::CloseIndices(_)
+            | Self::OpenIndices(_)
+            | Self::PutSettings(_) => return None,
         })
     }
 
@@ -118,14 +143,25 @@ impl Route<'_> {
     fn parameters(self, cluster: &Cluster) -> Vec<&'static str> {
         let mut known = match self {
             Self::Info => return Vec::new(),
-            Self::Health
-            | Self::CreateIndex(_)
-            | Self::DeleteIndex(_)
-            | Self::DeleteRepository(_)
-            | Self::Verify(_)
-            | Self::CleanUp(_) => vec!["timeout"],
+            Self::State(..) => vec![
+                "allow_no_indices",
+                "expand_wildcards",
+                "ignore_unavailable",
+                "local",
+                "wait_for_metadata_version",
+                "wait_for_timeout",
+            ],
+            Self::Explain => vec!["include_disk_info", "include_yes_decisions"],
+            Self::DeleteIndex(_) | Self::CloseIndices(_) | Self::OpenIndices(_) | Self::PutSettings(_) => {
+                vec!["allow_no_indices", "expand_wildcards", "ignore_unavailable", "timeout"]
+            }
+            Self::Health | Self::CreateIndex(_) | Self::DeleteRepository(_) | Self::Verify(_) | Self::CleanUp(_) => {
+                vec!["timeout"]
+            }
             Self::Shards(_) => vec!["h", "bytes", "local"],
-            Self::Recovery(_) => return vec!["active_only", "detailed"],
+            Self::Recovery(_) => {
+                return vec!["active_only", "allow_no_indices", "detailed", "expand_wildcards", "ignore_unavailable"];
+            }
             Self::GetRepositories(_) => vec!["local"],
             Self::PutRepository(_) => vec!["verify", "timeout"],
             Self::GetSnapshots(..) => vec!["ignore_unavailable", "verbose"],
@@ -202,8 +238,9 @@ impl Call<'_> {
         }
         // Of those that every endpoint has, the others change the answer in ways that the fake does not.
         let unknown: Vec<&str> = self.query.iter().map(|(name, _)| name.as_str()).filter(|name| !known.contains(name)).collect();
-        let unknown: Vec<&str> = unknown.into_iter().filter(|name| !["pretty", "format", "error_trace"].contains(name)).collect();
-        if let Some(common) = unknown.iter().find(|name| ["human", "filter_path", "flat_settings"].contains(name)) {
+        let unknown: Vec<&str> =
+            unknown.into_iter().filter(|name| !["pretty", "format", "error_trace", "filter_path"].contains(name)).collect();
+        if let Some(common) = unknown.iter().find(|name| ["human", "flat_settings"].contains(name)) {
             return Err(Fail::not_modelled(common));
         }
         match unknown.as_slice() {
@@ -269,7 +306,13 @@ pub(super) fn answer(cluster: &mut Cluster, arrival: &Arrival, now: Now) -> Answ
     let operation = route.and_then(Route::operation);
     let pretty = matches!(route, Some(Route::Info)) || call.flag("pretty", false).unwrap_or(false);
     match outcome {
-        Ok(body) => Answer { status: 200, body: Body::Json(body), pretty, operation, executed: true, unexpected: false },
+        Ok(body) => {
+            let body = match call.parameter("filter_path") {
+                Some(list) => filter::filtered(body, list),
+                None => body,
+            };
+            Answer { status: 200, body: Body::Json(body), pretty, operation, executed: true, unexpected: false }
+        }
         Err(Fail { status, body, executed, unexpected }) => {
             let body = if arrival.method == "HEAD" { Body::Empty } else { body };
             Answer { status, body, pretty, operation, executed, unexpected }
@@ -298,7 +341,12 @@ impl Cluster {
             Route::Shards(index) => self.cat_shards(index, call),
             Route::Recovery(index) => self.recovery(index, call),
             Route::CreateIndex(index) => self.put_index(index, call),
-            Route::DeleteIndex(index) => self.delete_index(index),
+            Route::DeleteIndex(index) => self.delete_index(index, call),
+            Route::CloseIndices(list) => self.close_indices(list, call),
+            Route::OpenIndices(list) => self.open_indices(list, call),
+            Route::PutSettings(list) => self.put_settings(list, call),
+            Route::State(metrics, list) => self.cluster_state(metrics, list, call),
+            Route::Explain => self.explain(call),
             Route::GetRepositories(names) => self.get_repositories(names, call),
             Route::PutRepository(name) => self.put_repository(name, call),
             Route::DeleteRepository(pattern) => self.delete_repositories(pattern, call.now),

@@ -1,10 +1,13 @@
 //! Answers to restores.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-use super::super::cluster::{Cluster, ShardState, select};
-use super::cluster::check_index_name;
+use serde_json::{Map, Value, json};
+
+use super::super::cluster::{Cluster, Index, RestoreOptions, Snapshot, Target, select};
 use super::fail::{Fail, Outcome, gateway_timeout};
+use super::indices::{check_index_name, setting};
+use super::rename::replace_all;
 use super::{Call, index_expressions};
 
 impl Cluster {
@@ -16,7 +19,6 @@ impl Cluster {
             return Err(Fail::illegal(format!("Unknown parameter {unknown}")));
         }
         self.repository(repository)?;
-        let flag = |key: &str| body.get(key).is_some_and(|value| value == &json!(true) || value == &json!("true"));
         let snapshot = self.snapshot(repository, name).filter(|snapshot| !snapshot.is_running()).cloned();
         let Some(snapshot) = snapshot else {
             return Err(restore_failure(format!("[{repository}:{name}] snapshot does not exist")));
@@ -25,39 +27,14 @@ impl Cluster {
         if snapshot.state() == "FAILED" {
             return Err(restore_failure(format!("{label} unsupported snapshot state [FAILED]")));
         }
-        let names = select(&expressions, snapshot.indices.keys(), flag("ignore_unavailable"))
-            .map_err(|missing| Fail::index_not_found(&missing, false))?;
-        let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
-        let mut targets: Vec<(String, String)> = Vec::new();
-        for index in names {
-            let target = match text("rename_pattern") {
-                "" => index.clone(),
-                pattern => rename(&index, pattern, text("rename_replacement"))
-                    .ok_or_else(|| Fail::not_modelled("this rename_pattern; it takes letters and one group (.+) or (.*)"))?,
-            };
-            check_index_name(&target)?;
-            if let Some((other, _)) = targets.iter().find(|(_, taken)| *taken == target) {
-                let reason = format!("{label} indices [{index}] and [{other}] are renamed into the same index [{target}]");
-                return Err(restore_failure(reason));
-            }
-            if self.indices.contains_key(&target) {
-                return Err(restore_failure(format!(
-                    "{label} cannot restore index [{target}] because an open index with same name already exists in the cluster. Either \
-                     close or delete the existing index or restore the index under a different name by providing a rename pattern and \
-                     replacement name"
-                )));
-            }
-            let whole = snapshot.indices.get(&index).is_none_or(|copy| copy.failed.is_empty());
-            if !whole && !flag("partial") {
-                return Err(restore_failure(format!("{label} index [{index}] wasn't fully snapshotted - cannot restore")));
-            }
-            targets.push((index, target));
-        }
-        let restore_uuid = self.new_uuid();
-        for (index, target) in &targets {
-            self.start_restore(target.clone(), repository, &snapshot, index, &restore_uuid, call.now);
-        }
-        let targets: Vec<String> = targets.into_iter().map(|(_, target)| target).collect();
+        let targets = self.restore_targets(&snapshot, expressions, &body, &label)?;
+        let options = RestoreOptions {
+            include_aliases: body.get("include_aliases").is_none_or(|value| value != &json!(false) && value != &json!("false")),
+            is_filtered: is_filtered(&body),
+            is_hidden: overridden(&body, "hidden").map(|hidden| hidden == "true"),
+        };
+        self.start_restore(repository, &snapshot, &targets, options, call.now);
+        let targets: Vec<String> = targets.into_iter().map(|target| target.name).collect();
         if !wait && !targets.is_empty() {
             return Ok(json!({ "accepted": true }));
         }
@@ -67,15 +44,88 @@ impl Cluster {
         self.end_restores(&targets, call.now);
         let (mut total, mut failed) = (0, 0);
         for (name, index) in targets.iter().filter_map(|name| self.indices.get_key_value(name)) {
-            total += index.shards;
+            total += index.shards();
             let missing = |shard: &u32| {
                 index.restored.as_ref().is_some_and(|restored| restored.missing.contains(shard))
-                    || self.shard_state(name, index, *shard, call.now) == ShardState::Unassigned
+                    || self.shard_state(name, index, *shard, call.now).is_unassigned()
             };
-            failed += u32::try_from((0..index.shards).filter(missing).count()).unwrap_or(0);
+            failed += u32::try_from((0..index.shards()).filter(missing).count()).unwrap_or(0);
         }
         let shards = json!({ "total": total, "failed": failed, "successful": total - failed });
         Ok(json!({ "snapshot": { "snapshot": name, "indices": targets, "shards": shards } }))
+    }
+
+    /// The indices to restore, with the names that they get, if nothing speaks against it.
+    fn restore_targets(
+        &self,
+        snapshot: &Snapshot,
+        mut expressions: Vec<String>,
+        body: &Map<String, Value>,
+        label: &str,
+    ) -> Result<Vec<Target>, Fail> {
+        let flag = |key: &str| body.get(key).is_some_and(|value| value == &json!(true) || value == &json!("true"));
+        let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
+        let renamed = |name: &str| match (text("rename_pattern"), text("rename_replacement")) {
+            ("", _) => Ok(name.to_owned()),
+            (pattern, replacement) => replace_all(name, pattern, replacement),
+        };
+        // A data stream that is named stands for its backing indices.
+        let streams = select(&expressions, snapshot.streams.keys(), true).unwrap_or_default();
+        let backing = |stream: &String| snapshot.streams.get(stream).into_iter().flatten();
+        let in_streams: BTreeMap<&String, &String> =
+            streams.iter().flat_map(|stream| backing(stream).map(move |index| (index, stream))).collect();
+        if !expressions.is_empty() {
+            expressions.retain(|expression| !streams.contains(expression));
+            expressions.extend(in_streams.keys().map(|index| (*index).clone()));
+        }
+        let names = select(&expressions, snapshot.indices.keys(), flag("ignore_unavailable"))
+            .map_err(|missing| Fail::index_not_found(&missing, false))?;
+        let mut targets: Vec<Target> = Vec::new();
+        for index in names {
+            let stream = in_streams.get(&index).map(|stream| renamed(stream)).transpose()?;
+            let name = match index.strip_prefix(".ds-").filter(|_| stream.is_some()) {
+                Some(rest) => format!(".ds-{}", renamed(rest)?),
+                None => renamed(&index)?,
+            };
+            check_index_name(&name)?;
+            if let Some(other) = targets.iter().find(|target| target.name == name).map(|target| &target.index) {
+                let reason = format!("{label} indices [{index}] and [{other}] are renamed into the same index [{name}]");
+                return Err(restore_failure(reason));
+            }
+            let (shards, is_whole) = snapshot.indices.get(&index).map_or((0, true), |copy| (copy.shards, copy.failed.is_empty()));
+            if !is_whole && !flag("partial") {
+                return Err(restore_failure(format!("{label} index [{index}] wasn't fully snapshotted - cannot restore")));
+            }
+            self.check_existing(&index, shards, is_whole, &name, label)?;
+            targets.push(Target { index, name, stream });
+        }
+        Ok(targets)
+    }
+
+    /// Whether an index that has the new name already lets itself be overwritten.
+    fn check_existing(&self, index: &str, shards: u32, is_whole: bool, name: &str, label: &str) -> Result<(), Fail> {
+        let is_alias = |index: &Index| index.aliases.contains(name) || index.stream.as_deref() == Some(name);
+        if self.indices.values().any(is_alias) {
+            return Err(Fail::invalid_index_name(name, "already exists as alias"));
+        }
+        let Some(existing) = self.indices.get(name) else { return Ok(()) };
+        let problem = if existing.is_open {
+            format!(
+                "cannot restore index [{name}] because an open index with same name already exists in the cluster. Either close or \
+                 delete the existing index or restore the index under a different name by providing a rename pattern and replacement \
+                 name"
+            )
+        } else if !is_whole {
+            format!("cannot restore partial index [{name}] because such index already exists")
+        } else if existing.shards() != shards {
+            format!(
+                "cannot restore index [{name}] with [{}] shards from a snapshot of index [{index}] with [{shards}] shards",
+                existing.shards()
+            )
+        } else {
+            return Ok(());
+        };
+        Err(restore_failure(format!("{label} {problem}")))
     }
 
     fn knows_restore_key(&self, key: &str) -> bool {
@@ -108,64 +158,15 @@ fn restore_failure(reason: String) -> Fail {
     Fail::new(500, "snapshot_restore_exception", reason)
 }
 
-/// Java's `replaceAll` for the patterns that people use: letters, one group `(.+)` or `(.*)`, anchors. None for another pattern.
-fn rename(name: &str, pattern: &str, replacement: &str) -> Option<String> {
-    let anchored_start = pattern.starts_with('^');
-    let anchored_end = pattern.ends_with('$');
-    let core = pattern.strip_prefix('^').unwrap_or(pattern);
-    let core = core.strip_suffix('$').unwrap_or(core);
-    let literal = |text: &str| !text.contains(['.', '*', '+', '(', ')', '[', ']', '{', '}', '?', '\\', '|', '^', '$']);
-    let Some((group, head, tail)) =
-        ["(.+)", "(.*)"].iter().find_map(|group| core.split_once(group).map(|(head, tail)| (*group, head, tail)))
-    else {
-        if !literal(core) || replacement.contains('$') {
-            return None;
-        }
-        return Some(match (anchored_start, anchored_end) {
-            (false, false) => name.replace(core, replacement),
-            (true, false) => name.strip_prefix(core).map_or_else(|| name.to_owned(), |rest| format!("{replacement}{rest}")),
-            (false, true) => name.strip_suffix(core).map_or_else(|| name.to_owned(), |rest| format!("{rest}{replacement}")),
-            (true, true) if name == core => replacement.to_owned(),
-            (true, true) => name.to_owned(),
-        });
-    };
-    if !literal(head) || !literal(tail) {
-        return None;
-    }
-    let Some(start) = name.find(head).filter(|at| !anchored_start || *at == 0) else { return Some(name.to_owned()) };
-    let after_head = name.get(start + head.len()..)?;
-    let end = if anchored_end { after_head.strip_suffix(tail).map(str::len) } else { after_head.rfind(tail) };
-    let Some(captured) = end.and_then(|end| after_head.get(..end)).filter(|text| group == "(.*)" || !text.is_empty()) else {
-        return Some(name.to_owned());
-    };
-    let whole = name.get(start..start + head.len() + captured.len() + tail.len())?;
-    let replaced = replacement.replace("$1", captured).replace("$0", whole);
-    let rest = name.get(start + whole.len()..)?;
-    // Java finds the empty match at the end as well.
-    let again = if group == "(.*)" && head.is_empty() && tail.is_empty() && !anchored_start && !name.is_empty() {
-        replacement.replace("$1", "").replace("$0", "")
-    } else {
-        String::new()
-    };
-    Some(format!("{}{replaced}{rest}{again}", name.get(..start)?))
+/// A setting that a restore gives to its indices.
+fn overridden(body: &Map<String, Value>, name: &str) -> Option<String> {
+    setting(body.get("index_settings")?.as_object()?, name)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn renaming_follows_javas_replace_all() {
-        for (name, pattern, replacement, expected) in [
-            ("movies", "(.+)", "r_$1", Some("r_movies")),
-            ("movies", "(.*)", "r_$1", Some("r_moviesr_")),
-            ("movies", "^(.*)$", "r_$1", Some("r_movies")),
-            ("logs-2024", "logs-(.+)", "old-$1", Some("old-2024")),
-            ("movies", "logs-(.+)", "old-$1", Some("movies")),
-            ("a-b-a", "a", "x", Some("x-b-x")),
-            ("movies", "m[o]v", "x", None),
-        ] {
-            assert_eq!(rename(name, pattern, replacement).as_deref(), expected, "{pattern}");
-        }
-    }
+/// Whether the settings ask for a node other than the fake's.
+fn is_filtered(body: &Map<String, Value>) -> bool {
+    ["require", "include"].iter().any(|rule| {
+        overridden(body, &format!("routing.allocation.{rule}._name"))
+            .is_some_and(|node| !["node-1", "node-2"].contains(&node.as_str()))
+    })
 }

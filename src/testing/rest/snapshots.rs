@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::super::cluster::{Cluster, Now, Phase, ShardState, Snapshot, SnapshotIndex, SnapshotOptions, matches, select};
+use super::super::cluster::{Cluster, Index, Now, Phase, Snapshot, SnapshotIndex, SnapshotOptions, matches, select};
 use super::super::edge::format_time;
 use super::fail::{Fail, Outcome, gateway_timeout};
 use super::{Call, FORBIDDEN, acknowledged, index_expressions, millis};
@@ -84,7 +84,9 @@ impl Cluster {
         if detail.indices {
             put("indices", snapshot.indices.keys().cloned().collect::<Vec<_>>().into());
         }
-        put("data_streams", json!([]));
+        // The engines fill it in for the verbose form only.
+        let streams: Vec<String> = snapshot.streams.keys().filter(|_| detail.verbose).cloned().collect();
+        put("data_streams", streams.into());
         put("state", snapshot.state().into());
         if !detail.verbose {
             return out.into();
@@ -205,8 +207,7 @@ impl Cluster {
         self.check_snapshot_name(repository, name)?;
         self.writable(repository, "cannot create snapshot in a readonly repository")?;
         self.check_name_is_free(repository, name)?;
-        let names = select(&expressions, self.indices.keys(), flag("ignore_unavailable", false))
-            .map_err(|missing| Fail::index_not_found(&missing, true))?;
+        let names = self.snapshot_indices(&expressions, flag("ignore_unavailable", false))?;
         if let Some(broken) = names.iter().find(|name| self.lacks_primaries(name, call.now))
             && !flag("partial", false)
         {
@@ -228,10 +229,27 @@ impl Cluster {
         Ok(json!({ "snapshot": info }))
     }
 
+    /// The indices that a snapshot of a list of names, aliases, data streams and patterns holds. Closed ones have to be named.
+    fn snapshot_indices(&self, expressions: &[String], ignore_unavailable: bool) -> Result<Vec<String>, Fail> {
+        let mut listed = Vec::new();
+        for expression in expressions {
+            let called = |index: &Index| index.aliases.iter().chain(&index.stream).any(|name| matches(expression, name));
+            let found: Vec<String> =
+                self.indices.iter().filter(|(_, index)| called(index)).map(|(name, _)| name.clone()).collect();
+            if found.is_empty() || expression.contains('*') {
+                listed.push(expression.clone());
+            }
+            listed.extend(found);
+        }
+        let is_shown = |name: &&String| self.indices.get(*name).is_some_and(|index| index.is_open) || listed.contains(name);
+        select(&listed, self.indices.keys().filter(is_shown), ignore_unavailable)
+            .map_err(|missing| Fail::index_not_found(&missing, true))
+    }
+
     fn lacks_primaries(&self, name: &str, now: Now) -> bool {
-        self.indices.get(name).is_some_and(|index| {
-            (0..index.shards).any(|shard| self.shard_state(name, index, shard, now) == ShardState::Unassigned)
-        })
+        self.indices
+            .get(name)
+            .is_some_and(|index| (0..index.shards()).any(|shard| self.shard_state(name, index, shard, now).is_unassigned()))
     }
 
     pub(super) fn delete_snapshots(&mut self, repository: &str, list: &str, now: Now) -> Outcome {
@@ -284,7 +302,8 @@ impl Cluster {
             return Err(Fail::new(500, "snapshot_exception", reason));
         }
         let options = SnapshotOptions { include_global_state: true, metadata: None, is_clone: true };
-        let _ = self.start_snapshot(repository, target, copies, options, call.now);
+        let streams = snapshot.streams.clone();
+        let _ = self.start_snapshot(repository, target, (copies, streams), options, call.now);
         Ok(acknowledged())
     }
 }

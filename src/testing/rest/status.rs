@@ -1,78 +1,12 @@
-//! Answers on how far shards have come: recoveries, and the status of snapshots.
+//! Answers on how far a snapshot has come.
 
 use serde_json::{Map, Value, json};
 
-use super::super::cluster::{Cluster, Index, Now, Phase, ShardState, Snapshot};
+use super::super::cluster::{Cluster, Now, Phase, Snapshot};
 use super::fail::{Fail, Outcome};
 use super::{Call, millis};
 
 impl Cluster {
-    pub(super) fn recovery(&self, index: Option<&str>, call: &Call<'_>) -> Outcome {
-        let active_only = call.flag("active_only", false)?;
-        let mut out = Map::new();
-        for (name, index) in self.indices_in_path(index)? {
-            let shards: Vec<Value> = (0..index.shards)
-                .filter_map(|shard| match self.shard_state(name, index, shard, call.now) {
-                    ShardState::Unassigned => None,
-                    ShardState::Started if active_only => None,
-                    _ => Some(self.shard_recovery(index, shard, call.now)),
-                })
-                .collect();
-            if !shards.is_empty() {
-                out.insert(name.clone(), json!({ "shards": shards }));
-            }
-        }
-        Ok(out.into())
-    }
-
-    fn shard_recovery(&self, index: &Index, shard: u32, now: Now) -> Value {
-        let from_snapshot = index.restored.as_ref().filter(|restored| !restored.missing.contains(&shard));
-        let files = if from_snapshot.is_some() { FILES } else { 0 };
-        let done = index.restored.as_ref().map_or(files, |restored| restored.work.done_of(files, now));
-        let ended = match &index.restored {
-            Some(restored) => restored.work.ended(now),
-            None => Some(index.created.wall),
-        };
-        let began = millis(index.created.wall);
-        let percent = format!("{}.0%", (done * 100).checked_div(files).unwrap_or(0));
-        let mut out = json!({
-            "id": shard,
-            "type": if from_snapshot.is_some() { "SNAPSHOT" } else { "EMPTY_STORE" },
-            "stage": if ended.is_some() { "DONE" } else { "INDEX" },
-            "primary": true,
-            "start_time_in_millis": began,
-            "total_time_in_millis": millis(ended.unwrap_or(now.wall)).saturating_sub(began),
-            "source": from_snapshot.map_or_else(|| json!({}), |restored| json!({
-                "repository": restored.repository,
-                "snapshot": restored.snapshot,
-                "version": self.engine.version,
-                "index": restored.index,
-                "restoreUUID": restored.uuid,
-            })),
-            "target": {
-                "id": self.node_id, "host": "127.0.0.1", "transport_address": "127.0.0.1:9300", "ip": "127.0.0.1", "name": "node-1",
-            },
-            "index": {
-                "size": {
-                    "total_in_bytes": files * FILE_SIZE,
-                    "reused_in_bytes": 0,
-                    "recovered_in_bytes": done * FILE_SIZE,
-                    "percent": percent,
-                },
-                "files": { "total": files, "reused": 0, "recovered": done, "percent": percent },
-                "total_time_in_millis": 0,
-                "source_throttle_time_in_millis": 0,
-                "target_throttle_time_in_millis": 0,
-            },
-            "translog": { "recovered": 0, "total": 0, "percent": "100.0%", "total_on_start": 0, "total_time_in_millis": 0 },
-            "verify_index": { "check_index_time_in_millis": 0, "total_time_in_millis": 0 },
-        });
-        if let (Some(ended), Some(out)) = (ended, out.as_object_mut()) {
-            out.insert("stop_time_in_millis".to_owned(), millis(ended).into());
-        }
-        out
-    }
-
     pub(super) fn status(&self, repository: Option<&str>, names: Option<&str>, call: &Call<'_>) -> Outcome {
         let ignore_unavailable = call.flag("ignore_unavailable", false)?;
         let mut out = Vec::new();
@@ -173,8 +107,8 @@ impl Stage<'_> {
 }
 
 /// Files and their size of each shard.
-const FILES: u64 = 4;
-const FILE_SIZE: u64 = 16_384;
+pub(super) const FILES: u64 = 4;
+pub(super) const FILE_SIZE: u64 = 16_384;
 
 /// Shards by stage.
 #[derive(Default)]

@@ -1,0 +1,182 @@
+//! What the engine behind the front end knows: repositories, snapshots, indices, and how they change as time passes.
+
+mod index;
+mod restore;
+mod select;
+mod snapshot;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value};
+
+pub(super) use self::index::{Index, MAX_RETRIES, Origin, ShardState, Tombstone, Unassigned};
+pub(super) use self::restore::{Restore, RestoreOptions, Target};
+pub(super) use self::select::{matches, select};
+pub use self::snapshot::FakeOutcome;
+pub(super) use self::snapshot::{Phase, Snapshot, SnapshotIndex, SnapshotOptions};
+use super::edge::random_text;
+use super::engine::Engine;
+
+/// The time of one look at the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Now {
+    /// The domain's own wall clock.
+    pub(super) wall: SystemTime,
+    pub(super) monotonic: Duration,
+}
+
+/// Work that takes time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work {
+    pub(super) began: Now,
+    /// When it is done, on the monotonic clock; none while it is held.
+    due: Option<Duration>,
+}
+
+impl Work {
+    fn new(began: Now, takes: Duration, held: bool) -> Self {
+        Self { began, due: (!held).then(|| began.monotonic.saturating_add(takes)) }
+    }
+
+    fn release(&mut self, now: Now) {
+        self.due.get_or_insert(now.monotonic);
+    }
+
+    fn end(&mut self, now: Now) {
+        // From now to now, so that what it does twice has ended as well.
+        *self = Self::new(now, Duration::ZERO, false);
+    }
+
+    /// The wall time at which it was done, if it is.
+    pub(super) fn ended(&self, now: Now) -> Option<SystemTime> {
+        self.ended_after(1, now)
+    }
+
+    /// The wall time at which it was done twice over, if it is.
+    fn ended_twice(&self, now: Now) -> Option<SystemTime> {
+        self.ended_after(2, now)
+    }
+
+    fn ended_after(&self, times: u32, now: Now) -> Option<SystemTime> {
+        let took = self.due?.saturating_sub(self.began.monotonic).saturating_mul(times);
+        (self.began.monotonic.saturating_add(took) <= now.monotonic).then(|| self.began.wall.checked_add(took))?
+    }
+
+    /// How many of so many parts are done.
+    pub(super) fn done_of(&self, parts: u64, now: Now) -> u64 {
+        let Some(due) = self.due else { return 0 };
+        let whole = due.saturating_sub(self.began.monotonic).as_millis();
+        let passed = now.monotonic.saturating_sub(self.began.monotonic).as_millis();
+        if passed >= whole { parts } else { u64::try_from(u128::from(parts) * passed / whole).unwrap_or(parts) }
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Repository {
+    pub(super) kind: String,
+    /// As it comes back: all scalars are strings.
+    pub(super) settings: Map<String, Value>,
+    /// Where its snapshots are; two registrations of one place see the same ones.
+    pub(super) place: String,
+}
+
+impl Repository {
+    pub(super) fn is_readonly(&self) -> bool {
+        self.settings.get("readonly").and_then(Value::as_str) == Some("true")
+    }
+}
+
+/// All that the engine knows.
+#[derive(Clone)]
+pub(super) struct Cluster {
+    pub(super) engine: Engine,
+    random: fastrand::Rng,
+    pub(super) node_id: String,
+    pub(super) uuid: String,
+    /// Term and version of the cluster's state.
+    pub(super) term: u64,
+    pub(super) version: u64,
+    /// The cluster's state as a node that lags behind shows it.
+    pub(super) past: Option<(Box<Self>, Now)>,
+    pub(super) repositories: BTreeMap<String, Repository>,
+    places: BTreeMap<String, Vec<Snapshot>>,
+    pub(super) indices: BTreeMap<String, Index>,
+    /// Those of the last deleted indices, oldest first.
+    pub(super) tombstones: Vec<Tombstone>,
+    pub(super) restores: Vec<Restore>,
+    /// Whether there ever was a restore.
+    pub(super) has_restored: bool,
+    /// The buckets there are, with the region of those whose region matters.
+    pub(super) buckets: BTreeMap<String, Option<String>>,
+    pub(super) snapshots_take: Duration,
+    pub(super) restores_take: Duration,
+    pub(super) hold_snapshots: bool,
+    pub(super) hold_restores: bool,
+    pub(super) throttle_restores: bool,
+    pub(super) next_outcomes: VecDeque<FakeOutcome>,
+    /// How often the restore of a shard fails.
+    pub(super) failing_shards: BTreeMap<(String, u32), u32>,
+}
+
+impl Cluster {
+    pub(super) fn new(engine: Engine, mut random: fastrand::Rng) -> Self {
+        let (node_id, uuid) = (new_uuid(&mut random), new_uuid(&mut random));
+        Self {
+            engine,
+            random,
+            node_id,
+            uuid,
+            term: 1,
+            version: 1,
+            past: None,
+            repositories: BTreeMap::new(),
+            places: BTreeMap::new(),
+            indices: BTreeMap::new(),
+            tombstones: Vec::new(),
+            restores: Vec::new(),
+            has_restored: false,
+            buckets: BTreeMap::new(),
+            snapshots_take: Duration::from_secs(3),
+            restores_take: Duration::from_secs(3),
+            hold_snapshots: false,
+            hold_restores: false,
+            throttle_restores: false,
+            next_outcomes: VecDeque::new(),
+            failing_shards: BTreeMap::new(),
+        }
+    }
+
+    /// An id in the manner of the engines: 22 letters of URL-safe base64.
+    fn new_uuid(&mut self) -> String {
+        new_uuid(&mut self.random)
+    }
+
+    /// Shows the past of the cluster's state from now on, or the present again.
+    pub(super) fn lag(&mut self, lag: bool, now: Now) {
+        let past = self.past.take();
+        if lag {
+            self.past = past.or_else(|| Some((Box::new(self.clone()), now)));
+        }
+    }
+
+    /// Begins anew as another cluster, with the repositories of this one.
+    pub(super) fn replace(&mut self) {
+        (self.node_id, self.uuid) = (self.new_uuid(), self.new_uuid());
+        (self.term, self.version, self.past) = (1, 1, None);
+        self.indices.clear();
+        self.tombstones.clear();
+        self.restores.clear();
+        self.has_restored = false;
+    }
+
+    /// Ends what has come to its end.
+    pub(super) fn settle(&mut self, now: Now) {
+        self.settle_snapshots(now);
+        self.settle_restores(now);
+    }
+}
+
+fn new_uuid(random: &mut fastrand::Rng) -> String {
+    random_text(random, 22, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+}

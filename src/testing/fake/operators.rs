@@ -1,0 +1,142 @@
+//! What other clients and operators of the domain do to its indices, behind the back of the client under test.
+
+use super::FakeDomain;
+use crate::testing::cluster::{Cluster, MAX_RETRIES, Now};
+
+impl FakeDomain {
+    /// Creates a data stream with so many backing indices of one shard each, named `.ds-NAME-000001` and so on.
+    ///
+    /// The backing indices are hidden. As on OpenSearch 2.19, patterns that match the stream show them all the same there.
+    pub fn create_data_stream(&self, name: &str, backing_indices: u32) {
+        self.look(|state, now| state.cluster.create_data_stream(name, backing_indices, now));
+    }
+
+    /// Writes one document to an open index. Its metadata stays as it is.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such open index.
+    pub fn write(&self, index: &str) {
+        self.expect(index, "written to", |cluster, _| cluster.write(index));
+    }
+
+    /// Returns how many documents an index has. A restore over it brings the count of the snapshot back; `None` if there is no
+    /// such index.
+    #[must_use]
+    pub fn documents(&self, index: &str) -> Option<u64> {
+        self.look(|state, _| state.cluster.indices.get(index).map(|index| index.docs))
+    }
+
+    /// Closes an open index. Its shards then show as opened where they lie, no longer as restored.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such open index, or it is being restored.
+    pub fn close_index(&self, index: &str) {
+        self.expect(index, "closed", |cluster, now| !cluster.is_being_restored(index, now) && cluster.close_index(index, now));
+    }
+
+    /// Opens a closed index.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such closed index.
+    pub fn open_index(&self, index: &str) {
+        self.expect(index, "opened", |cluster, now| cluster.open_index(index, now));
+    }
+
+    /// Sets `index.hidden` of an index.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such index.
+    pub fn hide_index(&self, index: &str) {
+        self.expect(index, "hidden", |cluster, _| cluster.change_settings(index, Some(true)));
+    }
+
+    /// Changes a setting of an index that does not matter here.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such index.
+    pub fn change_settings(&self, index: &str) {
+        self.expect(index, "changed", |cluster, _| cluster.change_settings(index, None));
+    }
+
+    /// Adds a field to the mapping of an index.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such index.
+    pub fn add_field(&self, index: &str) {
+        self.expect(index, "given a field", |cluster, _| cluster.add_field(index));
+    }
+
+    /// Adds an alias to an index.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such index.
+    pub fn add_alias(&self, index: &str, alias: &str) {
+        self.expect(index, "given an alias", |cluster, _| cluster.add_alias(index, alias));
+    }
+
+    /// Deletes an index, which leaves a tombstone.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such index.
+    pub fn delete_index(&self, index: &str) {
+        self.expect(index, "deleted", |cluster, now| {
+            let existed = cluster.indices.contains_key(index);
+            cluster.remove_index(index, now);
+            existed
+        });
+    }
+
+    /// Moves a started primary shard to the other of the domain's two nodes. Its recovery then shows as `PEER`.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such started shard.
+    pub fn relocate_shard(&self, index: &str, shard: u32) {
+        self.expect(index, "relocated", |cluster, now| cluster.relocate_shard(index, shard, now));
+    }
+
+    /// Restarts the nodes. The recoveries of all shards that are up then show as `EXISTING_STORE`; what is being restored goes on.
+    pub fn restart_node(&self) {
+        self.look(|state, now| state.cluster.restart_node(now));
+    }
+
+    /// Elects a master anew: a new term, with nothing changed otherwise.
+    pub fn elect_master(&self) {
+        self.look(|state, _| state.cluster.elect_master());
+    }
+
+    /// While on, `_cluster/state` shows the past, as a node that lags behind does.
+    pub fn lag_cluster_state(&self, lag: bool) {
+        self.look(|state, now| state.cluster.lag(lag, now));
+    }
+
+    /// Replaces the domain's cluster by a new one with the same repositories, and neither indices nor restores.
+    pub fn replace_cluster(&self) {
+        self.look(|state, _| state.cluster.replace());
+    }
+
+    /// Lets the restore of this primary shard fail so often before it succeeds, under the name that the index has after the
+    /// restore. Between the attempts the shard is `UNASSIGNED`, with the reason `ALLOCATION_FAILED`. After five failures the engine
+    /// gives up, as with [`fail_restore_shard`](Self::fail_restore_shard).
+    pub fn fail_restore_shard_times(&self, index: &str, shard: u32, times: u32) {
+        self.look(|state, _| state.cluster.failing_shards.insert((index.to_owned(), shard), times.min(MAX_RETRIES)));
+    }
+
+    /// While on, shards that are to be restored wait for their turn: they are `UNASSIGNED`, and not given up.
+    pub fn throttle_restores(&self, throttle: bool) {
+        self.look(|state, _| state.cluster.throttle_restores = throttle);
+    }
+
+    fn expect(&self, index: &str, what: &str, act: impl FnOnce(&mut Cluster, Now) -> bool) {
+        let done = self.look(|state, now| act(&mut state.cluster, now));
+        assert!(done, "[{index}] cannot be {what}");
+    }
+}

@@ -1,0 +1,203 @@
+//! Which indices a request is about, and what it does to them.
+
+use serde_json::{Map, Value, json};
+
+use super::super::cluster::{Cluster, Index, matches};
+use super::fail::{Fail, Outcome};
+use super::{Call, FORBIDDEN, acknowledged};
+
+/// Which indices patterns stand for, and what becomes of names that stand for none.
+#[derive(Clone, Copy)]
+pub(super) struct Expand {
+    open: bool,
+    closed: bool,
+    hidden: bool,
+    ignore_unavailable: bool,
+    forbid_closed: bool,
+}
+
+impl Expand {
+    const NONE: Self = Self { open: false, closed: false, hidden: false, ignore_unavailable: false, forbid_closed: false };
+    pub(super) const OPEN: Self = Self { open: true, ..Self::NONE };
+    pub(super) const OPEN_AND_CLOSED: Self = Self { closed: true, ..Self::OPEN };
+    pub(super) const ALL: Self = Self { hidden: true, ..Self::OPEN_AND_CLOSED };
+
+    /// Names that do not exist are left out.
+    pub(super) const fn lenient(self) -> Self {
+        Self { ignore_unavailable: true, ..self }
+    }
+
+    /// A closed index that is named is refused.
+    pub(super) const fn without_closed(self) -> Self {
+        Self { forbid_closed: true, ..self }
+    }
+
+    /// What a request asks for, by its parameters.
+    pub(super) fn of(call: &Call<'_>, default: Self) -> Result<Self, Fail> {
+        let ignore_unavailable = call.flag("ignore_unavailable", default.ignore_unavailable)?;
+        let mut expand = Self { ignore_unavailable, ..default };
+        let Some(words) = call.parameter("expand_wildcards") else { return Ok(expand) };
+        (expand.open, expand.closed, expand.hidden) = (false, false, false);
+        for word in words.split(',') {
+            match word {
+                "open" => expand.open = true,
+                "closed" => expand.closed = true,
+                "hidden" => expand.hidden = true,
+                "none" => (expand.open, expand.closed, expand.hidden) = (false, false, false),
+                "all" => (expand.open, expand.closed, expand.hidden) = (true, true, true),
+                other => {
+                    return Err(Fail::illegal(format!("No valid expand wildcard value [{other}]")));
+                }
+            }
+        }
+        Ok(expand)
+    }
+
+    /// Whether a pattern may stand for this index, as far as its state goes. On OpenSearch a data stream, which is not hidden,
+    /// shows its hidden backing indices.
+    fn shows(self, index: &Index, pattern: &str, name: &str, opensearch: bool) -> bool {
+        let state = if index.is_open { self.open } else { self.closed };
+        let in_stream = opensearch && index.stream.as_ref().is_some_and(|stream| matches(pattern, stream));
+        state && (self.hidden || !index.is_hidden || in_stream || pattern.starts_with('.') && name.starts_with('.'))
+    }
+}
+
+impl Cluster {
+    /// The indices that a list of names, aliases, data streams and patterns in a path stands for; all where there is no list.
+    pub(super) fn indices_in_path(&self, list: Option<&str>, expand: Expand) -> Result<Vec<(&String, &Index)>, Fail> {
+        let mut chosen: std::collections::BTreeMap<&String, &Index> = std::collections::BTreeMap::new();
+        for expression in list.unwrap_or("_all").split(',') {
+            let pattern = if expression == "_all" { "*" } else { expression };
+            if let Some(excluded) = pattern.strip_prefix('-').filter(|_| !chosen.is_empty()) {
+                chosen.retain(|name, _| !matches(excluded, name));
+                continue;
+            }
+            let called = |(name, index): &(&String, &Index)| {
+                let names = index.aliases.iter().chain(&index.stream);
+                matches(pattern, name) || names.into_iter().any(|name| matches(pattern, name))
+            };
+            let found = self.indices.iter().filter(called);
+            if pattern.contains('*') {
+                chosen.extend(found.filter(|(name, index)| expand.shows(index, pattern, name, self.engine.opensearch)));
+                continue;
+            }
+            let found: Vec<_> = found.collect();
+            if found.is_empty() && !expand.ignore_unavailable {
+                return Err(Fail::index_not_found(expression, true));
+            }
+            if let Some((name, closed)) = found.iter().find(|(_, index)| expand.forbid_closed && !index.is_open) {
+                return Err(Fail::index_closed(name, &closed.uuid));
+            }
+            chosen.extend(found);
+        }
+        Ok(chosen.into_iter().collect())
+    }
+
+    fn names_in_path(&self, list: &str, call: &Call<'_>, default: Expand) -> Result<Vec<String>, Fail> {
+        let found = self.indices_in_path(Some(list), Expand::of(call, default)?)?;
+        Ok(found.into_iter().map(|(name, _)| name.clone()).collect())
+    }
+
+    pub(super) fn put_index(&mut self, name: &str, call: &Call<'_>) -> Outcome {
+        check_index_name(name)?;
+        if let Some(existing) = self.indices.get(name) {
+            let more = [("index".to_owned(), name.into()), ("index_uuid".to_owned(), existing.uuid.clone().into())];
+            let reason = format!("index [{name}/{}] already exists", existing.uuid);
+            return Err(Fail::with(400, "resource_already_exists_exception", reason, more.into_iter().collect()));
+        }
+        let body = Value::Object(call.object()?);
+        let empty = Map::new();
+        let settings = body.get("settings").and_then(Value::as_object).unwrap_or(&empty);
+        let shards = setting(settings, "number_of_shards").and_then(|shards| shards.parse().ok()).unwrap_or(1);
+        self.create_index(name, shards, call.now);
+        if let Some(index) = self.indices.get_mut(name) {
+            index.is_hidden = setting(settings, "hidden").as_deref() == Some("true");
+            let aliases = body.get("aliases").and_then(Value::as_object).into_iter().flatten();
+            index.aliases = aliases.map(|(alias, _)| alias.clone()).collect();
+        }
+        Ok(json!({ "acknowledged": true, "shards_acknowledged": true, "index": name }))
+    }
+
+    pub(super) fn delete_index(&mut self, list: &str, call: &Call<'_>) -> Outcome {
+        let names = self.names_in_path(list, call, Expand::OPEN_AND_CLOSED)?;
+        self.check_no_snapshot(&names, "delete")?;
+        for name in &names {
+            self.remove_index(name, call.now);
+        }
+        Ok(acknowledged())
+    }
+
+    pub(super) fn close_indices(&mut self, list: &str, call: &Call<'_>) -> Outcome {
+        let names = self.names_in_path(list, call, Expand::OPEN)?;
+        let restoring: Vec<&String> = names.iter().filter(|name| self.is_being_restored(name, call.now)).collect();
+        if !restoring.is_empty() {
+            let label = |name: &&String| self.indices.get(*name).map(|index| format!("[{name}/{}]", index.uuid));
+            let list: Vec<String> = restoring.iter().filter_map(label).collect();
+            return Err(Fail::illegal(format!("Cannot close indices that are being restored: [{}]", list.join(", "))));
+        }
+        self.check_no_snapshot(&names, "close")?;
+        let mut closed = Map::new();
+        for name in names {
+            if self.close_index(&name, call.now) {
+                closed.insert(name, json!({ "closed": true }));
+            }
+        }
+        // The engines report no shards where there was nothing to close.
+        Ok(json!({ "acknowledged": true, "shards_acknowledged": !closed.is_empty(), "indices": closed }))
+    }
+
+    pub(super) fn open_indices(&mut self, list: &str, call: &Call<'_>) -> Outcome {
+        for name in self.names_in_path(list, call, Expand { open: false, ..Expand::OPEN_AND_CLOSED })? {
+            self.open_index(&name, call.now);
+        }
+        Ok(json!({ "acknowledged": true, "shards_acknowledged": true }))
+    }
+
+    pub(super) fn put_settings(&mut self, list: &str, call: &Call<'_>) -> Outcome {
+        let body = call.object()?;
+        let is_hidden = setting(&body, "hidden").map(|hidden| hidden == "true");
+        for name in self.names_in_path(list, call, Expand::OPEN)? {
+            self.change_settings(&name, is_hidden);
+        }
+        Ok(acknowledged())
+    }
+
+    fn check_no_snapshot(&self, names: &[String], what: &str) -> Result<(), Fail> {
+        let busy = |name: &&String| self.running().any(|(_, snapshot)| snapshot.indices.contains_key(*name));
+        let busy: Vec<String> =
+            names.iter().filter(busy).filter_map(|name| Some(format!("[{name}/{}]", self.indices.get(name)?.uuid))).collect();
+        if busy.is_empty() {
+            return Ok(());
+        }
+        Err(Fail::new(
+            400,
+            "snapshot_in_progress_exception",
+            format!(
+                "Cannot {what} indices that are being snapshotted: [{}]. Try again after snapshot finishes or cancel the currently \
+                 running snapshot.",
+                busy.join(", ")
+            ),
+        ))
+    }
+}
+
+/// A setting of an index as text, however the body spells it: nested or dotted, with `index.` or without.
+pub(super) fn setting(settings: &Map<String, Value>, name: &str) -> Option<String> {
+    let dotted = format!("index.{name}");
+    let nested = settings.get("index").and_then(Value::as_object).and_then(|index| index.get(name));
+    let value = settings.get(name).or_else(|| settings.get(&dotted)).or(nested)?;
+    Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
+pub(super) fn check_index_name(name: &str) -> Result<(), Fail> {
+    if name.to_lowercase() != name {
+        return Err(Fail::invalid_index_name(name, "must be lowercase"));
+    }
+    if name.contains(FORBIDDEN) {
+        return Err(Fail::invalid_index_name(
+            name,
+            r#"must not contain the following characters [ , ", *, \, <, |, ,, >, /, ?]"#,
+        ));
+    }
+    Ok(())
+}
