@@ -1,5 +1,8 @@
 //! The fake domain, driven over raw sockets with requests that AWS's own signer signed: no client of this crate is involved.
 
+#[path = "fake_domain/indices.rs"]
+mod indices;
+
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;

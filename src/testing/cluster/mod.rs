@@ -105,7 +105,7 @@ pub(super) struct Cluster {
     /// Those of the last deleted indices, oldest first.
     pub(super) tombstones: Vec<Tombstone>,
     pub(super) restores: Vec<Restore>,
-    /// Whether there ever was a restore.
+    /// Whether there was a restore since the master started.
     pub(super) has_restored: bool,
     /// The buckets there are, with the region of those whose region matters.
     pub(super) buckets: BTreeMap<String, Option<String>>,

@@ -69,9 +69,13 @@ impl Cluster {
             ShardState::Initializing => {
                 let explanation =
                     "the shard is in the process of initializing on node [node-1], wait until initialization has completed";
+                let mut info = json!({ "reason": self.unassigned_reason(name, index, shard, call.now).0 });
+                if let Some(failures) = self.failing_shards.get(&(name.to_owned(), shard)) {
+                    add(&mut info, json!({ "failed_allocation_attempts": failures }));
+                }
                 let more = json!({
                     "current_state": "initializing",
-                    "unassigned_info": { "reason": self.unassigned_reason(name, index, shard, call.now).0 },
+                    "unassigned_info": info,
                     "current_node": node,
                     "explanation": explanation,
                 });
