@@ -1,6 +1,7 @@
 //! What the tests against the fake domain share: a domain, the clock of both sides, and a client of it.
 
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::pin;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
@@ -19,7 +20,7 @@ pub(crate) const STEP: Duration = Duration::from_secs(30);
 
 /// A fake domain and a signing client of it, both on one manual clock.
 pub(crate) struct Scene {
-    pub(crate) domain: FakeDomain,
+    pub(crate) domain: CalmDomain,
     pub(crate) clock: ManualClock,
     pub(crate) provider: FakeCredentials,
     pub(crate) client: SnapshotClient,
@@ -36,7 +37,7 @@ impl Scene {
     ) -> Self {
         want_every_trace();
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
-        let domain = domain(FakeDomain::builder()).clock(clock.clone()).start().await;
+        let domain = CalmDomain(domain(FakeDomain::builder()).clock(clock.clone()).start().await);
         let provider = domain.credentials_provider();
         let builder =
             SnapshotClient::builder(domain.endpoint()).region(domain.region()).credentials(provider.clone()).clock(clock.clone());
@@ -74,6 +75,26 @@ impl Scene {
     /// The requests since that many, by the domain's log.
     pub(crate) fn events_since(&self, count: usize) -> Vec<Event> {
         self.domain.events().split_off(count)
+    }
+}
+
+/// A domain that is held to it at the end of each test: nothing was sent again and again while nobody could know what had become
+/// of it.
+pub(crate) struct CalmDomain(FakeDomain);
+
+impl Deref for CalmDomain {
+    type Target = FakeDomain;
+
+    fn deref(&self) -> &FakeDomain {
+        &self.0
+    }
+}
+
+impl Drop for CalmDomain {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.0.assert_no_storm();
+        }
     }
 }
 
