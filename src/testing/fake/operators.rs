@@ -27,6 +27,12 @@ impl FakeDomain {
         self.look(|state, _| state.cluster.indices.get(index).map(|index| index.docs))
     }
 
+    /// Returns whether an index is open; `None` if there is no such index.
+    #[must_use]
+    pub fn is_open(&self, index: &str) -> Option<bool> {
+        self.look(|state, _| Some(state.cluster.indices.get(index)?.is_open))
+    }
+
     /// Closes an open index. Its shards then show as opened where they lie, no longer as restored.
     ///
     /// # Panics

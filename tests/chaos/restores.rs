@@ -1,0 +1,248 @@
+//! Restores, of one index and of several, while the restored indices are closed, hidden, moved or written to.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use es_snapshot::testing::{Event, FakeDomain, ManualClock};
+use es_snapshot::{BoxFuture, ErrorKind, IndexName, Operation, Outcome, RestoreSnapshot, SnapshotClient, UnrestoredShard};
+
+use crate::round::{Round, is_ours, name, repository};
+use crate::trouble::{Act, Trouble};
+use crate::waits::end;
+use crate::{BASE, MAIN, Tally};
+
+/// The indices of [`BASE`] with their shards. The last one is hidden.
+const SOURCES: [(&str, u32); 3] = [("movies", 2), ("books", 1), ("attic", 1)];
+
+/// What somebody else does to the indices of a restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    Close,
+    Hide,
+    Relocate,
+    RestartNodes,
+    WriteAndClose,
+    Delete,
+    Alter,
+    ElectMaster,
+    /// Creates an index where the restore has none yet, writes to it and closes it.
+    Occupy,
+    /// Restores one of several under the names of this restore.
+    RestoreOne,
+    /// Restores the same snapshot under other names.
+    RestoreElsewhere,
+}
+
+impl Deed {
+    const ALL: [Self; 11] = [
+        Self::Close,
+        Self::Hide,
+        Self::Relocate,
+        Self::RestartNodes,
+        Self::WriteAndClose,
+        Self::Delete,
+        Self::Alter,
+        Self::ElectMaster,
+        Self::Occupy,
+        Self::RestoreOne,
+        Self::RestoreElsewhere,
+    ];
+
+    /// Whether it can take away what shows whose a restore is.
+    fn obscures(self) -> bool {
+        !matches!(self, Self::Hide | Self::ElectMaster | Self::RestoreElsewhere)
+    }
+}
+
+/// What the harness knows of a call.
+#[derive(Debug, Default)]
+struct Record {
+    /// What was done, if the moment came.
+    done: Option<Deed>,
+    /// Documents that were written after the restore was sent: index, count, and how many requests there had been.
+    written: Vec<(String, u64, usize)>,
+    /// Another client has taken a name of this restore.
+    is_taken: bool,
+}
+
+/// Everything that the deed needs.
+struct Scene {
+    domain: FakeDomain,
+    clock: ManualClock,
+    janitor: SnapshotClient,
+    targets: Vec<(String, u32)>,
+    prefix: String,
+    record: Arc<Mutex<Record>>,
+    has_sent: bool,
+}
+
+impl Scene {
+    async fn run(self, deed: Deed) {
+        // What runs comes to its end.
+        self.clock.advance(Duration::from_secs(5));
+        let domain = &self.domain;
+        let open = |target: &&(String, u32)| domain.is_open(&target.0) == Some(true);
+        let opened: Vec<&(String, u32)> = self.targets.iter().filter(open).collect();
+        let mut is_done = !opened.is_empty();
+        match deed {
+            Deed::Close => opened.iter().for_each(|(name, _)| domain.close_index(name)),
+            Deed::Hide => opened.iter().for_each(|(name, _)| domain.hide_index(name)),
+            Deed::Relocate => opened.iter().for_each(|(name, shards)| {
+                (0..*shards).for_each(|shard| domain.relocate_shard(name, shard));
+            }),
+            Deed::RestartNodes => domain.restart_node(),
+            Deed::WriteAndClose => opened.iter().for_each(|(name, _)| {
+                self.write(name);
+                domain.close_index(name);
+            }),
+            Deed::Delete => opened.iter().for_each(|(name, _)| domain.delete_index(name)),
+            Deed::Alter => opened.iter().for_each(|(name, _)| {
+                domain.add_field(name);
+                domain.change_settings(name);
+                domain.add_alias(name, "latest");
+            }),
+            Deed::ElectMaster => domain.elect_master(),
+            Deed::Occupy => {
+                let absent = self.targets.iter().find(|(name, _)| domain.is_open(name).is_none());
+                is_done = absent.is_some();
+                if let Some((name, shards)) = absent {
+                    domain.create_index(name, *shards);
+                    self.write(name);
+                    domain.close_index(name);
+                    self.record.lock().unwrap().is_taken = true;
+                }
+            }
+            Deed::RestoreOne => {
+                is_done = self.targets.len() > 1 && self.restore(&format!("{}$1", self.prefix), 1).await;
+                self.record.lock().unwrap().is_taken |= is_done;
+            }
+            Deed::RestoreElsewhere => is_done = self.restore(&format!("{}elsewhere-$1", self.prefix), 3).await,
+        }
+        if is_done {
+            self.record.lock().unwrap().done = Some(deed);
+        }
+    }
+
+    /// Writes a document, and remembers it where a restore that is sent from now on must not take it away.
+    fn write(&self, index: &str) {
+        self.domain.write(index);
+        if self.has_sent {
+            let documents = self.domain.documents(index).unwrap();
+            self.record.lock().unwrap().written.push((index.to_owned(), documents, self.domain.event_count()));
+        }
+    }
+
+    /// Restores the first targets' sources as another client does; whether that worked.
+    async fn restore(&self, replacement: &str, count: usize) -> bool {
+        let sources = self.targets.iter().take(count).filter_map(|(name, _)| name.rsplit('-').next());
+        let options = RestoreSnapshot::new().indices(sources).rename("(.+)", replacement);
+        self.janitor.restore_snapshot(&repository(MAIN), &name(BASE), &options).await.is_ok()
+    }
+}
+
+impl Round {
+    /// A restore whose targets are all absent, or with `over_closed`, are closed indices that are there already.
+    pub(crate) async fn restore(&mut self, trouble: Trouble, tally: &mut Tally, over_closed: bool) {
+        let prefix = format!("restored-{}-", self.number);
+        let mut sources = SOURCES.to_vec();
+        self.random.shuffle(&mut sources);
+        sources.truncate(self.random.usize(1..=3));
+        let targets: Vec<(String, u32)> = sources.iter().map(|(name, shards)| (format!("{prefix}{name}"), *shards)).collect();
+        let was_taken = self.chance(40);
+        if was_taken {
+            self.domain.create_index(&targets[0].0, targets[0].1);
+        }
+        for (target, shards) in targets.iter().skip(usize::from(was_taken)).filter(|_| over_closed) {
+            self.domain.create_index(target, *shards);
+            self.domain.write(target);
+            self.domain.close_index(target);
+        }
+        if self.chance(2) {
+            // The same snapshot is being restored already, under other names.
+            let options = RestoreSnapshot::new().rename("(.+)", format!("{prefix}earlier-$1"));
+            self.janitor.restore_snapshot(&repository(MAIN), &name(BASE), &options).await.unwrap();
+        }
+        let record = Arc::new(Mutex::new(Record::default()));
+        if self.chance(2) {
+            self.interfere(&prefix, &targets, &record);
+        }
+        let act = if over_closed { Act::RestoreAgain } else { Act::Restore };
+        self.begin(act, trouble, &format!("/_snapshot/{MAIN}/{BASE}/_restore"));
+
+        let names = sources.iter().map(|(name, _)| *name);
+        let options = RestoreSnapshot::new().indices(names).rename("(.+)", format!("{prefix}$1"));
+        let result = self.client.restore_snapshot(&repository(MAIN), &name(BASE), &options).await;
+
+        let by_then = self.executed(Operation::RestoreSnapshot);
+        let is_blinded = self.is_blinded();
+        self.settle();
+        let record = std::mem::take(&mut *record.lock().unwrap());
+        let is_obscured = record.done.is_some_and(Deed::obscures) || was_taken;
+        Self::note(tally, &result, is_blinded || is_obscured);
+        self.check_effects(&record, &result);
+        match &result {
+            Ok(_) if by_then == 0 => self.broken("a false success", &(&result, &record)),
+            Ok(_) => {}
+            Err(error) if error.outcome() == Outcome::Unknown => {}
+            Err(_) if self.executed(Operation::RestoreSnapshot) > 0 => self.broken("a false failure", &(&result, &record)),
+            Err(_) if trouble == Trouble::Broken => {}
+            Err(error) if (was_taken || record.is_taken) && error.kind() == ErrorKind::Restore => {}
+            Err(_) => self.broken("a needless failure", &(&result, &record)),
+        }
+    }
+
+    fn interfere(&mut self, prefix: &str, targets: &[(String, u32)], record: &Arc<Mutex<Record>>) {
+        let deed = *self.random.choice(&Deed::ALL).unwrap();
+        let sent = self.wire.has_sent();
+        let (domain, clock, janitor) = (self.domain.clone(), self.clock.clone(), self.janitor.clone());
+        let (prefix, targets, record) = (prefix.to_owned(), targets.to_vec(), Arc::clone(record));
+        self.meddle_with(move || -> BoxFuture<'static, ()> {
+            let has_sent = sent.load(std::sync::atomic::Ordering::Relaxed);
+            Box::pin(Scene { domain, clock, janitor, targets, prefix, record, has_sent }.run(deed))
+        });
+    }
+
+    /// Nothing was restored twice, and nothing that was written meanwhile was overwritten by a repetition.
+    fn check_effects(&self, record: &Record, result: &dyn std::fmt::Debug) {
+        let events = self.events();
+        let done = |event: &&Event| event.executed && event.operation == Some(Operation::RestoreSnapshot) && is_ours(event);
+        let restores: Vec<&Event> = events.iter().filter(done).collect();
+        // A lost request that arrives after its repetition is nobody's fault.
+        if restores.iter().skip(1).any(|event| event.fault != Some("late")) {
+            self.broken("a duplicate", &(result, record));
+        }
+        for (index, documents, at) in &record.written {
+            let is_lost = self.domain.documents(index) != Some(*documents);
+            let after = self.domain.events_since(*at);
+            if is_lost && after.iter().filter(done).any(|event| event.fault != Some("late")) {
+                self.broken("overwrote what was written after the restore", &(result, record));
+            }
+        }
+    }
+
+    pub(crate) async fn wait_for_restore(&mut self, trouble: Trouble, tally: &mut Tally) {
+        let source = self.other_snapshot();
+        let target: IndexName = format!("restored-{}-movies", self.number).parse().unwrap();
+        let failing = self.chance(3).then(|| self.random.u32(..2));
+        if let Some(shard) = failing {
+            self.domain.fail_restore_shard(target.as_str(), shard);
+        }
+        let rename = format!("restored-{}-$1", self.number);
+        let options = RestoreSnapshot::new().indices(["movies"]).rename("(.+)", rename);
+        self.janitor.restore_snapshot(&repository(MAIN), &source, &options).await.unwrap();
+        let path = if self.random.bool() { "/_cat/shards" } else { "/_recovery" };
+        self.begin(Act::WaitForRestore, trouble, path);
+
+        let wait = self.client.wait_for_restore(&repository(MAIN), &source).indices([target.clone()]);
+        let result = if self.chance(3) { end(wait.progress()).await } else { wait.await };
+
+        self.settle();
+        Self::note(tally, &result, false);
+        let Ok(report) = &result else { self.broken("a needless failure", &result) };
+        let unrestored: Vec<Option<u32>> = report.unrestored().iter().map(UnrestoredShard::shard).collect();
+        let expected: Vec<Option<u32>> = failing.into_iter().map(Some).collect();
+        if report.indices() != [target.as_str()] || unrestored != expected {
+            self.broken("a wrong report", &result);
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! One domain with its clients, and what every call under test begins and ends with.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use es_snapshot::testing::{Engine, Event, FakeDomain, FakeSnapshot, Fault, ManualClock, Verdict};
+use es_snapshot::{
+    BoxFuture, Error, HyperTransport, Operation, Outcome, RepositoryName, S3Settings, SnapshotClient, SnapshotName, Transport,
+};
+use serde_json::json;
+
+use crate::trouble::{Act, Trouble};
+use crate::wire::Wire;
+use crate::{BASE, LONG, MAIN, Tally};
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+/// What the clients other than the one under test call themselves.
+const JANITOR: &str = "janitor/1";
+
+/// How the client reaches the domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    InProcess,
+    Sockets,
+}
+
+pub(crate) struct Round {
+    pub(crate) random: fastrand::Rng,
+    pub(crate) clock: ManualClock,
+    pub(crate) domain: FakeDomain,
+    pub(crate) wire: Arc<Wire>,
+    pub(crate) client: SnapshotClient,
+    /// Tidies up between the calls.
+    pub(crate) janitor: SnapshotClient,
+    pub(crate) number: u32,
+    /// How far the domain's clock is ahead, now and when the call began.
+    pub(crate) skew: i64,
+    pub(crate) skew_before: i64,
+    /// Where the events of the call in hand begin.
+    pub(crate) mark: usize,
+    /// Which path its trouble is to strike.
+    pub(crate) path: String,
+    pub(crate) label: String,
+}
+
+pub(crate) fn name(text: &str) -> SnapshotName {
+    text.parse().unwrap()
+}
+
+pub(crate) fn repository(text: &str) -> RepositoryName {
+    text.parse().unwrap()
+}
+
+pub(crate) fn settings(bucket: &str, repository: &RepositoryName) -> es_snapshot::RepositorySettings {
+    S3Settings::new(bucket).base_path(repository.as_str()).role_arn(ROLE.parse().unwrap()).into()
+}
+
+impl Round {
+    pub(crate) async fn new(seed: u64, way: Way, clock: &ManualClock) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let engine = match random.u32(..4) {
+            0 => Engine::opensearch("2.19.6"),
+            1 => Engine::opensearch("3.1.0"),
+            2 => Engine::elasticsearch("8.19.5"),
+            _ => Engine::elasticsearch("7.10.2"),
+        };
+        let domain = FakeDomain::builder().engine(engine).clock(clock.clone()).seed(random.u64(..));
+        let domain = if way == Way::InProcess { domain.in_process() } else { domain }.start().await;
+        let transport = || -> Box<dyn Transport> {
+            match way {
+                Way::InProcess => Box::new(domain.transport()),
+                Way::Sockets => Box::new(HyperTransport::builder().clock(clock.clone()).build().unwrap()),
+            }
+        };
+        let inner = transport();
+        let wire = Arc::new(Wire::new(inner));
+        let builder = |seed| {
+            SnapshotClient::builder(domain.endpoint())
+                .region(domain.region())
+                .credentials(domain.credentials_provider())
+                .clock(clock.clone())
+                .seed(seed)
+        };
+        let client = builder(random.u64(..)).transport(Arc::clone(&wire)).build().unwrap();
+        let janitor =
+            builder(random.u64(..)).user_agent(JANITOR).transport(Arc::<dyn Transport>::from(transport())).build().unwrap();
+        domain.create_index("movies", 2);
+        domain.create_index("books", 1);
+        domain.create_index("attic", 1);
+        domain.hide_index("attic");
+        janitor.register_repository(&repository(MAIN), &settings("my-bucket-4-es", &repository(MAIN))).await.unwrap();
+        domain.another_client_creates(MAIN, BASE);
+        clock.advance(LONG);
+        let (path, label) = (String::new(), String::new());
+        let clock = clock.clone();
+        Self { random, clock, domain, wire, client, janitor, number: 0, skew: 0, skew_before: 0, mark: 0, path, label }
+    }
+
+    pub(crate) fn chance(&mut self, of: u32) -> bool {
+        self.random.u32(..of) == 0
+    }
+
+    /// Fails the test; tells what happened.
+    pub(crate) fn broken(&self, why: &str, result: &dyn fmt::Debug) -> ! {
+        let events: Vec<String> = self.events().iter().map(|event| format!("  {}", describe(event))).collect();
+        panic!("{why}: {}\n{result:?}\n{}", self.label, events.join("\n"));
+    }
+
+    /// What arrived during this call.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.domain.events_since(self.mark)
+    }
+
+    pub(crate) fn executed(&self, operation: Operation) -> usize {
+        self.events().iter().filter(|event| event.executed && event.operation == Some(operation) && is_ours(event)).count()
+    }
+
+    /// Whether the client could read nothing at all once its change had left.
+    pub(crate) fn is_blinded(&self) -> bool {
+        let events = self.events();
+        let sent = events.iter().position(|event| event.method != "GET" && is_ours(event)).unwrap_or(events.len());
+        let is_read = |event: &&Event| event.method == "GET" && is_ours(event);
+        !events.iter().skip(sent).filter(is_read).any(|event| matches!(event.response, Some(200 | 404)))
+    }
+
+    /// The snapshots that carry the mark of this call.
+    pub(crate) fn ours(&self) -> Vec<FakeSnapshot> {
+        let mine = json!(self.number);
+        let is_ours = |found: &FakeSnapshot| found.metadata.as_ref().is_some_and(|metadata| metadata.get("call") == Some(&mine));
+        self.domain.snapshots(MAIN).into_iter().filter(is_ours).collect()
+    }
+
+    pub(crate) fn snapshot(&self, name: &str) -> Option<FakeSnapshot> {
+        self.domain.snapshots(MAIN).into_iter().find(|found| found.name == name)
+    }
+
+    /// Makes a snapshot of another client that has ended.
+    pub(crate) fn other_snapshot(&mut self) -> SnapshotName {
+        let other = name(&format!("other-{}", self.number));
+        self.domain.another_client_creates(MAIN, other.as_str());
+        self.clock.advance(Duration::from_secs(5));
+        other
+    }
+
+    /// Arranges that the trouble strikes requests of this method and path.
+    pub(crate) fn arm(&mut self, trouble: Trouble, method: &'static str, path: &str) {
+        let path = path.to_owned();
+        let times = self.random.u32(1..=3);
+        let on_it = move |fault: Fault| {
+            let path = path.clone();
+            fault.on(move |actual, target| actual == method && target.split('?').next() == Some(path.as_str()))
+        };
+        let seconds = |random: &mut fastrand::Rng, range: Range<u64>| Duration::from_secs(random.u64(range));
+        let fault = match trouble {
+            Trouble::None => return,
+            Trouble::DropBefore => Fault::drop_before().times(times),
+            Trouble::DropAfter => Fault::drop_after().times(times),
+            Trouble::StatusAfter => Fault::status_after(self.random.u16(502..=504)).times(times),
+            Trouble::Truncate => Fault::truncate().times(times),
+            Trouble::Garbage => Fault::garbage().times(times),
+            // Past the time-out of one attempt, 75 s.
+            Trouble::Delay => Fault::delay(seconds(&mut self.random, 76..120)).times(times.min(2)),
+            // Past the time-out of one attempt, of the gap between two pieces (30 s), or of neither.
+            Trouble::Trickle => Fault::trickle(Duration::from_millis(*self.random.choice(&[20, 4000, 31_000]).unwrap())).times(1),
+            Trouble::ExpiredToken => return self.domain.revoke(),
+            Trouble::Skew => {
+                let steps = [0, 3600, -3600, 93_600, -93_600];
+                let others: Vec<i64> = steps.into_iter().filter(|step| ![self.skew, self.skew_before].contains(step)).collect();
+                self.skew = *self.random.choice(&others).unwrap();
+                return self.domain.set_skew(self.skew);
+            }
+            Trouble::Throttled if self.random.bool() => {
+                let body = r#"{"Message":"Request throttled due to too many requests"}"#;
+                Fault::status(403, body, "application/json").times(times + 1)
+            }
+            Trouble::Throttled => {
+                Fault::status(429, "Too Many Requests", "text/plain").header("retry-after", "7").times(times + 1)
+            }
+            Trouble::Late => Fault::late(seconds(&mut self.random, 1..100)).times(1),
+            Trouble::Restart => Fault::restart().times(times),
+            Trouble::Broken => {
+                let cause = json!({"type": "null_pointer_exception", "reason": "Cannot read field \"a\" because \"b\" is null"});
+                let body =
+                    json!({"error": {"root_cause": [cause], "type": cause["type"], "reason": cause["reason"]}, "status": 500});
+                Fault::status(500, body.to_string(), "application/json")
+            }
+            Trouble::Unreadable => {
+                let has_sent = self.wire.has_sent();
+                let cause = json!({"type": "security_exception", "reason": "no permissions for [cluster:admin/snapshot/get]"});
+                let body =
+                    json!({"error": {"root_cause": [cause], "type": cause["type"], "reason": cause["reason"]}, "status": 403});
+                let refused = Fault::status(403, body.to_string(), "application/json");
+                self.domain.fault(refused.on(move |method, _| method == "GET" && has_sent.load(Ordering::Relaxed)));
+                Fault::drop_after().times(times)
+            }
+        };
+        self.domain.fault(on_it(fault));
+        if method != "GET" && self.chance(4) {
+            // The checks that follow have their troubles too.
+            self.domain.fault(Fault::drop_before().on_method("GET").probability(0.5).times(3));
+        }
+    }
+
+    /// Lets another client act before one of the next requests, or between the change and the first check.
+    pub(crate) fn meddle(&mut self, deed: impl FnOnce(&FakeDomain) + Send + 'static) {
+        let domain = self.domain.clone();
+        let deed = move || -> BoxFuture<'static, ()> {
+            deed(&domain);
+            Box::pin(async {})
+        };
+        self.meddle_with(deed);
+    }
+
+    pub(crate) fn meddle_with(&mut self, deed: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) {
+        if self.random.bool() {
+            self.wire.before_the_check(deed);
+        } else {
+            self.wire.before_request(self.random.u32(1..=6), deed);
+        }
+    }
+
+    /// Ends a call: nothing is on its way any more.
+    pub(crate) fn settle(&mut self) {
+        self.wire.rest();
+        self.domain.clear_faults();
+        self.clock.advance(LONG);
+    }
+
+    /// Counts a call. It may end unknown where nothing that the client may read could settle it; otherwise hardly ever.
+    pub(crate) fn note<T>(tally: &mut Tally, result: &Result<T, Error>, excused: bool) {
+        tally.calls += 1;
+        match result {
+            Err(error) if error.outcome() == Outcome::Unknown => {
+                if excused {
+                    tally.excused += 1;
+                } else {
+                    *tally.unknown.entry(error.operation().unwrap()).or_default() += 1;
+                }
+            }
+            _ => tally.definite += 1,
+        }
+    }
+}
+
+/// Whether a request is the client's under test.
+pub(crate) fn is_ours(event: &Event) -> bool {
+    event.user_agent.as_ref().is_none_or(|agent| !agent.contains(JANITOR))
+}
+
+/// What a check has to show before a request is sent again.
+#[derive(Clone, Copy)]
+pub(crate) struct Proof {
+    checks: usize,
+    span: Duration,
+}
+
+impl Proof {
+    /// Of a create whose connection broke: the name, and the token, tell whether it is there.
+    pub(crate) const QUICK: Self = Self { checks: 1, span: Duration::ZERO };
+    pub(crate) const SLOW: Self = Self { checks: 3, span: Duration::from_secs(10) };
+}
+
+/// Whether each repetition after a dropped connection came after the checks that are promised.
+pub(crate) fn proven(events: &[Event], method: &str, path: &str, proof: Proof) -> bool {
+    let (mut is_lost, mut checks) = (false, Vec::new());
+    for event in events {
+        match event.fault {
+            // Logged when it arrives, not when it was sent.
+            Some("late") => {}
+            _ if event.method == method && event.path == path => {
+                let span = checks
+                    .last()
+                    .zip(checks.first())
+                    .map(|(last, first): (&SystemTime, &SystemTime)| last.duration_since(*first).unwrap());
+                if is_lost && (checks.len() < proof.checks || span.is_none_or(|span| span < proof.span)) {
+                    return false;
+                }
+                checks.clear();
+                is_lost =
+                    event.verdict != Verdict::Denied && matches!(event.fault, Some("drop_before" | "drop_after" | "restart"));
+            }
+            None if event.method == "GET" && is_ours(event) => checks.push(event.time),
+            _ => {}
+        }
+    }
+    true
+}
+
+pub(crate) fn describe(event: &Event) -> String {
+    let executed = if event.executed { "executed" } else { "-" };
+    let (method, path, status) = (&event.method, &event.path, event.status);
+    format!("{method} {path} {:?} {status:?} {executed} {:?}", event.verdict, event.fault)
+}
+
+/// The calls, each with what is to be true of its answer.
+impl Round {
+    pub(crate) async fn play(&mut self, act: Act, trouble: Trouble, tally: &mut Tally) {
+        self.number += 1;
+        match act {
+            Act::Register => self.register(trouble, tally).await,
+            Act::GetRepository | Act::ListRepositories | Act::Verify => self.read_repositories(act, trouble, tally).await,
+            Act::CleanUp => self.clean_up(trouble, tally).await,
+            Act::Unregister => self.unregister(trouble, tally).await,
+            Act::Create => self.create(trouble, tally, true).await,
+            Act::CreateUnmarked => self.create(trouble, tally, false).await,
+            Act::Get | Act::List | Act::Status => self.read_snapshots(act, trouble, tally).await,
+            Act::Delete => self.delete(trouble, tally, false).await,
+            Act::DeleteQueued => self.delete(trouble, tally, true).await,
+            Act::DeleteMatching => self.delete_matching(trouble, tally).await,
+            Act::Clone => self.clone_base(trouble, tally).await,
+            Act::Restore => self.restore(trouble, tally, false).await,
+            Act::RestoreAgain => self.restore(trouble, tally, true).await,
+            Act::WaitForSnapshot => self.wait_for_snapshot(trouble, tally).await,
+            Act::WaitForRestore => self.wait_for_restore(trouble, tally).await,
+            Act::WaitForDeletion => self.wait_for_deletion(trouble, tally).await,
+        }
+        let (method, path) = (act.method(), self.path.as_str());
+        let struck = trouble == Trouble::None
+            || self.events().iter().any(|event| match trouble.fault() {
+                None => event.verdict == Verdict::Denied,
+                fault => event.fault == fault && event.method == method && event.path.split('?').next() == Some(path),
+            });
+        if struck {
+            *tally.struck.entry((act, trouble)).or_default() += 1;
+        }
+        self.tidy().await;
+    }
+
+    /// Begins a call: from here on events count.
+    pub(crate) fn begin(&mut self, act: Act, trouble: Trouble, path: &str) {
+        self.mark = self.domain.event_count();
+        self.skew_before = self.skew;
+        self.label = format!("{} ({act:?} under {trouble:?} of {path})", self.label.split(" (").next().unwrap());
+        path.clone_into(&mut self.path);
+        if self.chance(8) && (trouble == Trouble::None || trouble.fault().is_some()) {
+            // Two at once: such as a clock that is found to be wrong, and then a lost answer.
+            let first = *self.random.choice(&[Trouble::Skew, Trouble::ExpiredToken]).unwrap();
+            self.arm(first, act.method(), path);
+        }
+        self.arm(trouble, act.method(), path);
+    }
+
+    /// Removes what a call has left behind, so that a round does not get slower and slower.
+    pub(crate) async fn tidy(&mut self) {
+        for snapshot in self.domain.snapshots(MAIN) {
+            if snapshot.name != BASE {
+                self.domain.another_client_deletes(MAIN, &snapshot.name);
+            }
+        }
+        for index in self.domain.indices() {
+            if index.starts_with("restored-") {
+                self.domain.delete_index(&index);
+            }
+        }
+        for extra in self.domain.repositories() {
+            if extra != MAIN {
+                for snapshot in self.domain.snapshots(&extra) {
+                    self.domain.another_client_deletes(&extra, &snapshot.name);
+                }
+                self.janitor.unregister_repository(&repository(&extra)).await.unwrap();
+            }
+        }
+    }
+}
