@@ -2,6 +2,8 @@
 
 #[path = "fake_domain/indices.rs"]
 mod indices;
+#[path = "fake_domain/others.rs"]
+mod others;
 
 use std::time::{Duration, SystemTime};
 

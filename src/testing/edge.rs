@@ -1,6 +1,8 @@
 //! The front end of the domain: who may do what, and what it says to the others.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -12,6 +14,8 @@ use http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+
+use super::cluster::matches;
 
 /// What a canonical request encodes in a query, and in a path.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -104,16 +108,36 @@ pub(super) struct Issued {
     pub(super) expires: Duration,
 }
 
+/// The credentials of an account, which the domains of the account share.
+#[derive(Clone, Default)]
+pub(super) struct Account(Arc<Mutex<Vec<Issued>>>);
+
+impl Account {
+    fn issued(&self) -> MutexGuard<'_, Vec<Issued>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").finish_non_exhaustive()
+    }
+}
+
+/// What a policy can deny here.
+const ACTIONS: [&str; 7] =
+    ["es:ESHttpDelete", "es:ESHttpGet", "es:ESHttpHead", "es:ESHttpPatch", "es:ESHttpPost", "es:ESHttpPut", "iam:PassRole"];
+
 /// The front end's configuration and the credentials it knows.
 pub(super) struct Edge {
     pub(super) auth: FakeAuth,
     pub(super) region: String,
     pub(super) pass_roles: BTreeSet<String>,
-    pub(super) denied: BTreeSet<String>,
+    denied: BTreeSet<String>,
     pub(super) forbidden: Vec<String>,
     pub(super) life: Duration,
     random: fastrand::Rng,
-    issued: Vec<Issued>,
+    pub(super) account: Account,
 }
 
 impl Edge {
@@ -124,17 +148,36 @@ impl Edge {
         life: Duration,
         random: fastrand::Rng,
     ) -> Self {
-        Self { auth, region, pass_roles, denied: BTreeSet::new(), forbidden: Vec::new(), life, random, issued: Vec::new() }
+        Self {
+            auth,
+            region,
+            pass_roles,
+            denied: BTreeSet::new(),
+            forbidden: Vec::new(),
+            life,
+            random,
+            account: Account::default(),
+        }
+    }
+
+    /// Denies an action or a pattern of actions; whether IAM knows such an action.
+    pub(super) fn deny(&mut self, action: &str) -> bool {
+        let is_known = ACTIONS.iter().any(|known| matches(action, known));
+        if is_known {
+            self.denied.insert(action.to_owned());
+        }
+        is_known
+    }
+
+    fn is_denied(&self, action: &str) -> bool {
+        self.denied.iter().any(|denied| matches(denied, action))
     }
 
     /// The newest credentials, new ones if there are none or in the last fifth of their life.
     pub(super) fn current(&mut self, monotonic: Duration) -> Issued {
-        match self.issued.last() {
-            Some(newest) if newest.expires.saturating_sub(monotonic) >= self.life / 5 && newest.expires > monotonic => {
-                newest.clone()
-            }
-            _ => self.rotate(monotonic),
-        }
+        let newest = self.account.issued().last().cloned();
+        let is_fresh = |newest: &Issued| newest.expires.saturating_sub(monotonic) >= self.life / 5 && newest.expires > monotonic;
+        newest.filter(is_fresh).unwrap_or_else(|| self.rotate(monotonic))
     }
 
     /// Gives out new credentials; older ones stay good until they expire.
@@ -145,13 +188,13 @@ impl Edge {
             token: format!("{}==", random_text(&mut self.random, 240, BASE64)),
             expires: monotonic.saturating_add(self.life),
         };
-        self.issued.push(new.clone());
+        self.account.issued().push(new.clone());
         new
     }
 
     /// Lets all credentials that were given out so far expire now.
     pub(super) fn revoke(&mut self, monotonic: Duration) {
-        for issued in &mut self.issued {
+        for issued in self.account.issued().iter_mut() {
             issued.expires = issued.expires.min(monotonic);
         }
     }
@@ -182,7 +225,7 @@ impl Edge {
         };
         if authorization.starts_with(ALGORITHM) {
             self.check_signature(arrival, &authorization, now, monotonic)?;
-            if self.denied.contains(&action) {
+            if self.is_denied(&action) {
                 return Err(Denial::policy(
                     403,
                     format!(
@@ -232,7 +275,7 @@ impl Edge {
         if region != self.region {
             return Err(Denial::signature(format!("Credential should be scoped to a valid region, not '{region}'. ")));
         }
-        let issued = self.issued.iter().find(|issued| issued.key == key);
+        let issued = self.account.issued().iter().rfind(|issued| issued.key == key).cloned();
         let Some(issued) = issued.filter(|issued| arrival.header("x-amz-security-token").as_ref() == Some(&issued.token)) else {
             return Err(Denial::signature("The security token included in the request is invalid."));
         };
@@ -264,7 +307,7 @@ impl Edge {
             };
             headers.push((*name, value.split_whitespace().collect::<Vec<_>>().join(" ")));
         }
-        let expected = signature(arrival, &headers, issued, region, when);
+        let expected = signature(arrival, &headers, &issued, region, when);
         if expected.as_deref() != Some(parts.signature) {
             let canonical = canonical_request(arrival, &headers);
             return Err(Denial::signature(format!(
@@ -293,7 +336,7 @@ impl Edge {
             return Err(Denial::policy(401, "settings.role_arn is needed for snapshot registration."));
         }
         let user = if entry == Entry::Signed { PRINCIPAL } else { "anonymous" };
-        if entry != Entry::Signed || !self.pass_roles.contains(role) {
+        if entry != Entry::Signed || !self.pass_roles.contains(role) || self.is_denied("iam:PassRole") {
             return Err(Denial::policy(
                 403,
                 format!("User: {user} is not authorized to perform: iam:PassRole on resource: {role}"),

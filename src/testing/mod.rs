@@ -74,7 +74,7 @@ mod relay;
 mod rest;
 
 pub use clock::ManualClock;
-pub use cluster::FakeOutcome;
+pub use cluster::{FakeDamage, FakeOutcome};
 pub use edge::FakeAuth;
 pub use engine::Engine;
 pub use fake::{Event, FakeCredentials, FakeDomain, FakeDomainBuilder, FakeSnapshot, FakeTransport, Verdict};

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 pub(super) use self::index::{Index, MAX_RETRIES, Origin, ShardState, Tombstone, Unassigned};
 pub(super) use self::restore::{Restore, RestoreOptions, Target};
 pub(super) use self::select::{matches, select};
-pub use self::snapshot::FakeOutcome;
+pub use self::snapshot::{FakeDamage, FakeOutcome};
 pub(super) use self::snapshot::{Phase, Snapshot, SnapshotIndex, SnapshotOptions};
 use super::edge::random_text;
 use super::engine::Engine;

@@ -178,8 +178,9 @@ impl Cluster {
         self.restore_shards(restore, now).any(|(.., state)| state == "INIT")
     }
 
-    pub(in crate::testing) fn is_restored_from(&self, snapshot: &Snapshot, now: Now) -> bool {
-        self.restores.iter().any(|restore| restore.snapshot_uuid == snapshot.uuid && self.is_running(restore, now))
+    /// The running restore of a snapshot.
+    pub(in crate::testing) fn restore_from(&self, snapshot: &Snapshot, now: Now) -> Option<&Restore> {
+        self.restores.iter().find(|restore| restore.snapshot_uuid == snapshot.uuid && self.is_running(restore, now))
     }
 
     /// Whether this index is being restored.

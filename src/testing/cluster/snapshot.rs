@@ -25,6 +25,23 @@ pub enum FakeOutcome {
         /// The reason that the snapshot and each of its shards give.
         reason: String,
     },
+    /// A state in the words of the test, such as one that no engine has yet.
+    Other {
+        /// The state.
+        state: String,
+        /// Index, number and reason of each shard that fails.
+        failures: Vec<(String, u32, String)>,
+    },
+}
+
+/// What is wrong with the file that describes a snapshot; see [`FakeDomain::damage_snapshot`](crate::testing::FakeDomain::damage_snapshot).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FakeDamage {
+    /// It is gone: 404.
+    Lost,
+    /// It is not what it was: 500.
+    Corrupt,
 }
 
 #[derive(Clone)]
@@ -67,12 +84,13 @@ pub(in crate::testing) struct Snapshot {
     pub(in crate::testing) is_clone: bool,
     pub(in crate::testing) began: Now,
     pub(in crate::testing) phase: Phase,
+    pub(in crate::testing) damage: Option<FakeDamage>,
 }
 
 #[derive(Clone)]
 pub(in crate::testing) enum Phase {
     Running { work: Work, outcome: FakeOutcome },
-    Ended { at: SystemTime, state: &'static str, reason: Option<String> },
+    Ended { at: SystemTime, state: String, reason: Option<String> },
 }
 
 impl Snapshot {
@@ -80,7 +98,7 @@ impl Snapshot {
         matches!(self.phase, Phase::Running { .. })
     }
 
-    pub(in crate::testing) fn state(&self) -> &'static str {
+    pub(in crate::testing) fn state(&self) -> &str {
         match &self.phase {
             Phase::Running { .. } => "IN_PROGRESS",
             Phase::Ended { state, .. } => state,
@@ -117,8 +135,17 @@ impl Snapshot {
                 }
                 ("FAILED", Some(reason))
             }
+            FakeOutcome::Other { state, failures } => {
+                for (name, shard, reason) in failures {
+                    if let Some(index) = self.indices.get_mut(&name) {
+                        index.failed.insert(shard, reason);
+                    }
+                }
+                self.phase = Phase::Ended { at, state, reason: None };
+                return;
+            }
         };
-        self.phase = Phase::Ended { at, state, reason };
+        self.phase = Phase::Ended { at, state: state.to_owned(), reason };
     }
 }
 
@@ -199,8 +226,35 @@ impl Cluster {
             is_clone: options.is_clone,
             began: now,
             phase: Phase::Running { work, outcome },
+            damage: None,
         });
         Some(uuid)
+    }
+
+    /// Puts a snapshot of all open indices there that has begun at some time and ended with this outcome; whether it could.
+    pub(in crate::testing) fn place_snapshot(
+        &mut self,
+        repository: &str,
+        name: &str,
+        start: SystemTime,
+        outcome: FakeOutcome,
+        now: Now,
+    ) -> bool {
+        let is_free = self.snapshot(repository, name).is_none();
+        let names: Vec<String> = self.indices.iter().filter(|(_, index)| index.is_open).map(|(name, _)| name.clone()).collect();
+        let copies = self.index_copies(&names);
+        let options = SnapshotOptions { include_global_state: true, ..SnapshotOptions::default() };
+        let planned = std::mem::take(&mut self.next_outcomes);
+        let began = Now { wall: start, ..now };
+        let is_placed = is_free && self.start_snapshot(repository, name, copies, options, began).is_some();
+        self.next_outcomes = planned;
+        let end = Now { wall: start.checked_add(self.snapshots_take).unwrap_or(start), ..now };
+        is_placed && self.end_snapshot(repository, name, Some(outcome), end)
+    }
+
+    /// Damages or repairs the file that describes a snapshot; whether there is such a snapshot.
+    pub(in crate::testing) fn damage_snapshot(&mut self, repository: &str, name: &str, damage: Option<FakeDamage>) -> bool {
+        self.snapshot_mut(repository, name).map(|snapshot| snapshot.damage = damage).is_some()
     }
 
     /// The indices of these names, as a snapshot keeps them, and the data streams that it holds in full.

@@ -14,7 +14,7 @@ use super::{FakeDomain, Shared, Sockets, State};
 use crate::clock::{Clock, SystemClock};
 use crate::testing::clock::ManualClock;
 use crate::testing::cluster::Cluster;
-use crate::testing::edge::{Edge, FakeAuth};
+use crate::testing::edge::{Account, Edge, FakeAuth};
 use crate::testing::engine::Engine;
 use crate::testing::relay::{self, Order};
 
@@ -43,6 +43,7 @@ pub struct FakeDomainBuilder {
     hold_restores: bool,
     seed: Option<u64>,
     in_process: bool,
+    account: Option<Account>,
 }
 
 impl Default for FakeDomainBuilder {
@@ -61,6 +62,7 @@ impl Default for FakeDomainBuilder {
             hold_restores: false,
             seed: None,
             in_process: false,
+            account: None,
         }
     }
 }
@@ -149,6 +151,13 @@ impl FakeDomainBuilder {
         self
     }
 
+    /// Puts the domain into the account of another one: both give out and accept the same credentials. They need the same clock.
+    /// Default: an account of its own.
+    pub fn account_of(mut self, other: &FakeDomain) -> Self {
+        self.account = Some(other.look(|state, _| state.edge.account.clone()));
+        self
+    }
+
     /// Starts no server: no port and no thread. Clients reach the domain by [`FakeDomain::transport`].
     ///
     /// With [`ManualClock::block_on`] and a [seed](Self::seed) a test is deterministic to the byte, and a hundred times faster
@@ -197,8 +206,10 @@ impl FakeDomainBuilder {
             Some(clock) => Arc::new(clock.clone()),
             None => Arc::new(SystemClock),
         };
+        let mut edge = Edge::new(self.auth, self.region, pass_roles, self.credential_life, random.fork());
+        edge.account = self.account.unwrap_or_default();
         let state = State {
-            edge: Edge::new(self.auth, self.region, pass_roles, self.credential_life, random.fork()),
+            edge,
             cluster,
             faults: Vec::new(),
             random,
@@ -206,6 +217,7 @@ impl FakeDomainBuilder {
             events: Vec::new(),
             origin: clock.wall().checked_sub(clock.monotonic()).unwrap_or(SystemTime::UNIX_EPOCH),
             skew: 0,
+            keep_requests: true,
             is_stopped: false,
         };
         let hung_up = Notify::new();

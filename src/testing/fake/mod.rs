@@ -12,6 +12,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+use http::HeaderMap;
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
@@ -65,6 +67,8 @@ struct State {
     /// The wall time at the clock's monotonic zero.
     origin: SystemTime,
     skew: i64,
+    /// Whether headers and bodies go to the log.
+    keep_requests: bool,
     is_stopped: bool,
 }
 
@@ -105,6 +109,10 @@ pub struct Event {
     pub user_agent: Option<String>,
     /// The header `x-opaque-id`.
     pub opaque_id: Option<String>,
+    /// All headers as they arrived, secrets included. Empty unless requests are [kept](FakeDomain::keep_requests).
+    pub headers: HeaderMap,
+    /// The body as it arrived. Empty unless requests are [kept](FakeDomain::keep_requests).
+    pub body: Bytes,
 }
 
 /// What the front end made of a request.
@@ -133,8 +141,8 @@ pub struct FakeSnapshot {
     pub name: String,
     /// Its uuid, new for each snapshot.
     pub uuid: String,
-    /// `IN_PROGRESS`, `SUCCESS`, `PARTIAL` or `FAILED`.
-    pub state: &'static str,
+    /// `IN_PROGRESS`, `SUCCESS`, `PARTIAL`, `FAILED`, or the state that it was [given](FakeOutcome::Other).
+    pub state: String,
     /// Its indices, by name.
     pub indices: Vec<String>,
     /// The metadata that it was created with.
@@ -150,7 +158,7 @@ impl FakeSnapshot {
         Self {
             name: snapshot.name.clone(),
             uuid: snapshot.uuid.clone(),
-            state: snapshot.state(),
+            state: snapshot.state().to_owned(),
             indices: snapshot.indices.keys().cloned().collect(),
             metadata: snapshot.metadata.clone(),
             start: snapshot.began.wall,
@@ -252,9 +260,14 @@ impl FakeDomain {
         self.look(|state, _| state.edge.forbidden.push(path_prefix.into()));
     }
 
-    /// Denies signers an action such as `es:ESHttpPut`.
-    pub fn deny(&self, action: impl Into<String>) {
-        self.look(|state, _| state.edge.denied.insert(action.into()));
+    /// Denies signers an action such as `es:ESHttpPut`, a pattern of actions such as `es:*`, or `iam:PassRole`.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such action.
+    pub fn deny(&self, action: impl AsRef<str>) {
+        let action = action.as_ref();
+        assert!(self.look(|state, _| state.edge.deny(action)), "unknown action `{action}`, expected one such as `es:ESHttpGet`");
     }
 
     /// Adds a rule that makes requests go wrong, after those that are there.
@@ -367,6 +380,11 @@ impl FakeDomain {
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
         self.look(|state, _| state.events.clone())
+    }
+
+    /// Sets whether the log keeps the headers and bodies of requests. Default: on. Off, a log of many thousand requests stays small.
+    pub fn keep_requests(&self, keep: bool) {
+        self.look(|state, _| state.keep_requests = keep);
     }
 
     /// Returns the requests after the first `count`, as [`events`](Self::events) does.
@@ -503,6 +521,8 @@ impl State {
             signature: authorization.split_once("Signature=").map(|(_, signature)| signature.to_owned()),
             user_agent: arrival.header("user-agent"),
             opaque_id: arrival.header("x-opaque-id"),
+            headers: if self.keep_requests { arrival.headers.clone() } else { HeaderMap::new() },
+            body: if self.keep_requests { arrival.body.clone().into() } else { Bytes::new() },
         });
     }
 

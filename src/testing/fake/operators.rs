@@ -1,12 +1,16 @@
 //! What other clients and operators of the domain do to its indices, behind the back of the client under test.
 
+use std::time::SystemTime;
+
+use serde_json::json;
+
 use super::FakeDomain;
-use crate::testing::cluster::{Cluster, MAX_RETRIES, Now};
+use crate::testing::cluster::{Cluster, FakeDamage, FakeOutcome, MAX_RETRIES, Now};
 
 impl FakeDomain {
     /// Creates a data stream with so many backing indices of one shard each, named `.ds-NAME-000001` and so on.
     ///
-    /// The backing indices are hidden. As on OpenSearch 2.19, patterns that match the stream show them all the same there.
+    /// The backing indices are hidden, but patterns that match the stream show them.
     pub fn create_data_stream(&self, name: &str, backing_indices: u32) {
         self.look(|state, now| state.cluster.create_data_stream(name, backing_indices, now));
     }
@@ -139,6 +143,46 @@ impl FakeDomain {
     /// While on, shards that are to be restored wait for their turn: they are `UNASSIGNED`, and not given up.
     pub fn throttle_restores(&self, throttle: bool) {
         self.look(|state, _| state.cluster.throttle_restores = throttle);
+    }
+
+    /// Starts a restore as another client of the domain would, of these indices of a snapshot, or of all if there are none; the
+    /// last argument is a pattern and its replacement.
+    ///
+    /// # Panics
+    ///
+    /// When the engine refuses it.
+    pub fn another_client_restores(&self, repository: &str, snapshot: &str, indices: &[&str], rename: Option<(&str, &str)>) {
+        let mut body = json!({ "indices": indices });
+        if let (Some((pattern, replacement)), Some(body)) = (rename, body.as_object_mut()) {
+            body.insert("rename_pattern".to_owned(), pattern.into());
+            body.insert("rename_replacement".to_owned(), replacement.into());
+        }
+        let answer = self.look(|state, now| state.cluster.restore_as_asked(repository, snapshot, &body, now));
+        if let Err(refusal) = answer {
+            panic!("[{repository}:{snapshot}] cannot be restored: {refusal}");
+        }
+    }
+
+    /// Puts a snapshot of all open indices into a repository that began at `start` and ended, after as long as snapshots take, with
+    /// this outcome.
+    ///
+    /// # Panics
+    ///
+    /// When the repository is missing or has a snapshot of that name.
+    pub fn place_snapshot(&self, repository: &str, name: &str, start: SystemTime, outcome: FakeOutcome) {
+        let placed = self.look(|state, now| state.cluster.place_snapshot(repository, name, start, outcome, now));
+        assert!(placed, "[{repository}:{name}] cannot be placed");
+    }
+
+    /// Damages the file that describes a snapshot, or with `None` repairs it. A damaged snapshot still shows in listings without
+    /// details, and can be deleted; to read it in full, its status, or to restore it fails.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such snapshot.
+    pub fn damage_snapshot(&self, repository: &str, name: &str, damage: impl Into<Option<FakeDamage>>) {
+        let damaged = self.look(|state, _| state.cluster.damage_snapshot(repository, name, damage.into()));
+        assert!(damaged, "no snapshot [{repository}:{name}] to damage");
     }
 
     fn expect(&self, index: &str, what: &str, act: impl FnOnce(&mut Cluster, Now) -> bool) {

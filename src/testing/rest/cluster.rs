@@ -71,7 +71,8 @@ impl Cluster {
         let indices = self.indices_in_path(list, Expand::ALL.without_closed())?;
         let mut rows = Vec::new();
         for (name, index) in indices {
-            let has_statistics = index.is_open && (list.is_some() || !index.is_hidden);
+            let is_shown = list.is_some() || !index.is_hidden || index.stream.is_some();
+            let has_statistics = index.is_open && is_shown;
             for shard in 0..index.shards() {
                 let row = self.shard_row(name, index, shard, call.now);
                 let row: Map<String, Value> = columns

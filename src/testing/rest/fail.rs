@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::cluster::{FakeDamage, Snapshot};
 use super::Body;
 
 /// A failed request.
@@ -61,6 +62,28 @@ impl Fail {
 
     pub(super) fn snapshot_missing(repository: &str, name: &str) -> Self {
         Self::new(404, "snapshot_missing_exception", format!("[{repository}:{name}] is missing"))
+    }
+
+    /// What the engines say of a snapshot whose file they cannot read.
+    pub(super) fn unreadable(repository: &str, snapshot: &Snapshot) -> Option<Self> {
+        let (name, uuid) = (&snapshot.name, &snapshot.uuid);
+        Some(match snapshot.damage? {
+            FakeDamage::Lost => Self::new(404, "snapshot_missing_exception", format!("[{repository}:{name}/{uuid}] is missing"))
+                .caused_by(json!({ "type": "no_such_file_exception", "reason": format!("/snap-{uuid}.dat") })),
+            FakeDamage::Corrupt => {
+                let reason = format!(
+                    "misplaced codec footer (file truncated?): length=7 but footerLength==16 \
+                     (resource=ChecksumBlobStoreFormat.readBlob(blob=\"snap-{uuid}.dat\"))"
+                );
+                Self::new(500, "snapshot_exception", format!("[{repository}:{name}/{uuid}] failed to get snapshots")).caused_by(
+                    json!({
+                        "type": "corrupt_state_exception",
+                        "reason": format!("org.apache.lucene.index.CorruptIndexException: {reason}"),
+                        "caused_by": { "type": "corrupt_index_exception", "reason": reason },
+                    }),
+                )
+            }
+        })
     }
 
     pub(super) fn index_not_found(name: &str, resource: bool) -> Self {

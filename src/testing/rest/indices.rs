@@ -53,11 +53,11 @@ impl Expand {
         Ok(expand)
     }
 
-    /// Whether a pattern may stand for this index, as far as its state goes. On OpenSearch a data stream, which is not hidden,
-    /// shows its hidden backing indices.
-    fn shows(self, index: &Index, pattern: &str, name: &str, opensearch: bool) -> bool {
+    /// Whether a pattern may stand for this index, as far as its state goes. A data stream, which is not hidden, shows its
+    /// hidden backing indices.
+    fn shows(self, index: &Index, pattern: &str, name: &str) -> bool {
         let state = if index.is_open { self.open } else { self.closed };
-        let in_stream = opensearch && index.stream.as_ref().is_some_and(|stream| matches(pattern, stream));
+        let in_stream = index.stream.as_ref().is_some_and(|stream| matches(pattern, stream));
         state && (self.hidden || !index.is_hidden || in_stream || pattern.starts_with('.') && name.starts_with('.'))
     }
 }
@@ -78,7 +78,7 @@ impl Cluster {
             };
             let found = self.indices.iter().filter(called);
             if pattern.contains('*') {
-                chosen.extend(found.filter(|(name, index)| expand.shows(index, pattern, name, self.engine.opensearch)));
+                chosen.extend(found.filter(|(name, index)| expand.shows(index, pattern, name)));
                 continue;
             }
             let found: Vec<_> = found.collect();

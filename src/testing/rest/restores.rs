@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::super::cluster::{Cluster, Index, RestoreOptions, Snapshot, Target, select};
+use super::super::cluster::{Cluster, Index, Now, RestoreOptions, Snapshot, Target, select};
 use super::fail::{Fail, Outcome, gateway_timeout};
 use super::indices::{check_index_name, setting};
 use super::rename::replace_all;
-use super::{Call, index_expressions};
+use super::{Body, Call, index_expressions};
 
 impl Cluster {
     pub(super) fn restore(&mut self, repository: &str, name: &str, call: &Call<'_>) -> Outcome {
@@ -23,6 +23,9 @@ impl Cluster {
         let Some(snapshot) = snapshot else {
             return Err(restore_failure(format!("[{repository}:{name}] snapshot does not exist")));
         };
+        if let Some(fail) = Fail::unreadable(repository, &snapshot) {
+            return Err(fail);
+        }
         let label = format!("[{repository}:{name}/{}]", snapshot.uuid);
         if snapshot.state() == "FAILED" {
             return Err(restore_failure(format!("{label} unsupported snapshot state [FAILED]")));
@@ -53,6 +56,22 @@ impl Cluster {
         }
         let shards = json!({ "total": total, "failed": failed, "successful": total - failed });
         Ok(json!({ "snapshot": { "snapshot": name, "indices": targets, "shards": shards } }))
+    }
+
+    /// Restores as a request with this body asks; the refusal as text.
+    pub(in crate::testing) fn restore_as_asked(
+        &mut self,
+        repository: &str,
+        name: &str,
+        body: &Value,
+        now: Now,
+    ) -> Result<(), String> {
+        let body = body.to_string();
+        let call = Call { path: "", query: Vec::new(), body: body.as_bytes(), now };
+        self.restore(repository, name, &call).map(drop).map_err(|fail| match fail.body {
+            Body::Json(body) => body.to_string(),
+            Body::Empty | Body::GatewayPage => fail.status.to_string(),
+        })
     }
 
     /// The indices to restore, with the names that they get, if nothing speaks against it.

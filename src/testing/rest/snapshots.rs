@@ -50,9 +50,19 @@ impl Cluster {
                     return Err(Fail::snapshot_missing(repository, name));
                 }
             }
-            found.extend(
-                all.into_iter().filter(|snapshot| wanted.contains(&snapshot.name)).map(|snapshot| (repository, snapshot)),
-            );
+            // Where nothing is found and that is fine, older engines take the empty list for all that are running.
+            let shows_running = ignore_unavailable && wanted.is_empty() && names != "_current" && self.engine.shows_running();
+            for snapshot in all {
+                if !wanted.contains(&snapshot.name) && !(shows_running && snapshot.is_running()) {
+                    continue;
+                }
+                // The short form is in the list of the repository; the whole one in a file of each snapshot.
+                match Fail::unreadable(repository, snapshot).filter(|_| detail.verbose) {
+                    None => found.push((repository, snapshot)),
+                    Some(_) if ignore_unavailable => {}
+                    Some(fail) => return Err(fail),
+                }
+            }
         }
         let total = found.len();
         let mut next = None;
@@ -265,12 +275,14 @@ impl Cluster {
             if found.is_empty() && !pattern.contains('*') {
                 return Err(Fail::snapshot_missing(repository, pattern));
             }
-            if let Some(used) = found.iter().find(|snapshot| self.is_restored_from(snapshot, now)) {
+            let used = found.iter().find_map(|snapshot| Some((snapshot, self.restore_from(snapshot, now)?)));
+            if let Some((used, restore)) = used {
                 // OpenSearch 3 counts this as too many requests; the others as unavailable.
                 let status = if self.engine.os(3, 0) { 429 } else { 503 };
                 let reason = format!(
-                    "[{repository}:{}] cannot delete snapshot during a restore in progress in [{repository}:{}/{}]",
-                    used.name, used.name, used.uuid
+                    "[{repository}:{}/{}] cannot delete snapshot during a restore in progress in \
+                     [RestoreInProgress[{{{}}}{{{}:{}/{}}}]]",
+                    used.name, used.uuid, restore.uuid, restore.repository, used.name, used.uuid
                 );
                 return Err(Fail::new(status, "concurrent_snapshot_execution_exception", reason));
             }

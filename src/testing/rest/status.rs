@@ -15,7 +15,11 @@ impl Cluster {
                 self.repository(repository)?;
                 for name in names.split(',') {
                     match self.snapshot(repository, name) {
-                        Some(snapshot) => out.push(self.snapshot_status(repository, snapshot, call.now)),
+                        Some(snapshot) => match Fail::unreadable(repository, snapshot) {
+                            None => out.push(self.snapshot_status(repository, snapshot, call.now)),
+                            Some(_) if ignore_unavailable => {}
+                            Some(fail) => return Err(fail),
+                        },
                         None if ignore_unavailable => {}
                         None => return Err(Fail::snapshot_missing(repository, name)),
                     }

@@ -1,0 +1,195 @@
+//! What tests arrange in the fake domain: other clients, snapshots of the past, damage, and the log of requests.
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::provider::ProvideCredentials;
+use es_snapshot::testing::{Engine, FakeDamage, FakeDomain, FakeOutcome};
+use serde_json::{Value, json};
+
+use super::Scene;
+
+/// A domain with the index `movies` of two shards, which its snapshot `s` holds.
+async fn backed_up() -> Scene {
+    let scene = Scene::registered().await;
+    assert_eq!(scene.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await.status, 200);
+    scene
+}
+
+/// The message of a panic.
+fn panic_of(act: impl FnOnce() + Send + 'static) -> String {
+    let panic = std::thread::spawn(act).join().expect_err("a panic");
+    *panic.downcast::<String>().unwrap()
+}
+
+// ---- accounts and policies
+
+#[tokio::test]
+async fn domains_of_one_account_accept_the_same_keys() {
+    let scene = Scene::new().await;
+    let sister = FakeDomain::builder().clock(scene.clock.clone()).account_of(&scene.domain).start().await;
+    let stranger = FakeDomain::builder().clock(scene.clock.clone()).start().await;
+    let keys = async |domain: &FakeDomain| domain.credentials_provider().provide_credentials().await.unwrap();
+    assert_eq!(keys(&sister).await, keys(&scene.domain).await);
+    assert_ne!(keys(&stranger).await.access_key_id(), keys(&scene.domain).await.access_key_id());
+
+    let here = Scene { domain: sister.clone(), clock: scene.clock.clone(), provider: scene.provider.clone() };
+    assert_eq!(here.call("GET", "/_snapshot", None).await.status, 200);
+    scene.domain.revoke();
+    assert_eq!(here.call("GET", "/_snapshot", None).await.status, 200, "the new ones are good here, too");
+    let there = Scene { domain: stranger, clock: scene.clock.clone(), provider: scene.provider.clone() };
+    assert_eq!(there.call("GET", "/_snapshot", None).await.status, 403);
+}
+
+#[tokio::test]
+async fn actions_are_denied_by_name_or_pattern_and_misspelt_ones_are_refused() {
+    let scene = Scene::new().await;
+    let domain = scene.domain.clone();
+    assert_eq!(
+        panic_of(move || domain.deny("es:ESHttpGett")),
+        "unknown action `es:ESHttpGett`, expected one such as `es:ESHttpGet`"
+    );
+    assert_eq!(scene.call("GET", "/_snapshot", None).await.status, 200);
+
+    scene.domain.deny("iam:PassRole");
+    let body = json!({"type": "s3", "settings": {"bucket": "my-bucket-4-es", "role_arn": super::ROLE}});
+    let refused = scene.call("PUT", "/_snapshot/r", Some(body)).await;
+    assert!(refused.text().contains("is not authorized to perform: iam:PassRole on resource"), "{}", refused.text());
+    scene.domain.deny("es:ESHttp*");
+    assert_eq!(scene.call("GET", "/_snapshot", None).await.status, 403);
+}
+
+// ---- other clients
+
+#[tokio::test]
+async fn another_client_restores_as_the_engine_lets_it() {
+    let scene = backed_up().await;
+    scene.domain.another_client_restores("r", "s", &["movies"], Some(("(.+)", "their-$1")));
+    scene.clock.advance(Duration::from_secs(3));
+    assert_eq!(scene.domain.indices(), ["movies", "their-movies"]);
+    let recovery = scene.call("GET", "/their-movies/_recovery", None).await.json();
+    assert_eq!(recovery["their-movies"]["shards"][0]["source"]["snapshot"], "s");
+
+    let domain = scene.domain.clone();
+    let words = panic_of(move || domain.another_client_restores("r", "s", &[], None));
+    assert!(words.contains("because an open index with same name already exists"), "{words}");
+}
+
+// ---- snapshots of the past
+
+#[tokio::test]
+async fn a_snapshot_can_be_placed_with_its_start_and_outcome() {
+    let scene = Scene::registered().await;
+    let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+    scene.domain.plan_snapshot(FakeOutcome::Failed { reason: "for a later one".to_owned() });
+    scene.domain.place_snapshot("r", "old", start, FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] });
+    scene.domain.place_snapshot("r", "older", start - Duration::from_secs(60), FakeOutcome::Success);
+
+    let listed = scene.call(
+        "GET",
+        "/_snapshot/r/_all?filter_path=snapshots.snapshot,snapshots.state,snapshots.start_time,snapshots.duration_in_millis",
+        None,
+    );
+    assert_eq!(
+        listed.await.json(),
+        json!({"snapshots": [
+            {"snapshot": "older", "state": "SUCCESS", "start_time": "2020-09-13T12:25:40.000Z", "duration_in_millis": 3000},
+            {"snapshot": "old", "state": "PARTIAL", "start_time": "2020-09-13T12:26:40.000Z", "duration_in_millis": 3000},
+        ]})
+    );
+    let domain = scene.domain.clone();
+    let words = panic_of(move || domain.place_snapshot("r", "old", start, FakeOutcome::Success));
+    assert_eq!(words, "[r:old] cannot be placed");
+}
+
+#[tokio::test]
+async fn a_snapshot_can_have_any_state_and_failures() {
+    let scene = Scene::registered().await;
+    let failures = vec![("movies".to_owned(), 1, "the moon was full".to_owned())];
+    scene.domain.plan_snapshot(FakeOutcome::Other { state: "FROZEN".to_owned(), failures });
+    let created = scene.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await.json();
+    assert_eq!(created["snapshot"]["state"], "FROZEN");
+    assert_eq!(created["snapshot"]["failures"][0]["reason"], "the moon was full");
+    assert_eq!(scene.domain.snapshots("r")[0].state, "FROZEN");
+    assert_eq!(scene.call("GET", "/_snapshot/r/s/_status", None).await.json()["snapshots"][0]["state"], "FROZEN");
+}
+
+/// Seen on Elasticsearch 7.10.2 and 8.19.5, OpenSearch 1.3.20 and 2.19.6.
+#[tokio::test]
+async fn a_damaged_snapshot_shows_in_short_listings_only() {
+    let scene = backed_up().await;
+    scene.call("PUT", "/_snapshot/r/whole?wait_for_completion=true", None).await;
+    let uuid = scene.domain.snapshots("r").iter().find(|found| found.name == "s").unwrap().uuid.clone();
+    let refusal = async |method, target: &str| {
+        let answer = scene.call(method, target, None).await;
+        (answer.status, answer.error_type(), answer.reason())
+    };
+    let names = async |query: &str| {
+        let target = format!("/_snapshot/r/_all?filter_path=snapshots.snapshot&{query}");
+        let found = scene.call("GET", &target, None).await.json();
+        found["snapshots"].as_array().into_iter().flatten().map(|one| one["snapshot"].clone()).collect::<Vec<Value>>()
+    };
+    for (damage, status, error_type, words) in [
+        (FakeDamage::Lost, 404, "snapshot_missing_exception", "is missing"),
+        (FakeDamage::Corrupt, 500, "snapshot_exception", "failed to get snapshots"),
+    ] {
+        scene.domain.damage_snapshot("r", "s", damage);
+        let expected = (status, error_type.to_owned(), format!("[r:s/{uuid}] {words}"));
+        for (method, target) in [
+            ("GET", "/_snapshot/r/s"),
+            ("GET", "/_snapshot/r/_all"),
+            ("GET", "/_snapshot/r/s/_status"),
+            ("POST", "/_snapshot/r/s/_restore"),
+        ] {
+            assert_eq!(refusal(method, target).await, expected, "{method} {target}");
+        }
+        assert_eq!(names("verbose=false").await, ["s", "whole"]);
+        assert_eq!(names("ignore_unavailable=true").await, ["whole"]);
+    }
+    scene.domain.damage_snapshot("r", "s", None);
+    assert_eq!(names("ignore_unavailable=true").await, ["s", "whole"]);
+    scene.domain.damage_snapshot("r", "s", FakeDamage::Lost);
+    assert_eq!(scene.call("DELETE", "/_snapshot/r/s", None).await.status, 200);
+}
+
+/// Seen on Elasticsearch 7.10.2 and OpenSearch 1.3.20; not so on 8.19.5 and 2.19.6.
+#[tokio::test]
+async fn older_engines_show_what_runs_where_a_listing_finds_nothing() {
+    for (engine, odd) in [
+        (Engine::elasticsearch("7.10.2"), true),
+        (Engine::opensearch("1.3.20"), true),
+        (Engine::elasticsearch("8.19.5"), false),
+        (Engine::opensearch("2.19.6"), false),
+    ] {
+        let scene = Scene::with(|builder| builder.engine(engine)).await;
+        scene.prepare().await;
+        scene.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await;
+        scene.call("PUT", "/_snapshot/r/running", None).await;
+        let names = async |list: &str| {
+            let target = format!("/_snapshot/r/{list}?ignore_unavailable=true&filter_path=snapshots.snapshot");
+            scene.call("GET", &target, None).await.json()
+        };
+        let running = if odd { json!({"snapshots": [{"snapshot": "running"}]}) } else { json!({}) };
+        assert_eq!(names("absent").await, running);
+        assert_eq!(names("abs*").await, running);
+        assert_eq!(names("s,absent").await, json!({"snapshots": [{"snapshot": "s"}]}), "what is found is all");
+    }
+}
+
+// ---- the log
+
+#[tokio::test]
+async fn the_log_keeps_headers_and_bodies_as_they_arrived_unless_told_otherwise() {
+    let scene = Scene::registered().await;
+    let mut draft = scene.draft("PUT", "/_snapshot/r/s", Some(json!({"indices": "movies"}))).await;
+    draft.extra.push(("x-opaque-id", "night-run".to_owned()));
+    scene.send(&draft).await;
+    let event = scene.last_event();
+    assert_eq!(event.body, r#"{"indices":"movies"}"#);
+    assert_eq!(event.headers["x-opaque-id"], "night-run");
+    assert_eq!(event.headers["x-amz-security-token"], draft.credentials.session_token().unwrap());
+
+    scene.domain.keep_requests(false);
+    scene.send(&draft).await;
+    let event = scene.last_event();
+    assert!(event.headers.is_empty() && event.body.is_empty() && event.opaque_id.is_some());
+}
