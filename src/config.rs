@@ -55,6 +55,8 @@ impl Timeouts {
 /// | failure | reads | register, unregister, verify, clean up | create, clone, delete, restore, raw writes |
 /// | --- | --- | --- | --- |
 /// | no connection, nothing was sent | again | again | again |
+/// | the domain's name does not resolve | again, twice | again, twice | again, twice |
+/// | TLS that cannot work until a setting changes | no | no | no |
 /// | signature's time refused, and the domain's `Date` told a new offset | again, once | again, once | again, once |
 /// | token expired or not known, refused by the edge | again, once, with new credentials | same | same |
 /// | throttled before the engine (403, 429 of the edge or a gateway) | again | again | again |

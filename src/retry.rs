@@ -43,11 +43,15 @@ pub(crate) struct Failure {
     pub(crate) skew_learned: bool,
 }
 
+/// How often a name is looked up that does not resolve: a resolver may fail for a moment, but a name is mostly mistyped.
+const LOOK_UPS: u32 = 3;
+
 /// What has been tried in this call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct History {
     attempts: u32,
     pause: Duration,
+    unresolved: u32,
     resigned: bool,
     renewed: bool,
 }
@@ -68,8 +72,9 @@ pub(crate) fn classify(
     tokens: &RetryTokens,
     random: f64,
 ) -> Verdict {
-    history.attempts += 1;
     let error = &failure.error;
+    history.attempts += 1;
+    history.unresolved += u32::from(error.is_unresolved());
     let Some(why) = reason(replay, failure, history) else { return Verdict::Stop };
     let after = match error.kind() {
         ErrorKind::ClockSkew => {
@@ -98,6 +103,8 @@ fn reason(replay: Replay, failure: &Failure, history: &History) -> Option<&'stat
     let error = &failure.error;
     let repeatable = matches!(replay, Replay::Read | Replay::Repeat);
     match error.kind() {
+        _ if error.is_lasting() => None,
+        ErrorKind::Connect if error.is_unresolved() => (history.unresolved < LOOK_UPS).then_some("name not resolved"),
         ErrorKind::Connect if error.outcome() == Outcome::NotSent => Some("no connection"),
         ErrorKind::ClockSkew => (failure.skew_learned && !history.resigned).then_some("clock corrected"),
         ErrorKind::ExpiredToken => (!history.renewed).then_some("credentials renewed"),
@@ -155,6 +162,8 @@ mod tests {
         let edge = |status, text: &str| answered(status, &format!(r#"{{"message":"{text}"}}"#));
         let rows: Vec<Row> = vec![
             (Box::new(|| Error::new(ErrorKind::Connect, Outcome::NotSent, "")), [true, true, true]),
+            (Box::new(|| Error::new(ErrorKind::Connect, Outcome::NotSent, "").unresolved()), [true, true, true]),
+            (Box::new(|| Error::new(ErrorKind::Connect, Outcome::NotSent, "").lasting()), [false, false, false]),
             (Box::new(move || edge(403, "Signature expired: 1 is now earlier than 2")), [true, true, true]),
             (Box::new(move || edge(403, "The security token included in the request is expired")), [true, true, true]),
             (Box::new(|| answered(403, r#"{"Message":"Request throttled due to too many requests"}"#)), [true, true, true]),
@@ -224,6 +233,19 @@ mod tests {
     /// What is decided about a read that the gateway has lost.
     fn lost(history: &mut History, policy: &RetryPolicy, left: Duration, tokens: &RetryTokens) -> Verdict {
         classify(Replay::Read, &failure(answered(503, "")), history, policy, left, tokens, 0.0)
+    }
+
+    #[test]
+    fn looks_a_name_up_three_times() {
+        let (policy, tokens, mut history) = (RetryPolicy::default(), RetryTokens::default(), History::default());
+        let mut look_up = || {
+            let unresolved = failure(Error::new(ErrorKind::Connect, Outcome::NotSent, "").unresolved());
+            classify(Replay::Read, &unresolved, &mut history, &policy, LEFT, &tokens, 1.0)
+        };
+
+        let verdicts = [look_up(), look_up(), look_up()];
+
+        assert!(matches!(verdicts, [Verdict::Retry { .. }, Verdict::Retry { .. }, Verdict::Stop]), "{verdicts:?}");
     }
 
     #[test]

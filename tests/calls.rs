@@ -709,6 +709,86 @@ async fn a_gzip_answer_that_is_none_is_an_error() {
 }
 
 #[tokio::test]
+async fn keeps_the_status_of_a_failure_with_an_empty_gzip_body() {
+    for headers in [
+        "content-encoding: gzip\r\ncontent-length: 0",
+        "content-encoding: gzip\r\ntransfer-encoding: chunked",
+        "content-encoding: x-gzip\r\ntransfer-encoding: chunked",
+        "content-encoding: GZIP\r\ntransfer-encoding: chunked",
+    ] {
+        let end = if headers.ends_with("chunked") { "0\r\n\r\n" } else { "" };
+        let (address, _) = server(format!("HTTP/1.1 403 Forbidden\r\n{headers}\r\n\r\n{end}").into_bytes()).await;
+
+        let error = plain_client(address).build().unwrap().list_repositories().await.unwrap_err();
+
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::AccessDenied, Outcome::Rejected), "{headers}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn keeps_the_status_of_a_failure_whose_gzip_body_is_broken() {
+    let text = br#"{"error":{"type":"snapshot_missing_exception","reason":"[r:s] is missing"},"status":404}"#;
+    let whole = gzip(text);
+    let mut bodies: Vec<Vec<u8>> = (1..whole.len()).map(|length| whole[..length].to_vec()).collect();
+    bodies.extend([text.to_vec(), vec![0xff; 100], [&whole[..], b"and more"].concat()]);
+    for body in bodies {
+        let head = format!("HTTP/1.1 404 Not Found\r\n{GZIP}content-length: {}\r\n\r\n", body.len());
+        let (address, _) = server([head.as_bytes(), &body].concat()).await;
+
+        let error = plain_client(address).build().unwrap().list_repositories().await.unwrap_err();
+
+        assert_eq!(error.server().map(es_snapshot::ServerError::status), Some(404), "{} bytes: {error:?}", body.len());
+        assert!(error.to_string().contains("could not be read to its end"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn keeps_what_could_be_decoded_of_a_failure_whose_gzip_body_is_cut_off() {
+    let whole = gzip(br#"{"error":{"type":"snapshot_missing_exception","reason":"[r:s] is missing"},"status":404}"#);
+    let cut = &whole[..whole.len() - 4];
+    let head = format!("HTTP/1.1 404 Not Found\r\n{GZIP}content-length: {}\r\n\r\n", cut.len());
+    let (address, _) = server([head.as_bytes(), cut].concat()).await;
+
+    let error = plain_client(address).build().unwrap().list_repositories().await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::SnapshotMissing, "{error:?}");
+}
+
+/// Sends this over every connection, and then ends it.
+async fn ending_server(answer: Vec<u8>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    #[expect(clippy::disallowed_methods, reason = "the server of this test")]
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let _ = client.read(&mut [0; 4096]).await;
+            let _ = client.write_all(&answer).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn keeps_the_status_of_a_failure_whose_connection_breaks_within_the_body() {
+    let body = br#"{"error":{"type":"snapshot_missing_exception","reason":"[r:s] is missing"},"status":404}"#;
+    let head = format!("HTTP/1.1 404 Not Found\r\ncontent-length: {}\r\n\r\n", body.len() + 1);
+    let address = ending_server([head.as_bytes(), body].concat()).await;
+
+    let error = plain_client(address).build().unwrap().list_repositories().await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::SnapshotMissing, "{error:?}");
+}
+
+#[tokio::test]
+async fn does_not_take_a_success_whose_connection_breaks_within_the_body_for_one() {
+    let address = ending_server(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}".to_vec()).await;
+
+    let error = plain_client(address).build().unwrap().list_repositories().await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Interrupted, Outcome::Unknown));
+}
+
+#[tokio::test]
 async fn a_gzip_bomb_is_stopped_at_the_cap() {
     let bomb = gzip(&vec![b' '; 32 << 20]);
     assert!(bomb.len() < 100_000);

@@ -2,9 +2,12 @@
 //! connected to.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
+use es_snapshot::testing::ManualClock;
 use es_snapshot::{ErrorKind, HyperTransport, Outcome, RetryPolicy, SnapshotClient, SnapshotClientBuilder, TrustRoots};
 use rcgen::{CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -31,8 +34,18 @@ impl Authority {
 
     /// Certificate and key of a server or client, both PEM.
     fn issue(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> (String, String) {
+        self.issue_with(name, usage, |_| {})
+    }
+
+    fn issue_with(
+        &self,
+        name: &str,
+        usage: ExtendedKeyUsagePurpose,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (String, String) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.extended_key_usages = vec![usage];
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
         (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
     }
@@ -48,7 +61,14 @@ struct Seen {
 
 /// A TLS server for `HOST` that answers every request with an empty object.
 async fn server(authority: &Authority, asks_for_certificate: bool) -> (SocketAddr, Arc<Mutex<Vec<Seen>>>) {
-    let (certificate, key) = authority.issue(HOST, ExtendedKeyUsagePurpose::ServerAuth);
+    server_with(authority, authority.issue(HOST, ExtendedKeyUsagePurpose::ServerAuth), asks_for_certificate).await
+}
+
+async fn server_with(
+    authority: &Authority,
+    (certificate, key): (String, String),
+    asks_for_certificate: bool,
+) -> (SocketAddr, Arc<Mutex<Vec<Seen>>>) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder =
         rustls::ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
@@ -134,33 +154,188 @@ async fn one_transport_leads_two_endpoints_of_one_name_to_their_own_addresses() 
     assert_eq!((seen_by_first.lock().unwrap().len(), seen_by_second.lock().unwrap().len()), (1, 1));
 }
 
-#[tokio::test]
-async fn an_authority_that_is_not_trusted_is_no_connection() {
-    let authority = Authority::new();
-    let (address, seen) = server(&authority, false).await;
-    let client = through_a_tunnel(address, trusting(&Authority::new())).build().unwrap();
+/// A server of plain TCP that sends these bytes once it has read something, and counts its connections.
+async fn canned(response: &'static [u8]) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    #[expect(clippy::disallowed_methods, reason = "the server of this test")]
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            let mut buffer = [0; 4096];
+            let _ = socket.read(&mut buffer).await;
+            let _ = socket.write_all(response).await;
+            let _ = socket.shutdown().await;
+        }
+    });
+    (address, connections)
+}
+
+/// The failure of a call that may be repeated ten times and was not, with its text.
+async fn told_at_once(builder: SnapshotClientBuilder) -> String {
+    let clock = ManualClock::new(SystemTime::now());
+    let client = builder.retry(RetryPolicy::default()).clock(clock.clone()).build().unwrap();
 
     let error = client.list_repositories().await.unwrap_err();
 
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent), "{error:?}");
+    assert!(!error.is_transient(), "{error:?}");
+    assert_eq!((error.attempts(), clock.sleeps()), (1, vec![]), "{error:?}");
+    error.to_string()
+}
+
+/// What is told of a server with this certificate.
+async fn told_of_certificate(name: &str, usage: ExtendedKeyUsagePurpose, change: impl FnOnce(&mut CertificateParams)) -> String {
+    let authority = Authority::new();
+    let (address, seen) = server_with(&authority, authority.issue_with(name, usage, change), false).await;
+    let told = told_at_once(through_a_tunnel(address, trusting(&authority))).await;
+    assert!(seen.lock().unwrap().is_empty());
+    assert!(told.contains(HOST), "{told}");
+    told
+}
+
+#[tokio::test]
+async fn tells_at_once_that_an_authority_is_not_trusted() {
+    let authority = Authority::new();
+    let (address, seen) = server(&authority, false).await;
+
+    let told = told_at_once(through_a_tunnel(address, trusting(&Authority::new()))).await;
+
+    assert!(told.contains(HOST) && told.contains("HyperTransportBuilder::ca_pem"), "{told}");
     assert!(seen.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_name_is_no_connection() {
+async fn tells_at_once_that_a_certificate_is_for_another_name() {
+    let told = told_of_certificate("elsewhere.example", ExtendedKeyUsagePurpose::ServerAuth, |_| {}).await;
+
+    assert!(told.contains("is for another name") && told.contains("connect_to"), "{told}");
+}
+
+#[tokio::test]
+async fn tells_at_once_that_a_certificate_has_expired() {
+    let expired = |params: &mut CertificateParams| params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+
+    let told = told_of_certificate(HOST, ExtendedKeyUsagePurpose::ServerAuth, expired).await;
+
+    assert!(told.contains("has expired"), "{told}");
+}
+
+#[tokio::test]
+async fn tells_at_once_that_a_certificate_is_not_valid_yet() {
+    let early = |params: &mut CertificateParams| params.not_before = rcgen::date_time_ymd(3000, 1, 1);
+
+    let told = told_of_certificate(HOST, ExtendedKeyUsagePurpose::ServerAuth, early).await;
+
+    assert!(told.contains("not valid yet") && told.contains("clock"), "{told}");
+}
+
+#[tokio::test]
+async fn tells_at_once_that_a_certificate_is_not_for_servers() {
+    let told = told_of_certificate(HOST, ExtendedKeyUsagePurpose::ClientAuth, |_| {}).await;
+
+    assert!(told.contains("not one for servers"), "{told}");
+}
+
+#[tokio::test]
+async fn ends_a_wait_at_the_first_poll_if_the_certificate_does_not_verify() {
     let authority = Authority::new();
-    let (address, seen) = server(&authority, false).await;
-    let client = SnapshotClient::builder("https://search-other-1.ap-northeast-1.es.amazonaws.com")
-        .connect_to(address.to_string())
-        .transport(trusting(&authority))
-        .credentials(credentials())
-        .retry(RetryPolicy::never())
+    let (address, _) = server(&authority, false).await;
+    let clock = ManualClock::new(SystemTime::now());
+    let client = through_a_tunnel(address, trusting(&Authority::new())).clock(clock.clone()).build().unwrap();
+
+    let error = client.wait_for_snapshot(&"r".parse().unwrap(), &"s".parse().unwrap()).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    assert!(error.to_string().contains("HyperTransportBuilder::ca_pem"), "{error}");
+    assert!(clock.sleeps().is_empty());
+}
+
+#[tokio::test]
+async fn tells_at_once_that_a_port_speaks_plain_http() {
+    let responses: [&[u8]; 3] =
+        [b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n", b"<html></html>", b"SSH-2.0-OpenSSH_9.6\r\n"];
+    for response in responses {
+        let (address, connections) = canned(response).await;
+
+        let told = told_at_once(through_a_tunnel(address, trusting(&Authority::new()))).await;
+
+        assert!(told.contains("does not speak TLS") && told.contains("http://"), "{told}");
+        assert_eq!(connections.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn tells_at_once_that_a_port_speaks_tls() {
+    let authority = Authority::new();
+    let (address, _) = server(&authority, false).await;
+
+    let told = told_at_once(SnapshotClient::builder(format!("http://{address}"))).await;
+
+    assert!(told.contains("speaks TLS") && told.contains("https://"), "{told}");
+}
+
+#[tokio::test]
+async fn tells_at_once_that_a_server_refuses_the_handshake() {
+    // protocol_version, handshake_failure, unrecognized_name
+    let cases: [(&[u8], &str); 3] = [
+        (&[0x15, 3, 3, 0, 2, 2, 70], "version of TLS"),
+        (&[0x15, 3, 3, 0, 2, 2, 40], "refused the TLS handshake"),
+        (&[0x15, 3, 3, 0, 2, 2, 112], "refused the TLS handshake"),
+    ];
+    for (alert, words) in cases {
+        let (address, connections) = canned(alert).await;
+
+        let told = told_at_once(through_a_tunnel(address, trusting(&Authority::new()))).await;
+
+        assert!(told.contains(words), "{told}");
+        assert_eq!(connections.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn tries_again_after_a_handshake_that_may_work_later() {
+    // internal_error, and a connection that ends without a word
+    for response in [&[0x15, 3, 3, 0, 2, 2, 80][..], b""] {
+        let (address, connections) = canned(response).await;
+        let builder = through_a_tunnel(address, trusting(&Authority::new())).retry(RetryPolicy::default().attempts(3));
+        let client = builder.clock(ManualClock::new(SystemTime::now())).build().unwrap();
+
+        let error = client.list_repositories().await.unwrap_err();
+
+        assert!(error.is_transient(), "{error:?}");
+        assert_eq!(connections.load(Ordering::SeqCst), 3);
+    }
+}
+
+#[tokio::test]
+async fn tells_at_once_that_a_client_certificate_is_wanted() {
+    let authority = Authority::new();
+    let (address, seen) = server(&authority, true).await;
+
+    let told = told_at_once(through_a_tunnel(address, trusting(&authority))).await;
+
+    assert!(told.contains("HyperTransportBuilder::client_certificate_pem"), "{told}");
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn tells_at_once_that_the_client_certificate_is_not_trusted() {
+    let authority = Authority::new();
+    let (address, seen) = server(&authority, true).await;
+    let (certificate, key) = Authority::new().issue("client", ExtendedKeyUsagePurpose::ClientAuth);
+    let transport = HyperTransport::builder()
+        .roots(TrustRoots::OnlyGiven)
+        .ca_pem(authority.pem())
+        .client_certificate_pem(certificate, key)
         .build()
         .unwrap();
 
-    let error = client.list_repositories().await.unwrap_err();
+    let told = told_at_once(through_a_tunnel(address, transport)).await;
 
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
+    assert!(told.contains("client certificate"), "{told}");
     assert!(seen.lock().unwrap().is_empty());
 }
 

@@ -7,7 +7,7 @@ use futures_util::future::{Either, select};
 use http::HeaderName;
 use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 
-use super::response::{Reply, exchange, judge, parse_retry_after};
+use super::response::{Received, Reply, exchange, judge, parse_retry_after};
 use super::{CallOptions, Core};
 use crate::auth::Signable;
 use crate::error::{Error, ErrorKind, Outcome};
@@ -81,12 +81,12 @@ pub(super) async fn attempt(core: &Core, options: &CallOptions, request: &Reques
         Either::Right(_) => None,
     };
     let result = match exchanged {
-        Some(Ok((head, body))) => {
+        Some(Ok(Received { head, body, cut })) => {
             core.skew.learn(&head.headers, core.clock.wall(), core.clock.monotonic().saturating_sub(sent));
             retry_after = head.headers.get(RETRY_AFTER).and_then(|value| parse_retry_after(value.to_str().ok()?, core.now()));
             received = Some(head.status.as_u16());
             let signed = authorization.signed_with.is_some();
-            judge(&head, Reply { status: head.status, body, secrets: authorization.secrets }, signed)
+            judge(&head, Reply { status: head.status, body, secrets: authorization.secrets }, cut, signed)
         }
         Some(Err(error)) => Err(error),
         None if departure.is_unsent() => {

@@ -48,19 +48,37 @@ impl Reply {
     }
 }
 
-/// The response to one attempt: received whole if it means success, or else as much of it as an error reads.
-pub(super) async fn exchange(
-    core: &Core,
-    options: &CallOptions,
-    wire: http::Request<Bytes>,
-) -> Result<(http::response::Parts, Bytes), Error> {
-    let response = core.transport.call(wire, core.endpoint.target()).await.map_err(broken_off)?;
+/// The response to one attempt.
+pub(super) struct Received {
+    pub(super) head: http::response::Parts,
+    pub(super) body: Bytes,
+    /// What kept the rest of the body from being read, if the status says enough without it.
+    pub(super) cut: Option<Error>,
+}
+
+/// Sends the request, and receives the response: whole if it means success, or else as much of it as an error reads. A
+/// failure whose body breaks off is still the failure that its status names.
+pub(super) async fn exchange(core: &Core, options: &CallOptions, wire: http::Request<Bytes>) -> Result<Received, Error> {
+    let response = core.transport.call(wire, core.endpoint.target()).await.map_err(TransportError::into_error)?;
     let (head, mut body) = response.into_parts();
     let mut bytes = BytesMut::new();
+    match read(core, options, &head, &mut body, &mut bytes).await {
+        Err(error) if head.status.is_success() => Err(error),
+        read => Ok(Received { head, body: bytes.freeze(), cut: read.err() }),
+    }
+}
+
+async fn read(
+    core: &Core,
+    options: &CallOptions,
+    head: &http::response::Parts,
+    body: &mut Body,
+    bytes: &mut BytesMut,
+) -> Result<(), Error> {
     loop {
-        let frame = match select(next_frame(&mut body), core.clock.timeout(options.timeouts.read)).await {
-            Either::Left((None, _)) => return Ok((head, bytes.freeze())),
-            Either::Left((Some(frame), _)) => frame.map_err(broken_off)?,
+        let frame = match select(next_frame(body), core.clock.timeout(options.timeouts.read)).await {
+            Either::Left((None, _)) => return Ok(()),
+            Either::Left((Some(frame), _)) => frame.map_err(TransportError::into_error)?,
             Either::Right(((), _)) => {
                 let message = format!("nothing more of the answer came within {:?}", options.timeouts.read);
                 return Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, message));
@@ -71,7 +89,7 @@ pub(super) async fn exchange(
             let room = ERROR_BODY - bytes.len();
             bytes.extend_from_slice(data.get(..room).unwrap_or(&data));
             if data.len() >= room {
-                return Ok((head, bytes.freeze()));
+                return Ok(());
             }
             continue;
         }
@@ -90,28 +108,24 @@ fn next_frame(
     std::future::poll_fn(move |cx| Pin::new(&mut *body).poll_frame(cx))
 }
 
-fn broken_off(error: TransportError) -> Error {
-    if error.is_not_sent() {
-        Error::new(ErrorKind::Connect, Outcome::NotSent, "").with_source(error)
-    } else {
-        Error::new(ErrorKind::Interrupted, Outcome::Unknown, "").with_source(error)
-    }
-}
-
 /// What a response means, by its status; `signed` says whether the request was.
-pub(super) fn judge(head: &http::response::Parts, reply: Reply, signed: bool) -> Result<Reply, Error> {
+pub(super) fn judge(head: &http::response::Parts, reply: Reply, cut: Option<Error>, signed: bool) -> Result<Reply, Error> {
     if head.status.is_success() {
         return Ok(reply);
     }
     let header = |name: &str| head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    Err(Error::from_server(ServerError::read(&FailedResponse {
+    let error = Error::from_server(ServerError::read(&FailedResponse {
         status: head.status.as_u16(),
         body: &reply.body,
         request_id: header(REQUEST_ID).as_deref(),
         location: header(LOCATION.as_str()).as_deref(),
         signed,
         secrets: &reply.secrets(),
-    })))
+    }));
+    Err(match cut {
+        Some(cut) => error.with_message("the response could not be read to its end").with_source(cut),
+        None => error,
+    })
 }
 
 /// Seconds, or a date (RFC 9110, section 10.2.3).

@@ -261,6 +261,7 @@ struct Inner {
     lasting: bool,
     /// Whether this is a raw request that may change something.
     raw_write: bool,
+    unresolved: bool,
     server: Option<ServerError>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -276,6 +277,7 @@ impl Error {
             garbled: false,
             lasting: false,
             raw_write: false,
+            unresolved: false,
             server: None,
             source: None,
         }))
@@ -369,7 +371,7 @@ impl Error {
         matches!(self.0.kind, ErrorKind::RepositoryMissing | ErrorKind::SnapshotMissing | ErrorKind::IndexMissing)
     }
 
-    /// Marks a verdict of a wait's own, which no further poll will change.
+    /// Marks what neither another attempt nor another poll will change: a wait's own verdict, or TLS that can never work.
     pub(crate) fn lasting(mut self) -> Self {
         self.0.lasting = true;
         self
@@ -377,6 +379,16 @@ impl Error {
 
     pub(crate) fn is_lasting(&self) -> bool {
         self.0.lasting
+    }
+
+    /// Marks a domain's name that does not resolve, which is wrong more often than it passes.
+    pub(crate) fn unresolved(mut self) -> Self {
+        self.0.unresolved = true;
+        self
+    }
+
+    pub(crate) fn is_unresolved(&self) -> bool {
+        self.0.unresolved
     }
 
     /// Takes an answer that is no JSON for what the server meant to say.
@@ -403,15 +415,16 @@ impl Error {
     }
 
     fn passes_by_itself(&self) -> bool {
-        matches!(
-            self.0.kind,
-            ErrorKind::Busy
-                | ErrorKind::Connect
-                | ErrorKind::Interrupted
-                | ErrorKind::Throttled
-                | ErrorKind::Timeout
-                | ErrorKind::Unavailable
-        )
+        !self.0.lasting
+            && matches!(
+                self.0.kind,
+                ErrorKind::Busy
+                    | ErrorKind::Connect
+                    | ErrorKind::Interrupted
+                    | ErrorKind::Throttled
+                    | ErrorKind::Timeout
+                    | ErrorKind::Unavailable
+            )
     }
 
     /// Returns whether the same call may well succeed later without any change, and may be repeated.

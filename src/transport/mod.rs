@@ -16,6 +16,7 @@ use http_body_util::BodyExt as _;
 
 use crate::clock::BoxFuture;
 use crate::endpoint::ConnectTarget;
+use crate::error::{Error, ErrorKind, Outcome};
 
 /// Sends one request and gives the head of its answer; the body follows as a stream.
 ///
@@ -116,34 +117,78 @@ impl Departure {
     }
 }
 
-/// A request that got no whole answer.
+/// A request that got no whole response.
 #[derive(Debug)]
 pub struct TransportError {
-    sent: bool,
+    what: What,
     source: Box<dyn StdError + Send + Sync>,
+}
+
+#[derive(Debug)]
+enum What {
+    NotSent,
+    Unknown,
+    /// Not sent, and why no repetition can help.
+    Lasting(String),
+    /// Not sent, since the domain's name has no address.
+    #[cfg_attr(not(feature = "hyper"), expect(dead_code, reason = "only that transport resolves names"))]
+    Unresolved(String),
 }
 
 impl TransportError {
     /// No byte of the request can have reached the domain, for example because no connection was made.
     pub fn not_sent(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { sent: false, source: source.into() }
+        Self { what: What::NotSent, source: source.into() }
     }
 
     /// The request may have reached the domain and may have been carried out.
     pub fn unknown(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { sent: true, source: source.into() }
+        Self { what: What::Unknown, source: source.into() }
     }
 
-    /// Whether the request certainly did not reach the domain.
+    /// No byte of the request can have reached the domain, and none will until somebody changes a setting: for example
+    /// because its certificate does not verify. The client sends nothing again, and waits end. `why` names the cause and
+    /// the way out; errors show it.
+    pub fn lasting(why: impl Into<String>, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { what: What::Lasting(why.into()), source: source.into() }
+    }
+
+    #[cfg(feature = "hyper")]
+    pub(crate) fn unresolved(why: String, source: Box<dyn StdError + Send + Sync>) -> Self {
+        Self { what: What::Unresolved(why), source }
+    }
+
+    /// Returns whether the request certainly did not reach the domain.
     #[must_use]
     pub fn is_not_sent(&self) -> bool {
-        !self.sent
+        !matches!(self.what, What::Unknown)
+    }
+
+    /// Returns whether no repetition can help until somebody changes a setting.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        matches!(self.what, What::Lasting(_))
+    }
+
+    /// The error of a call that ends with this one.
+    pub(crate) fn into_error(self) -> Error {
+        let error = |kind, outcome, message| Error::new(kind, outcome, message);
+        match self.what {
+            What::NotSent => error(ErrorKind::Connect, Outcome::NotSent, String::new()).with_source(self),
+            What::Unknown => error(ErrorKind::Interrupted, Outcome::Unknown, String::new()).with_source(self),
+            What::Lasting(why) => error(ErrorKind::Connect, Outcome::NotSent, why).with_source(self.source).lasting(),
+            What::Unresolved(why) => error(ErrorKind::Connect, Outcome::NotSent, why).with_source(self.source).unresolved(),
+        }
     }
 }
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.sent { "connection failed after the request was sent" } else { "request was not sent" })
+        match &self.what {
+            What::NotSent => f.write_str("request was not sent"),
+            What::Unknown => f.write_str("connection failed after the request was sent"),
+            What::Lasting(why) | What::Unresolved(why) => f.write_str(why),
+        }
     }
 }
 

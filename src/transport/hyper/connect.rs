@@ -1,22 +1,32 @@
 //! Making connections, and knowing their age.
 
 use std::io;
-use std::pin::Pin;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use http::Uri;
+use http::uri::Scheme;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::failure::{SpeaksTls, Unresolved, is_lasting};
 use super::{BoxError, Shared};
 use crate::clock::{BoxFuture, Clock};
 use crate::endpoint::ConnectTarget;
+
+/// How long the next address waits for those before it (RFC 8305, section 5).
+const HEAD_START: Duration = Duration::from_millis(300);
 
 /// When a connection was made, by the transport's clock.
 #[derive(Clone, Debug)]
@@ -28,75 +38,198 @@ pub(super) struct Established {
 /// Makes connections: the name in the URI goes to TLS, the bytes go to the detour if there is one.
 #[derive(Clone)]
 pub(super) struct Connector {
-    https: HttpsConnector<Detour>,
+    tls: Arc<rustls::ClientConfig>,
+    detour: Option<ConnectTarget>,
     limit: Duration,
     clock: Arc<dyn Clock>,
 }
 
+type Stream = <HttpsConnector<Dial> as Service<Uri>>::Response;
+
 impl Connector {
     pub(super) fn new(shared: &Shared, detour: Option<&ConnectTarget>) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
         Self {
-            https: HttpsConnector::from((Detour { tcp, to: detour.cloned() }, Arc::clone(&shared.tls))),
+            tls: Arc::clone(&shared.tls),
+            detour: detour.cloned(),
             limit: shared.settings.connect_timeout,
             clock: Arc::clone(&shared.settings.clock),
         }
     }
-}
 
-impl Service<Uri> for Connector {
-    type Response = Timed<<HttpsConnector<Detour> as Service<Uri>>::Response>;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.https.poll_ready(cx)
+    async fn connect(self, uri: Uri) -> Result<Timed<Stream>, BoxError> {
+        let mut failures = Vec::new();
+        let connected = {
+            let connect = pin!(self.to_any_address(&uri, &mut failures));
+            match select(connect, self.clock.timeout(self.limit)).await {
+                Either::Left((connected, _)) => connected?,
+                Either::Right(((), _)) => None,
+            }
+        };
+        match connected {
+            Some(stream) => {
+                let established = Established { at: self.clock.monotonic(), noted: Arc::default() };
+                Ok(Timed { stream, established })
+            }
+            None => Err(self.what_to_report(failures)),
+        }
     }
 
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connect = self.https.call(uri);
-        let (clock, limit) = (Arc::clone(&self.clock), self.limit);
-        Box::pin(async move {
-            match select(connect, clock.timeout(limit)).await {
-                Either::Left((connected, _)) => {
-                    Ok(Timed { stream: connected?, established: Established { at: clock.monotonic(), noted: Arc::default() } })
-                }
-                Either::Right(((), _)) => {
-                    Err(format!("no connection within {limit:?}; a domain in a VPC does not answer from outside of it").into())
-                }
+    /// Connects to whichever address is ready first. An address that does not answer leaves the next ones their time, also
+    /// if it answers TCP and then not TLS.
+    async fn to_any_address(&self, uri: &Uri, failures: &mut Vec<BoxError>) -> Result<Option<Stream>, BoxError> {
+        let mut addresses = self.resolve(uri).await?.into_iter();
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            if let Some(address) = addresses.next() {
+                let dial = Dial(address);
+                under_way.push(HttpsConnector::from((dial, Arc::clone(&self.tls))).call(uri.clone()));
+            } else if under_way.is_empty() {
+                return Ok(None);
             }
+            let has_next = !addresses.as_slice().is_empty();
+            let next_is_due = self.clock.timeout(if has_next { HEAD_START } else { self.limit });
+            match select(under_way.next(), next_is_due).await {
+                Either::Left((Some(Ok(stream)), _)) => return Ok(Some(stream)),
+                Either::Left((Some(Err(error)), _)) => failures.push(error),
+                Either::Left((None, _)) | Either::Right(_) => {}
+            }
+        }
+    }
+
+    async fn resolve(&self, uri: &Uri) -> Result<Vec<SocketAddr>, BoxError> {
+        let (host, port) = match &self.detour {
+            Some(target) => (target.host(), target.port()),
+            None => {
+                let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+                (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(default))
+            }
+        };
+        let host = host.trim_matches(['[', ']']);
+        let unresolved = |source| -> BoxError { Box::new(Unresolved { host: host.to_owned(), source }) };
+        // A resolver that hangs leaves time to connect.
+        let limit = self.limit / 2;
+        let found: Vec<SocketAddr> = match select(pin!(tokio::net::lookup_host((host, port))), self.clock.timeout(limit)).await {
+            Either::Left((found, _)) => found.map_err(|error| unresolved(error.into()))?.collect(),
+            Either::Right(((), _)) => {
+                return Err(unresolved(format!("no response from the resolver within {limit:?}").into()));
+            }
+        };
+        if found.is_empty() {
+            return Err(unresolved("the resolver returned no address".into()));
+        }
+        Ok(alternate(found))
+    }
+
+    /// One address that answers speaks for the name, even if others do not answer.
+    fn what_to_report(&self, failures: Vec<BoxError>) -> BoxError {
+        let place = failures.iter().position(is_lasting).unwrap_or_default();
+        failures.into_iter().nth(place).unwrap_or_else(|| {
+            format!("no connection within {:?}; a domain in a VPC does not answer from outside of it", self.limit).into()
         })
     }
 }
 
-/// Connects to another address than the URI names.
-#[derive(Clone)]
-pub(super) struct Detour {
-    tcp: HttpConnector,
-    to: Option<ConnectTarget>,
+/// Takes turns between IPv4 and IPv6, beginning with the family that the resolver prefers (RFC 8305, section 4).
+fn alternate(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
+    let (mut of_first, mut of_second) = (0_usize, 0_usize);
+    addresses.sort_by_cached_key(|address| {
+        let is_second = address.is_ipv4() != first_is_v4;
+        let place = if is_second { &mut of_second } else { &mut of_first };
+        *place += 1;
+        (*place, is_second)
+    });
+    addresses
 }
 
-impl Service<Uri> for Detour {
-    type Response = <HttpConnector as Service<Uri>>::Response;
+impl Service<Uri> for Connector {
+    type Response = Timed<Stream>;
     type Error = BoxError;
     type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.tcp.poll_ready(cx).map_err(Into::into)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let uri = match &self.to {
-            Some(target) => match format!("http://{target}").parse() {
-                Ok(uri) => uri,
-                Err(error) => return Box::pin(std::future::ready(Err(BoxError::from(error)))),
-            },
-            None => uri,
-        };
-        let connect = self.tcp.call(uri);
-        Box::pin(async move { connect.await.map_err(Into::into) })
+        Box::pin(self.clone().connect(uri))
+    }
+}
+
+/// Connects to one address, whatever the URI names.
+#[derive(Clone)]
+pub(super) struct Dial(SocketAddr);
+
+impl Service<Uri> for Dial {
+    type Response = TokioIo<Dialed>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let address = self.0;
+        Box::pin(async move {
+            let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
+            let stream = TcpStream::connect(address).await.map_err(named)?;
+            stream.set_nodelay(true).map_err(named)?;
+            Ok(TokioIo::new(Dialed { stream, may_be_tls: uri.scheme() != Some(&Scheme::HTTPS) }))
+        })
+    }
+}
+
+/// A TCP connection that knows a server of TLS by its first bytes where plain HTTP is expected.
+pub(super) struct Dialed {
+    stream: TcpStream,
+    /// Nothing was read yet, and it must not be TLS.
+    may_be_tls: bool,
+}
+
+impl Connection for Dialed {
+    fn connected(&self) -> Connected {
+        self.stream.connected()
+    }
+}
+
+impl AsyncRead for Dialed {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        // A record of an alert or of a handshake, of any version since SSL 3.
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        let is_tls = matches!(read, [0x15 | 0x16, 0x03, ..]);
+        if std::mem::take(&mut self.may_be_tls) && is_tls {
+            return Poll::Ready(Err(io::Error::other(SpeaksTls)));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Dialed {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
     }
 }
 

@@ -10,58 +10,135 @@ use http_body::Frame;
 
 use super::BoxError;
 
-/// A gzip body, decoded as it arrives.
-pub(super) struct Gunzip {
-    inner: hyper::body::Incoming,
+/// A gzip body, decoded as it arrives. An empty body is an empty body, whatever its encoding is called.
+pub(super) struct Gunzip<B> {
+    inner: B,
     /// What has arrived and is not decoded yet.
     encoded: Bytes,
+    /// Nothing has arrived.
+    is_empty: bool,
     /// `None` once the end was reached.
     decoder: Option<MultiGzDecoder<Vec<u8>>>,
+    /// What ends the body once all that could be decoded is out.
+    failure: Option<BoxError>,
 }
 
-impl Gunzip {
-    pub(super) fn new(inner: hyper::body::Incoming) -> Self {
-        Self { inner, encoded: Bytes::new(), decoder: Some(MultiGzDecoder::new(Vec::new())) }
+impl<B> Gunzip<B> {
+    pub(super) fn new(inner: B) -> Self {
+        let decoder = Some(MultiGzDecoder::new(Vec::new()));
+        Self { inner, encoded: Bytes::new(), is_empty: true, decoder, failure: None }
     }
 
     /// How much is decoded at once: a byte may stand for a thousand, and whoever counts them has to get the chance to stop.
     const PIECE: usize = 4096;
 
     /// The next decoded bytes of what has arrived, none if it does not suffice for any.
-    fn decode(&mut self) -> io::Result<Bytes> {
-        let Some(decoder) = &mut self.decoder else { return Ok(Bytes::new()) };
-        while !self.encoded.is_empty() && decoder.get_ref().is_empty() {
+    fn decode(&mut self) -> Bytes {
+        let Some(decoder) = &mut self.decoder else { return Bytes::new() };
+        while !self.encoded.is_empty() && decoder.get_ref().is_empty() && self.failure.is_none() {
             let piece = self.encoded.split_to(Self::PIECE.min(self.encoded.len()));
-            io::Write::write_all(decoder, &piece)?;
+            self.failure = io::Write::write_all(decoder, &piece).map_err(Into::into).err();
         }
-        Ok(Bytes::from(std::mem::take(decoder.get_mut())))
+        Bytes::from(std::mem::take(decoder.get_mut()))
+    }
+
+    /// The last decoded bytes.
+    fn finish(&mut self) -> Bytes {
+        let Some(mut decoder) = self.decoder.take().filter(|_| !self.is_empty) else { return Bytes::new() };
+        if self.failure.is_none() {
+            self.failure = decoder.try_finish().map_err(Into::into).err();
+        }
+        if self.failure.is_some() {
+            // The decoder keeps the last of what it could decode to itself; and it fails again.
+            let _ = io::Write::flush(&mut decoder);
+        }
+        Bytes::from(std::mem::take(decoder.get_mut()))
     }
 }
 
-impl http_body::Body for Gunzip {
+impl<B> http_body::Body for Gunzip<B>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
     type Data = Bytes;
     type Error = BoxError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
+        let mut at_end = false;
         loop {
-            match this.decode() {
-                Ok(bytes) if bytes.is_empty() => {}
-                Ok(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                Err(error) => return Poll::Ready(Some(Err(error.into()))),
+            let bytes = if at_end || this.failure.is_some() { this.finish() } else { this.decode() };
+            if !bytes.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            if this.decoder.is_none() {
+                return Poll::Ready(this.failure.take().map(Err));
+            }
+            if this.failure.is_some() {
+                continue;
             }
             match std::task::ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
-                Some(Ok(frame)) => this.encoded = frame.into_data().unwrap_or_default(),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
-                None => {
-                    let Some(decoder) = this.decoder.take() else { return Poll::Ready(None) };
-                    return Poll::Ready(match decoder.finish() {
-                        Ok(rest) if rest.is_empty() => None,
-                        Ok(rest) => Some(Ok(Frame::data(Bytes::from(rest)))),
-                        Err(error) => Some(Err(error.into())),
-                    });
+                Some(Ok(frame)) => {
+                    this.encoded = frame.into_data().unwrap_or_default();
+                    this.is_empty &= this.encoded.is_empty();
                 }
+                Some(Err(error)) => this.failure = Some(error.into()),
+                None => at_end = true,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use http_body_util::{BodyExt as _, Full, StreamBody};
+
+    use super::*;
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        io::Write::write_all(&mut encoder, text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn decoded(frames: &[&[u8]]) -> Result<Bytes, BoxError> {
+        let frames: Vec<_> = frames.iter().map(|frame| Ok::<_, BoxError>(Frame::data(Bytes::copy_from_slice(frame)))).collect();
+        let body = Gunzip::new(StreamBody::new(futures_util::stream::iter(frames)));
+        body.collect().now_or_never().unwrap().map(http_body_util::Collected::to_bytes)
+    }
+
+    #[test]
+    fn decodes_a_body_that_arrives_in_pieces() {
+        let whole = gzip(b"some text");
+        let (first, second) = whole.split_at(5);
+
+        assert_eq!(decoded(&[first, b"", second]).unwrap(), "some text");
+    }
+
+    #[test]
+    fn takes_an_empty_body_for_an_empty_text() {
+        assert_eq!(decoded(&[]).unwrap(), "");
+        assert_eq!(decoded(&[b"", b""]).unwrap(), "");
+        assert_eq!(Gunzip::new(Full::<Bytes>::default()).collect().now_or_never().unwrap().unwrap().to_bytes(), "");
+    }
+
+    #[test]
+    fn yields_what_can_be_decoded_before_it_fails() {
+        let text = vec![b'x'; 100_000];
+        let whole = gzip(&text);
+        let mut body = Gunzip::new(Full::new(Bytes::copy_from_slice(&whole[..whole.len() - 4])));
+
+        let mut read = 0;
+        let error = loop {
+            match body.frame().now_or_never().unwrap() {
+                Some(Ok(frame)) => read += frame.into_data().unwrap().len(),
+                Some(Err(error)) => break error,
+                None => panic!("a truncated body ended without an error"),
+            }
+        };
+
+        assert_eq!(read, text.len(), "{error}");
     }
 }

@@ -1,6 +1,7 @@
 //! The transport over hyper, hyper-util's pool and rustls.
 
 mod connect;
+mod failure;
 mod gunzip;
 
 use std::collections::{HashMap, VecDeque};
@@ -14,13 +15,14 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
 use http::uri::Scheme;
 use http::{HeaderValue, Uri};
 use http_body_util::Full;
+use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
-use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use connect::{Connector, Established};
+use failure::transport_error;
 use gunzip::Gunzip;
 
 use crate::clock::{BoxFuture, Clock, SystemClock};
@@ -264,6 +266,7 @@ impl HyperTransport {
     ) -> Result<http::Response<Body>, TransportError> {
         let pool = self.pool(request.uri(), target);
         request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
+        let uri = request.uri().clone();
         let mut request = request.map(Full::new);
         let connection = capture_connection(&mut request);
         let mut call = request.extensions().get().map(|departure| Call::begin(departure, &connection));
@@ -272,10 +275,13 @@ impl HyperTransport {
         if let Some(call) = &mut call {
             call.has_ended = true;
         }
-        let response = response.map_err(transport_error)?;
+        let response = response.map_err(|error| transport_error(error, &uri))?;
         self.note(connection);
         let (mut head, body) = response.into_parts();
-        let gzip = head.headers.get(CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
+        let gzip = head
+            .headers
+            .get(CONTENT_ENCODING)
+            .is_some_and(|value| [&b"gzip"[..], b"x-gzip"].iter().any(|name| value.as_bytes().eq_ignore_ascii_case(name)));
         // The answer to HEAD names an encoding and has nothing that is encoded.
         let body = if gzip && !http_body::Body::is_end_stream(&body) {
             head.headers.remove(CONTENT_ENCODING);
@@ -346,12 +352,4 @@ impl Transport for HyperTransport {
     ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
         Box::pin(self.send(request, target))
     }
-}
-
-/// hyper gives a request back only if nothing of it was written; it calls that canceled.
-fn transport_error(error: ClientError) -> TransportError {
-    let unwritten = std::error::Error::source(&error)
-        .and_then(|source| source.downcast_ref::<hyper::Error>())
-        .is_some_and(hyper::Error::is_canceled);
-    if error.is_connect() || unwritten { TransportError::not_sent(error) } else { TransportError::unknown(error) }
 }
