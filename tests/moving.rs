@@ -18,10 +18,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use es_snapshot::testing::{FakeOutcome, ManualClock};
-use es_snapshot::{Clock as _, SnapshotClient, SnapshotState, WaitForSnapshot};
+use es_snapshot::{
+    Clock as _, ErrorKind, HyperTransport, Outcome, RetryPolicy, SnapshotClient, SnapshotClientBuilder, SnapshotState,
+    WaitForSnapshot,
+};
 use scene::{STEP, Scene, drive, repository, snapshot};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 const NAME: &str = "domain.test";
@@ -38,17 +41,22 @@ const RESOLVER: &str = r#"
 #include <stdlib.h>
 #include <string.h>
 
+/* The file holds an address in each line. */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found) {
     int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
-    char address[64] = "";
-    if (name && strcmp(name, "domain.test") == 0) {
-        FILE *file = fopen(getenv("ES_SNAPSHOT_TEST_ADDRESS"), "r");
-        if (!file) return EAI_NONAME;
-        if (!fgets(address, sizeof address, file)) strcpy(address, "no address");
-        fclose(file);
-        name = address;
+    if (!name || strcmp(name, "domain.test") != 0) return next(name, service, hints, found);
+    FILE *file = fopen(getenv("ES_SNAPSHOT_TEST_ADDRESS"), "r");
+    if (!file) return EAI_NONAME;
+    int result = EAI_NONAME;
+    char address[64];
+    while (fgets(address, sizeof address, file)) {
+        address[strcspn(address, "\n")] = 0;
+        result = next(address, service, hints, found);
+        if (result) break;
+        while (*found) found = &(*found)->ai_next;
     }
-    return next(name, service, hints, found);
+    fclose(file);
+    return result;
 }
 "#;
 
@@ -84,9 +92,15 @@ impl Name {
 
     /// Has the name lead to this address.
     fn lead_to(&self, address: Ipv4Addr) {
+        self.lead_to_all(&[address]);
+    }
+
+    /// Has the name lead to these addresses, in this order.
+    fn lead_to_all(&self, addresses: &[Ipv4Addr]) {
         // In one step: it may be read at any time.
         let next = self.0.with_extension("next");
-        fs::write(&next, address.to_string()).unwrap();
+        let lines: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        fs::write(&next, lines.join("\n")).unwrap();
         fs::rename(&next, &self.0).unwrap();
     }
 
@@ -243,4 +257,76 @@ async fn a_wait_outlives_a_name_that_leads_nowhere_for_a_while() {
     assert_eq!(ended.unwrap().state(), &SnapshotState::Success);
     let polls = front_end.arrivals().len() - before;
     assert!(polls < 20, "{polls} polls: the name was resolved all the time");
+}
+
+/// An address that answers no connection: its queue is full.
+struct BlackHole {
+    _listener: TcpListener,
+    _waiting: [TcpStream; 2],
+}
+
+impl BlackHole {
+    async fn open(address: Ipv4Addr, port: u16) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((address, port).into()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let connect = || async { TcpStream::connect((address, port)).await.unwrap() };
+        Self { _listener: listener, _waiting: [connect().await, connect().await] }
+    }
+}
+
+/// A client that sends every request once, and connects in real time.
+fn client(scene: &Scene, endpoint: String) -> SnapshotClientBuilder {
+    SnapshotClient::builder(endpoint)
+        .danger_send_credentials_unencrypted()
+        .region(scene.domain.region())
+        .credentials(scene.provider.clone())
+        .clock(scene.clock.clone())
+        .transport(HyperTransport::builder().build().unwrap())
+        .retry(RetryPolicy::never())
+}
+
+#[tokio::test]
+async fn tries_the_next_addresses_while_the_first_ones_do_not_answer() {
+    let Some(name) = Name::in_a_child("tries_the_next_addresses_while_the_first_ones_do_not_answer") else { return };
+    let scene = Scene::new().await;
+    scene.prepare().await;
+    let front_end = FrontEnd::open(NEW, 0, &scene).await;
+    let port = front_end.port;
+    let _black_holes = (BlackHole::open(OLD, port).await, BlackHole::open(Ipv4Addr::new(127, 0, 0, 3), port).await);
+    name.lead_to_all(&[OLD, Ipv4Addr::new(127, 0, 0, 3), NEW]);
+
+    let direct = client(&scene, format!("http://{NAME}:{port}")).build().unwrap().list_repositories().await;
+    let detour = client(&scene, "http://elsewhere.test:9200".to_owned()).connect_to(format!("{NAME}:{port}"));
+    let through_a_detour = detour.build().unwrap().list_repositories().await;
+
+    direct.unwrap();
+    through_a_detour.unwrap();
+}
+
+#[tokio::test]
+async fn tries_the_next_address_after_one_that_refuses() {
+    let Some(name) = Name::in_a_child("tries_the_next_address_after_one_that_refuses") else { return };
+    let scene = Scene::new().await;
+    scene.prepare().await;
+    let front_end = FrontEnd::open(NEW, 0, &scene).await;
+    name.lead_to_all(&[OLD, NEW]);
+
+    let listed = client(&scene, format!("http://{NAME}:{}", front_end.port)).build().unwrap().list_repositories().await;
+
+    listed.unwrap();
+}
+
+#[tokio::test]
+async fn tells_after_three_look_ups_that_a_name_does_not_resolve() {
+    let Some(_nowhere) = Name::in_a_child("tells_after_three_look_ups_that_a_name_does_not_resolve") else { return };
+    let scene = Scene::new().await;
+    let client = client(&scene, format!("http://{NAME}:9200")).retry(RetryPolicy::default());
+    let began = scene.clock.monotonic();
+
+    let error = client.build().unwrap().list_repositories().await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Connect, Outcome::NotSent, 3));
+    assert!(error.to_string().contains("domain.test does not resolve"), "{error}");
+    assert!(scene.clock.monotonic() - began < Duration::from_secs(5));
 }

@@ -59,7 +59,10 @@ impl Connector {
     async fn connect(self, uri: Uri) -> Result<Timed<Stream>, BoxError> {
         let mut failures = Vec::new();
         let connected = {
-            let connect = pin!(self.to_any_address(&uri, &mut failures));
+            let connect = pin!(async {
+                let addresses = self.resolve(&uri).await?;
+                Ok::<_, BoxError>(self.race(addresses, &uri, &mut failures).await)
+            });
             match select(connect, self.clock.timeout(self.limit)).await {
                 Either::Left((connected, _)) => connected?,
                 Either::Right(((), _)) => None,
@@ -76,20 +79,20 @@ impl Connector {
 
     /// Connects to whichever address is ready first. An address that does not answer leaves the next ones their time, also
     /// if it answers TCP and then not TLS.
-    async fn to_any_address(&self, uri: &Uri, failures: &mut Vec<BoxError>) -> Result<Option<Stream>, BoxError> {
-        let mut addresses = self.resolve(uri).await?.into_iter();
+    async fn race(&self, addresses: Vec<SocketAddr>, uri: &Uri, failures: &mut Vec<BoxError>) -> Option<Stream> {
+        let mut addresses = addresses.into_iter();
         let mut under_way = FuturesUnordered::new();
         loop {
             if let Some(address) = addresses.next() {
                 let dial = Dial(address);
                 under_way.push(HttpsConnector::from((dial, Arc::clone(&self.tls))).call(uri.clone()));
             } else if under_way.is_empty() {
-                return Ok(None);
+                return None;
             }
             let has_next = !addresses.as_slice().is_empty();
             let next_is_due = self.clock.timeout(if has_next { HEAD_START } else { self.limit });
             match select(under_way.next(), next_is_due).await {
-                Either::Left((Some(Ok(stream)), _)) => return Ok(Some(stream)),
+                Either::Left((Some(Ok(stream)), _)) => return Some(stream),
                 Either::Left((Some(Err(error)), _)) => failures.push(error),
                 Either::Left((None, _)) | Either::Right(_) => {}
             }
@@ -274,5 +277,45 @@ impl<T: Write + Unpin> Write for Timed<T> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::HyperTransport;
+
+    #[test]
+    fn takes_turns_between_the_families() {
+        let addresses = |texts: &[&str]| -> Vec<SocketAddr> { texts.iter().map(|text| text.parse().unwrap()).collect() };
+
+        let alternated = alternate(addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"]));
+
+        assert_eq!(alternated, addresses(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"]));
+    }
+
+    #[tokio::test]
+    async fn does_not_wait_for_an_address_that_takes_a_connection_and_does_not_speak_tls() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addresses = vec![silent.local_addr().unwrap(), other.local_addr().unwrap()];
+        let transport = HyperTransport::builder().build().unwrap();
+        let connector = Connector::new(&transport.shared, None);
+        let uri = Uri::from_static("https://domain.test");
+        let mut failures = Vec::new();
+
+        let second_is_tried = async {
+            let (mut socket, _) = other.accept().await.unwrap();
+            socket.read_u8().await.unwrap()
+        };
+        let race = connector.race(addresses, &uri, &mut failures);
+        let (second_is_tried, race) = (pin!(second_is_tried), pin!(race));
+
+        let Either::Left((first_byte, _)) = select(second_is_tried, race).await else { panic!("the race ended") };
+
+        assert_eq!(first_byte, 0x16, "a handshake");
     }
 }
