@@ -41,6 +41,7 @@ mod endpoint;
 mod entropy;
 mod error;
 mod name;
+mod pieces;
 mod progress;
 mod reconcile;
 mod repository;

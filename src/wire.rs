@@ -1,8 +1,11 @@
 //! Values as they stand on the wire: times, counters, and the two forms in which settings come back.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
@@ -40,10 +43,52 @@ pub(crate) fn is_same(a: &Value, b: &Value) -> bool {
 pub(crate) fn integer_or_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
-    T: FromStr,
+    T: FromStr + TryFrom<u64> + TryFrom<i64>,
 {
-    let value = Value::deserialize(deserializer)?;
-    Ok(scalar_text(&value).and_then(|text| text.parse().ok()))
+    /// Keeps nothing of what it does not want, however large that is.
+    struct Integer<T>(PhantomData<T>);
+
+    impl<'de, T: FromStr + TryFrom<u64> + TryFrom<i64>> Visitor<'de> for Integer<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an integer")
+        }
+
+        fn visit_u64<E>(self, value: u64) -> Result<Option<T>, E> {
+            Ok(value.try_into().ok())
+        }
+
+        fn visit_i64<E>(self, value: i64) -> Result<Option<T>, E> {
+            Ok(value.try_into().ok())
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Option<T>, E> {
+            Ok(text.parse().ok())
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Option<T>, E> {
+            Ok(None)
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Option<T>, E> {
+            Ok(None)
+        }
+
+        fn visit_unit<E>(self) -> Result<Option<T>, E> {
+            Ok(None)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Option<T>, A::Error> {
+            IgnoredAny.visit_seq(seq).map(|_| None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {
+            IgnoredAny.visit_map(map).map(|_| None)
+        }
+    }
+
+    deserializer.deserialize_any(Integer(PhantomData))
 }
 
 /// A list or object that may come as `null`.

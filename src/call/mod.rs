@@ -1,12 +1,14 @@
 //! One call: attempts, signing, time limits, decoding; and the session that procedures stand on.
 
 mod attempt;
+mod gather;
 pub(crate) mod queue;
 pub(crate) mod read;
 mod response;
 mod skew;
 
 use std::fmt;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -109,6 +111,14 @@ impl Session {
 
     /// [`call`](Self::call) with a decoding of the caller's own.
     pub(crate) async fn call_with<T>(&self, request: &Request, decode: impl Fn(Reply) -> Result<T, Error>) -> Result<T, Error> {
+        self.call_decoding(request, |reply| ready(decode(reply))).await
+    }
+
+    /// [`call_with`](Self::call_with) a decoding that makes pauses.
+    pub(crate) async fn call_decoding<T, F>(&self, request: &Request, decode: impl Fn(Reply) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         let Self { core, options } = self;
         let span = tracing::debug_span!(
             "es_snapshot.call",
@@ -140,13 +150,16 @@ pub(crate) fn record_outcome<T>(span: &Span, result: &Result<T, Error>) {
     };
 }
 
-async fn attempts_of<T>(
+async fn attempts_of<T, F>(
     core: &Core,
     options: &CallOptions,
     request: &Request,
-    decode: &impl Fn(Reply) -> Result<T, Error>,
+    decode: &impl Fn(Reply) -> F,
     attempts: &mut u32,
-) -> Result<T, Error> {
+) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
     let deadline = core.clock.monotonic().saturating_add(options.timeouts.call);
     let mut history = retry::History::default();
     let mut lost = false;
@@ -154,7 +167,11 @@ async fn attempts_of<T>(
         let left = deadline.saturating_sub(core.clock.monotonic());
         *attempts += 1;
         let attempt = attempt(core, options, request, left).await;
-        let failure = match attempt.result.and_then(decode) {
+        let decoded = match attempt.result {
+            Ok(reply) => decode(reply).await,
+            Err(error) => Err(error),
+        };
+        let failure = match decoded {
             Ok(value) => {
                 core.tokens.succeeded();
                 return Ok(value);

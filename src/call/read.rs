@@ -9,7 +9,7 @@ use super::{Reply, Session};
 use crate::error::{Error, ErrorKind, Outcome, ServerError};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::request;
-use crate::restore::{Marks, RecoveryMap, RunningRestores, ShardRecovery, Tombstones};
+use crate::restore::{Marks, Recoveries, RunningRestores, ShardRecovery, ShardRow, ShardRows, Tombstones};
 use crate::snapshot::{ListSnapshots, SnapshotInfo, SnapshotList, SnapshotStatus, SnapshotStatusList};
 
 impl Session {
@@ -97,22 +97,45 @@ impl Session {
 
     /// The recoveries of the shards of these indices, or of all, in the order of indices.
     pub(crate) async fn recovery(&self, indices: &[IndexName]) -> Result<Vec<ShardRecovery>, Error> {
+        let mut recoveries = self.recoveries_where(indices, |_| true).await?;
+        recoveries.sort_by(|one, other| one.index().cmp(other.index()));
+        Ok(recoveries)
+    }
+
+    /// Those of the recoveries of these indices, or of all, that are wanted; nothing of the others is kept.
+    pub(crate) async fn recoveries_where(
+        &self,
+        indices: &[IndexName],
+        keep: impl Fn(&ShardRecovery) -> bool + Send + Sync,
+    ) -> Result<Vec<ShardRecovery>, Error> {
+        let keep = &keep;
         let requests = request::recoveries(self.core.endpoint.prefix(), indices);
         let mut all: Vec<ShardRecovery> = Vec::new();
         // Names of two requests may lead to one index, as an alias does.
-        let mut seen = HashSet::new();
+        let mut seen: HashSet<String> = HashSet::new();
         for request in &requests {
-            let RecoveryMap(mut found) = self.call(request).await?;
+            let gather = |reply: Reply| async move { reply.gather(Recoveries::new(reply.body.clone()), keep).await };
+            let mut found = self.call_decoding(request, gather).await?;
             if requests.len() > 1 {
                 found.retain(|shard| !seen.contains(shard.index()));
                 seen.extend(found.iter().map(|shard| shard.index().to_owned()));
             }
             all.append(&mut found);
         }
-        if requests.len() > 1 {
-            all.sort_by(|a, b| a.index().cmp(b.index()));
-        }
         Ok(all)
+    }
+
+    /// Those of the shards of these indices, or of all, that are wanted.
+    pub(crate) async fn shards_where(
+        &self,
+        indices: &[IndexName],
+        keep: impl Fn(&ShardRow) -> bool + Send + Sync,
+    ) -> Result<Vec<ShardRow>, Error> {
+        let keep = &keep;
+        self.call_decoding(&request::shards(indices), |reply| async move {
+            reply.gather(ShardRows::new(reply.body.clone()), keep).await
+        })
+        .await
     }
 
     /// What the cluster state shows of these indices, in as many requests as their names need.

@@ -57,7 +57,9 @@ impl Reconciled for Restoration<'_> {
         let running = session.running_restores().await?;
         // All of them: a restore that also writes other indices is not this one. Where they may not be read, the running restores
         // have to do.
-        let recoveries = permitted(session.recovery(&[]).await)?.unwrap_or_default();
+        let source = self.evidence.source();
+        let recoveries = session.recoveries_where(&[], |recovery| source.has(recovery)).await;
+        let recoveries = permitted(recoveries)?.unwrap_or_default();
         Ok((self.evidence.attribute(&now, &running, &recoveries), Some(None)))
     }
 
@@ -82,9 +84,13 @@ impl Reconciled for Restoration<'_> {
 impl Restoration<'_> {
     async fn check_shards(&self, session: &Session) -> Result<Sighting, Error> {
         let by_rows = self.evidence.earlier().by_rows;
-        let rows: Vec<ShardRow> = if by_rows { session.call(&request::shards(&[])).await? } else { Vec::new() };
-        let recoveries = session.recovery(&[]).await?;
         let mut source = self.evidence.source().clone();
+        let rows = if by_rows {
+            session.shards_where(&[], |row| row.is_primary && !row.details().is_empty()).await?
+        } else {
+            Vec::new()
+        };
+        let recoveries = session.recoveries_where(&[], |recovery| source.has(recovery)).await?;
         session.identify(&mut source, &rows).await;
         Ok(self.evidence.shards_show(&source, &rows, &recoveries))
     }
@@ -160,8 +166,8 @@ impl Session {
         let snapshot_uuid = info.as_ref().and_then(SnapshotInfo::uuid).map(str::to_owned);
         let Some(before) = before else {
             // In this order one that begins meanwhile is seen by its rows.
-            let recoveries = permitted(self.recovery(&[]).await)?;
-            let rows: Option<Vec<ShardRow>> = permitted(self.call(&request::shards(&[])).await)?;
+            let recoveries = permitted(self.recoveries_where(&[], |recovery| source.has(recovery)).await)?;
+            let rows = permitted(self.shards_where(&[], |row| row.is_primary && !row.details().is_empty()).await)?;
             let mut identified = source.clone();
             self.identify(&mut identified, rows.as_deref().unwrap_or_default()).await;
             let sees_shards = recoveries.is_some();

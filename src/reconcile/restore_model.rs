@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::evidence::RestoreEvidence;
 use super::machine::{Loss, Reconciler, Sent, Sighting, Step, Verdict};
-use crate::restore::{EarlierRestores, Marks, RecoveryMap, RunningRestores, ShardRecovery, Source, Targets, Tombstones};
+use crate::restore::{EarlierRestores, Marks, Recoveries, RunningRestores, ShardRecovery, Source, Targets, Tombstones};
 
 const NAMES: [&str; 2] = ["a", "b"];
 const CHECKS: u32 = 3;
@@ -279,7 +279,7 @@ impl World {
                 _ => None,
             })
             .collect();
-        serde_json::from_value::<RecoveryMap>(indices.into()).unwrap().0
+        Recoveries::new(Value::from(indices).to_string().into()).collect::<Result<_, _>>().unwrap()
     }
 
     fn evidence(&self, lasting: bool) -> RestoreEvidence {

@@ -1,12 +1,14 @@
 //! What comes back: how a restore began or ended, and how far the shards are.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Deserializer};
+use bytes::Bytes;
+use serde::Deserialize;
 
 use crate::byte_size::ByteSize;
+use crate::pieces::{Elements, Malformed, Open, Pieces};
 use crate::snapshot::ShardCounts;
 use crate::ticket::RestoreTicket;
 use crate::wire::{count, integer_or_text, moment, null_as_default, open_vocabulary};
@@ -175,8 +177,36 @@ open_vocabulary! {
 /// [`Done`](RecoveryStage::Done). A shard that failed or waits is not listed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShardRecovery {
-    index: String,
-    shard: WireRecovery,
+    // A reply has one for every shard of the cluster, so this is packed: unknown figures are negative, times not after 0.
+    index: Arc<str>,
+    source: Option<Box<WireSource>>,
+    r#type: RecoveryType,
+    stage: RecoveryStage,
+    id: Option<u32>,
+    primary: bool,
+    start_millis: i64,
+    stop_millis: i64,
+    bytes: [i64; 2],
+    files: [i64; 2],
+}
+
+impl ShardRecovery {
+    fn new(index: &Arc<str>, shard: WireRecovery) -> Self {
+        let WireIndex { size, files } = shard.index;
+        let figure = |figure: Option<i64>| figure.unwrap_or(-1);
+        Self {
+            index: Arc::clone(index),
+            source: (shard.source != WireSource::default()).then(|| Box::new(shard.source)),
+            r#type: shard.r#type,
+            stage: shard.stage,
+            id: shard.id,
+            primary: shard.primary,
+            start_millis: shard.start_time_in_millis.unwrap_or(0),
+            stop_millis: shard.stop_time_in_millis.unwrap_or(0),
+            bytes: [size.total_in_bytes, size.recovered_in_bytes].map(figure),
+            files: [files.total, files.recovered].map(figure),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -239,104 +269,167 @@ impl ShardRecovery {
     /// The number of the shard.
     #[must_use]
     pub fn shard(&self) -> Option<u32> {
-        self.shard.id
+        self.id
     }
 
     /// Where the data comes from.
     #[must_use]
     pub fn kind(&self) -> &RecoveryType {
-        &self.shard.r#type
+        &self.r#type
     }
 
     /// How far it is.
     #[must_use]
     pub fn stage(&self) -> &RecoveryStage {
-        &self.shard.stage
+        &self.stage
     }
 
     /// Whether it is the primary shard.
     #[must_use]
     pub fn primary(&self) -> bool {
-        self.shard.primary
+        self.primary
     }
 
     /// The repository it is restored from.
     #[must_use]
     pub fn source_repository(&self) -> Option<&str> {
-        self.shard.source.repository.as_deref()
+        self.source.as_ref()?.repository.as_deref()
     }
 
     /// The snapshot it is restored from.
     #[must_use]
     pub fn source_snapshot(&self) -> Option<&str> {
-        self.shard.source.snapshot.as_deref()
+        self.source.as_ref()?.snapshot.as_deref()
     }
 
     /// The index's name in the snapshot.
     #[must_use]
     pub fn source_index(&self) -> Option<&str> {
-        self.shard.source.index.as_deref()
+        self.source.as_ref()?.index.as_deref()
     }
 
     /// The id of the restore, the same for all its shards.
     #[must_use]
     pub fn restore_uuid(&self) -> Option<&str> {
-        self.shard.source.restore_uuid.as_deref()
+        self.source.as_ref()?.restore_uuid.as_deref()
     }
 
     /// The size of all files; `None` if not known yet.
     #[must_use]
     pub fn total_size(&self) -> Option<ByteSize> {
-        count(self.shard.index.size.total_in_bytes).map(ByteSize::from)
+        count(self.bytes.first().copied()).map(ByteSize::from)
     }
 
     /// The size of what has been copied.
     #[must_use]
     pub fn recovered_size(&self) -> Option<ByteSize> {
-        count(self.shard.index.size.recovered_in_bytes).map(ByteSize::from)
+        count(self.bytes.last().copied()).map(ByteSize::from)
     }
 
     /// The number of all files; `None` if not known yet.
     #[must_use]
     pub fn total_files(&self) -> Option<u64> {
-        count(self.shard.index.files.total)
+        count(self.files.first().copied())
     }
 
     /// The number of files that have been copied.
     #[must_use]
     pub fn recovered_files(&self) -> Option<u64> {
-        count(self.shard.index.files.recovered)
+        count(self.files.last().copied())
     }
 
     /// When it began.
     #[must_use]
     pub fn start_time(&self) -> Option<SystemTime> {
-        moment(self.shard.start_time_in_millis)
+        moment(Some(self.start_millis))
     }
 
     /// When it ended; `None` while it runs.
     #[must_use]
     pub fn stop_time(&self) -> Option<SystemTime> {
-        moment(self.shard.stop_time_in_millis)
+        moment(Some(self.stop_millis))
     }
 }
 
-/// The reply of `GET /_recovery`, in the order of indices.
+/// The response of `GET /_recovery`, shard by shard. It is as large as the cluster, and most of it is about shards that
+/// nobody asks for.
 #[derive(Debug)]
-pub(crate) struct RecoveryMap(pub(crate) Vec<ShardRecovery>);
+pub(crate) struct Recoveries {
+    pieces: Pieces,
+    /// What has been stepped into: the document, the index under this name, its shards.
+    document: Option<Open>,
+    index: Arc<str>,
+    entry: Option<Open>,
+    shards: Option<Open>,
+    count: usize,
+    is_over: bool,
+}
 
-impl<'de> Deserialize<'de> for RecoveryMap {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Shards {
-            #[serde(default, deserialize_with = "null_as_default")]
-            shards: Vec<WireRecovery>,
+impl Recoveries {
+    pub(crate) fn new(json: Bytes) -> Self {
+        let (document, entry, shards) = (None, None, None);
+        Self { pieces: Pieces::new(json), document, index: Arc::default(), entry, shards, count: 0, is_over: false }
+    }
+
+    fn advance(&mut self) -> Result<Option<ShardRecovery>, Malformed> {
+        if self.document.is_none() {
+            self.document = self.pieces.open(b'{')?;
         }
-        let mut all = Vec::new();
-        for (index, Shards { shards }) in BTreeMap::<String, Shards>::deserialize(deserializer)? {
-            all.extend(shards.into_iter().map(|shard| ShardRecovery { index: index.clone(), shard }));
+        loop {
+            if let Some(shards) = &mut self.shards {
+                if self.pieces.next_in(shards)? {
+                    let shard = self.pieces.value()?;
+                    self.count += 1;
+                    return Ok(Some(ShardRecovery::new(&self.index, shard)));
+                }
+                (self.shards, self.count) = (None, 0);
+            } else if let Some(entry) = &mut self.entry {
+                if !self.pieces.next_in(entry)? {
+                    self.entry = None;
+                } else if self.pieces.key()? == "shards" {
+                    self.shards = self.pieces.open(b'[')?;
+                } else {
+                    self.pieces.ignore()?;
+                }
+            } else if let Some(document) = &mut self.document
+                && self.pieces.next_in(document)?
+            {
+                self.index = self.pieces.key()?.into();
+                self.entry = self.pieces.open(b'{')?;
+            } else {
+                self.index = Arc::default();
+                return self.pieces.end().map(|()| None);
+            }
         }
-        Ok(Self(all))
+    }
+
+    fn place(&self) -> String {
+        match (&self.entry, &self.shards) {
+            (None, _) => self.index.to_string(),
+            (Some(_), None) => format!("{}.shards", self.index),
+            (Some(_), Some(_)) => format!("{}.shards[{}]", self.index, self.count),
+        }
+    }
+}
+
+impl Iterator for Recoveries {
+    type Item = Result<ShardRecovery, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let next = self.advance().map_err(|error| error.within(self.place())).transpose();
+        self.is_over = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
+
+impl Elements for Recoveries {
+    type Element = ShardRecovery;
+
+    fn pieces(&self) -> &Pieces {
+        &self.pieces
     }
 }
 
@@ -367,8 +460,8 @@ mod tests {
             "index":{"size":{"total_in_bytes":100,"reused_in_bytes":0,"recovered_in_bytes":87,"percent":"87.0%"},
                      "files":{"total":4,"reused":0,"recovered":3,"percent":"75.0%"}},"translog":{"total":-1}}]},
             "other":{"shards":[{"id":0,"type":"REMOTE_STORE","stage":"INDEX","primary":false,"source":{},"index":{"size":{"total_in_bytes":-1}}}]}}"#;
-        let RecoveryMap(recoveries) = serde_json::from_str(reply).unwrap();
-        let [other, restored] = &recoveries[..] else { panic!("{recoveries:?}") };
+        let recoveries: Vec<_> = Recoveries::new(reply.into()).collect::<Result<_, _>>().unwrap();
+        let [restored, other] = &recoveries[..] else { panic!("{recoveries:?}") };
         assert_eq!((restored.index(), restored.shard(), restored.primary()), ("restored", Some(1), true));
         assert_eq!((restored.kind(), restored.stage()), (&RecoveryType::Snapshot, &RecoveryStage::Done));
         assert_eq!((restored.source_repository(), restored.source_snapshot()), (Some("r"), Some("s")));
@@ -382,11 +475,31 @@ mod tests {
         assert_eq!((other.total_size(), other.stop_time(), other.source_repository()), (None, None, None));
     }
 
+    #[test]
+    fn an_index_may_have_no_shards_and_other_fields() {
+        let read = |json: &'static str| Recoveries::new(json.into()).collect::<Result<Vec<_>, _>>();
+
+        assert_eq!(read("{}").unwrap(), []);
+        assert_eq!(read("null").unwrap(), []);
+        let reply = r#"{"a":{"shards":null},"b":null,"c":{"other":[{}],"shards":[]},"d":{"shards":[{"id":7}],"more":1}}"#;
+        assert_eq!(read(reply).unwrap().iter().map(|shard| (shard.index(), shard.shard())).collect::<Vec<_>>(), [("d", Some(7))]);
+    }
+
+    #[test]
+    fn names_the_place_of_a_malformed_recovery() {
+        let path = |json: &'static str| Recoveries::new(json.into()).last().unwrap().unwrap_err();
+
+        assert_eq!(path(r#"{"a":{"shards":[{},{"index":{"files":7}}]}}"#).path, "a.shards[1].index.files");
+        assert_eq!(path(r#"{"a":{"shards":{}}}"#).path, "a.shards");
+        assert_eq!(path(r#"{"a":[]}"#).path, "a");
+        assert!(path(r#"{"a":[]}"#).is_json && !path(r#"{"a":{"shards":[{"#).is_json && !path("{}{}").is_json);
+    }
+
     proptest! {
         #[test]
         fn reading_recoveries_never_panics(stage in "[A-Z_]{0,6}", id in "-?[0-9]{0,12}", millis in any::<i64>()) {
             let reply = json!({"i": {"shards": [{"id": id, "stage": stage, "start_time_in_millis": millis, "stop_time_in_millis": millis}]}});
-            let RecoveryMap(recoveries) = serde_json::from_value(reply).unwrap();
+            let recoveries: Vec<_> = Recoveries::new(reply.to_string().into()).collect::<Result<_, _>>().unwrap();
             let _ = (recoveries[0].start_time(), recoveries[0].stop_time(), recoveries[0].shard());
         }
     }

@@ -1,36 +1,109 @@
 //! What the cluster says of shards: seen there are those that wait to be restored or could not be, which no recovery lists.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use serde::Deserialize;
 
+use crate::pieces::{Array, Elements, Malformed, Pieces};
 use crate::wire::{integer_or_text, null_as_default};
 
-/// A row of `GET /_cat/shards?format=json&h=index,shard,prirep,state,unassigned.reason,unassigned.details`: there a shard is seen
-/// that could not be restored, which no recovery lists.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+/// A row of `GET /_cat/shards?format=json&h=index,shard,prirep,state,unassigned.reason,unassigned.details`: there a shard is
+/// seen that could not be restored, which no recovery lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ShardRow {
-    pub(crate) index: String,
-    #[serde(deserialize_with = "integer_or_text")]
+    pub(crate) index: Arc<str>,
     pub(crate) shard: Option<u32>,
-    /// `p` or `r`.
-    pub(crate) prirep: String,
-    /// `STARTED`, `INITIALIZING`, `RELOCATING` or `UNASSIGNED`.
-    pub(crate) state: String,
+    pub(crate) is_primary: bool,
+    pub(crate) state: ShardState,
+    /// Set if no node has it.
+    pub(crate) unassigned: Option<Box<Unassigned>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum ShardState {
+    Started,
+    Initializing,
+    Relocating,
+    Unassigned,
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+/// Why a shard is not assigned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unassigned {
+    pub(crate) reason: Box<str>,
+    pub(crate) details: Box<str>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireRow {
+    index: Box<str>,
+    #[serde(deserialize_with = "integer_or_text")]
+    shard: Option<u32>,
+    prirep: Box<str>,
+    #[serde(deserialize_with = "null_as_default")]
+    state: ShardState,
     #[serde(rename = "unassigned.reason")]
-    pub(crate) unassigned_reason: Option<String>,
+    reason: Option<Box<str>>,
     #[serde(rename = "unassigned.details")]
-    pub(crate) unassigned_details: Option<String>,
+    details: Option<Box<str>>,
 }
 
 impl ShardRow {
+    /// The row; its index's name is kept once for all of the index's shards, which follow one another.
+    fn new(row: WireRow, before: &mut Arc<str>) -> Self {
+        if **before != *row.index {
+            *before = row.index.into();
+        }
+        let unassigned = (row.reason.is_some() || row.details.is_some())
+            .then(|| Box::new(Unassigned { reason: row.reason.unwrap_or_default(), details: row.details.unwrap_or_default() }));
+        Self { index: Arc::clone(before), shard: row.shard, is_primary: &*row.prirep == "p", state: row.state, unassigned }
+    }
+
     /// Why it is not assigned; empty if that is not told.
     pub(crate) fn details(&self) -> &str {
-        self.unassigned_details.as_deref().unwrap_or_default()
+        self.unassigned.as_ref().map_or("", |unassigned| &unassigned.details)
     }
 
     /// Whether nodes have tried to take the shard and could not.
     pub(crate) fn has_failed(&self) -> bool {
-        self.state == "UNASSIGNED" && self.unassigned_reason.as_deref() == Some("ALLOCATION_FAILED")
+        self.state == ShardState::Unassigned
+            && self.unassigned.as_ref().is_some_and(|unassigned| &*unassigned.reason == "ALLOCATION_FAILED")
+    }
+}
+
+/// The response of `GET /_cat/shards`, row by row: it is as large as the cluster.
+#[derive(Debug)]
+pub(crate) struct ShardRows {
+    rows: Array<WireRow>,
+    index: Arc<str>,
+}
+
+impl ShardRows {
+    pub(crate) fn new(json: Bytes) -> Self {
+        Self { rows: Array::new(json), index: Arc::default() }
+    }
+}
+
+impl Iterator for ShardRows {
+    type Item = Result<ShardRow, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = self.rows.next()?;
+        Some(row.map(|row| ShardRow::new(row, &mut self.index)))
+    }
+}
+
+impl Elements for ShardRows {
+    type Element = ShardRow;
+
+    fn pieces(&self) -> &Pieces {
+        self.rows.pieces()
     }
 }
 
@@ -94,14 +167,14 @@ mod tests {
 
     #[test]
     fn rows_of_shards_are_text_and_null() {
-        let rows: Vec<ShardRow> = serde_json::from_str(
-            r#"[{"index":"logs","shard":"2","prirep":"p","state":"UNASSIGNED","unassigned.reason":"NEW_INDEX_RESTORED","unassigned.details":"restore_source[r/s]"},
-                {"index":"logs","shard":"0","prirep":"r","state":"STARTED","unassigned.reason":null,"unassigned.details":null}]"#,
-        )
-        .unwrap();
-        assert_eq!((rows[0].shard, rows[0].prirep.as_str(), rows[0].state.as_str()), (Some(2), "p", "UNASSIGNED"));
-        assert_eq!(rows[0].unassigned_reason.as_deref(), Some("NEW_INDEX_RESTORED"));
-        assert_eq!(rows[0].unassigned_details.as_deref(), Some("restore_source[r/s]"));
-        assert_eq!((rows[1].index.as_str(), &rows[1].unassigned_reason), ("logs", &None));
+        let reply = r#"[{"index":"logs","shard":"2","prirep":"p","state":"UNASSIGNED","unassigned.reason":"NEW_INDEX_RESTORED","unassigned.details":"restore_source[r/s]"},
+            {"index":"logs","shard":"0","prirep":"r","state":"STARTED","unassigned.reason":null,"unassigned.details":null},{"state":"DANCING"}]"#;
+        let rows: Vec<ShardRow> = ShardRows::new(reply.into()).collect::<Result<_, _>>().unwrap();
+        assert_eq!((rows[0].shard, rows[0].is_primary, rows[0].state), (Some(2), true, ShardState::Unassigned));
+        assert_eq!(rows[0].unassigned.as_ref().unwrap().reason.as_ref(), "NEW_INDEX_RESTORED");
+        assert_eq!(rows[0].details(), "restore_source[r/s]");
+        assert_eq!((&*rows[1].index, rows[1].is_primary, &rows[1].unassigned), ("logs", false, &None));
+        assert!(Arc::ptr_eq(&rows[0].index, &rows[1].index));
+        assert_eq!((&*rows[2].index, rows[2].state), ("", ShardState::Other));
     }
 }

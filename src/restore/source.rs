@@ -41,7 +41,7 @@ impl Source {
     pub(crate) fn rows<'a>(&self, rows: &'a [ShardRow]) -> impl Iterator<Item = &'a ShardRow> + use<'a> {
         let waiting = format!("restore_source[{}/{}]", self.repository, self.name);
         let failed = self.failure();
-        rows.iter().filter(|row| row.prirep == "p").filter(move |row| row.details() == waiting || row.details().contains(&failed))
+        rows.iter().filter(|row| row.is_primary).filter(move |row| row.details() == waiting || row.details().contains(&failed))
     }
 
     fn failure(&self) -> String {
@@ -135,7 +135,7 @@ impl<'a> Sign<'a> {
     fn all(source: &Source, rows: &'a [ShardRow], recoveries: &'a [ShardRecovery]) -> impl Iterator<Item = Self> {
         let rows = source.rows(rows).map(|row| {
             let mark = if row.has_failed() { Mark::Failed } else { Mark::Waiting };
-            Self { index: &row.index, mark: mark(row.index.clone()) }
+            Self { index: &row.index, mark: mark(row.index.to_string()) }
         });
         let recoveries = recoveries.iter().filter(|shard| source.has(shard)).map(|shard| Self {
             index: shard.index(),
@@ -153,16 +153,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::restore::RecoveryMap;
+    use crate::restore::{Recoveries, ShardRows};
 
     fn source() -> Source {
         Source::new("r".parse().unwrap(), "s".parse().unwrap())
     }
 
     fn row(index: &str, reason: &str, details: &str) -> ShardRow {
-        serde_json::from_value(json!({"index": index, "shard": "0", "prirep": "p", "state": "UNASSIGNED",
-            "unassigned.reason": reason, "unassigned.details": details}))
-        .unwrap()
+        let rows = json!([{"index": index, "shard": "0", "prirep": "p", "state": "UNASSIGNED",
+            "unassigned.reason": reason, "unassigned.details": details}]);
+        ShardRows::new(rows.to_string().into()).next().unwrap().unwrap()
     }
 
     fn waiting(index: &str) -> ShardRow {
@@ -177,7 +177,7 @@ mod tests {
         let source = json!({"repository": "r", "snapshot": "s", "index": index, "restoreUUID": restore});
         let reply =
             json!({index: {"shards": [{"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true, "source": source}]}});
-        serde_json::from_value::<RecoveryMap>(reply).unwrap().0
+        Recoveries::new(reply.to_string().into()).collect::<Result<_, _>>().unwrap()
     }
 
     fn outdone(before: (&[ShardRow], &[ShardRecovery]), after: (&[ShardRow], &[ShardRecovery])) -> bool {

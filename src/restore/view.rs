@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    RecoveryStage, RecoveryType, RestoreReport, RunningRestores, ShardRecovery, ShardRestoreState, ShardRow, Source,
+    RecoveryStage, RecoveryType, RestoreReport, RunningRestores, ShardRecovery, ShardRestoreState, ShardRow, ShardState, Source,
     UnrestoredShard,
 };
 use crate::byte_size::ByteSize;
@@ -114,6 +114,16 @@ impl RestoreView {
         }
     }
 
+    /// Whether a poll has any use for this row.
+    pub(crate) fn wants_row(&self, row: &ShardRow) -> bool {
+        row.is_primary && (self.indices.contains_key(&*row.index) || !self.is_named && !row.details().is_empty())
+    }
+
+    /// Whether a poll has any use for this recovery.
+    pub(crate) fn wants_recovery(&self, recovery: &ShardRecovery) -> bool {
+        recovery.primary() && (self.indices.contains_key(recovery.index()) || !self.is_named && self.source.has(recovery))
+    }
+
     /// Takes in what one poll has read; `None` for what may not be read.
     pub(crate) fn observe(
         &mut self,
@@ -134,9 +144,9 @@ impl RestoreView {
         }
         match rows {
             Some(rows) => {
-                for row in rows.iter().filter(|row| row.prirep == "p") {
-                    if let (Some((index, view)), Some(shard)) = (self.indices.get_key_value(row.index.as_str()), row.shard) {
-                        let recovery = recoveries.get(&(row.index.as_str(), shard)).copied();
+                for row in rows.iter().filter(|row| row.is_primary) {
+                    if let (Some((index, view)), Some(shard)) = (self.indices.get_key_value(&*row.index), row.shard) {
+                        let recovery = recoveries.get(&(&*row.index, shard)).copied();
                         look.add(index, shard, judge(Some(row), recovery, view.shards.get(&shard), view.vouched));
                     }
                 }
@@ -151,7 +161,7 @@ impl RestoreView {
             }
         }
         let seen: std::collections::BTreeSet<&str> = match rows {
-            Some(rows) => rows.iter().map(|row| row.index.as_str()).collect(),
+            Some(rows) => rows.iter().map(|row| &*row.index).collect(),
             None => recoveries.keys().map(|(index, _)| *index).collect(),
         };
         for index in self.indices.keys().filter(|index| !seen.contains(index.as_str())) {
@@ -168,7 +178,7 @@ impl RestoreView {
     }
 
     fn discover(&mut self, rows: &[ShardRow], recoveries: &[ShardRecovery]) {
-        let waiting = self.source.rows(rows).map(|row| row.index.as_str());
+        let waiting = self.source.rows(rows).map(|row| &*row.index);
         let begun = recoveries.iter().filter(|shard| self.source.has(shard)).map(ShardRecovery::index);
         for index in waiting.chain(begun) {
             if !self.indices.contains_key(index) {
@@ -180,7 +190,7 @@ impl RestoreView {
     /// Rows of shards that wait to be restored name the snapshot.
     fn note_waiting(&mut self, rows: &[ShardRow]) {
         for row in self.source.rows(rows) {
-            if let (Some(view), Some(shard)) = (self.indices.get_mut(row.index.as_str()), row.shard) {
+            if let (Some(view), Some(shard)) = (self.indices.get_mut(&*row.index), row.shard) {
                 view.shards.entry(shard).or_default().origin = Origin::Snapshot;
             }
         }
@@ -271,7 +281,7 @@ enum Judgement {
 }
 
 fn judge(row: Option<&ShardRow>, recovery: Option<&ShardRecovery>, view: Option<&ShardView>, vouched: bool) -> Judgement {
-    if let Some(row) = row.filter(|row| row.state == "UNASSIGNED") {
+    if let Some(row) = row.filter(|row| row.state == ShardState::Unassigned) {
         return match view.and_then(|view| view.given_up.as_ref()) {
             Some(reason) => Judgement::Failed(match row.details() {
                 "" => reason.clone(),
@@ -282,7 +292,7 @@ fn judge(row: Option<&ShardRow>, recovery: Option<&ShardRecovery>, view: Option<
         };
     }
     let started = match row {
-        Some(row) => matches!(row.state.as_str(), "STARTED" | "RELOCATING"),
+        Some(row) => matches!(row.state, ShardState::Started | ShardState::Relocating),
         None => recovery.is_some_and(|shard| *shard.stage() == RecoveryStage::Done),
     };
     if !started {
@@ -302,27 +312,30 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::restore::RecoveryMap;
+    use crate::restore::{Recoveries, ShardRows};
 
     fn view(indices: &[&str]) -> RestoreView {
         let ticket = RestoreTicket::new("r".parse().unwrap(), "s".parse().unwrap());
         RestoreView::new(&indices.iter().fold(ticket, |ticket, index| ticket.index(*index)))
     }
 
+    fn first(rows: &Value) -> ShardRow {
+        ShardRows::new(rows.to_string().into()).next().unwrap().unwrap()
+    }
+
     fn row(index: &str, shard: u32, state: &str) -> ShardRow {
-        serde_json::from_value(json!({"index": index, "shard": shard.to_string(), "prirep": "p", "state": state})).unwrap()
+        first(&json!([{"index": index, "shard": shard.to_string(), "prirep": "p", "state": state}]))
     }
 
     fn unassigned(index: &str, reason: &str, details: &str) -> ShardRow {
-        serde_json::from_value(json!({"index": index, "shard": "0", "prirep": "p", "state": "UNASSIGNED",
-            "unassigned.reason": reason, "unassigned.details": details}))
-        .unwrap()
+        first(&json!([{"index": index, "shard": "0", "prirep": "p", "state": "UNASSIGNED",
+            "unassigned.reason": reason, "unassigned.details": details}]))
     }
 
     fn recovery(index: &str, kind: &str, snapshot: &str) -> Vec<ShardRecovery> {
         let source = json!({"repository": "r", "snapshot": snapshot, "index": index, "restoreUUID": "x"});
         let shard = json!({"id": 0, "type": kind, "stage": "DONE", "primary": true, "source": source});
-        serde_json::from_value::<RecoveryMap>(json!({index: {"shards": [shard]}})).unwrap().0
+        Recoveries::new(json!({index: {"shards": [shard]}}).to_string().into()).collect::<Result<_, _>>().unwrap()
     }
 
     fn running(state: &str) -> RunningRestores {

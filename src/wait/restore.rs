@@ -152,9 +152,9 @@ impl RestoreWatch {
 
     async fn read(&mut self, session: &Session, indices: &[IndexName]) -> Result<Reading, Error> {
         // Also after refusals: rights may be given late, and only rows show shards that failed.
-        let rows = self.rows.judge(session.call::<Vec<ShardRow>>(&request::shards(indices)).await)?;
+        let rows = self.rows.judge(session.shards_where(indices, |row| self.view.wants_row(row)).await)?;
         // One of the two has to be allowed.
-        let recoveries = session.recovery(indices).await;
+        let recoveries = session.recoveries_where(indices, |recovery| self.view.wants_recovery(recovery)).await;
         let recoveries = if rows.is_some() { self.recoveries.judge(recoveries)?.unwrap_or_default() } else { recoveries? };
         Ok(Reading { rows, recoveries, running: None })
     }

@@ -71,6 +71,8 @@ mod tests {
             signature: None,
             user_agent: None,
             opaque_id: None,
+            headers: http::HeaderMap::new(),
+            body: bytes::Bytes::new(),
         }
     }
 
