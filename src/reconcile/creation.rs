@@ -9,7 +9,6 @@ use crate::name::{RepositoryName, SnapshotName};
 use crate::repository::Acknowledged;
 use crate::request::{self, Replay, Request};
 use crate::snapshot::{CloneSnapshot, CreateSnapshot, CreatedSnapshot, SnapshotInfo};
-use crate::ticket::SnapshotToken;
 
 /// A snapshot being created, or cloned from another.
 struct Creation<'a> {
@@ -53,10 +52,6 @@ pub(super) fn as_found(snapshot: &SnapshotInfo) -> Found<'_> {
 }
 
 impl Session {
-    fn token(&self) -> SnapshotToken {
-        self.core.entropy.bytes().map_or_else(SnapshotToken::random, SnapshotToken::from_bytes)
-    }
-
     /// Starts a snapshot, or holds the request until it has ended.
     pub(crate) async fn create_snapshot(
         &self,
@@ -66,7 +61,7 @@ impl Session {
         hold: bool,
     ) -> Result<CreatedSnapshot, Error> {
         let refuse = |error: Error| error.during(Operation::CreateSnapshot, 0);
-        let token = options.mark(|| self.token());
+        let token = options.mark(|| self.core.entropy.token()).map_err(refuse)?;
         let body = options.marked(token.as_ref()).map_err(refuse)?;
         let request = request::create_snapshot(repository, name, &body, hold).map_err(refuse)?;
         self.queued(Replay::Probe, repository, async || {

@@ -166,11 +166,11 @@ impl CreateSnapshot {
     }
 
     /// The token that a call with these options marks the snapshot with: the caller's, or a new one.
-    pub(crate) fn mark(&self, random: impl FnOnce() -> SnapshotToken) -> Option<SnapshotToken> {
+    pub(crate) fn mark(&self, random: impl FnOnce() -> Result<SnapshotToken, Error>) -> Result<Option<SnapshotToken>, Error> {
         match &self.token {
-            TokenChoice::Random => Some(random()),
-            TokenChoice::Given(token) => Some(token.clone()),
-            TokenChoice::None => None,
+            TokenChoice::Random => random().map(Some),
+            TokenChoice::Given(token) => Ok(Some(token.clone())),
+            TokenChoice::None => Ok(None),
         }
     }
 

@@ -226,6 +226,7 @@ impl Drop for Steering {
 }
 
 /// A name that no other test and no earlier run has used.
+#[expect(clippy::disallowed_methods, reason = "not the client's randomness")]
 pub(crate) fn unique(test: &str) -> String {
     format!("{test}-{:012x}", fastrand::u64(..) & 0xffff_ffff_ffff)
 }
