@@ -22,6 +22,12 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// Waits between attempts and polls.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 
+    /// Whether this clock can wait on the current thread. The client asks at the start of each call, and one without a
+    /// clock that can wait fails before anything is sent. Default: it can. [`SystemClock`] needs a tokio runtime.
+    fn can_wait(&self) -> bool {
+        true
+    }
+
     /// Ends when a time limit has run out. Apart from [`sleep`](Self::sleep) so that a driven clock can tell the two apart.
     fn timeout(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
@@ -42,9 +48,35 @@ impl<T: Clock + ?Sized> Clock for std::sync::Arc<T> {
     fn timeout(&self, duration: Duration) -> BoxFuture<'static, ()> {
         (**self).timeout(duration)
     }
+
+    fn can_wait(&self) -> bool {
+        (**self).can_wait()
+    }
+}
+
+/// There is no tokio runtime on this thread.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no tokio runtime on this thread, which `SystemClock` and `HyperTransport` need; call from within one, or give the \
+     client another clock and transport"
+)]
+pub(crate) struct NoRuntime;
+
+impl NoRuntime {
+    /// Returns this error unless there is a runtime. Whether its timers and I/O are enabled cannot be found out.
+    pub(crate) fn check() -> Result<(), Self> {
+        tokio::runtime::Handle::try_current().map(drop).map_err(|_| Self)
+    }
 }
 
 /// The clock of the operating system and the timer of tokio.
+///
+/// A call without a tokio runtime ends with [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput).
+///
+/// # Panics
+///
+/// Waiting panics on a tokio runtime whose timers are disabled, which cannot be found out beforehand: build it with
+/// `enable_time` or `enable_all`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -59,11 +91,16 @@ impl Clock for SystemClock {
         ORIGIN.get_or_init(std::time::Instant::now).elapsed()
     }
 
+    fn can_wait(&self) -> bool {
+        NoRuntime::check().is_ok()
+    }
+
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
+        // Without a runtime, tokio would panic.
+        if self.can_wait() { Box::pin(tokio::time::sleep(duration)) } else { Box::pin(std::future::ready(())) }
     }
 
     fn timeout(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
+        self.sleep(duration)
     }
 }

@@ -67,8 +67,8 @@ impl Timeouts {
 /// | another operation in the way | no | no | no |
 /// | anything else | no | no | no |
 ///
-/// "Again" is bounded by this policy, by the call's time limit, and by a budget that all calls of a client and its
-/// clones share, so that a fleet does not storm a domain that is down.
+/// "Again" is bounded by this policy, by the call's time limit, and by a [`RetryBudget`](crate::RetryBudget) that all calls
+/// of a client and its clones share, so that they do not storm a domain that is down.
 ///
 /// Where the domain is asked, it goes on as [`create_snapshot`](crate::SnapshotClient::create_snapshot),
 /// [`delete_snapshot`](crate::SnapshotClient::delete_snapshot) and

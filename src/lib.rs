@@ -78,6 +78,7 @@ pub use restore::{
     HowStarted, RecoveryStage, RecoveryType, RestoreReport, RestoreSnapshot, RestoreSummary, ShardRecovery, StartedRestore,
     UnrestoredShard,
 };
+pub use retry::RetryBudget;
 pub use snapshot::{
     CloneSnapshot, CreateSnapshot, CreatedSnapshot, ExpandWildcards, FeatureState, ListSnapshots, ShardCounts, ShardFailure,
     SnapshotInfo, SnapshotState,

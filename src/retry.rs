@@ -1,35 +1,56 @@
 //! What may be sent again, and when: pure rules by operation, not by HTTP verb; the table is in [`RetryPolicy`]'s docs.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::config::RetryPolicy;
 use crate::error::{Error, ErrorKind, Outcome, ServerLayer};
 use crate::request::Replay;
 
-/// The retries that all calls of a client have together; every success gives one back.
-#[derive(Debug)]
-pub(crate) struct RetryTokens(Mutex<u32>);
+/// The retries that all calls of one client, or of several, have together.
+///
+/// A retry takes one of 500, a success gives one back, and without any left a failed request is not sent again. So a domain
+/// that is down meets no storm of retries. Each client has a budget of its own unless it is given one by
+/// [`retry_budget`](crate::SnapshotClientBuilder::retry_budget).
+///
+/// Clones share the budget. Give one to the clients of a fleet whose domains fail together, for example behind one gateway.
+///
+/// ```
+/// use es_snapshot::{RetryBudget, SnapshotClient};
+///
+/// # fn main() -> Result<(), es_snapshot::Error> {
+/// let budget = RetryBudget::new();
+/// let clients = ["http://localhost:9200", "http://localhost:9201"]
+///     .map(|node| SnapshotClient::builder(node).retry_budget(budget.clone()).build());
+/// # clients.map(|client| client.map(drop)).into_iter().collect()
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct RetryBudget(Arc<AtomicU32>);
 
-impl RetryTokens {
+impl RetryBudget {
     const ALL: u32 = 500;
 
+    /// A full budget.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(AtomicU32::new(Self::ALL)))
+    }
+
     fn take(&self) -> bool {
-        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let some = *left > 0;
-        *left = left.saturating_sub(1);
-        some
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 
     pub(crate) fn succeeded(&self) {
-        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *left = (*left + 1).min(Self::ALL);
+        // It fails where the budget is full.
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| (left < Self::ALL).then_some(left + 1));
     }
 }
 
-impl Default for RetryTokens {
+impl Default for RetryBudget {
     fn default() -> Self {
-        Self(Mutex::new(Self::ALL))
+        Self::new()
     }
 }
 
@@ -69,7 +90,7 @@ pub(crate) fn classify(
     history: &mut History,
     policy: &RetryPolicy,
     left: Duration,
-    tokens: &RetryTokens,
+    budget: &RetryBudget,
     random: f64,
 ) -> Verdict {
     let error = &failure.error;
@@ -92,7 +113,7 @@ pub(crate) fn classify(
     };
     // What a new signature mends comes once and is no storm.
     let signed_anew = matches!(error.kind(), ErrorKind::ClockSkew | ErrorKind::ExpiredToken);
-    if history.attempts >= policy.attempts || after >= left || !(signed_anew || tokens.take()) {
+    if history.attempts >= policy.attempts || after >= left || !(signed_anew || budget.take()) {
         return Verdict::Stop;
     }
     Verdict::Retry { after, why }
@@ -148,7 +169,7 @@ mod tests {
             &mut History::default(),
             &RetryPolicy::default(),
             LEFT,
-            &RetryTokens::default(),
+            &RetryBudget::default(),
             0.5,
         );
         verdict != Verdict::Stop
@@ -206,13 +227,13 @@ mod tests {
     #[test]
     fn a_signature_is_renewed_once_and_only_for_a_new_offset() {
         let skewed = || answered(403, r#"{"message":"Signature not yet current: 1 is still later than 2"}"#);
-        let (policy, tokens) = (RetryPolicy::default(), RetryTokens::default());
+        let (policy, budget) = (RetryPolicy::default(), RetryBudget::default());
         let mut history = History::default();
         let stale = Failure { skew_learned: false, ..failure(skewed()) };
-        assert_eq!(classify(Replay::Read, &stale, &mut History::default(), &policy, LEFT, &tokens, 0.5), Verdict::Stop);
+        assert_eq!(classify(Replay::Read, &stale, &mut History::default(), &policy, LEFT, &budget, 0.5), Verdict::Stop);
 
-        let first = classify(Replay::Read, &failure(skewed()), &mut history, &policy, LEFT, &tokens, 0.5);
-        let second = classify(Replay::Read, &failure(skewed()), &mut history, &policy, LEFT, &tokens, 0.5);
+        let first = classify(Replay::Read, &failure(skewed()), &mut history, &policy, LEFT, &budget, 0.5);
+        let second = classify(Replay::Read, &failure(skewed()), &mut history, &policy, LEFT, &budget, 0.5);
 
         assert_eq!(first, Verdict::Retry { after: Duration::ZERO, why: "clock corrected" });
         assert_eq!(second, Verdict::Stop);
@@ -221,17 +242,17 @@ mod tests {
     #[test]
     fn credentials_are_renewed_once() {
         let expired = || failure(answered(403, r#"{"message":"The security token included in the request is invalid."}"#));
-        let (policy, tokens, mut history) = (RetryPolicy::default(), RetryTokens::default(), History::default());
+        let (policy, budget, mut history) = (RetryPolicy::default(), RetryBudget::default(), History::default());
 
-        let first = classify(Replay::Probe, &expired(), &mut history, &policy, LEFT, &tokens, 0.5);
-        let second = classify(Replay::Probe, &expired(), &mut history, &policy, LEFT, &tokens, 0.5);
+        let first = classify(Replay::Probe, &expired(), &mut history, &policy, LEFT, &budget, 0.5);
+        let second = classify(Replay::Probe, &expired(), &mut history, &policy, LEFT, &budget, 0.5);
 
         assert!(matches!(first, Verdict::Retry { .. }));
         assert_eq!(second, Verdict::Stop);
     }
 
     /// What is decided about a read that the gateway has lost.
-    fn lost(history: &mut History, policy: &RetryPolicy, left: Duration, tokens: &RetryTokens) -> Verdict {
+    fn lost(history: &mut History, policy: &RetryPolicy, left: Duration, budget: &RetryBudget) -> Verdict {
         classify(Replay::Read, &failure(answered(503, "")), history, policy, left, tokens, 0.0)
     }
 
@@ -250,39 +271,39 @@ mod tests {
 
     #[test]
     fn the_policys_attempts_end_it() {
-        let (policy, tokens, mut history) = (RetryPolicy::default().attempts(2), RetryTokens::default(), History::default());
+        let (policy, budget, mut history) = (RetryPolicy::default().attempts(2), RetryBudget::default(), History::default());
 
-        assert_ne!(lost(&mut history, &policy, LEFT, &tokens), Verdict::Stop);
-        assert_eq!(lost(&mut history, &policy, LEFT, &tokens), Verdict::Stop);
+        assert_ne!(lost(&mut history, &policy, LEFT, &budget), Verdict::Stop);
+        assert_eq!(lost(&mut history, &policy, LEFT, &budget), Verdict::Stop);
     }
 
     #[test]
     fn a_pause_that_is_longer_than_the_time_left_ends_it() {
         let short = Duration::from_millis(100);
 
-        let verdict = lost(&mut History::default(), &RetryPolicy::default(), short, &RetryTokens::default());
+        let verdict = lost(&mut History::default(), &RetryPolicy::default(), short, &RetryBudget::default());
 
         assert_eq!(verdict, Verdict::Stop);
     }
 
     #[test]
     fn the_shared_budget_ends_it_until_a_success_gives_back() {
-        let (policy, tokens) = (RetryPolicy::default(), RetryTokens::default());
-        while tokens.take() {}
+        let (policy, budget) = (RetryPolicy::default(), RetryBudget::default());
+        while budget.take() {}
 
-        assert_eq!(lost(&mut History::default(), &policy, LEFT, &tokens), Verdict::Stop);
-        tokens.succeeded();
-        assert_ne!(lost(&mut History::default(), &policy, LEFT, &tokens), Verdict::Stop);
+        assert_eq!(lost(&mut History::default(), &policy, LEFT, &budget), Verdict::Stop);
+        budget.succeeded();
+        assert_ne!(lost(&mut History::default(), &policy, LEFT, &budget), Verdict::Stop);
     }
 
     #[test]
     fn a_new_signature_takes_nothing_from_the_budget() {
-        let tokens = RetryTokens::default();
-        while tokens.take() {}
+        let budget = RetryBudget::default();
+        while budget.take() {}
         let expired = failure(answered(403, r#"{"message":"The security token included in the request is expired"}"#));
 
         let policy = RetryPolicy::default();
-        let verdict = classify(Replay::Read, &expired, &mut History::default(), &policy, LEFT, &tokens, 0.0);
+        let verdict = classify(Replay::Read, &expired, &mut History::default(), &policy, LEFT, &budget, 0.0);
 
         assert_ne!(verdict, Verdict::Stop);
     }
@@ -292,7 +313,7 @@ mod tests {
         let policy = RetryPolicy::default();
         for (asked, expected) in [(5, 5), (3600, 20)] {
             let busy = Failure { retry_after: Some(Duration::from_secs(asked)), ..failure(answered(503, "")) };
-            let verdict = classify(Replay::Read, &busy, &mut History::default(), &policy, LEFT, &RetryTokens::default(), 0.0);
+            let verdict = classify(Replay::Read, &busy, &mut History::default(), &policy, LEFT, &RetryBudget::default(), 0.0);
             assert_eq!(verdict, Verdict::Retry { after: Duration::from_secs(expected), why: "domain not available" });
         }
     }

@@ -48,7 +48,11 @@ fn child() {
                 let (key, secret) = (got.access_key_id(), got.secret_access_key());
                 println!("\n{TOLD}{key} {secret} {}", got.session_token().unwrap_or("-"));
             }
-            Err(error) => println!("\n{TOLD}{error}"),
+            Err(error) => {
+                let client = SnapshotClient::builder("http://localhost:9200").region("eu-west-1").credentials(provider.clone());
+                let failed = runtime.block_on(client.build().unwrap().list_repositories()).unwrap_err();
+                println!("\n{TOLD}{error}; {failed}");
+            }
         }
     }
 }
@@ -188,6 +192,24 @@ fn without_any_source_there_is_an_error() {
     let told = Loader::with(&[OFF]).load();
 
     assert!(!told.contains("canary") && !told.is_empty(), "{told}");
+}
+
+const HOP_LIMIT: &str = "in a container the metadata service needs a hop limit of 2";
+
+#[test]
+fn names_the_hop_limit_when_the_metadata_service_gives_no_token() {
+    let service = Service::start(|_| (403, String::new()));
+
+    let told = Loader::with(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &service.url)]).load();
+
+    assert!(told.contains(HOP_LIMIT), "{told}");
+}
+
+#[test]
+fn does_not_name_the_hop_limit_when_the_metadata_service_is_not_wanted() {
+    let told = Loader::with(&[OFF]).load();
+
+    assert!(!told.contains(HOP_LIMIT), "{told}");
 }
 
 /// The metadata service of an instance, in its second version only: without a session's token nothing is told.

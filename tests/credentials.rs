@@ -1,5 +1,9 @@
 //! The cache before a credential provider.
 
+#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[path = "support/scene.rs"]
+mod scene;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,9 +13,10 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
-use es_snapshot::testing::{FakeDomain, Fault, ManualClock};
-use es_snapshot::{Auth, Clock as _, CredentialCache, ErrorKind, SnapshotClient, Timeouts};
+use es_snapshot::testing::{FakeCredentials, FakeDomain, Fault, ManualClock};
+use es_snapshot::{Auth, Clock as _, CredentialCache, ErrorKind, Outcome, SnapshotClient, Timeouts};
 use futures_util::{FutureExt as _, join, poll};
+use scene::Scene;
 
 const LIFE: Duration = Duration::from_secs(3600);
 
@@ -348,6 +353,250 @@ async fn a_provider_slower_than_a_call_may_be_does_not_cost_it_a_valid_key() {
     clock.advance(limit / 2);
 
     assert_eq!((listing.await.unwrap().len(), provider.loads()), (0, 2));
+}
+
+/// A client of this cache whose domain's clock is so many seconds ahead.
+async fn skewed(seconds: i64, clock: &ManualClock, cache: &CredentialCache) -> (FakeDomain, SnapshotClient) {
+    let (domain, client) = domain(true, clock, cache).await;
+    domain.set_skew(seconds);
+    (domain, client)
+}
+
+/// Hangs, and uses the cache when its future is dropped.
+#[derive(Clone, Debug, Default)]
+struct Clinging {
+    cache: Arc<Mutex<Option<CredentialCache>>>,
+    drops: Arc<AtomicUsize>,
+}
+
+impl Drop for Clinging {
+    fn drop(&mut self) {
+        let cache = self.cache.lock().unwrap().take();
+        if let Some(cache) = cache {
+            let _ = cache.provide_credentials().now_or_never();
+            self.drops.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Clung(Clinging);
+
+impl ProvideCredentials for Clung {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let clinging = self.0.clone();
+        future::ProvideCredentials::new(async move {
+            let _clinging = clinging;
+            std::future::pending().await
+        })
+    }
+}
+
+#[test]
+fn the_cache_can_be_used_while_an_abandoned_refresh_is_dropped() {
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let clinging = Clinging::default();
+        let (slot, drops) = (Arc::clone(&clinging.cache), Arc::clone(&clinging.drops));
+        let cache = CredentialCache::with_clock(Clung(clinging), Arc::new(clock.clone()));
+        assert!(cache.provide_credentials().now_or_never().is_none());
+        *slot.lock().unwrap() = Some(cache.clone());
+        clock.advance(Duration::from_secs(11));
+
+        assert!(cache.provide_credentials().now_or_never().is_none());
+
+        done.send(drops.load(Ordering::SeqCst)).unwrap();
+    });
+    assert_eq!(ended.recv_timeout(Duration::from_secs(20)).expect("a lock is held while a future is dropped"), 1);
+}
+
+#[tokio::test]
+async fn a_domain_whose_clock_is_wrong_causes_no_refresh() {
+    for skew in [-3 * 86_400, -7200, 7200, 3 * 86_400] {
+        let (clock, provider, cache) = scene([]);
+        let (_right, right) = skewed(0, &clock, &cache).await;
+        let (_wrong, wrong) = skewed(skew, &clock, &cache).await;
+
+        for _ in 0..5 {
+            clock.advance(Duration::from_secs(60));
+            wrong.list_repositories().await.unwrap();
+            right.list_repositories().await.unwrap();
+        }
+
+        assert_eq!(provider.loads(), 1, "{skew}");
+    }
+}
+
+#[tokio::test]
+async fn a_domain_whose_clock_is_wrong_does_not_move_the_renewal_for_others() {
+    for skew in [-3 * 86_400, 3 * 86_400] {
+        let (clock, provider, cache) = scene([Script::Life(Duration::from_secs(100))]);
+        let (_right, right) = skewed(0, &clock, &cache).await;
+        let (_wrong, wrong) = skewed(skew, &clock, &cache).await;
+        // Without credentials yet, this client learns the wrong time and then gets the key for all.
+        wrong.list_repositories().await.unwrap();
+        cache.provide_credentials().await.unwrap();
+
+        clock.advance(Duration::from_secs(79));
+        right.list_repositories().await.unwrap();
+        assert_eq!(provider.loads(), 1, "{skew}");
+        clock.advance(Duration::from_secs(2));
+        right.list_repositories().await.unwrap();
+        assert_eq!(provider.loads(), 2, "{skew}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_whose_clock_is_days_off_asks_the_provider_no_more_often_than_needed() {
+    for skew in [-12 * 86_400, 12 * 86_400] {
+        let scene = Scene::new().await;
+        scene.domain.set_skew(skew);
+        let provider = Counted(scene.domain.credentials_provider(), Arc::default());
+        let client = scene.client_with(Auth::sigv4(provider.clone()));
+
+        for _ in 0..10 {
+            client.list_repositories().await.unwrap();
+            scene.clock.advance(Duration::from_secs(60));
+        }
+
+        assert!(provider.1.load(Ordering::SeqCst) <= 2, "{skew}: {}", provider.1.load(Ordering::SeqCst));
+    }
+}
+
+/// Counts how often it is asked.
+#[derive(Clone, Debug)]
+struct Counted(FakeCredentials, Arc<AtomicUsize>);
+
+impl ProvideCredentials for Counted {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.provide_credentials()
+    }
+}
+
+#[tokio::test]
+async fn an_expired_key_is_used_while_there_is_no_other_and_the_domain_decides() {
+    let (clock, provider, cache) = scene([Script::Life(LIFE), Script::Fail]);
+    let (_taking, client) = domain(true, &clock, &cache).await;
+    client.list_repositories().await.unwrap();
+    clock.advance(2 * LIFE);
+
+    client.list_repositories().await.unwrap();
+
+    assert_eq!(provider.loads(), 2);
+}
+
+#[tokio::test]
+async fn an_expired_key_that_was_refused_is_not_used_again() {
+    let (clock, _, cache) = scene([Script::Life(LIFE), Script::Fail, Script::Fail]);
+    let (_refusing, client) = domain(false, &clock, &cache).await;
+    key(&cache).await.unwrap();
+    clock.advance(2 * LIFE);
+
+    let error = client.list_repositories().await.unwrap_err();
+
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Credentials, 2));
+    assert!(causes(&error).contains("the service is down"), "{}", causes(&error));
+}
+
+/// The error and its causes.
+fn causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[tokio::test]
+async fn an_expired_token_has_the_providers_failure_as_its_cause() {
+    let (clock, _, cache) = scene([Script::Life(LIFE), Script::Fail]);
+    let (_refusing, client) = domain(false, &clock, &cache).await;
+    key(&cache).await.unwrap();
+
+    // The second call comes within the second in which the provider is not asked again.
+    for _ in 0..2 {
+        let error = client.list_repositories().await.unwrap_err();
+
+        assert_eq!(error.kind(), ErrorKind::ExpiredToken);
+        assert!(causes(&error).ends_with("the service is down"), "{}", causes(&error));
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_ran_out_of_time_is_transient() {
+    for (failure, expected) in [
+        (CredentialsError::provider_timed_out(Duration::from_secs(1)), true),
+        (CredentialsError::provider_error(std::io::Error::from(std::io::ErrorKind::ConnectionReset)), true),
+        (CredentialsError::provider_error("request has timed out"), true),
+        (CredentialsError::provider_error(std::io::Error::from(std::io::ErrorKind::NotFound)), false),
+        (CredentialsError::provider_error("no such role"), false),
+        (CredentialsError::not_loaded("nothing found"), false),
+        (CredentialsError::invalid_configuration("no such profile"), false),
+    ] {
+        let shown = format!("{failure:?}");
+        let error = refused_by(failure).await;
+
+        assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Credentials, expected), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn the_hop_limit_is_named_where_the_metadata_service_may_be_out_of_reach() {
+    let sentence = "in a container the metadata service needs a hop limit of 2";
+    for (failure, expected) in [
+        (CredentialsError::not_loaded("no credentials found in chain"), true),
+        (CredentialsError::not_loaded_no_source(), true),
+        (CredentialsError::provider_timed_out(Duration::from_secs(1)), true),
+        (CredentialsError::provider_error("failed to load IMDS session token"), true),
+        (CredentialsError::unhandled("An IO error occurred while talking to IMDS"), true),
+        (CredentialsError::not_loaded("IMDS disabled by AWS_EC2_METADATA_DISABLED env var set to `true`"), false),
+        (CredentialsError::provider_error("credential_process ended with status 1"), false),
+    ] {
+        let shown = format!("{failure:?}");
+        let error = refused_by(failure).await;
+
+        assert_eq!(error.to_string().contains(sentence), expected, "{shown}: {error}");
+    }
+}
+
+/// Fails once, in its own way.
+#[derive(Debug)]
+struct Failing(Mutex<Option<CredentialsError>>);
+
+impl ProvideCredentials for Failing {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let failure = self.0.lock().unwrap().take();
+        future::ProvideCredentials::ready(Err(failure.unwrap_or_else(CredentialsError::not_loaded_no_source)))
+    }
+}
+
+/// The error of a call whose provider fails in this way.
+async fn refused_by(failure: CredentialsError) -> es_snapshot::Error {
+    let scene = Scene::new().await;
+    let client = scene.client_with(Auth::sigv4(Failing(Mutex::new(Some(failure)))));
+    client.list_repositories().await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_calls_own_time_limit_names_the_provider_that_it_waited_for() {
+    let scene = Scene::new().await;
+    let provider = Provider::new(&scene.clock).then([Script::Hang]);
+    let client = scene.client_with(Auth::sigv4(provider)).with_timeouts(Timeouts::new().call(Duration::from_secs(4)));
+    let mut listing = Box::pin(client.list_repositories());
+    assert!(poll!(&mut listing).is_pending());
+
+    scene.clock.advance(Duration::from_secs(4));
+
+    let error = listing.await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome(), error.is_transient()), (ErrorKind::Timeout, Outcome::NotSent, true));
+    assert!(error.to_string().contains("credential provider"), "{error}");
 }
 
 #[test]

@@ -6,12 +6,22 @@ mod scene;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, SystemTime};
 
-use es_snapshot::testing::Fault;
-use es_snapshot::{CreateSnapshot, ErrorKind};
-use scene::{Scene, repository, snapshot};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use bytes::Bytes;
+use es_snapshot::testing::{Fault, ManualClock};
+use es_snapshot::{
+    Body, BoxFuture, ConnectTarget, CreateSnapshot, CredentialCache, ErrorKind, HyperTransport, RetryBudget, SnapshotClient,
+    SnapshotClientBuilder, Transport, TransportError,
+};
+use futures_util::FutureExt as _;
+use scene::{Scene, repository, snapshot, want_every_trace};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Instrument as _, Subscriber};
@@ -119,6 +129,134 @@ async fn every_repetition_is_an_event_with_its_reason() {
 
     let reasons: Vec<_> = seen.events("repeating a request").into_iter().map(|fields| fields["reason"].clone()).collect();
     assert_eq!(reasons, ["domain not available", "domain not available"]);
+}
+
+/// Does something again for each event that passes the filter, in the middle of telling it.
+struct Meddler<F>(&'static str, F);
+
+impl<S: Subscriber, F: Fn() + 'static> Layer<S> for Meddler<F> {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut fields = Fields::new();
+        event.record(&mut Into(&mut fields));
+        if fields.get("message").is_some_and(|message| message.contains(self.0)) {
+            self.1();
+        }
+    }
+}
+
+/// Runs a test that would not end if something were locked, on a thread of its own, with a subscriber that meddles.
+fn ends_although_meddled_with(
+    message: &'static str,
+    meddle: impl Fn() + Send + Sync + 'static,
+    test: impl Future<Output = ()> + Send + 'static,
+) {
+    want_every_trace();
+    let (done, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let subscriber = tracing_subscriber::registry().with(Meddler(message, meddle));
+        tracing::subscriber::with_default(subscriber, || runtime.block_on(test));
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(Duration::from_secs(20)).expect("a lock is held while an event is told");
+}
+
+#[derive(Debug)]
+struct Failing;
+
+impl ProvideCredentials for Failing {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err(CredentialsError::provider_error(io::Error::other("the service is down"))))
+    }
+}
+
+#[test]
+fn the_credential_cache_can_be_used_by_whoever_is_told_of_its_failure() {
+    let (cache, meddled) = (CredentialCache::new(Failing), Arc::new(AtomicUsize::new(0)));
+    let (own, count) = (cache.clone(), Arc::clone(&meddled));
+    let meddle = move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        let _ = own.provide_credentials().now_or_never();
+    };
+
+    ends_although_meddled_with("credentials could not be renewed", meddle, async move {
+        cache.provide_credentials().await.unwrap_err();
+    });
+
+    assert_eq!(meddled.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn the_transport_can_be_used_by_whoever_is_told_that_a_connection_is_retired() {
+    let transport = HyperTransport::builder().max_connection_age(Duration::ZERO).build().unwrap();
+    let (own, meddled) = (transport.clone(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&meddled);
+    let meddle = move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        let client = SnapshotClient::builder("http://localhost:9").transport(own.clone()).build().unwrap();
+        let _ = client.list_repositories().now_or_never();
+    };
+
+    ends_although_meddled_with("connection was poisoned", meddle, async move {
+        let scene = Scene::with(|domain| domain, |client| client.transport(transport)).await;
+        for _ in 0..3 {
+            scene.client.list_repositories().await.unwrap();
+        }
+    });
+
+    assert!(meddled.load(Ordering::SeqCst) > 0);
+}
+
+#[tokio::test]
+async fn a_failed_renewal_is_an_event_with_its_causes() {
+    let (seen, _guard) = observe();
+
+    CredentialCache::new(Failing).provide_credentials().await.unwrap_err();
+
+    let event = &seen.events("credentials could not be renewed")[0];
+    assert!(event["error"].ends_with(": the service is down"), "{event:?}");
+}
+
+/// Responds that the domain is not available, and counts how often.
+#[derive(Clone, Debug, Default)]
+struct Down(Arc<AtomicUsize>);
+
+impl Transport for Down {
+    fn call<'a>(
+        &'a self,
+        _: http::Request<Bytes>,
+        _: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let response = http::Response::builder().status(503).body(Body::from("")).unwrap();
+        Box::pin(std::future::ready(Ok(response)))
+    }
+}
+
+/// How often a fleet of three clients sends what it is asked for a hundred times each.
+async fn sent_by_a_fleet(own: impl Fn(SnapshotClientBuilder) -> SnapshotClientBuilder) -> usize {
+    let (clock, down) = (ManualClock::new(SystemTime::UNIX_EPOCH), Down::default());
+    for _ in 0..3 {
+        let builder = SnapshotClient::builder("http://localhost:9200").transport(down.clone()).clock(clock.clone());
+        let client = own(builder).build().unwrap();
+        for _ in 0..100 {
+            client.list_repositories().await.unwrap_err();
+        }
+    }
+    down.0.load(Ordering::SeqCst)
+}
+
+#[tokio::test]
+async fn clients_share_a_retry_budget_that_they_are_given() {
+    let budget = RetryBudget::new();
+
+    let shared = sent_by_a_fleet(|client| client.retry_budget(budget.clone())).await;
+    let apart = sent_by_a_fleet(|client| client).await;
+
+    assert_eq!((shared, apart), (300 + 500, 300 + 3 * 500));
 }
 
 #[tokio::test]

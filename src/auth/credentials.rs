@@ -1,8 +1,8 @@
-//! A cache before a credential provider: one refresh for many callers, early, and never at the cost of a valid key.
+//! A cache before a credential provider: one refresh for many callers, early, and never at the cost of a usable key.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -10,8 +10,9 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use futures_util::future::{Either, FutureExt as _, Shared, select};
 
+use crate::auth::provider_failure::{causes, failed};
 use crate::clock::{BoxFuture, Clock, SystemClock};
-use crate::error::{Error, ErrorKind, Outcome};
+use crate::error::Error;
 
 /// Credentials are renewed this long before their expiry, or a fifth of their life before it if that is less.
 const EARLY: Duration = Duration::from_secs(300);
@@ -24,12 +25,14 @@ const LIMIT: Duration = Duration::from_secs(10);
 ///
 /// * Key, secret and token are always of one and the same refresh.
 /// * They are renewed 5 minutes before they expire, or when a fifth of their life is left if that is less.
+/// * They are due when both this host's clock and the domain's say so. So a domain whose clock is wrong causes no early
+///   renewal for other clients of the cache. On a host whose clock is behind, the domain's refusal causes the renewal.
 /// * Any number of callers make one refresh, at most one a second, and one at once when a domain refused the key, but for
 ///   one that has just come in the place of another refused. While a key is still valid only the caller that began the
-///   refresh waits for it, for half of its call's time at most, and if nothing comes of it, that key goes on being used. A
-///   key that a domain refused is waited for by all, and goes on being used as well if no other can be had: another domain
-///   may take it.
-/// * Expiry is judged by the domain's clock where the client knows it.
+///   refresh waits for it, for half of its call's time at most.
+/// * If a refresh fails, the current key stays in use, and the domain decides whether it is expired. Only a key that was
+///   refused and is expired is not used again. A key that was refused and is not expired is waited for by all, and stays in
+///   use as well if no other can be had: another domain may take it.
 /// * The provider has 10 s by default ([`time_limit`](Self::time_limit)); one that panics has failed.
 ///
 /// Clones share the cache; give one cache to the clients of many endpoints by
@@ -62,15 +65,23 @@ struct Inner {
     provider: SharedCredentialsProvider,
     clock: Arc<dyn Clock>,
     limit: Duration,
-    state: Mutex<State>,
+    /// Only pointers are compared and exchanged under this lock. What may run foreign code (clocks, providers' futures, the
+    /// clone and drop of credentials, events) happens outside of it.
+    state: Mutex<Arc<State>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     current: Option<Current>,
     refresh: Option<Refresh>,
-    /// When the last refresh ended, and how if it failed.
-    ended: Option<(Duration, Option<Arc<CredentialsError>>)>,
+    ended: Option<Ended>,
+}
+
+/// How the last refresh ended, and when by the monotonic clock.
+#[derive(Clone)]
+struct Ended {
+    at: Duration,
+    failure: Option<Arc<CredentialsError>>,
 }
 
 #[derive(Clone)]
@@ -93,10 +104,11 @@ impl Current {
     fn is_valid(&self, now: SystemTime) -> bool {
         self.credentials.expiry().is_none_or(|expiry| now < expiry)
     }
-}
 
-fn is_same_key(one: &Credentials, other: &Credentials) -> bool {
-    one.access_key_id() == other.access_key_id() && one.session_token() == other.session_token()
+    /// Whether they are of the same key as these.
+    fn matches(&self, other: &Credentials) -> bool {
+        self.credentials.access_key_id() == other.access_key_id() && self.credentials.session_token() == other.session_token()
+    }
 }
 
 #[derive(Clone)]
@@ -105,14 +117,69 @@ struct Refresh {
     future: Shared<BoxFuture<'static, Result<Credentials, Arc<CredentialsError>>>>,
 }
 
-/// What a look at the cache leads to.
+/// Credentials to sign with.
+pub(crate) struct Grant {
+    pub(crate) credentials: Credentials,
+    /// Why the provider gave no newer ones, if they were due.
+    pub(crate) failure: Option<Arc<CredentialsError>>,
+}
+
+/// What a caller does next.
 enum Step {
-    Use(Credentials),
-    /// Carry the refresh on, without waiting for it where these credentials will do.
+    Use(Grant),
+    /// Carry the refresh on, without waiting for it: these credentials will do.
     Push(Refresh, Credentials),
     /// Join the refresh; the credentials to fall back on if it fails.
     Join(Refresh, Option<Credentials>),
+    /// Begin a refresh and join it.
+    Begin(Option<Credentials>),
     Fail(Arc<CredentialsError>),
+}
+
+impl State {
+    /// The next step at this wall time and this monotonic time. A refresh older than the limit has been abandoned.
+    fn step(&self, now: SystemTime, monotonic: Duration, limit: Duration) -> Step {
+        let current = self.current.as_ref();
+        if let Some(current) = current.filter(|current| current.is_fresh(now)) {
+            return Step::Use(Grant { credentials: current.credentials.clone(), failure: None });
+        }
+        let fallback = current.filter(|current| !current.rejected || current.is_valid(now)).map(|it| it.credentials.clone());
+        if let Some(refresh) = self.refresh.clone().filter(|refresh| monotonic.saturating_sub(refresh.began) <= limit) {
+            return match current.filter(|current| !current.rejected && current.is_valid(now)) {
+                Some(current) => Step::Push(refresh, current.credentials.clone()),
+                None => Step::Join(refresh, fallback),
+            };
+        }
+        let recent = self.ended.as_ref().filter(|ended| monotonic.saturating_sub(ended.at) < SPACING);
+        let Some(Ended { failure, .. }) = recent else { return Step::Begin(fallback) };
+        // Asked a moment ago: what came of it has to do. A provider may stretch expired credentials on purpose when its
+        // service is down, so expired ones are tried rather than not.
+        match (failure, current) {
+            (Some(failure), _) => match fallback {
+                Some(credentials) => Step::Use(Grant { credentials, failure: Some(Arc::clone(failure)) }),
+                None => Step::Fail(Arc::clone(failure)),
+            },
+            (None, Some(current)) if !current.rejected || current.after_refusal => {
+                Step::Use(Grant { credentials: current.credentials.clone(), failure: None })
+            }
+            // The provider's own cache may have given an old one.
+            (None, _) => Step::Begin(fallback),
+        }
+    }
+
+    /// The state after a refresh.
+    fn after(&self, result: &Result<Credentials, Arc<CredentialsError>>, clocks: [SystemTime; 2], at: Duration) -> Self {
+        let current = match result {
+            Err(_) => self.current.clone(),
+            Ok(credentials) => Some(Current {
+                credentials: credentials.clone(),
+                renew_at: renewal(credentials, clocks),
+                rejected: false,
+                after_refusal: self.current.as_ref().is_some_and(|before| before.rejected),
+            }),
+        };
+        Self { current, refresh: None, ended: Some(Ended { at, failure: result.as_ref().err().cloned() }) }
+    }
 }
 
 impl CredentialCache {
@@ -134,95 +201,62 @@ impl CredentialCache {
         Self { shared: Arc::new(Inner { provider: provider.clone(), clock: Arc::clone(clock), limit, state: Mutex::default() }) }
     }
 
-    /// Credentials for a request at this time, which may wait so long for them. Where a valid key is at hand, no more than
-    /// half of that is spent on a newer one.
-    pub(crate) async fn get(&self, now: SystemTime, patience: Duration) -> Result<Credentials, Error> {
-        let (refresh, fallback, result) = match self.step(now) {
-            Step::Use(credentials) => return Ok(credentials),
-            Step::Fail(error) => return Err(failed(error)),
-            Step::Push(refresh, current) => match refresh.future.clone().now_or_never() {
-                Some(result) => (refresh, Some(current), result),
-                None => return Ok(current),
-            },
-            Step::Join(refresh, Some(fallback)) => {
-                match select(refresh.future.clone(), self.shared.clock.timeout(patience / 2)).await {
-                    Either::Left((result, _)) => (refresh, Some(fallback), result),
-                    Either::Right(_) => return Ok(fallback),
+    /// Credentials for a request at this time of the domain's, which may wait so long for them. Where there are some to fall
+    /// back on, no more than half of that is spent on newer ones.
+    pub(crate) async fn get(&self, domain: SystemTime, patience: Duration) -> Result<Grant, Error> {
+        let clocks = [self.shared.clock.wall(), domain];
+        let now = clocks[0].min(clocks[1]);
+        let (refresh, fallback, is_waiting) = loop {
+            let (state, monotonic) = (self.load(), self.shared.clock.monotonic());
+            match state.step(now, monotonic, self.shared.limit) {
+                Step::Use(grant) => return Ok(grant),
+                Step::Fail(error) => return Err(failed(error)),
+                Step::Push(refresh, credentials) => break (refresh, Some(credentials), false),
+                Step::Join(refresh, fallback) => break (refresh, fallback, true),
+                Step::Begin(fallback) => {
+                    let refresh = Refresh { began: monotonic, future: self.refresh() };
+                    let begun = State { refresh: Some(refresh.clone()), ..State::clone(&state) };
+                    if self.replace(&state, begun) {
+                        break (refresh, fallback, true);
+                    }
                 }
             }
-            Step::Join(refresh, None) => {
-                let result = refresh.future.clone().await;
-                (refresh, None, result)
-            }
         };
-        self.end(&refresh, &result, fallback.is_some(), now);
+        let result = match &fallback {
+            None => refresh.future.clone().await,
+            Some(credentials) if is_waiting => {
+                let limit = patience / 2;
+                match select(refresh.future.clone(), self.shared.clock.timeout(limit)).await {
+                    Either::Left((result, _)) => result,
+                    Either::Right(_) => {
+                        let failure = Some(Arc::new(CredentialsError::provider_timed_out(limit)));
+                        return Ok(Grant { credentials: credentials.clone(), failure });
+                    }
+                }
+            }
+            Some(credentials) => match refresh.future.clone().now_or_never() {
+                Some(result) => result,
+                None => return Ok(Grant { credentials: credentials.clone(), failure: None }),
+            },
+        };
+        self.end(&refresh, &result, fallback.is_some(), clocks);
         match (result, fallback) {
-            (Ok(credentials), _) | (Err(_), Some(credentials)) => Ok(credentials),
+            (Ok(credentials), _) => Ok(Grant { credentials, failure: None }),
+            (Err(failure), Some(credentials)) => Ok(Grant { credentials, failure: Some(failure) }),
             (Err(error), None) => Err(failed(error)),
         }
     }
 
     /// Records the end of a refresh, once.
-    fn end(&self, refresh: &Refresh, result: &Result<Credentials, Arc<CredentialsError>>, kept: bool, now: SystemTime) {
-        let mut state = self.state();
-        if !state.refresh.as_ref().is_some_and(|running| running.future.ptr_eq(&refresh.future)) {
-            return;
+    fn end(&self, refresh: &Refresh, result: &Result<Credentials, Arc<CredentialsError>>, kept: bool, clocks: [SystemTime; 2]) {
+        let at = self.shared.clock.monotonic();
+        let is_first = self.update(|state| {
+            let running = state.refresh.as_ref()?;
+            running.future.ptr_eq(&refresh.future).then(|| state.after(result, clocks, at))
+        });
+        if let (true, Err(error)) = (is_first, result) {
+            tracing::warn!(kept, error = causes(error), "credentials could not be renewed");
         }
-        state.refresh = None;
-        let ended = self.shared.clock.monotonic();
-        match result {
-            Ok(credentials) => {
-                state.ended = Some((ended, None));
-                state.current = Some(Current {
-                    credentials: credentials.clone(),
-                    renew_at: renewal(credentials, now),
-                    rejected: false,
-                    after_refusal: state.current.as_ref().is_some_and(|before| before.rejected),
-                });
-            }
-            Err(error) => {
-                tracing::warn!(kept, "credentials could not be renewed");
-                state.ended = Some((ended, Some(Arc::clone(error))));
-            }
-        }
-    }
-
-    fn step(&self, now: SystemTime) -> Step {
-        let clock = &self.shared.clock;
-        let mut state = self.state();
-        let monotonic = clock.monotonic();
-        let current = state.current.clone();
-        let valid = current.clone().filter(|current| current.is_valid(now));
-        if let Some(current) = valid.as_ref().filter(|current| current.is_fresh(now)) {
-            return Step::Use(current.credentials.clone());
-        }
-        // A refresh that every caller has abandoned is carried on, unless its time limit is long over.
-        let running = state.refresh.clone().filter(|refresh| monotonic.saturating_sub(refresh.began) <= self.shared.limit);
-        if let Some(refresh) = running {
-            return match valid {
-                Some(current) if !current.rejected => Step::Push(refresh, current.credentials),
-                valid => Step::Join(refresh, valid.map(|current| current.credentials)),
-            };
-        }
-        if let Some((ended, failure)) = &state.ended
-            && monotonic.saturating_sub(*ended) < SPACING
-        {
-            // Asked a moment ago: what came of it has to do. A provider may stretch expired credentials on purpose when
-            // its service is down, so expired ones are tried rather than not.
-            match (current, failure) {
-                // The provider's own cache may have given an old one.
-                (Some(current), None) if current.rejected && !current.after_refusal => {}
-                (Some(current), Some(error)) if current.rejected && !current.is_valid(now) => {
-                    return Step::Fail(Arc::clone(error));
-                }
-                (Some(current), _) => return Step::Use(current.credentials),
-                (None, Some(error)) => return Step::Fail(Arc::clone(error)),
-                (None, None) => {}
-            }
-        }
-        let refresh = Refresh { began: monotonic, future: self.refresh() };
-        state.refresh = Some(refresh.clone());
-        Step::Join(refresh, valid.map(|current| current.credentials))
     }
 
     fn refresh(&self) -> Shared<BoxFuture<'static, Result<Credentials, Arc<CredentialsError>>>> {
@@ -245,15 +279,37 @@ impl CredentialCache {
 
     /// Marks credentials that the domain refused, so that the next caller asks the provider; later ones are left alone.
     pub(crate) fn reject(&self, refused: &Credentials) {
-        if let Some(current) = self.state().current.as_mut()
-            && is_same_key(&current.credentials, refused)
-        {
-            current.rejected = true;
+        self.update(|state| {
+            let current = state.current.as_ref().filter(|current| current.matches(refused))?;
+            Some(State { current: Some(Current { rejected: true, ..current.clone() }), ..state.clone() })
+        });
+    }
+
+    fn load(&self) -> Arc<State> {
+        Arc::clone(&self.shared.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the state, unless the change says that there is nothing to change; returns whether it did.
+    fn update(&self, change: impl Fn(&State) -> Option<State>) -> bool {
+        loop {
+            let before = self.load();
+            let Some(after) = change(&before) else { return false };
+            if self.replace(&before, after) {
+                return true;
+            }
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Puts a new state in the place of this one; returns whether it was still there.
+    fn replace(&self, before: &Arc<State>, after: State) -> bool {
+        let after = Arc::new(after);
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_current = Arc::ptr_eq(&state, before);
+        if is_current {
+            // The caller holds the old one, so nothing is dropped here.
+            *state = after;
+        }
+        is_current
     }
 }
 
@@ -269,28 +325,17 @@ impl ProvideCredentials for CredentialCache {
         Self: 'a,
     {
         future::ProvideCredentials::new(async move {
-            self.get(self.shared.clock.wall(), self.shared.limit.saturating_mul(2))
-                .await
-                .map_err(CredentialsError::provider_error)
+            let granted = self.get(self.shared.clock.wall(), self.shared.limit.saturating_mul(2)).await;
+            granted.map(|grant| grant.credentials).map_err(CredentialsError::provider_error)
         })
     }
 }
 
-/// When to renew credentials that were got at this time.
-fn renewal(credentials: &Credentials, got: SystemTime) -> Option<SystemTime> {
+/// When to renew credentials that were got at these times. Of two clocks that disagree, the one that gives them the shorter
+/// life is right more often: a wrong one would have them live for days, or never.
+fn renewal(credentials: &Credentials, got: [SystemTime; 2]) -> Option<SystemTime> {
     let expiry = credentials.expiry()?;
-    let life = expiry.duration_since(got).unwrap_or_default();
+    let lives = got.into_iter().filter_map(|got| expiry.duration_since(got).ok());
+    let life = lives.filter(|life| !life.is_zero()).min().unwrap_or_default();
     expiry.checked_sub(EARLY.min(life / 5))
-}
-
-fn failed(error: Arc<CredentialsError>) -> Error {
-    let message = match &*error {
-        CredentialsError::CredentialsNotLoaded(_) => "the provider found none",
-        CredentialsError::ProviderTimedOut(_) => {
-            "the provider did not answer in time; in a container the metadata service may need a hop limit of 2"
-        }
-        CredentialsError::InvalidConfiguration(_) => "the provider is configured wrongly",
-        _ => "the provider failed",
-    };
-    Error::new(ErrorKind::Credentials, Outcome::NotSent, message).with_source(error)
 }

@@ -3,6 +3,7 @@
 #[cfg(feature = "aws-config")]
 pub(crate) mod aws_config;
 pub(crate) mod credentials;
+mod provider_failure;
 pub(crate) mod sigv4;
 
 use std::fmt;
@@ -15,7 +16,7 @@ use aws_smithy_types::base64;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 
-use crate::auth::credentials::CredentialCache;
+use crate::auth::credentials::{CredentialCache, Grant};
 use crate::clock::Clock;
 use crate::error::{Error, Operation};
 
@@ -165,7 +166,7 @@ pub(crate) struct Authorization {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) secrets: Vec<String>,
     /// The credentials that signed, to be dropped if the domain calls them expired.
-    pub(crate) signed_with: Option<Credentials>,
+    pub(crate) signed_with: Option<Grant>,
 }
 
 enum Scheme {
@@ -197,13 +198,14 @@ impl Authorizer {
                 Ok(Authorization { headers: vec![(AUTHORIZATION, header.clone())], secrets: secrets.to_vec(), signed_with: None })
             }
             Scheme::SigV4(cache) => {
-                let credentials = cache.get(now, left).await?;
-                let headers = sigv4::sign(request, &credentials, &self.region, now)?;
+                let grant = cache.get(now, left).await?;
+                let credentials = &grant.credentials;
+                let headers = sigv4::sign(request, credentials, &self.region, now)?;
                 let secrets = [Some(credentials.secret_access_key()), credentials.session_token()];
                 let secrets = secrets.into_iter().flatten().map(str::to_owned);
                 let sent = headers.iter().filter(|(_, value)| value.is_sensitive()).filter_map(|(_, value)| value.to_str().ok());
                 let secrets = secrets.chain(sent.map(str::to_owned)).collect();
-                Ok(Authorization { headers, secrets, signed_with: Some(credentials) })
+                Ok(Authorization { headers, secrets, signed_with: Some(grant) })
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Signature Version 4 as a domain checks it: a pure function around `aws-sigv4`.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign as sign_request};
@@ -16,6 +16,9 @@ use crate::error::{Error, ErrorKind, Outcome};
 /// The signing name of every Amazon domain, whatever its engine and host form.
 const SERVICE: &str = "es";
 
+/// The first second of the year 10000, which no signature can have.
+const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
+
 /// The headers that carry the signature.
 ///
 /// The signer's default settings are the domain's own: the wire path is encoded once more, no payload header, the token
@@ -30,6 +33,10 @@ pub(crate) fn sign(
     let texts = [Some(credentials.access_key_id()), Some(credentials.secret_access_key()), credentials.session_token()];
     if texts.iter().flatten().any(|text| text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic())) {
         return Err(failed("credentials have an empty part or a character that no header may have"));
+    }
+    if !time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since < YEAR_10000) {
+        let message = "this host's clock shows a year before 1970 or after 9999";
+        return Err(Error::new(ErrorKind::ClockSkew, Outcome::NotSent, message));
     }
     let identity: Identity = credentials.clone().into();
     let params = SigningParams::builder()
@@ -107,6 +114,19 @@ mod tests {
             let authorization = headers.iter().find(|(name, _)| name == "authorization").unwrap().1.to_str().unwrap();
             assert!(authorization.ends_with(&format!("Signature={signature}")), "{method} {path}: {authorization}");
         }
+    }
+
+    #[test]
+    fn refuses_a_time_that_no_signature_can_have() {
+        let credentials = Credentials::new("AKID", "secret", None, None, "test");
+        let request = Signable { operation: Operation::Raw, method: "GET", uri: "https://h/", content_type: None, body: b"" };
+        for time in [SystemTime::UNIX_EPOCH - Duration::from_secs(1), SystemTime::UNIX_EPOCH + YEAR_10000] {
+            let error = sign(request, &credentials, "eu-west-1", time).unwrap_err();
+
+            assert_eq!((error.kind(), error.outcome()), (ErrorKind::ClockSkew, Outcome::NotSent));
+        }
+        let last = SystemTime::UNIX_EPOCH + YEAR_10000 - Duration::from_secs(1);
+        assert!(sign(request, &credentials, "eu-west-1", last).is_ok());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use super::response::{Received, Reply, exchange, judge, parse_retry_after};
 use super::{CallOptions, Core};
 use crate::auth::Signable;
+use crate::auth::credentials::Grant;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::request::Request;
 use crate::transport::Departure;
@@ -22,7 +23,7 @@ pub(super) struct Attempt {
     pub(super) retry_after: Option<Duration>,
     /// The offset, in milliseconds, that this attempt's signature was dated with.
     pub(super) skew_used: i64,
-    pub(super) signed_with: Option<aws_credential_types::Credentials>,
+    pub(super) signed_with: Option<Grant>,
 }
 
 impl Attempt {
@@ -47,7 +48,10 @@ pub(super) async fn attempt(core: &Core, options: &CallOptions, request: &Reques
     let authorization = match select(pin!(core.authorizer.authorize(signable, now, left)), core.clock.timeout(left)).await {
         Either::Left((Ok(authorization), _)) => authorization,
         Either::Left((Err(error), _)) => return Attempt { skew_used, ..Attempt::unsent(error) },
-        Either::Right(_) => return no_time(),
+        Either::Right(_) => {
+            let message = format!("the credential provider did not answer within the {left:?} that were left for this call");
+            return Attempt::unsent(Error::new(ErrorKind::Timeout, Outcome::NotSent, message));
+        }
     };
     let mut wire = http::Request::builder().method(request.method.clone()).uri(&uri).header(HOST, core.endpoint.authority());
     if let Some(content_type) = content_type {
@@ -82,7 +86,6 @@ pub(super) async fn attempt(core: &Core, options: &CallOptions, request: &Reques
     };
     let result = match exchanged {
         Some(Ok(Received { head, body, cut })) => {
-            core.skew.learn(&head.headers, core.clock.wall(), core.clock.monotonic().saturating_sub(sent));
             retry_after = head.headers.get(RETRY_AFTER).and_then(|value| parse_retry_after(value.to_str().ok()?, core.now()));
             received = Some(head.status.as_u16());
             let signed = authorization.signed_with.is_some();

@@ -18,13 +18,13 @@ use tracing::{Instrument as _, Span};
 
 use crate::auth::Authorizer;
 use crate::call::attempt::attempt;
-use crate::clock::Clock;
+use crate::clock::{Clock, NoRuntime};
 use crate::config::{RetryPolicy, Timeouts};
 use crate::endpoint::Endpoint;
 use crate::entropy::Entropy;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::request::{Replay, Request};
-use crate::retry::{self, Failure, RetryTokens, Verdict};
+use crate::retry::{self, Failure, RetryBudget, Verdict};
 use crate::transport::Transport;
 
 pub(crate) use response::Reply;
@@ -40,7 +40,7 @@ pub(crate) struct Core {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Entropy,
     pub(crate) skew: ClockSkew,
-    pub(crate) tokens: RetryTokens,
+    pub(crate) budget: RetryBudget,
     pub(crate) user_agent: HeaderValue,
     pub(crate) reply_limit: usize,
 }
@@ -160,6 +160,9 @@ async fn attempts_of<T, F>(
 where
     F: Future<Output = Result<T, Error>>,
 {
+    if !core.clock.can_wait() {
+        return Err(Error::invalid(NoRuntime.to_string()));
+    }
     let deadline = core.clock.monotonic().saturating_add(options.timeouts.call);
     let mut history = retry::History::default();
     let mut lost = false;
@@ -171,9 +174,9 @@ where
             Ok(reply) => decode(reply).await,
             Err(error) => Err(error),
         };
-        let failure = match decoded {
+        let mut failure = match decoded {
             Ok(value) => {
-                core.tokens.succeeded();
+                core.budget.succeeded();
                 return Ok(value);
             }
             Err(error) => {
@@ -182,11 +185,14 @@ where
             }
         };
         // Also where this call may not be repeated: the next one would be refused alike.
-        if let (ErrorKind::ExpiredToken, Some(credentials)) = (failure.error.kind(), &attempt.signed_with) {
-            core.authorizer.reject(request.operation, credentials);
+        if let (ErrorKind::ExpiredToken, Some(grant)) = (failure.error.kind(), attempt.signed_with) {
+            core.authorizer.reject(request.operation, &grant.credentials);
+            if let Some(why_not_renewed) = grant.failure {
+                failure.error = failure.error.with_source(why_not_renewed);
+            }
         }
         let left = deadline.saturating_sub(core.clock.monotonic());
-        match retry::classify(request.replay, &failure, &mut history, &options.retry, left, &core.tokens, core.entropy.fraction())
+        match retry::classify(request.replay, &failure, &mut history, &options.retry, left, &core.budget, core.entropy.fraction())
         {
             Verdict::Stop => return Err(if lost { failure.error.after_a_loss() } else { failure.error }),
             Verdict::Retry { after, why } => {

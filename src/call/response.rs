@@ -59,7 +59,10 @@ pub(super) struct Received {
 /// Sends the request, and receives the response: whole if it means success, or else as much of it as an error reads. A
 /// failure whose body breaks off is still the failure that its status names.
 pub(super) async fn exchange(core: &Core, options: &CallOptions, wire: http::Request<Bytes>) -> Result<Received, Error> {
+    let sent = core.clock.monotonic();
     let response = core.transport.call(wire, core.endpoint.target()).await.map_err(TransportError::into_error)?;
+    // Now, because a body may take its time and the `Date` is older than it.
+    core.skew.learn(response.headers(), core.clock.wall(), core.clock.monotonic().saturating_sub(sent));
     let (head, mut body) = response.into_parts();
     let mut bytes = BytesMut::new();
     match read(core, options, &head, &mut body, &mut bytes).await {

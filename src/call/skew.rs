@@ -10,8 +10,10 @@ use http::header::{AGE, DATE, HeaderMap};
 pub(crate) struct ClockSkew(AtomicI64);
 
 impl ClockSkew {
-    /// Answers slower than this tell too little about the time in between.
+    /// Responses slower than this show too little about the time in between.
     const SLOWEST: Duration = Duration::from_secs(60);
+    /// A `Date` further off than this is wrong itself: a host whose clock is could not verify the domain's certificate.
+    const FURTHEST: Duration = Duration::from_secs(366 * 86_400);
 
     pub(super) fn millis(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
@@ -24,27 +26,95 @@ impl ClockSkew {
         corrected.unwrap_or(local)
     }
 
-    /// Learns from an answer that was received whole at local time `received`, `took` after its request was sent.
-    ///
-    /// The midpoint of the two is compared with the server's `Date`, which is cut to the second. Every trusted answer
-    /// overwrites what was known, so that a corrected clock heals.
+    /// Learns from a response whose head was received at local time `received`, `took` after its request was sent.
     pub(super) fn learn(&self, headers: &HeaderMap, received: SystemTime, took: Duration) {
         if took > Self::SLOWEST || headers.contains_key(AGE) {
             return;
         }
-        let Some(server) = headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(parse_date) else { return };
-        let Some(midpoint) = received.checked_sub(took / 2) else { return };
-        let server = server + Duration::from_millis(500);
-        let (sign, apart) = match server.duration_since(midpoint) {
+        let Some(date) = headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(parse_date) else { return };
+        let (sign, apart) = match date.duration_since(received) {
             Ok(ahead) => (1, ahead),
             Err(behind) => (-1, behind.duration()),
         };
-        // Within the second that `Date` cannot tell, the clocks agree.
-        let millis = if apart <= Duration::from_secs(1) { 0 } else { i64::try_from(apart.as_millis()).unwrap_or(i64::MAX) };
-        self.0.store(sign * millis, Ordering::Relaxed);
+        if apart > Self::FURTHEST {
+            return;
+        }
+        let (Ok(apart), Ok(took)) = (i64::try_from(apart.as_millis()), i64::try_from(took.as_millis())) else { return };
+        self.0.store(corrected(self.millis(), sign * apart, took), Ordering::Relaxed);
     }
+}
+
+/// The skew after a response whose `Date` is so far ahead of its receipt, `took` after the request; all in milliseconds.
+///
+/// The server wrote the `Date`, cut to the second, at some moment while the request was under way. A skew that this allows
+/// stays, so that a slow response moves nothing; one that it contradicts heals. A new skew is taken from the end of the
+/// exchange, because a slow server writes the `Date` when its work is done.
+fn corrected(known: i64, date_from_receipt: i64, took: i64) -> i64 {
+    let possible = date_from_receipt..=date_from_receipt + 1000 + took;
+    [known, 0].into_iter().find(|skew| possible.contains(skew)).unwrap_or(date_from_receipt + 500)
 }
 
 pub(super) fn parse_date(text: &str) -> Option<SystemTime> {
     jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    #[test]
+    fn keeps_a_skew_that_a_slow_response_allows() {
+        assert_eq!(corrected(0, 0, 58_000), 0, "dated at the end");
+        assert_eq!(corrected(0, -58_000, 58_000), 0, "dated at the start");
+        assert_eq!(corrected(HOUR, HOUR - 700, 58_000), HOUR);
+        assert_eq!(corrected(-HOUR, -HOUR - 58_000, 58_000), -HOUR);
+    }
+
+    #[test]
+    fn heals_when_a_response_contradicts_the_skew() {
+        assert_eq!(corrected(HOUR, -400, 20), 0);
+        assert_eq!(corrected(HOUR, -HOUR - 500, 20), -HOUR);
+    }
+
+    #[test]
+    fn takes_a_new_skew_from_the_end_of_a_slow_response() {
+        for skew in [-12 * 24 * HOUR, -HOUR, HOUR, 12 * 24 * HOUR] {
+            assert_eq!(corrected(0, skew - 500, 58_000), skew);
+        }
+    }
+
+    #[test]
+    fn learns_no_absurd_date() {
+        let received = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        for date in [
+            "Thu, 01 Jan 1970 00:00:00 GMT",
+            "Mon, 01 Jan 0001 00:00:00 GMT",
+            "Mon, 14 Nov 2033 22:13:20 GMT",
+            "Fri, 31 Dec 9999 23:59:59 GMT",
+        ] {
+            let skew = ClockSkew::default();
+            let headers = HeaderMap::from_iter([(DATE, HeaderValue::from_static(date))]);
+
+            skew.learn(&headers, received, Duration::ZERO);
+
+            assert_eq!(skew.millis(), 0, "{date}");
+        }
+    }
+
+    #[test]
+    fn learns_a_clock_that_is_days_off() {
+        let received = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        for (date, days) in [("Thu, 02 Nov 2023 22:13:20 GMT", -12), ("Sun, 26 Nov 2023 22:13:20 GMT", 12)] {
+            let skew = ClockSkew::default();
+            let headers = HeaderMap::from_iter([(DATE, HeaderValue::from_static(date))]);
+
+            skew.learn(&headers, received, Duration::ZERO);
+
+            assert_eq!(skew.millis(), days * 24 * HOUR + 500);
+        }
+    }
 }

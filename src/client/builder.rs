@@ -14,7 +14,7 @@ use crate::config::{RetryPolicy, Timeouts};
 use crate::endpoint::Endpoint;
 use crate::entropy::Entropy;
 use crate::error::Error;
-use crate::retry::RetryTokens;
+use crate::retry::RetryBudget;
 use crate::transport::Transport;
 
 /// The largest answer that is read by default, decoded: 256 MiB, a listing of some hundred thousand snapshots.
@@ -35,6 +35,7 @@ pub struct SnapshotClientBuilder {
     user_agent: Option<String>,
     timeouts: Timeouts,
     retry: RetryPolicy,
+    budget: RetryBudget,
     reply_limit: usize,
     entropy: Entropy,
 }
@@ -53,6 +54,7 @@ impl SnapshotClientBuilder {
             user_agent: None,
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
+            budget: RetryBudget::default(),
             reply_limit: REPLY_LIMIT,
             entropy: Entropy::os(),
         }
@@ -135,6 +137,13 @@ impl SnapshotClientBuilder {
         self
     }
 
+    /// Sets the budget that the retries of this client are taken from. Clients may share one. Default: one of this client's
+    /// own.
+    pub fn retry_budget(mut self, budget: RetryBudget) -> Self {
+        self.budget = budget;
+        self
+    }
+
     /// The largest answer that is read, in bytes after decoding. Default 256 MiB.
     pub fn max_reply_bytes(mut self, bytes: usize) -> Self {
         self.reply_limit = bytes;
@@ -186,7 +195,7 @@ impl SnapshotClientBuilder {
             clock: self.clock,
             entropy: self.entropy,
             skew: ClockSkew::default(),
-            tokens: RetryTokens::default(),
+            budget: self.budget,
             user_agent,
             reply_limit: self.reply_limit,
         };

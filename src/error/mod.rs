@@ -258,7 +258,8 @@ struct Inner {
     attempts: u32,
     message: String,
     garbled: bool,
-    lasting: bool,
+    /// Whether it lasts, where that is not as with others of its kind.
+    lasting: Option<bool>,
     /// Whether this is a raw request that may change something.
     raw_write: bool,
     unresolved: bool,
@@ -275,7 +276,7 @@ impl Error {
             attempts: 0,
             message: message.into(),
             garbled: false,
-            lasting: false,
+            lasting: None,
             raw_write: false,
             unresolved: false,
             server: None,
@@ -373,12 +374,18 @@ impl Error {
 
     /// Marks what neither another attempt nor another poll will change: a wait's own verdict, or TLS that can never work.
     pub(crate) fn lasting(mut self) -> Self {
-        self.0.lasting = true;
+        self.0.lasting = Some(true);
         self
     }
 
     pub(crate) fn is_lasting(&self) -> bool {
-        self.0.lasting
+        self.0.lasting == Some(true)
+    }
+
+    /// Marks a failure that may well pass, though others of its kind do not.
+    pub(crate) fn transient(mut self) -> Self {
+        self.0.lasting = Some(false);
+        self
     }
 
     /// Marks a domain's name that does not resolve, which is wrong more often than it passes.
@@ -415,16 +422,19 @@ impl Error {
     }
 
     fn passes_by_itself(&self) -> bool {
-        !self.0.lasting
-            && matches!(
-                self.0.kind,
-                ErrorKind::Busy
-                    | ErrorKind::Connect
-                    | ErrorKind::Interrupted
-                    | ErrorKind::Throttled
-                    | ErrorKind::Timeout
-                    | ErrorKind::Unavailable
-            )
+        let kind_passes = matches!(
+            self.0.kind,
+            ErrorKind::Busy
+                | ErrorKind::Connect
+                | ErrorKind::Interrupted
+                | ErrorKind::Throttled
+                | ErrorKind::Timeout
+                | ErrorKind::Unavailable
+        );
+        match self.0.lasting {
+            Some(lasting) => !lasting,
+            None => kind_passes,
+        }
     }
 
     /// Returns whether the same call may well succeed later without any change, and may be repeated.

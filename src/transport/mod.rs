@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 
-use crate::clock::BoxFuture;
+use crate::clock::{BoxFuture, NoRuntime};
 use crate::endpoint::ConnectTarget;
 use crate::error::{Error, ErrorKind, Outcome};
 
@@ -173,6 +173,9 @@ impl TransportError {
     /// The error of a call that ends with this one.
     pub(crate) fn into_error(self) -> Error {
         let error = |kind, outcome, message| Error::new(kind, outcome, message);
+        if self.source.is::<NoRuntime>() {
+            return Error::invalid(NoRuntime.to_string());
+        }
         match self.what {
             What::NotSent => error(ErrorKind::Connect, Outcome::NotSent, String::new()).with_source(self),
             What::Unknown => error(ErrorKind::Interrupted, Outcome::Unknown, String::new()).with_source(self),

@@ -25,7 +25,7 @@ use connect::{Connector, Established};
 use failure::transport_error;
 use gunzip::Gunzip;
 
-use crate::clock::{BoxFuture, Clock, SystemClock};
+use crate::clock::{BoxFuture, Clock, NoRuntime, SystemClock};
 use crate::endpoint::ConnectTarget;
 use crate::error::Error;
 use crate::transport::{Body, Departure, Transport, TransportError};
@@ -196,6 +196,13 @@ fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, 
 ///
 /// Cheap to clone; clones share the pool, and clients of any number of endpoints may share one. It asks for gzip and
 /// decodes it, compresses no request, and follows no redirect.
+///
+/// It needs a tokio runtime. Without one a call ends with [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput).
+///
+/// # Panics
+///
+/// Connecting panics on a tokio runtime whose I/O is disabled, which cannot be found out beforehand: build it with
+/// `enable_io` or `enable_all`.
 #[derive(Clone)]
 pub struct HyperTransport {
     shared: Arc<Shared>,
@@ -245,18 +252,18 @@ impl HyperTransport {
         let own_host = uri.host().map(|host| host.trim_matches(['[', ']']));
         let detour = (own_host != Some(target.host()) || own_port != Some(target.port())).then(|| target.clone());
         let shared = &self.shared;
-        let mut pools = shared.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools
-            .entry(detour)
-            .or_insert_with_key(|detour| {
-                let settings = &shared.settings;
-                Client::builder(TokioExecutor::new())
-                    .pool_timer(TokioTimer::new())
-                    .pool_idle_timeout(settings.idle_timeout)
-                    .pool_max_idle_per_host(settings.idle_per_host)
-                    .build(Connector::new(shared, detour.as_ref()))
-            })
-            .clone()
+        let pools = || shared.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = pools().get(&detour) {
+            return pool.clone();
+        }
+        let settings = &shared.settings;
+        let pool = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(settings.idle_timeout)
+            .pool_max_idle_per_host(settings.idle_per_host)
+            .build(Connector::new(shared, detour.as_ref()));
+        // Another call may have been first.
+        pools().entry(detour).or_insert_with(|| pool.clone()).clone()
     }
 
     async fn send(
@@ -264,6 +271,7 @@ impl HyperTransport {
         mut request: http::Request<Bytes>,
         target: &ConnectTarget,
     ) -> Result<http::Response<Body>, TransportError> {
+        NoRuntime::check().map_err(TransportError::not_sent)?;
         let pool = self.pool(request.uri(), target);
         request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
         let uri = request.uri().clone();
@@ -297,10 +305,13 @@ impl HyperTransport {
     fn retire_old(&self) {
         let settings = &self.shared.settings;
         let now = settings.clock.monotonic();
-        let mut connections = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((_, connection)) =
-            connections.pop_front_if(|(made, _)| now.saturating_sub(*made) >= settings.connection_age)
-        {
+        let old: Vec<_> = {
+            let mut connections = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = connections.partition_point(|(made, _)| now.saturating_sub(*made) >= settings.connection_age);
+            connections.drain(..count).collect()
+        };
+        // Not under the lock, because hyper traces it.
+        for (_, connection) in old {
             if let Some(connected) = connection.connection_metadata().as_ref() {
                 connected.poison();
             }

@@ -1,0 +1,146 @@
+//! Calls without a tokio runtime end with an error that says so.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use bytes::Bytes;
+use es_snapshot::testing::ManualClock;
+use es_snapshot::{
+    Auth, Body, BoxFuture, Clock, ConnectTarget, CreateSnapshot, CredentialCache, Error, ErrorKind, HyperTransport, Outcome,
+    SnapshotClient, SnapshotClientBuilder, SystemClock, Transport, TransportError,
+};
+
+/// Drives a future on this thread, which has no runtime.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..10_000 {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+    panic!("the call does not end");
+}
+
+fn builder() -> SnapshotClientBuilder {
+    SnapshotClient::builder("http://127.0.0.1:1")
+}
+
+fn manual() -> ManualClock {
+    ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+}
+
+#[track_caller]
+fn assert_names_the_runtime(error: &Error) {
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent), "{error:?}");
+    assert!(error.to_string().contains("no tokio runtime") && !error.is_transient(), "{error}");
+}
+
+/// Responds with an empty object, on any executor.
+#[derive(Debug)]
+struct Empty;
+
+impl Transport for Empty {
+    fn call<'a>(
+        &'a self,
+        _: http::Request<Bytes>,
+        _: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+        Box::pin(std::future::ready(Ok(http::Response::new(Body::from("{}")))))
+    }
+}
+
+/// Passes on to the transport in it, as a user's own layer does.
+#[derive(Debug)]
+struct Layer(HyperTransport);
+
+impl Transport for Layer {
+    fn call<'a>(
+        &'a self,
+        request: http::Request<Bytes>,
+        target: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+        self.0.call(request, target)
+    }
+}
+
+#[test]
+fn a_default_client_ends_with_an_error() {
+    let client = builder().build().unwrap();
+
+    assert_names_the_runtime(&block_on(client.list_repositories()).unwrap_err());
+}
+
+#[test]
+fn every_sort_of_call_ends_with_an_error() {
+    let client = builder().build().unwrap();
+    let (repository, snapshot) = ("r".parse().unwrap(), "s".parse().unwrap());
+
+    let created = block_on(client.create_snapshot(&repository, &snapshot, &CreateSnapshot::new()));
+    assert_names_the_runtime(&created.unwrap_err());
+    assert_names_the_runtime(&block_on(client.delete_snapshot(&repository, &snapshot)).unwrap_err());
+    let waited = block_on(std::future::IntoFuture::into_future(client.wait_for_snapshot(&repository, &snapshot)));
+    assert_names_the_runtime(&waited.unwrap_err());
+}
+
+#[test]
+fn the_systems_clock_is_enough_for_an_error() {
+    for client in [builder().transport(Empty), builder().transport(Empty).clock(Arc::new(SystemClock))] {
+        let client = client.build().unwrap();
+
+        assert_names_the_runtime(&block_on(client.list_repositories()).unwrap_err());
+    }
+}
+
+#[test]
+fn the_hyper_transport_is_enough_for_an_error() {
+    let transport = || HyperTransport::builder().clock(manual()).build().unwrap();
+    for client in [builder().transport(transport()), builder().transport(Layer(transport())), builder()] {
+        let client = client.clock(manual()).build().unwrap();
+
+        assert_names_the_runtime(&block_on(client.list_repositories()).unwrap_err());
+    }
+}
+
+#[test]
+fn a_client_of_another_clock_and_transport_needs_no_runtime() {
+    let client = builder().transport(Empty).clock(manual()).build().unwrap();
+
+    assert!(block_on(client.list_repositories()).unwrap().is_empty());
+}
+
+#[derive(Debug)]
+struct Hanging;
+
+impl ProvideCredentials for Hanging {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(std::future::pending())
+    }
+}
+
+#[test]
+fn a_shared_cache_on_the_systems_clock_does_not_panic() {
+    let ready = CredentialCache::new(Credentials::new("AKID", "secret", None, None, "test"));
+    let hanging = CredentialCache::new(Hanging);
+    let client = |cache| {
+        let builder = builder().region("eu-west-1").auth(Auth::sigv4_shared(cache));
+        builder.transport(Empty).clock(manual()).build().unwrap()
+    };
+
+    assert!(block_on(client(ready).list_repositories()).is_ok());
+    assert_eq!(block_on(client(hanging).list_repositories()).unwrap_err().kind(), ErrorKind::Credentials);
+}
+
+#[test]
+fn a_wait_of_the_systems_clock_does_not_panic() {
+    assert!(!SystemClock.can_wait());
+    block_on(SystemClock.sleep(Duration::from_secs(1)));
+    block_on(SystemClock.timeout(Duration::from_secs(1)));
+}
