@@ -253,7 +253,7 @@ mod tests {
 
     /// What is decided about a read that the gateway has lost.
     fn lost(history: &mut History, policy: &RetryPolicy, left: Duration, budget: &RetryBudget) -> Verdict {
-        classify(Replay::Read, &failure(answered(503, "")), history, policy, left, tokens, 0.0)
+        classify(Replay::Read, &failure(answered(503, "")), history, policy, left, budget, 0.0)
     }
 
     #[test]
