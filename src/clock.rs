@@ -10,7 +10,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Wall time, monotonic time and waiting; the client asks nothing else for the time.
 ///
-/// Wall time dates signatures and judges the expiry of credentials. Monotonic time measures deadlines, so that a step of
+/// Wall time dates signatures and, together with the domain's, determines whether credentials are due for renewal. Monotonic time measures deadlines, so that a step of
 /// the wall clock neither cuts nor stretches one. [`SystemClock`] is the real one; `testing::ManualClock` is driven by a test.
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The wall clock.

@@ -36,6 +36,13 @@ use crate::wait::snapshot::{WaitForDeletion, WaitForSnapshot};
 /// Cheap to clone; clones share connections, credentials, what was learned of the domain's clock, and the budget of
 /// retries. Calls may run concurrently.
 ///
+/// # Runtime
+///
+/// By default a client needs a tokio runtime: for the timers of [`SystemClock`](crate::SystemClock) and the sockets of
+/// `HyperTransport`. A call outside of one ends with [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput). On a
+/// runtime whose timers or I/O are disabled the call panics, as tokio itself does: build it with `enable_all`. A client
+/// with another clock and transport runs on any executor.
+///
 /// # Cancel safety
 ///
 /// Any future of this crate may be dropped at any time and leaves nothing half-done in the client. What a request has
