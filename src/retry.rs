@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn looks_a_name_up_three_times() {
-        let (policy, tokens, mut history) = (RetryPolicy::default(), RetryTokens::default(), History::default());
+        let (policy, tokens, mut history) = (RetryPolicy::default(), RetryBudget::default(), History::default());
         let mut look_up = || {
             let unresolved = failure(Error::new(ErrorKind::Connect, Outcome::NotSent, "").unresolved());
             classify(Replay::Read, &unresolved, &mut history, &policy, LEFT, &tokens, 1.0)
