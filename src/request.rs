@@ -20,7 +20,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// The room for a list of names in a request's path. The engines take request lines of 4,096 bytes
 /// (`http.max_initial_line_length`).
-pub(crate) const LIST_ROOM: usize = 3500;
+const LIST_ROOM: usize = 3500;
 
 /// What may be done about a request whose answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,7 +256,7 @@ pub(crate) fn is_one_list(prefix: &str, indices: &[IndexName]) -> bool {
 /// What the cluster state shows of these indices, closed and hidden ones too, in as many requests as fit into request lines below
 /// an endpoint's path. It never comes from another node than the master, which could lag behind.
 pub(crate) fn index_marks(prefix: &str, indices: &[IndexName]) -> Vec<Request> {
-    chunks(indices, room(prefix, &marks_of(&[]))).into_iter().map(marks_of).collect()
+    split(prefix, indices, marks_of)
 }
 
 fn marks_of(indices: &[IndexName]) -> Request {
@@ -287,7 +287,7 @@ pub(crate) fn allocation_explain(index: &str, shard: u32) -> Result<Request, Err
 }
 
 /// Splits names into lists of at most `room` bytes in their encoded form, commas included. A longer name has a list of its own.
-pub(crate) fn chunks<T: AsRef<str>>(names: &[T], room: usize) -> Vec<&[T]> {
+fn chunks<T: AsRef<str>>(names: &[T], room: usize) -> Vec<&[T]> {
     const COMMA: usize = "%2C".len();
     let mut chunks = Vec::new();
     let mut rest = names;
@@ -310,7 +310,7 @@ fn join(indices: &[IndexName]) -> String {
 
 /// Splits the names in a request into as many requests as their encoded length needs below an
 /// endpoint's path.
-pub(crate) fn split<T: AsRef<str>>(prefix: &str, names: &[T], request: impl Fn(&[T]) -> Request) -> Vec<Request> {
+fn split<T: AsRef<str>>(prefix: &str, names: &[T], request: impl Fn(&[T]) -> Request) -> Vec<Request> {
     chunks(names, room(prefix, &request(&[]))).into_iter().map(request).collect()
 }
 
@@ -397,12 +397,14 @@ mod tests {
         let prefix = format!("/{}", "p".repeat(Endpoint::LONGEST_PREFIX - 1));
         let options = ListSnapshots::new().pattern(snapshot.clone()).verbose(false).ignore_unavailable(true);
 
-        let mut requests = recoveries(&prefix, &[index.clone(), index.clone(), index]);
+        let indices = [index.clone(), index.clone(), index];
+        let mut requests = recoveries(&prefix, &indices);
+        requests.extend(index_marks(&prefix, &indices));
         requests.push(clone_snapshot(&repository, &snapshot, &snapshot, &CloneSnapshot::new(["*"])).unwrap());
         requests.push(list_snapshots(&repository, &options));
         requests.push(create_snapshot(&repository, &snapshot, &CreateSnapshot::new(), true).unwrap());
 
-        assert_eq!(requests.len(), 5);
+        assert_eq!(requests.len(), 7);
         for request in requests {
             let request = request.with_master_timeout(Duration::MAX);
             assert!(format!("{} {prefix}{} HTTP/1.1\r\n", request.method, request.target).len() <= 4096);
