@@ -53,7 +53,7 @@ const CHANGING_MASTER: [&str; 12] = [
 ];
 
 /// Types of a storage's own failures.
-const STORAGE: [&str; 8] = [
+const STORAGE: [&str; 13] = [
     "amazon_s3_exception",
     "s3_exception",
     "no_such_bucket_exception",
@@ -61,7 +61,24 @@ const STORAGE: [&str; 8] = [
     "sdk_client_exception",
     "amazon_client_exception",
     "no_such_file_exception",
+    "file_not_found_exception",
+    "i_o_exception",
+    "e_o_f_exception",
     "corrupt_index_exception",
+    "corrupt_state_exception",
+    "index_format_too_new_exception",
+];
+
+/// Types of a request that the engine calls invalid, whatever the status.
+const INVALID: [&str; 8] = [
+    "validation_exception",
+    "action_request_validation_exception",
+    "illegal_argument_exception",
+    "invalid_index_name_exception",
+    "invalid_alias_name_exception",
+    "resource_already_exists_exception",
+    "index_closed_exception",
+    "settings_exception",
 ];
 
 /// Types of Amazon's security token service, which lends the engine a repository's role.
@@ -238,6 +255,12 @@ impl Facts<'_> {
             ErrorType::REPOSITORY => ErrorKind::Repository,
             ErrorType::SNAPSHOT if self.is_unreadable() => ErrorKind::Repository,
             "unsupported_version_exception" => ErrorKind::Repository,
+            // No request of this crate has a body that is parsed so: it is a file of the repository.
+            "parsing_exception" | "parse_exception" | "x_content_parse_exception"
+                if self.says_any(&["Failed to parse object", "Failed to derive xcontent"]) =>
+            {
+                ErrorKind::Repository
+            }
             name if STORAGE.contains(&name) => ErrorKind::Repository,
             ErrorType::SNAPSHOT_RESTORE if self.says("snapshot does not exist") => ErrorKind::SnapshotMissing,
             ErrorType::SNAPSHOT_RESTORE => ErrorKind::Restore,
@@ -252,6 +275,7 @@ impl Facts<'_> {
                 ErrorKind::Throttled
             }
             "cluster_manager_throttling_exception" => ErrorKind::Unavailable,
+            name if self.status >= 500 && (INVALID.contains(&name) || self.exceeds_shards()) => ErrorKind::InvalidRequest,
             _ => self.kind_by_status(ErrorKind::InvalidRequest),
         }
     }
@@ -286,6 +310,11 @@ impl Facts<'_> {
         ])
     }
 
+    /// Whether the cluster would have more shards than it may.
+    fn exceeds_shards(&self) -> bool {
+        self.says_any(&["maximum shards open", "maximum normal shards open"])
+    }
+
     /// Whether the role that the repository names cannot be assumed.
     fn is_refused_role(&self) -> bool {
         const REFUSED: &str = "is not authorized to perform: sts:AssumeRole";
@@ -310,7 +339,7 @@ impl Facts<'_> {
     /// Whether an engine's failure (500) is one that leaves nothing of the request behind: found before it did anything (a
     /// name, type or setting; what the repository holds; indices that cannot be had), or met by another client's deletion.
     fn leaves_nothing(&self) -> bool {
-        const REPOSITORY: [&str; 14] = [
+        const REPOSITORY: [&str; 15] = [
             "must not ",
             "cannot be empty",
             "repository type [",
@@ -321,6 +350,7 @@ impl Facts<'_> {
             "No bucket defined",
             "Could not determine repository generation",
             "could not read repository data",
+            "exception when loading repository data",
             "Could not read repository data",
             "do not match its expected state",
             "repository has been disabled",
@@ -492,6 +522,10 @@ mod tests {
             ),
             (caused("repository_exception", "[r] x", "no_such_bucket_exception", "gone"), ErrorKind::Repository),
             (engine(400, "validation_exception", "this action would add [2] shards"), ErrorKind::InvalidRequest),
+            (engine(500, "validation_exception", "this action would add [2] shards"), ErrorKind::InvalidRequest),
+            (engine(500, "x", "this cluster currently has [9]/[9] maximum shards open"), ErrorKind::InvalidRequest),
+            (engine(400, "parse_exception", "Failed to derive xcontent"), ErrorKind::Repository),
+            (engine(500, "repository_exception", "[r] Unexpected exception when loading repository data"), ErrorKind::Repository),
             (caused("repository_verification_exception", "[r] path", "sts_exception", "no"), ErrorKind::RepositoryVerification),
         ] {
             assert_eq!((error.kind(), error.outcome(), error.failure()), (kind, Outcome::Rejected, Failure::Final), "{error}");

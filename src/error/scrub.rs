@@ -119,11 +119,12 @@ impl Reading {
         }
     }
 
-    /// Hides the values of headers and fields that carry secrets: `name: value`, `"name":"value"`, `name=[value]`.
+    /// Hides the values of headers and fields that carry secrets: `name: value`, `"name":"value"`, `name=[value]`,
+    /// `["name","value"]`, `{"name":"name","value":"value"}`, `<name>value</name>`.
     fn hide_fields(&self, hidden: &mut [bool]) {
         let mut at = 0;
         while let Some(rest) = self.bytes.get(at..)
-            && let Some(separator) = rest.iter().position(|byte| matches!(byte, b':' | b'=' | b' '))
+            && let Some(separator) = rest.iter().position(|byte| matches!(byte, b':' | b'=' | b' ' | b',' | b'>'))
         {
             let before = self.bytes.get(..at + separator).unwrap_or_default();
             let after = rest.get(separator..).unwrap_or_default();
@@ -176,31 +177,42 @@ fn names_a_secret(before: &[u8]) -> bool {
 fn secret_value(before: &[u8], after: &[u8]) -> Option<(usize, usize)> {
     /// Quotes that are escaped several times over, and white space, between a name and its value.
     const GAP: usize = 24;
-    const SCHEMES: [&str; 6] = ["basic ", "bearer ", "apikey ", "digest ", "negotiate ", "aws4-hmac-sha256 "];
+    const SCHEMES: [&[u8]; 6] = [b"basic ", b"bearer ", b"apikey ", b"digest ", b"negotiate ", b"aws4-hmac-sha256 "];
+    const FIELD: &[u8] = b"value";
     let is_quote = |byte: &u8| matches!(byte, b'"' | b'\'' | b'\\' | b' ' | b'\t');
+    let is_lead = |byte: &u8| is_quote(byte) || matches!(byte, b'[' | b'{' | b'>' | b':');
     let gap = before.iter().rev().take(GAP).take_while(|byte| is_quote(byte)).count();
-    let name = before.get(..before.len() - gap)?;
-    if !names_a_secret(name) {
+    if !names_a_secret(before.get(..before.len() - gap)?) {
         return None;
     }
-    let is_lead = |byte: &u8| is_quote(byte) || matches!(byte, b'[' | b'>' | b'{');
-    let lead = 1 + after.iter().skip(1).take(GAP).take_while(|byte| is_lead(byte)).count();
-    let value = after.get(lead..)?;
-    let is_scheme = |scheme: &&str| value.get(..scheme.len()).is_some_and(|word| word.eq_ignore_ascii_case(scheme.as_bytes()));
-    if after.first() == Some(&b' ') && !(name.len() == before.len() && SCHEMES.iter().any(|scheme| is_scheme(&scheme))) {
-        return None;
-    }
-    let opening = after.get(..lead)?;
-    let quote = opening.iter().rev().find(|byte| matches!(byte, b'"' | b'\''));
-    let is_list = opening.contains(&b'[');
-    // A header's value runs to the end of its line, in a canonical request and in an echoed header alike.
-    let ends = |byte: &u8| match (byte, quote) {
-        (b'\n' | b'\r', _) => true,
-        (b']', _) if is_list => true,
-        (byte, Some(quote)) => byte == quote && !is_list,
-        (b'"' | b'\'' | b'\\' | b'<', None) => !is_list,
-        _ => false,
+    let lead_from = |from: usize| from + after.iter().skip(from).take(GAP).take_while(|byte| is_lead(byte)).count();
+    let begins = |at: usize, word: &[u8]| {
+        after.get(at..).and_then(|value| value.get(..word.len())).is_some_and(|found| found.eq_ignore_ascii_case(word))
     };
+    let mut from = 1;
+    let mut lead = lead_from(from);
+    match after.first()? {
+        b' ' if gap > 0 || !SCHEMES.iter().any(|scheme| begins(lead, scheme)) => return None,
+        b',' if gap == 0 => return None,
+        b',' if begins(lead, FIELD) => {
+            from = lead + FIELD.len();
+            lead = lead_from(from);
+        }
+        _ => {}
+    }
+    let opening = after.get(from..lead)?;
+    let closing = match opening.iter().find(|byte| matches!(byte, b'[' | b'{')) {
+        Some(b'[') => Some(b']'),
+        Some(_) => Some(b'}'),
+        None => opening.iter().rfind(|byte| matches!(byte, b'"' | b'\'')).copied(),
+    };
+    // A header's value runs to the end of its line, in a canonical request and in an echoed header alike.
+    let ends = |byte: &u8| match closing {
+        _ if matches!(byte, b'\n' | b'\r') => true,
+        Some(closing) => *byte == closing,
+        None => matches!(byte, b'"' | b'\'' | b'\\' | b'<'),
+    };
+    let value = after.get(lead..)?;
     Some((lead, value.iter().position(ends).unwrap_or(value.len())))
 }
 
@@ -425,6 +437,11 @@ mod tests {
             (r#"{\"authorization\":\"Basic Zm9v\\/ab\",\"h\":1}"#, r#"{\"authorization\":\"[redacted]",\"h\":1}"#),
             ("{&quot;x-api-key&quot;:&quot;abc&quot;,", "{&quot;x-api-key&quot;:&quot;[redacted]&quot;,"),
             ("Authorization Basic Zm9v", "Authorization [redacted]"),
+            (r#"{"authorization":{"value":"Basic Zm9v"},"a":1}"#, r#"{"authorization":{"[redacted]},"a":1}"#),
+            (r#"["Host","h","Authorization","Basic Zm9v"]"#, r#"["Host","h","Authorization","[redacted]"]"#),
+            (r#"{"name":"Cookie","value":"a=b; c"},{"x":1}"#, r#"{"name":"Cookie","value":"[redacted]"},{"x":1}"#),
+            ("('X-Api-Key', 'abc'), ('a', 'b')", "('X-Api-Key', '[redacted]'), ('a', 'b')"),
+            ("<authorization>Basic Zm9v</authorization>", "<authorization>[redacted]</authorization>"),
         ] {
             assert_eq!(scrub(text, &[]), expected);
         }
@@ -445,7 +462,9 @@ mod tests {
     #[test]
     fn hostile_texts_take_linear_time() {
         let secret = "a".repeat(1000);
-        for piece in ["a", ":", "=", "\\", "%25", "&amp;", "\\u005c", "authorization", "authorization:", "\" ", "aaaaaaab"] {
+        for piece in
+            ["a", ":", "=", "\\", "%25", "&amp;", "\\u005c", "authorization", "authorization:", "'cookie',", "\" ", "aaaaaaab"]
+        {
             let text = piece.repeat(64 * 1024 / piece.len());
             assert!(cleaned(&text, &[&secret, "aaaaaaaab", &text]).len() <= EXCERPT + 3);
         }
