@@ -252,9 +252,8 @@ impl Facts<'_> {
             }
             ErrorType::REPOSITORY_VERIFICATION => ErrorKind::RepositoryVerification,
             _ if self.is_refused_role() => ErrorKind::AccessDenied,
-            ErrorType::REPOSITORY => ErrorKind::Repository,
+            ErrorType::REPOSITORY | "unsupported_version_exception" => ErrorKind::Repository,
             ErrorType::SNAPSHOT if self.is_unreadable() => ErrorKind::Repository,
-            "unsupported_version_exception" => ErrorKind::Repository,
             // No request of this crate has a body that is parsed so: it is a file of the repository.
             "parsing_exception" | "parse_exception" | "x_content_parse_exception"
                 if self.says_any(&["Failed to parse object", "Failed to derive xcontent"]) =>

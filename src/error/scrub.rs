@@ -79,13 +79,10 @@ impl Reading {
         let mut to = Self { bytes: Vec::with_capacity(self.bytes.len()), origins: Vec::with_capacity(self.origins.len()) };
         let mut at = 0;
         while let Some((&byte, &origin)) = self.bytes.get(at).zip(self.origins.get(at)) {
-            match unescape(self.bytes.get(at..).unwrap_or_default(), &mut to.bytes) {
-                Some(length) => at += length,
-                None => {
-                    to.bytes.push(byte);
-                    at += 1;
-                }
-            }
+            at += unescape(self.bytes.get(at..).unwrap_or_default(), &mut to.bytes).unwrap_or_else(|| {
+                to.bytes.push(byte);
+                1
+            });
             to.origins.resize(to.bytes.len(), origin);
         }
         to.origins.extend(self.origins.last());
@@ -354,7 +351,7 @@ pub(super) fn one_line(text: &str, limit: usize) -> String {
         let before = out.len();
         match c {
             '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
-                out.extend(c.escape_unicode())
+                out.extend(c.escape_unicode());
             }
             c if c.is_control() => out.extend(c.escape_default()),
             c => out.push(c),

@@ -264,43 +264,42 @@ impl ServerError {
         self.causes.iter().rfind(|cause| cause.is_direct).map_or(own, |cause| (cause.error_type.as_ref(), cause.reason.as_str()))
     }
 
-    /// The error on one line of at most so many bytes: the reason, the root cause, and of the causes between them what fits.
+    /// The error on one line of at most so many bytes: the reason, the root cause, and of the other causes what fits.
     pub(super) fn line(&self, limit: usize) -> String {
         /// The longest type, request id and address that are shown, in bytes.
         const SHORT: usize = 256;
         /// What the count of the causes that are not shown may take.
         const COUNT: usize = 64;
-        let mut head = format!("HTTP {}", self.status);
+        let mut line = format!("HTTP {}", self.status);
         if let Some(error_type) = &self.error_type {
-            head = format!("{head} {}", one_line(error_type.as_str(), SHORT));
+            line = format!("{line} {}", one_line(error_type.as_str(), SHORT));
         }
         if let Some(location) = &self.location {
-            head = format!("{head}: redirects to {}, which is not followed", one_line(location, SHORT));
+            line = format!("{line}: redirects to {}, which is not followed", one_line(location, SHORT));
         }
         let id = self.request_id.as_ref().map(|id| format!("request id {}", one_line(id, SHORT)));
-        let room = limit.saturating_sub(head.len() + id.as_ref().map_or(0, String::len) + COUNT);
+        let mut left = limit.saturating_sub(line.len() + id.as_ref().map_or(0, String::len) + COUNT);
 
-        let reason = Some((": ", self.reason.as_str(), true));
+        // Each text, and whether it is shown whatever the others take.
         let root = self.causes.iter().rposition(|cause| cause.is_direct);
-        let causes = self.causes.iter().enumerate().map(|(at, cause)| ("; caused by: ", cause.reason.as_str(), Some(at) == root));
-        let texts: Vec<(&str, &str, bool)> = reason.into_iter().chain(causes).filter(|(_, text, _)| !text.is_empty()).collect();
-        let texts: Vec<_> =
-            texts.iter().enumerate().filter(|(at, one)| *at == 0 || one.1 != self.reason).map(|(_, one)| *one).collect();
-        let whole: usize = texts.iter().map(|(lead, text, _)| lead.len() + one_line(text, room).len()).sum();
-        let share = if whole <= room || texts.len() == 1 { room } else { room / 3 };
-        let shown: Vec<(String, bool)> =
-            texts.iter().map(|(lead, text, wanted)| (format!("{lead}{}", one_line(text, share)), *wanted)).collect();
-        let mut left = room.saturating_sub(shown.iter().filter(|(_, wanted)| *wanted).map(|(text, _)| text.len()).sum());
-        let mut hidden = 0;
-        for (text, wanted) in &shown {
-            if *wanted || text.len() <= left {
-                left = if *wanted { left } else { left - text.len() };
-                head.push_str(text);
-            } else {
+        let causes = self.causes.iter().enumerate().filter(|(_, cause)| !cause.reason.is_empty() && cause.reason != self.reason);
+        let causes = causes.map(|(at, cause)| ("; caused by: ", &cause.reason, Some(at) == root));
+        let reason = Some((": ", &self.reason, true)).filter(|_| !self.reason.is_empty());
+        let texts: Vec<_> = reason.into_iter().chain(causes).collect();
+        let show =
+            |limit: usize| texts.iter().map(move |&(lead, text, wanted)| (format!("{lead}{}", one_line(text, limit)), wanted));
+        let fits = texts.len() == 1 || show(left).map(|(text, _)| text.len()).sum::<usize>() <= left;
+        let shown: Vec<_> = show(if fits { left } else { left / 3 }).collect();
+        left = left.saturating_sub(shown.iter().filter(|(_, wanted)| *wanted).map(|(text, _)| text.len()).sum());
+        let mut hidden = self.causes_left_out;
+        for (text, wanted) in shown {
+            if !wanted && text.len() > left {
                 hidden += 1;
+                continue;
             }
+            left -= if wanted { 0 } else { text.len() };
+            line.push_str(&text);
         }
-        let hidden = hidden + self.causes_left_out;
         let more = match (hidden, self.is_cut) {
             (0, false) => None,
             (0, true) => Some("cut at 64 KiB".to_owned()),
@@ -308,7 +307,7 @@ impl ServerError {
             (hidden, true) => Some(format!("at least {hidden} more causes left out")),
         };
         let notes: Vec<String> = more.into_iter().chain(id).collect();
-        if notes.is_empty() { head } else { format!("{head} ({})", notes.join("; ")) }
+        if notes.is_empty() { line } else { format!("{line} ({})", notes.join("; ")) }
     }
 }
 
