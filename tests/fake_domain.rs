@@ -945,6 +945,26 @@ async fn a_body_needs_its_content_type() {
     assert_eq!(send(Some("application/json")).await, (200, json!({"acknowledged": true})));
 }
 
+/// Seen on Elasticsearch 7.10.2 and 8.19.5, OpenSearch 2.19.6 and 3.8.0.
+#[tokio::test]
+async fn a_request_line_may_be_so_long_and_no_longer() {
+    for (engine, longest, error_type) in [
+        (Engine::elasticsearch("7.10.2"), 4095, "too_long_frame_exception"),
+        (Engine::elasticsearch("8.19.5"), 4096, "too_long_http_line_exception"),
+        (Engine::opensearch("3.8.0"), 4096, "too_long_http_line_exception"),
+    ] {
+        let scene = Scene::with(|builder| builder.engine(engine)).await;
+        let target = |line: usize| {
+            let around = "GET /_recovery HTTP/1.1".len() + "/".len();
+            format!("/{}/_recovery", "a".repeat(line - around))
+        };
+        assert_eq!(scene.call("GET", &target(longest), None).await.error_type(), "index_not_found_exception");
+        let refused = scene.call("GET", &target(longest + 1), None).await;
+        assert_eq!((refused.status, refused.error_type().as_str()), (400, error_type));
+        assert_eq!(refused.reason(), "An HTTP line is larger than 4096 bytes.");
+    }
+}
+
 // ---- what is not known
 
 #[tokio::test]

@@ -52,6 +52,12 @@
 //! # }
 //! ```
 //!
+//! # Behind the client's back
+//!
+//! Other clients and operators act through methods of [`FakeDomain`]: they close, hide, write to and delete indices, move shards,
+//! restart nodes and restore snapshots. [`Event`] shows each request as it arrived. What the engines show of all that, such as a recovery
+//! that is gone once its index was closed, was compared with real nodes of Elasticsearch 7.10 and 8.19, OpenSearch 1.3, 2.19 and 3.8.
+//!
 //! # What it is not
 //!
 //! It is no engine and no Amazon: nothing is stored, a role is not assumed, IAM is a few rules, and there is neither TLS, HTTP/2

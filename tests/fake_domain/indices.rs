@@ -396,7 +396,7 @@ async fn a_recovery_from_a_snapshot_is_gone_once_its_shard_was_closed_moved_or_r
     assert_eq!(kinds("closed").await, ["EXISTING_STORE", "EXISTING_STORE"], "opening brings nothing back");
 }
 
-/// Seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
+/// Seen on Elasticsearch 7.10.2, OpenSearch 2.19.6 and 3.8.0.
 #[tokio::test]
 async fn the_shards_of_a_closed_index_are_shown_unless_it_is_named() {
     let scene = Scene::registered().await;
@@ -409,6 +409,19 @@ async fn the_shards_of_a_closed_index_are_shown_unless_it_is_named() {
     assert_eq!((named.status, named.error_type().as_str()), (400, "index_closed_exception"));
     assert_eq!(named.json()["error"]["index_uuid"], uuid);
     assert_eq!(scene.recoveries("/movies/_recovery").await["movies"]["shards"][0]["type"], "EXISTING_STORE");
+}
+
+/// Seen on Elasticsearch 8.19.5.
+#[tokio::test]
+async fn elasticsearch_8_shows_closed_and_hidden_shards_in_full() {
+    let scene = Scene::with(|builder| builder.engine(Engine::elasticsearch("8.19.5"))).await;
+    scene.domain.create_index("closed", 1);
+    scene.domain.create_index("hidden", 1);
+    scene.domain.close_index("closed");
+    scene.domain.hide_index("hidden");
+    let all = scene.get("/_cat/shards?format=json&h=index,docs").await;
+    assert_eq!(all, json!([{"index": "closed", "docs": "100"}, {"index": "hidden", "docs": "100"}]));
+    assert_eq!(scene.get("/_cat/shards/closed?format=json&h=docs").await, json!([{"docs": "100"}]));
 }
 
 // ---- allocation
@@ -554,6 +567,31 @@ async fn a_data_stream_is_restored_with_its_backing_indices() {
         shown.contains(&".ds-ds-000001") && !shown.contains(&"new-.ds-ds-000002"),
         "a lone backing index is hidden: {shown:?}"
     );
+}
+
+#[tokio::test]
+async fn a_data_stream_that_is_restored_leaves_the_backing_indices_of_its_name_alone() {
+    let scene = Scene::with(|builder| builder.engine(Engine::elasticsearch("8.19.5"))).await;
+    scene.prepare().await;
+    scene.domain.create_data_stream("ds", 1);
+    scene.take().await;
+    scene.domain.delete_index(".ds-ds-2023.11.14-000001");
+    scene.clock.advance(Duration::from_hours(24));
+    scene.domain.create_data_stream("ds", 1);
+
+    scene.restore(json!({"indices": "ds"})).await;
+
+    assert_eq!(scene.domain.indices(), [".ds-ds-2023.11.14-000001", ".ds-ds-2023.11.15-000001", "movies"]);
+    let of_stream = scene.marks("ds").await;
+    assert_eq!(of_stream.as_object().unwrap().keys().collect::<Vec<_>>(), [".ds-ds-2023.11.14-000001"]);
+}
+
+#[tokio::test]
+async fn a_pattern_that_finds_nothing_fails_where_that_is_not_allowed() {
+    let scene = Scene::registered().await;
+    assert_eq!(scene.recoveries("/absent*/_recovery").await, json!({}));
+    let refused = scene.call("GET", "/absent*/_recovery?allow_no_indices=false", None).await;
+    assert_eq!((refused.status, refused.reason().as_str()), (404, "no such index [absent*]"));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
+use super::super::edge::format_time;
 use super::restore::Restored;
 use super::{Cluster, Now};
 
@@ -156,13 +157,19 @@ impl Cluster {
 
     /// Creates a data stream with so many backing indices of one shard each.
     pub(in crate::testing) fn create_data_stream(&mut self, name: &str, backing: u32, now: Now) {
+        let date = if self.engine.es(7, 11) { format_time(now.wall, "%Y.%m.%d-") } else { String::new() };
         for number in 1..=backing {
-            let index = format!(".ds-{name}-{number:06}");
+            let index = format!(".ds-{name}-{date}{number:06}");
             self.create_index(&index, 1, now);
             if let Some(index) = self.indices.get_mut(&index) {
                 (index.stream, index.is_hidden) = (Some(name.to_owned()), true);
             }
         }
+    }
+
+    /// The names of the indices that a snapshot of all takes.
+    pub(in crate::testing) fn open_names(&self) -> Vec<String> {
+        self.indices.iter().filter(|(_, index)| index.is_open).map(|(name, _)| name.clone()).collect()
     }
 
     /// The data streams, with their backing indices.

@@ -79,6 +79,11 @@ impl Cluster {
         now: Now,
     ) {
         let Some(place) = self.repositories.get(repository).map(|registered| registered.place.clone()) else { return };
+        let streams: BTreeSet<&String> = targets.iter().filter_map(|target| target.stream.as_ref()).collect();
+        for index in self.indices.values_mut().filter(|index| index.stream.as_ref().is_some_and(|name| streams.contains(name))) {
+            // A data stream that is restored takes the place of the one of its name, whose backing indices stay alone.
+            index.stream = None;
+        }
         let uuid = self.new_uuid();
         let mut written = BTreeMap::new();
         for target in targets {

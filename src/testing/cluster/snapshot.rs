@@ -241,8 +241,7 @@ impl Cluster {
         now: Now,
     ) -> bool {
         let is_free = self.snapshot(repository, name).is_none();
-        let names: Vec<String> = self.indices.iter().filter(|(_, index)| index.is_open).map(|(name, _)| name.clone()).collect();
-        let copies = self.index_copies(&names);
+        let copies = self.index_copies(&self.open_names());
         let options = SnapshotOptions { include_global_state: true, ..SnapshotOptions::default() };
         let planned = std::mem::take(&mut self.next_outcomes);
         let began = Now { wall: start, ..now };

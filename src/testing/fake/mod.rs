@@ -322,7 +322,7 @@ impl FakeDomain {
         self.fail_restore_shard_times(index, shard, u32::MAX);
     }
 
-    /// Starts a snapshot of all indices as another client of the domain would.
+    /// Starts a snapshot of all open indices as another client of the domain would.
     ///
     /// # Panics
     ///
@@ -330,8 +330,7 @@ impl FakeDomain {
     pub fn another_client_creates(&self, repository: &str, name: &str) {
         let started = self.look(|state, now| {
             let cluster = &mut state.cluster;
-            let names: Vec<String> = cluster.indices.keys().cloned().collect();
-            let copies = cluster.index_copies(&names);
+            let copies = cluster.index_copies(&cluster.open_names());
             let free = cluster.snapshot(repository, name).is_none();
             let options = SnapshotOptions { include_global_state: true, ..SnapshotOptions::default() };
             free && cluster.start_snapshot(repository, name, copies, options, now).is_some()

@@ -8,7 +8,8 @@ use super::FakeDomain;
 use crate::testing::cluster::{Cluster, FakeDamage, FakeOutcome, MAX_RETRIES, Now};
 
 impl FakeDomain {
-    /// Creates a data stream with so many backing indices of one shard each, named `.ds-NAME-000001` and so on.
+    /// Creates a data stream with so many backing indices of one shard each, named `.ds-NAME-000001` and so on, with the
+    /// date before the number from Elasticsearch 7.11 on.
     ///
     /// The backing indices are hidden, but patterns that match the stream show them.
     pub fn create_data_stream(&self, name: &str, backing_indices: u32) {

@@ -67,12 +67,14 @@ impl Cluster {
             return Err(Fail::not_modelled("_cat without format=json"));
         }
         let columns = call.parameter("h").unwrap_or("index,shard,prirep,state,docs,store,ip,node");
-        // Without names all shards are shown; hidden and closed indices then lack what is in their statistics.
-        let indices = self.indices_in_path(list, Expand::ALL.without_closed())?;
+        // Older engines refuse a closed index that is named, and show hidden and closed indices without their statistics.
+        let is_older = !self.engine.es(8, 0);
+        let expand = if is_older { Expand::ALL.without_closed() } else { Expand::ALL };
+        let indices = self.indices_in_path(list, expand)?;
         let mut rows = Vec::new();
         for (name, index) in indices {
             let is_shown = list.is_some() || !index.is_hidden || index.stream.is_some();
-            let has_statistics = index.is_open && is_shown;
+            let has_statistics = !is_older || index.is_open && is_shown;
             for shard in 0..index.shards() {
                 let row = self.shard_row(name, index, shard, call.now);
                 let row: Map<String, Value> = columns

@@ -13,11 +13,19 @@ pub(super) struct Expand {
     closed: bool,
     hidden: bool,
     ignore_unavailable: bool,
+    allow_no_indices: bool,
     forbid_closed: bool,
 }
 
 impl Expand {
-    const NONE: Self = Self { open: false, closed: false, hidden: false, ignore_unavailable: false, forbid_closed: false };
+    const NONE: Self = Self {
+        open: false,
+        closed: false,
+        hidden: false,
+        ignore_unavailable: false,
+        allow_no_indices: true,
+        forbid_closed: false,
+    };
     pub(super) const OPEN: Self = Self { open: true, ..Self::NONE };
     pub(super) const OPEN_AND_CLOSED: Self = Self { closed: true, ..Self::OPEN };
     pub(super) const ALL: Self = Self { hidden: true, ..Self::OPEN_AND_CLOSED };
@@ -35,7 +43,8 @@ impl Expand {
     /// What a request asks for, by its parameters.
     pub(super) fn of(call: &Call<'_>, default: Self) -> Result<Self, Fail> {
         let ignore_unavailable = call.flag("ignore_unavailable", default.ignore_unavailable)?;
-        let mut expand = Self { ignore_unavailable, ..default };
+        let allow_no_indices = call.flag("allow_no_indices", default.allow_no_indices)?;
+        let mut expand = Self { ignore_unavailable, allow_no_indices, ..default };
         let Some(words) = call.parameter("expand_wildcards") else { return Ok(expand) };
         (expand.open, expand.closed, expand.hidden) = (false, false, false);
         for word in words.split(',') {
@@ -78,7 +87,11 @@ impl Cluster {
             };
             let found = self.indices.iter().filter(called);
             if pattern.contains('*') {
-                chosen.extend(found.filter(|(name, index)| expand.shows(index, pattern, name)));
+                let found: Vec<_> = found.filter(|(name, index)| expand.shows(index, pattern, name)).collect();
+                if found.is_empty() && !expand.allow_no_indices {
+                    return Err(Fail::index_not_found(expression, true));
+                }
+                chosen.extend(found);
                 continue;
             }
             let found: Vec<_> = found.collect();

@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 use self::fail::{Fail, Outcome};
 use super::cluster::{Cluster, Now};
 use super::edge::Arrival;
+use super::engine::Engine;
 use crate::error::Operation;
 
 /// What the engine says to one request.
@@ -286,7 +287,9 @@ pub(super) fn answer(cluster: &mut Cluster, arrival: &Arrival, now: Now) -> Answ
     let route = offered.iter().find(|(method, _)| *method == arrival.method).map(|(_, route)| *route);
 
     let outcome = match route {
-        Some(route) => check_content_type(arrival).and_then(|()| cluster.run(route, &call)),
+        Some(route) => check_line(&cluster.engine, arrival)
+            .and_then(|()| check_content_type(arrival))
+            .and_then(|()| cluster.run(route, &call)),
         None if offered.is_empty() => Err(Fail::plain(
             400,
             json!({ "error": format!("no handler found for uri [{}] and method [{}]", arrival.target, arrival.method) }),
@@ -318,6 +321,20 @@ pub(super) fn answer(cluster: &mut Cluster, arrival: &Arrival, now: Now) -> Answ
             Answer { status, body, pretty, operation, executed, unexpected }
         }
     }
+}
+
+/// How long the first line of a request may be, in bytes.
+const LONGEST_LINE: usize = 4096;
+
+/// Refuses a first line that is too long to be read. Seen on Elasticsearch 7.10.2 and 8.19.5, OpenSearch 2.19.6 and 3.8.0.
+fn check_line(engine: &Engine, arrival: &Arrival) -> Result<(), Fail> {
+    let is_newer = engine.es(8, 0) || engine.os(2, 0);
+    // Older ones count the end of the line.
+    let (error_type, end) = if is_newer { ("too_long_http_line_exception", 0) } else { ("too_long_frame_exception", 1) };
+    if format!("{} {} HTTP/1.1", arrival.method, arrival.target).len() + end <= LONGEST_LINE {
+        return Ok(());
+    }
+    Err(Fail::new(400, error_type, format!("An HTTP line is larger than {LONGEST_LINE} bytes.")))
 }
 
 fn check_content_type(arrival: &Arrival) -> Result<(), Fail> {

@@ -277,8 +277,12 @@ impl Cluster {
             }
             let used = found.iter().find_map(|snapshot| Some((snapshot, self.restore_from(snapshot, now)?)));
             if let Some((used, restore)) = used {
-                // OpenSearch 3 counts this as too many requests; the others as unavailable.
-                let status = if self.engine.os(3, 0) { 429 } else { 503 };
+                // OpenSearch 3.8 calls this a conflict, before it too many requests; the others unavailable.
+                let status = match &self.engine {
+                    engine if engine.os(3, 8) => 409,
+                    engine if engine.os(3, 0) => 429,
+                    _ => 503,
+                };
                 let reason = format!(
                     "[{repository}:{}/{}] cannot delete snapshot during a restore in progress in \
                      [RestoreInProgress[{{{}}}{{{}:{}/{}}}]]",

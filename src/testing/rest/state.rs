@@ -14,6 +14,9 @@ impl Cluster {
         if let Some(unknown) = metrics.iter().find(|metric| metric.starts_with("routing")) {
             return Err(Fail::not_modelled(&format!("the metric [{unknown}] of the cluster's state")));
         }
+        if let Some((waits, _)) = call.query.iter().find(|(name, _)| name.starts_with("wait_for")) {
+            return Err(Fail::not_modelled(&format!("[{waits}] of the cluster's state")));
+        }
         let wants = |metric: &str| metrics.contains(&"_all") || metrics.contains(&metric);
         let mut out = Map::new();
         out.insert("cluster_name".to_owned(), "local".into());
