@@ -69,6 +69,7 @@ impl Round {
         };
         let domain = FakeDomain::builder().engine(engine).clock(clock.clone()).seed(random.u64(..));
         let domain = if way == Way::InProcess { domain.in_process() } else { domain }.start().await;
+        domain.keep_requests(false);
         let transport = || -> Box<dyn Transport> {
             match way {
                 Way::InProcess => Box::new(domain.transport()),
