@@ -226,10 +226,23 @@ impl Round {
         let failing = self.chance(3).then(|| self.random.u32(..2));
         if let Some(shard) = failing {
             self.domain.fail_restore_shard(target.as_str(), shard);
+        } else if self.chance(3) {
+            // The engine tries again by itself.
+            self.domain.fail_restore_shard_times(target.as_str(), self.random.u32(..2), self.random.u32(1..=4));
         }
-        let rename = format!("restored-{}-$1", self.number);
-        let options = RestoreSnapshot::new().indices(["movies"]).rename("(.+)", rename);
+        let restore = |prefix: String| RestoreSnapshot::new().indices(["movies"]).rename("(.+)", format!("{prefix}$1"));
+        if self.chance(3) {
+            // An earlier restore of the same snapshot failed, and stays so.
+            let prefix = format!("restored-{}-earlier-", self.number);
+            self.domain.fail_restore_shard(&format!("{prefix}movies"), 0);
+            self.janitor.restore_snapshot(&repository(MAIN), &source, &restore(prefix)).await.unwrap();
+        }
+        let options = restore(format!("restored-{}-", self.number));
         self.janitor.restore_snapshot(&repository(MAIN), &source, &options).await.unwrap();
+        if self.chance(3) {
+            let target = target.to_string();
+            self.meddle(move |domain| domain.hide_index(&target));
+        }
         let path = if self.random.bool() { "/_cat/shards" } else { "/_recovery" };
         self.begin(Act::WaitForRestore, trouble, path);
 

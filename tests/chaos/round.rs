@@ -293,7 +293,8 @@ pub(crate) fn proven(events: &[Event], method: &str, path: &str, proof: Proof) -
 pub(crate) fn describe(event: &Event) -> String {
     let executed = if event.executed { "executed" } else { "-" };
     let (method, path, status) = (&event.method, &event.path, event.status);
-    format!("{method} {path} {:?} {status:?} {executed} {:?}", event.verdict, event.fault)
+    let whose = if is_ours(event) { "" } else { " by another client" };
+    format!("{method} {path} {:?} {status:?} {executed} {:?}{whose}", event.verdict, event.fault)
 }
 
 /// The calls, each with what is to be true of its answer.
