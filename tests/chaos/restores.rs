@@ -1,10 +1,11 @@
 //! Restores, of one index and of several, while the restored indices are closed, hidden, moved or written to.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use es_snapshot::testing::{Event, FakeDomain, ManualClock};
-use es_snapshot::{BoxFuture, ErrorKind, IndexName, Operation, Outcome, RestoreSnapshot, SnapshotClient, UnrestoredShard};
+use es_snapshot::{ErrorKind, IndexName, Operation, Outcome, RestoreSnapshot, UnrestoredShard};
 
 use crate::round::{Round, is_ours, name, repository};
 use crate::trouble::{Act, Trouble};
@@ -69,7 +70,6 @@ struct Record {
 struct Scene {
     domain: FakeDomain,
     clock: ManualClock,
-    janitor: SnapshotClient,
     targets: Vec<(String, u32)>,
     prefix: String,
     record: Arc<Mutex<Record>>,
@@ -77,7 +77,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn run(self, deed: Deed) {
+    fn run(&self, deed: Deed) {
         // What runs comes to its end.
         self.clock.advance(Duration::from_secs(5));
         let domain = &self.domain;
@@ -113,10 +113,16 @@ impl Scene {
                 }
             }
             Deed::RestoreOne => {
-                is_done = self.targets.len() > 1 && self.restore(&format!("{}$1", self.prefix), 1).await;
-                self.record.lock().unwrap().is_taken |= is_done;
+                is_done = self.targets.len() > 1 && domain.is_open(&self.targets[0].0) != Some(true);
+                if is_done {
+                    self.restore(&format!("{}$1", self.prefix), 1);
+                    self.record.lock().unwrap().is_taken = true;
+                }
             }
-            Deed::RestoreElsewhere => is_done = self.restore(&format!("{}elsewhere-$1", self.prefix), 3).await,
+            Deed::RestoreElsewhere => {
+                is_done = true;
+                self.restore(&format!("{}elsewhere-$1", self.prefix), 3);
+            }
         }
         if is_done {
             self.record.lock().unwrap().done = Some(deed);
@@ -132,11 +138,10 @@ impl Scene {
         }
     }
 
-    /// Restores the first targets' sources as another client does; whether that worked.
-    async fn restore(&self, replacement: &str, count: usize) -> bool {
-        let sources = self.targets.iter().take(count).filter_map(|(name, _)| name.rsplit('-').next());
-        let options = RestoreSnapshot::new().indices(sources).rename("(.+)", replacement);
-        self.janitor.restore_snapshot(&repository(MAIN), &name(BASE), &options).await.is_ok()
+    /// Restores the first targets' sources as another client does.
+    fn restore(&self, replacement: &str, count: usize) {
+        let sources: Vec<&str> = self.targets.iter().take(count).filter_map(|(name, _)| name.rsplit('-').next()).collect();
+        self.domain.another_client_restores(MAIN, BASE, &sources, Some(("(.+)", replacement)));
     }
 }
 
@@ -159,8 +164,8 @@ impl Round {
         }
         if self.chance(2) {
             // The same snapshot is being restored already, under other names.
-            let options = RestoreSnapshot::new().rename("(.+)", format!("{prefix}earlier-$1"));
-            self.janitor.restore_snapshot(&repository(MAIN), &name(BASE), &options).await.unwrap();
+            let elsewhere = format!("{prefix}earlier-$1");
+            self.domain.another_client_restores(MAIN, BASE, &[], Some(("(.+)", &elsewhere)));
         }
         let record = Arc::new(Mutex::new(Record::default()));
         if self.chance(2) {
@@ -194,11 +199,11 @@ impl Round {
     fn interfere(&mut self, prefix: &str, targets: &[(String, u32)], record: &Arc<Mutex<Record>>) {
         let deed = *self.random.choice(&Deed::ALL).unwrap();
         let sent = self.wire.has_sent();
-        let (domain, clock, janitor) = (self.domain.clone(), self.clock.clone(), self.janitor.clone());
+        let clock = self.clock.clone();
         let (prefix, targets, record) = (prefix.to_owned(), targets.to_vec(), Arc::clone(record));
-        self.meddle_with(move || -> BoxFuture<'static, ()> {
-            let has_sent = sent.load(std::sync::atomic::Ordering::Relaxed);
-            Box::pin(Scene { domain, clock, janitor, targets, prefix, record, has_sent }.run(deed))
+        self.meddle(move |domain| {
+            let has_sent = sent.load(Ordering::Relaxed);
+            Scene { domain: domain.clone(), clock, targets, prefix, record, has_sent }.run(deed);
         });
     }
 
@@ -230,15 +235,17 @@ impl Round {
             // The engine tries again by itself.
             self.domain.fail_restore_shard_times(target.as_str(), self.random.u32(..2), self.random.u32(1..=4));
         }
-        let restore = |prefix: String| RestoreSnapshot::new().indices(["movies"]).rename("(.+)", format!("{prefix}$1"));
+        let restore = |round: &Self, prefix: &str| {
+            let replacement = format!("{prefix}$1");
+            round.domain.another_client_restores(MAIN, source.as_str(), &["movies"], Some(("(.+)", &replacement)));
+        };
         if self.chance(3) {
             // An earlier restore of the same snapshot failed, and stays so.
             let prefix = format!("restored-{}-earlier-", self.number);
             self.domain.fail_restore_shard(&format!("{prefix}movies"), 0);
-            self.janitor.restore_snapshot(&repository(MAIN), &source, &restore(prefix)).await.unwrap();
+            restore(self, &prefix);
         }
-        let options = restore(format!("restored-{}-", self.number));
-        self.janitor.restore_snapshot(&repository(MAIN), &source, &options).await.unwrap();
+        restore(self, &format!("restored-{}-", self.number));
         if self.chance(3) {
             let target = target.to_string();
             self.meddle(move |domain| domain.hide_index(&target));

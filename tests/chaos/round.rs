@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use es_snapshot::testing::{Engine, Event, FakeDomain, FakeSnapshot, Fault, ManualClock, Verdict};
 use es_snapshot::{
-    BoxFuture, Error, HyperTransport, Operation, Outcome, RepositoryName, S3Settings, SnapshotClient, SnapshotName, Transport,
+    Error, HyperTransport, Operation, Outcome, RepositoryName, S3Settings, SnapshotClient, SnapshotName, Transport,
 };
 use serde_json::json;
 
@@ -208,18 +208,10 @@ impl Round {
     /// Lets another client act before one of the next requests, or between the change and the first check.
     pub(crate) fn meddle(&mut self, deed: impl FnOnce(&FakeDomain) + Send + 'static) {
         let domain = self.domain.clone();
-        let deed = move || -> BoxFuture<'static, ()> {
-            deed(&domain);
-            Box::pin(async {})
-        };
-        self.meddle_with(deed);
-    }
-
-    pub(crate) fn meddle_with(&mut self, deed: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) {
         if self.random.bool() {
-            self.wire.before_the_check(deed);
+            self.wire.before_the_check(move || deed(&domain));
         } else {
-            self.wire.before_request(self.random.u32(1..=6), deed);
+            self.wire.before_request(self.random.u32(1..=6), move || deed(&domain));
         }
     }
 

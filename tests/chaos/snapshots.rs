@@ -3,9 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use es_snapshot::{
-    CloneSnapshot, CreateSnapshot, CreatedSnapshot, Error, ErrorKind, Operation, Outcome, RestoreSnapshot, SnapshotPattern,
-};
+use es_snapshot::{CloneSnapshot, CreateSnapshot, CreatedSnapshot, Error, ErrorKind, Operation, Outcome, SnapshotPattern};
 use serde_json::json;
 
 use crate::round::{Proof, Round, name, proven, repository};
@@ -180,8 +178,8 @@ impl Round {
         }
         if is_queued && !is_missing {
             // A snapshot that is being restored cannot be deleted yet.
-            let options = RestoreSnapshot::new().indices(["books"]).rename("(.+)", format!("restored-{}-$1", self.number));
-            self.janitor.restore_snapshot(&repository(MAIN), &target, &options).await.unwrap();
+            let elsewhere = format!("restored-{}-$1", self.number);
+            self.domain.another_client_restores(MAIN, target.as_str(), &["books"], Some(("(.+)", &elsewhere)));
         }
         let path = format!("/_snapshot/{MAIN}/{target}");
         self.begin(if is_queued { Act::DeleteQueued } else { Act::Delete }, trouble, &path);

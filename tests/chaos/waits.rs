@@ -4,8 +4,7 @@ use std::sync::atomic::Ordering;
 
 use es_snapshot::testing::{FakeOutcome, Fault};
 use es_snapshot::{
-    BoxFuture, CloneSnapshot, CreateSnapshot, Error, ErrorKind, Operation, Outcome, Progress, ProgressStream, RestoreSnapshot,
-    WaitUpdate,
+    CloneSnapshot, CreateSnapshot, Error, ErrorKind, Operation, Outcome, Progress, ProgressStream, RestoreSnapshot, WaitUpdate,
 };
 use futures_util::TryStreamExt as _;
 use serde_json::json;
@@ -87,12 +86,11 @@ impl Round {
         let target = self.other_snapshot();
         let uuid = self.snapshot(target.as_str()).unwrap().uuid;
         let (gone, makes, domain) = (target.clone(), self.random.bool(), self.domain.clone());
-        let deed = move || -> BoxFuture<'static, ()> {
+        let deed = move || {
             domain.another_client_deletes(MAIN, gone.as_str());
             if makes {
                 domain.another_client_creates(MAIN, gone.as_str());
             }
-            Box::pin(async {})
         };
         // Not before the second poll where it is made anew, so that the wait knows whom it waits for.
         self.wire.before_request(if makes { 12 } else { self.random.u32(1..=4) }, deed);

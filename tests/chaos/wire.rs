@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use es_snapshot::{Body, BoxFuture, ConnectTarget, Transport, TransportError};
 
-type Deed = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+type Deed = Box<dyn FnOnce() + Send>;
 
 /// When somebody else acts.
 enum When {
@@ -36,11 +36,11 @@ impl Wire {
         Self { inner, deed: Mutex::new(None), has_sent: Arc::default() }
     }
 
-    pub(crate) fn before_request(&self, number: u32, deed: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) {
+    pub(crate) fn before_request(&self, number: u32, deed: impl FnOnce() + Send + 'static) {
         *self.deed.lock().unwrap() = Some((When::Request(number), Box::new(deed)));
     }
 
-    pub(crate) fn before_the_check(&self, deed: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) {
+    pub(crate) fn before_the_check(&self, deed: impl FnOnce() + Send + 'static) {
         *self.deed.lock().unwrap() = Some((When::Check, Box::new(deed)));
     }
 
@@ -75,15 +75,12 @@ impl Transport for Wire {
         request: http::Request<Bytes>,
         target: &'a ConnectTarget,
     ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
-        Box::pin(async move {
-            let deed = self.due(request.method());
-            if let Some(deed) = deed {
-                deed().await;
-            }
-            if request.method() != http::Method::GET {
-                self.has_sent.store(true, Ordering::Relaxed);
-            }
-            self.inner.call(request, target).await
-        })
+        if let Some(deed) = self.due(request.method()) {
+            deed();
+        }
+        if request.method() != http::Method::GET {
+            self.has_sent.store(true, Ordering::Relaxed);
+        }
+        self.inner.call(request, target)
     }
 }
