@@ -258,10 +258,10 @@ mod tests {
 
     #[test]
     fn looks_a_name_up_three_times() {
-        let (policy, tokens, mut history) = (RetryPolicy::default(), RetryBudget::default(), History::default());
+        let (policy, budget, mut history) = (RetryPolicy::default(), RetryBudget::default(), History::default());
         let mut look_up = || {
             let unresolved = failure(Error::new(ErrorKind::Connect, Outcome::NotSent, "").unresolved());
-            classify(Replay::Read, &unresolved, &mut history, &policy, LEFT, &tokens, 1.0)
+            classify(Replay::Read, &unresolved, &mut history, &policy, LEFT, &budget, 1.0)
         };
 
         let verdicts = [look_up(), look_up(), look_up()];

@@ -1093,6 +1093,25 @@ async fn a_restart_closes_every_connection() {
     assert_eq!(scene.call("GET", "/_snapshot", None).await.status, 200);
 }
 
+#[test]
+fn a_rule_may_ask_the_domain_about_itself() {
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let scene = Scene::new().await;
+            let domain = scene.domain.clone();
+            scene.domain.fault(Fault::status(503, "", "text/plain").on(move |_, _| domain.events().is_empty()));
+            let first = scene.call("GET", "/_snapshot", None).await.status;
+            let second = scene.call("GET", "/_snapshot", None).await.status;
+            scene.domain.clear_faults();
+            done.send((first, second)).unwrap();
+        });
+    });
+    let statuses = ended.recv_timeout(Duration::from_secs(20)).expect("the domain is locked while a rule's closure runs");
+    assert_eq!(statuses, (503, 200));
+}
+
 #[tokio::test]
 async fn a_hundred_domains_come_and_go_one_after_the_other() {
     for _ in 0..100 {

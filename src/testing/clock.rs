@@ -65,6 +65,12 @@ impl Times {
         self.monotonic = self.monotonic.saturating_add(by);
     }
 
+    /// Forgets a wait; its waker is the caller's to drop once nothing is locked.
+    fn forget(&mut self, waiter: Due) -> Option<Waker> {
+        self.ended.remove(&waiter);
+        self.waiters.remove(&waiter)
+    }
+
     /// Moves the time to the earliest wait that ends before `limit`, and ends that one alone.
     fn end_earliest(&mut self, limit: Duration) -> Option<(Due, Waker)> {
         let due = *self.waiters.first_key_value()?.0;
@@ -310,12 +316,13 @@ impl Future for Until {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let clock = self.clock.clone();
+        // Wakers are cloned before the lock is taken, and dropped after it is free: both may run foreign code.
+        let waker = context.waker().clone();
         let mut times = clock.lock();
         if times.monotonic >= self.due {
-            if let Some(waiter) = self.waiter.take() {
-                times.waiters.remove(&waiter);
-                times.ended.remove(&waiter);
-            }
+            let before = self.waiter.take().and_then(|waiter| times.forget(waiter));
+            drop(times);
+            drop(before);
             return Poll::Ready(());
         }
         let due = self.due;
@@ -323,7 +330,9 @@ impl Future for Until {
             times.next += 1;
             (due, times.next)
         });
-        times.waiters.insert(waiter, context.waker().clone());
+        let before = times.waiters.insert(waiter, waker);
+        drop(times);
+        drop(before);
         Poll::Pending
     }
 }
@@ -331,9 +340,9 @@ impl Future for Until {
 impl Drop for Until {
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter {
-            let mut times = self.clock.lock();
-            times.waiters.remove(&waiter);
-            times.ended.remove(&waiter);
+            // The lock is free again when the waker is dropped.
+            let waker = self.clock.lock().forget(waiter);
+            drop(waker);
         }
     }
 }
@@ -413,6 +422,38 @@ mod tests {
         assert!(!poll(&mut timeout, &count));
         clock.step_wall(-3700);
         assert_eq!((clock.wall(), clock.monotonic()), (SystemTime::UNIX_EPOCH, Duration::ZERO));
+    }
+
+    /// A waker that asks for the time when it is dropped.
+    struct Curious(ManualClock);
+
+    impl Wake for Curious {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Curious {
+        fn drop(&mut self) {
+            let free = self.0.times.try_lock().is_ok();
+            assert!(free || std::thread::panicking(), "the clock is locked while a waker is dropped");
+        }
+    }
+
+    #[test]
+    fn the_clock_can_be_asked_while_a_waker_is_dropped() {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let mut timeouts = [clock.timeout(second(1)), clock.timeout(second(1))];
+        for timeout in &mut timeouts {
+            for _ in 0..2 {
+                let waker = Waker::from(Arc::new(Curious(clock.clone())));
+                assert!(timeout.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            }
+        }
+        let [mut ended, dropped] = timeouts;
+
+        drop(dropped);
+        clock.advance(second(1));
+
+        assert!(ended.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
     }
 
     #[test]

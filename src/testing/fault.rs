@@ -22,7 +22,8 @@ type Matches = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 #[must_use = "a rule does nothing until it is given to a domain"]
 pub struct Fault {
     pub(super) action: Action,
-    matches: Vec<Matches>,
+    /// Clones of a rule are recognised by this.
+    matches: Arc<Vec<Matches>>,
     times: Option<u32>,
     probability: f64,
     headers: Vec<(String, String)>,
@@ -66,7 +67,7 @@ impl Action {
 
 impl Fault {
     fn new(action: Action) -> Self {
-        Self { action, matches: Vec::new(), times: None, probability: 1.0, headers: Vec::new() }
+        Self { action, matches: Arc::default(), times: None, probability: 1.0, headers: Vec::new() }
     }
 
     /// Answers this; the engine never sees the request.
@@ -139,7 +140,7 @@ impl Fault {
 
     /// Only requests for which this is true; it gets the method and the raw path with its query.
     pub fn on(mut self, matches: impl Fn(&str, &str) -> bool + Send + Sync + 'static) -> Self {
-        self.matches.push(Arc::new(matches));
+        Arc::make_mut(&mut self.matches).push(Arc::new(matches));
         self
     }
 
@@ -161,11 +162,14 @@ impl Fault {
         self
     }
 
-    /// Whether this rule acts on a request; counts it if so.
-    fn acts(&mut self, method: &str, path: &str, random: &mut fastrand::Rng) -> bool {
-        let acts = self.times != Some(0)
-            && self.matches.iter().all(|matches| matches(method, path))
-            && (self.probability >= 1.0 || random.f64() < self.probability);
+    /// Whether this rule is about a request. It runs a test's own code, so no lock may be held.
+    pub(super) fn matches(&self, method: &str, path: &str) -> bool {
+        self.times != Some(0) && self.matches.iter().all(|matches| matches(method, path))
+    }
+
+    /// Whether this rule acts on a request that it matches; counts it if so.
+    fn acts(&mut self, random: &mut fastrand::Rng) -> bool {
+        let acts = self.times != Some(0) && (self.probability >= 1.0 || random.f64() < self.probability);
         if acts && let Some(times) = &mut self.times {
             *times -= 1;
         }
@@ -184,20 +188,25 @@ impl fmt::Debug for Fault {
     }
 }
 
-/// What the first rule that acts on a request does, and the headers it adds.
-pub(super) fn pick(
-    faults: &mut [Fault],
-    method: &str,
-    path: &str,
-    random: &mut fastrand::Rng,
-) -> Option<(Action, Vec<(String, String)>)> {
-    let fault = faults.iter_mut().find_map(|fault| fault.acts(method, path, random).then_some(fault))?;
+/// What a rule does, and the headers it adds.
+pub(super) type Effect = (Action, Vec<(String, String)>);
+
+/// What the rule at this place, which matches a request, does to it, if it is still there and acts.
+pub(super) fn apply(faults: &mut [Fault], place: usize, rule: &Fault, random: &mut fastrand::Rng) -> Option<Effect> {
+    let fault = faults.get_mut(place).filter(|fault| Arc::ptr_eq(&fault.matches, &rule.matches))?;
+    let fault = fault.acts(random).then_some(fault)?;
     Some((fault.action.clone(), fault.headers.clone()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn pick(faults: &mut [Fault], method: &str, path: &str, random: &mut fastrand::Rng) -> Option<Effect> {
+        let rules = faults.to_vec();
+        let mut matching = rules.iter().enumerate().filter(|(_, rule)| rule.matches(method, path));
+        matching.find_map(|(place, rule)| apply(faults, place, rule, random))
+    }
 
     fn picked(faults: &mut [Fault], method: &str, path: &str) -> Option<&'static str> {
         pick(faults, method, path, &mut fastrand::Rng::with_seed(1)).map(|(action, _)| action.name())

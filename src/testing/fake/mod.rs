@@ -23,7 +23,7 @@ use crate::error::Operation;
 use crate::testing::clock::ManualClock;
 use crate::testing::cluster::{Cluster, FakeOutcome, Now, Phase, Snapshot, SnapshotOptions};
 use crate::testing::edge::{Arrival, Edge, Entry, random_text};
-use crate::testing::fault::{Action, Fault, pick};
+use crate::testing::fault::{Action, Effect, Fault, apply};
 use crate::testing::relay::{Order, Spoil};
 use crate::testing::rest;
 
@@ -277,7 +277,9 @@ impl FakeDomain {
 
     /// Removes all such rules.
     pub fn clear_faults(&self) {
-        self.look(|state, _| state.faults.clear());
+        // Apart, because the rules' closures are dropped, and the lock is free by then.
+        let cleared = self.look(|state, _| std::mem::take(&mut state.faults));
+        drop(cleared);
     }
 
     /// While on, snapshots that are started stay `IN_PROGRESS`, and a create that waits is answered with 504 as by the load
@@ -442,6 +444,17 @@ impl fmt::Debug for FakeDomain {
 }
 
 impl Shared {
+    /// What the first rule that acts on a request does to it.
+    fn fault_on(&self, arrival: &Arrival) -> Option<Effect> {
+        let state = || self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let rules = state().faults.clone();
+        let mut matching = rules.iter().enumerate().filter(|(_, rule)| rule.matches(&arrival.method, &arrival.target));
+        matching.find_map(|(place, rule)| {
+            let state = &mut *state();
+            apply(&mut state.faults, place, rule, &mut state.random)
+        })
+    }
+
     /// Takes the state and brings it up to the present.
     fn enter(&self) -> (MutexGuard<'_, State>, Now) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -453,8 +466,9 @@ impl Shared {
 
     /// Deals with a request that has arrived.
     fn serve(&self, arrival: &Arrival) -> Reply {
+        let fault = self.fault_on(arrival);
         let (mut state, now) = self.enter();
-        let reply = state.handle(arrival, now);
+        let reply = state.handle(arrival, now, fault);
         if reply.spoil.is_none()
             && let Some(event) = state.events.last_mut()
         {
@@ -526,8 +540,7 @@ impl State {
     }
 
     /// Deals with one request: faults before the engine, front end, engine, faults after it.
-    fn handle(&mut self, arrival: &Arrival, now: Now) -> Reply {
-        let fault = pick(&mut self.faults, &arrival.method, &arrival.target, &mut self.random);
+    fn handle(&mut self, arrival: &Arrival, now: Now, fault: Option<Effect>) -> Reply {
         let name = fault.as_ref().map(|(action, _)| action.name());
         if let Some((action, headers)) = &fault
             && action.is_before_engine()
