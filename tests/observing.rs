@@ -283,7 +283,7 @@ async fn a_create_whose_answer_is_lost_is_one_operation_of_several_calls() {
     assert_eq!((operations.len(), operations[0]["operation"].as_str()), (1, "create_snapshot"));
     assert_eq!(operations[0]["outcome"], "done");
     assert_eq!(seen.spans("es_snapshot.call").len(), 2);
-    assert_eq!(seen.events("asked the domain after a lost answer")[0]["sighting"], "Happened");
+    assert_eq!(seen.events("checked the domain after a lost response")[0]["sighting"], "Happened");
 }
 
 #[tokio::test]
