@@ -281,7 +281,7 @@ impl Cluster {
         for (_, index) in self.indices.iter_mut().filter(|(name, _)| !running.contains(*name)) {
             index.reopen_shards(now);
         }
-        self.has_restored = !self.restores.is_empty();
+        self.restores.take_if(|running| running.is_empty());
         self.elect_master();
     }
 

@@ -104,9 +104,8 @@ pub(super) struct Cluster {
     pub(super) indices: BTreeMap<String, Index>,
     /// Those of the last deleted indices, oldest first.
     pub(super) tombstones: Vec<Tombstone>,
-    pub(super) restores: Vec<Restore>,
-    /// Whether there was a restore since the master started.
-    pub(super) has_restored: bool,
+    /// Those that have shards to do yet; none where there was no restore since the master started.
+    pub(super) restores: Option<Vec<Restore>>,
     /// The buckets there are, with the region of those whose region matters.
     pub(super) buckets: BTreeMap<String, Option<String>>,
     pub(super) snapshots_take: Duration,
@@ -134,8 +133,7 @@ impl Cluster {
             places: BTreeMap::new(),
             indices: BTreeMap::new(),
             tombstones: Vec::new(),
-            restores: Vec::new(),
-            has_restored: false,
+            restores: None,
             buckets: BTreeMap::new(),
             snapshots_take: Duration::from_secs(3),
             restores_take: Duration::from_secs(3),
@@ -166,8 +164,7 @@ impl Cluster {
         (self.term, self.version, self.past) = (1, 1, None);
         self.indices.clear();
         self.tombstones.clear();
-        self.restores.clear();
-        self.has_restored = false;
+        self.restores = None;
     }
 
     /// Ends what has come to its end.

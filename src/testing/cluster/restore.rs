@@ -123,8 +123,7 @@ impl Cluster {
             return;
         }
         self.version += 1;
-        self.has_restored = true;
-        self.restores.push(Restore {
+        self.restores.get_or_insert_default().push(Restore {
             uuid,
             repository: repository.to_owned(),
             place,
@@ -152,9 +151,9 @@ impl Cluster {
 
     /// Forgets the restores that have ended.
     pub(super) fn settle_restores(&mut self, now: Now) {
-        let (running, ended): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.restores).into_iter().partition(|restore| self.is_running(restore, now));
-        self.restores = running;
+        let Some(all) = self.restores.take() else { return };
+        let (running, ended): (Vec<_>, Vec<_>) = all.into_iter().partition(|restore| self.is_running(restore, now));
+        self.restores = Some(running);
         self.version += ended.len() as u64;
     }
 
@@ -185,18 +184,18 @@ impl Cluster {
 
     /// The running restore of a snapshot.
     pub(in crate::testing) fn restore_from(&self, snapshot: &Snapshot, now: Now) -> Option<&Restore> {
-        self.restores.iter().find(|restore| restore.snapshot_uuid == snapshot.uuid && self.is_running(restore, now))
+        self.restores.iter().flatten().find(|restore| restore.snapshot_uuid == snapshot.uuid && self.is_running(restore, now))
     }
 
     /// Whether this index is being restored.
     pub(in crate::testing) fn is_being_restored(&self, name: &str, now: Now) -> bool {
-        self.restores.iter().any(|restore| restore.targets.contains_key(name) && self.is_running(restore, now))
+        self.restores.iter().flatten().any(|restore| restore.targets.contains_key(name) && self.is_running(restore, now))
     }
 
     /// Whether a snapshot or a restore keeps a repository from being changed.
     pub(in crate::testing) fn is_in_use(&self, repository: &str, now: Now) -> bool {
         let Some(place) = self.repositories.get(repository).map(|repository| &repository.place) else { return false };
         self.running().any(|(name, _)| name == repository)
-            || self.restores.iter().any(|restore| &restore.place == place && self.is_running(restore, now))
+            || self.restores.iter().flatten().any(|restore| &restore.place == place && self.is_running(restore, now))
     }
 }

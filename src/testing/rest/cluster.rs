@@ -96,7 +96,7 @@ impl Cluster {
         let state = self.shard_state(name, index, number, now);
         let waiting = state != ShardState::Started;
         let (reason, details) = self.unassigned_reason(name, index, number, now);
-        let node = (!state.is_unassigned()).then(|| self.node_name(index, number));
+        let node = (!state.is_unassigned()).then(|| node_name(index, number));
         json!({
             "index": name,
             "shard": number.to_string(),
@@ -128,9 +128,9 @@ impl Cluster {
         let reason = if from.is_over_closed { "EXISTING_INDEX_RESTORED" } else { "NEW_INDEX_RESTORED" };
         (reason, format!("restore_source[{}/{}]", from.repository, from.snapshot))
     }
+}
 
-    /// The node that a shard is on.
-    pub(super) fn node_name(&self, index: &Index, shard: u32) -> String {
-        format!("node-{}", index.shard(shard).map_or(0, |shard| shard.node) + 1)
-    }
+/// The node that a shard is on.
+pub(super) fn node_name(index: &Index, shard: u32) -> String {
+    format!("node-{}", index.shard(shard).map_or(0, |shard| shard.node) + 1)
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::super::cluster::{Cluster, Index, MAX_RETRIES, ShardState, Unassigned};
 use super::super::edge::format_time;
 use super::Call;
+use super::cluster::node_name;
 use super::fail::{Fail, Outcome};
 
 impl Cluster {
@@ -46,7 +47,7 @@ impl Cluster {
     }
 
     fn explain_shard(&self, name: &str, index: &Index, shard: u32, call: &Call<'_>) -> Value {
-        let node = json!({ "id": self.node_id, "name": self.node_name(index, shard), "transport_address": "127.0.0.1:9300" });
+        let node = json!({ "id": self.node_id, "name": node_name(index, shard), "transport_address": "127.0.0.1:9300" });
         let mut out = json!({ "index": name, "shard": shard, "primary": true });
         let add = |out: &mut Value, more: Value| {
             if let (Some(out), Value::Object(more)) = (out.as_object_mut(), more) {
@@ -113,56 +114,56 @@ impl Cluster {
                 "transport_address": "127.0.0.1:9300",
                 "node_decision": can_allocate,
                 "weight_ranking": 1,
-                "deciders": self.deciders(name, index, why, &details),
+                "deciders": deciders(name, index, why, &details),
             }],
         });
         add(&mut out, more);
         out
     }
+}
 
-    /// Who on the node speaks against the shard.
-    fn deciders(&self, name: &str, index: &Index, why: Unassigned, details: &str) -> Vec<Value> {
-        let decider = |decider: &str, decision: &str, explanation: String| json!({ "decider": decider, "decision": decision, "explanation": explanation });
-        let from = index.restored.as_ref();
-        let label = from.map(|from| format!("{}:{}/{}", from.repository, from.snapshot, from.snapshot_uuid)).unwrap_or_default();
-        let restore = decider(
-            "restore_in_progress",
-            "NO",
-            format!(
-                "shard has failed to be restored from the snapshot [{label}] because of [{details}] - manually close or delete the \
-                 index [{name}] in order to retry to restore the snapshot again or use the reroute API to force the allocation of an \
-                 empty primary shard"
+/// Who on the node speaks against the shard.
+fn deciders(name: &str, index: &Index, why: Unassigned, details: &str) -> Vec<Value> {
+    let decider = |decider: &str, decision: &str, explanation: String| json!({ "decider": decider, "decision": decision, "explanation": explanation });
+    let from = index.restored.as_ref();
+    let label = from.map(|from| format!("{}:{}/{}", from.repository, from.snapshot, from.snapshot_uuid)).unwrap_or_default();
+    let restore = decider(
+        "restore_in_progress",
+        "NO",
+        format!(
+            "shard has failed to be restored from the snapshot [{label}] because of [{details}] - manually close or delete the \
+             index [{name}] in order to retry to restore the snapshot again or use the reroute API to force the allocation of an \
+             empty primary shard"
+        ),
+    );
+    match why {
+        Unassigned::Throttled => vec![decider(
+            "throttling",
+            "THROTTLE",
+            "reached the limit of ongoing initial primary recoveries [4], cluster setting \
+             [cluster.routing.allocation.node_initial_primaries_recoveries=4]"
+                .to_owned(),
+        )],
+        Unassigned::Filtered => vec![
+            restore,
+            decider(
+                "filter",
+                "NO",
+                "node does not match index setting [index.routing.allocation.require] filters [_name:\"nobody\"]".to_owned(),
             ),
-        );
-        match why {
-            Unassigned::Throttled => vec![decider(
-                "throttling",
-                "THROTTLE",
-                "reached the limit of ongoing initial primary recoveries [4], cluster setting \
-                 [cluster.routing.allocation.node_initial_primaries_recoveries=4]"
-                    .to_owned(),
-            )],
-            Unassigned::Filtered => vec![
-                restore,
-                decider(
-                    "filter",
-                    "NO",
-                    "node does not match index setting [index.routing.allocation.require] filters [_name:\"nobody\"]".to_owned(),
+        ],
+        Unassigned::Failed(attempts) if attempts < MAX_RETRIES => Vec::new(),
+        Unassigned::Failed(attempts) => vec![
+            decider(
+                "max_retry",
+                "NO",
+                format!(
+                    "shard has exceeded the maximum number of retries [{MAX_RETRIES}] on failed allocation attempts - manually call \
+                     [/_cluster/reroute?retry_failed=true] to retry, [unassigned_info[[reason=ALLOCATION_FAILED], \
+                     failed_attempts[{attempts}], delayed=false, details[{details}], allocation_status[deciders_no]]]"
                 ),
-            ],
-            Unassigned::Failed(attempts) if attempts < MAX_RETRIES => Vec::new(),
-            Unassigned::Failed(attempts) => vec![
-                decider(
-                    "max_retry",
-                    "NO",
-                    format!(
-                        "shard has exceeded the maximum number of retries [{MAX_RETRIES}] on failed allocation attempts - manually call \
-                         [/_cluster/reroute?retry_failed=true] to retry, [unassigned_info[[reason=ALLOCATION_FAILED], \
-                         failed_attempts[{attempts}], delayed=false, details[{details}], allocation_status[deciders_no]]]"
-                    ),
-                ),
-                restore,
-            ],
-        }
+            ),
+            restore,
+        ],
     }
 }

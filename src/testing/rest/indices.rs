@@ -9,26 +9,34 @@ use super::{Call, FORBIDDEN, acknowledged};
 /// Which indices patterns stand for, and what becomes of names that stand for none.
 #[derive(Clone, Copy)]
 pub(super) struct Expand {
-    open: bool,
-    closed: bool,
-    hidden: bool,
+    states: States,
     ignore_unavailable: bool,
     allow_no_indices: bool,
     forbid_closed: bool,
 }
 
+/// The states of the indices that patterns stand for.
+#[derive(Clone, Copy)]
+struct States {
+    open: bool,
+    closed: bool,
+    hidden: bool,
+}
+
+impl States {
+    const NONE: Self = Self { open: false, closed: false, hidden: false };
+    const ALL: Self = Self { open: true, closed: true, hidden: true };
+}
+
 impl Expand {
-    const NONE: Self = Self {
-        open: false,
-        closed: false,
-        hidden: false,
-        ignore_unavailable: false,
-        allow_no_indices: true,
-        forbid_closed: false,
-    };
-    pub(super) const OPEN: Self = Self { open: true, ..Self::NONE };
-    pub(super) const OPEN_AND_CLOSED: Self = Self { closed: true, ..Self::OPEN };
-    pub(super) const ALL: Self = Self { hidden: true, ..Self::OPEN_AND_CLOSED };
+    pub(super) const OPEN: Self = Self::new(States { open: true, ..States::NONE });
+    pub(super) const CLOSED: Self = Self::new(States { closed: true, ..States::NONE });
+    pub(super) const OPEN_AND_CLOSED: Self = Self::new(States { hidden: false, ..States::ALL });
+    pub(super) const ALL: Self = Self::new(States::ALL);
+
+    const fn new(states: States) -> Self {
+        Self { states, ignore_unavailable: false, allow_no_indices: true, forbid_closed: false }
+    }
 
     /// Names that do not exist are left out.
     pub(super) const fn lenient(self) -> Self {
@@ -46,14 +54,14 @@ impl Expand {
         let allow_no_indices = call.flag("allow_no_indices", default.allow_no_indices)?;
         let mut expand = Self { ignore_unavailable, allow_no_indices, ..default };
         let Some(words) = call.parameter("expand_wildcards") else { return Ok(expand) };
-        (expand.open, expand.closed, expand.hidden) = (false, false, false);
+        expand.states = States::NONE;
         for word in words.split(',') {
             match word {
-                "open" => expand.open = true,
-                "closed" => expand.closed = true,
-                "hidden" => expand.hidden = true,
-                "none" => (expand.open, expand.closed, expand.hidden) = (false, false, false),
-                "all" => (expand.open, expand.closed, expand.hidden) = (true, true, true),
+                "open" => expand.states.open = true,
+                "closed" => expand.states.closed = true,
+                "hidden" => expand.states.hidden = true,
+                "none" => expand.states = States::NONE,
+                "all" => expand.states = States::ALL,
                 other => {
                     return Err(Fail::illegal(format!("No valid expand wildcard value [{other}]")));
                 }
@@ -65,9 +73,9 @@ impl Expand {
     /// Whether a pattern may stand for this index, as far as its state goes. A data stream, which is not hidden, shows its
     /// hidden backing indices.
     fn shows(self, index: &Index, pattern: &str, name: &str) -> bool {
-        let state = if index.is_open { self.open } else { self.closed };
+        let state = if index.is_open { self.states.open } else { self.states.closed };
         let in_stream = index.stream.as_ref().is_some_and(|stream| matches(pattern, stream));
-        state && (self.hidden || !index.is_hidden || in_stream || pattern.starts_with('.') && name.starts_with('.'))
+        state && (self.states.hidden || !index.is_hidden || in_stream || pattern.starts_with('.') && name.starts_with('.'))
     }
 }
 
@@ -160,7 +168,7 @@ impl Cluster {
     }
 
     pub(super) fn open_indices(&mut self, list: &str, call: &Call<'_>) -> Outcome {
-        for name in self.names_in_path(list, call, Expand { open: false, ..Expand::OPEN_AND_CLOSED })? {
+        for name in self.names_in_path(list, call, Expand::CLOSED)? {
             self.open_index(&name, call.now);
         }
         Ok(json!({ "acknowledged": true, "shards_acknowledged": true }))

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 
 use super::super::cluster::{Cluster, Index, Now, Origin, ShardState};
+use super::cluster::node_name;
 use super::fail::Outcome;
 use super::indices::Expand;
 use super::status::{FILE_SIZE, FILES};
@@ -81,7 +82,7 @@ impl Cluster {
             "start_time_in_millis": millis(began),
             "total_time_in_millis": millis(ended.unwrap_or(now.wall)).saturating_sub(millis(began)),
             "source": source,
-            "target": node(&self.node_id, &self.node_name(index, number)),
+            "target": node(&self.node_id, &node_name(index, number)),
             "index": {
                 "size": {
                     "total_in_bytes": files * FILE_SIZE,

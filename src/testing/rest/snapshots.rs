@@ -53,7 +53,8 @@ impl Cluster {
             // Where nothing is found and that is fine, older engines take the empty list for all that are running.
             let shows_running = ignore_unavailable && wanted.is_empty() && names != "_current" && self.engine.shows_running();
             for snapshot in all {
-                if !wanted.contains(&snapshot.name) && !(shows_running && snapshot.is_running()) {
+                let is_shown = wanted.contains(&snapshot.name) || shows_running && snapshot.is_running();
+                if !is_shown {
                     continue;
                 }
                 // The short form is in the list of the repository; the whole one in a file of each snapshot.

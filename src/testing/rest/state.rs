@@ -36,8 +36,8 @@ impl Cluster {
         }
         if wants("customs") {
             // The engines make this part with the first restore, and keep it.
-            if seen.has_restored {
-                out.insert("restore".to_owned(), json!({ "snapshots": seen.running_restores(now) }));
+            if let Some(restores) = &seen.restores {
+                out.insert("restore".to_owned(), json!({ "snapshots": seen.running_restores(restores, now) }));
             }
             out.insert("snapshot_deletions".to_owned(), json!({ "snapshot_deletions": [] }));
         }
@@ -103,7 +103,7 @@ impl Cluster {
         })
     }
 
-    fn running_restores(&self, now: Now) -> Vec<Value> {
+    fn running_restores(&self, restores: &[Restore], now: Now) -> Vec<Value> {
         let restore = |restore: &Restore| {
             let shards: Vec<Value> = self
                 .restore_shards(restore, now)
@@ -120,6 +120,6 @@ impl Cluster {
                 "shards": shards,
             })
         };
-        self.restores.iter().map(restore).collect()
+        restores.iter().map(restore).collect()
     }
 }
