@@ -390,7 +390,12 @@ async fn a_recovery_from_a_snapshot_is_gone_once_its_shard_was_closed_moved_or_r
     assert_eq!(scene.shard("moved", 1).await["node"], "node-2");
     assert_eq!(kinds("restarted").await, ["SNAPSHOT", "SNAPSHOT"]);
 
+    scene.domain.fail_restore_shard("lost", 0);
+    scene.restore(json!({"rename_pattern": "(.+)", "rename_replacement": "lost"})).await;
+    scene.clock.advance(Duration::from_secs(3));
     scene.domain.restart_node();
+    let lost = scene.recoveries("/lost/_recovery").await;
+    assert_eq!(lost, json!({"lost": {"shards": [{"type": "EXISTING_STORE"}]}}), "what was lost stays lost");
     assert_eq!(kinds("restarted").await, ["EXISTING_STORE", "EXISTING_STORE"]);
     scene.domain.open_index("closed");
     assert_eq!(kinds("closed").await, ["EXISTING_STORE", "EXISTING_STORE"], "opening brings nothing back");

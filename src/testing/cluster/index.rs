@@ -84,13 +84,6 @@ impl Index {
     pub(in crate::testing) fn shard(&self, number: u32) -> Option<&Shard> {
         self.primaries.get(usize::try_from(number).ok()?)
     }
-
-    /// Lets all shards that are up come up anew from what lies on the disk.
-    fn reopen_shards(&mut self, now: Now) {
-        for shard in &mut self.primaries {
-            (shard.origin, shard.since) = (Origin::Existing, now.wall);
-        }
-    }
 }
 
 /// An index that was deleted.
@@ -195,30 +188,26 @@ impl Cluster {
 
     /// Closes an index; whether it was open.
     pub(in crate::testing) fn close_index(&mut self, name: &str, now: Now) -> bool {
-        self.change_index(name, |index| {
-            if !index.is_open {
-                return false;
-            }
-            index.is_open = false;
-            index.counters.settings += 1;
-            index.counters.metadata += 2;
-            index.reopen_shards(now);
-            true
-        })
+        self.set_open(name, false, now)
     }
 
     /// Opens an index; whether it was closed.
     pub(in crate::testing) fn open_index(&mut self, name: &str, now: Now) -> bool {
-        self.change_index(name, |index| {
-            if index.is_open {
-                return false;
-            }
-            index.is_open = true;
-            index.counters.settings += 1;
-            index.counters.metadata += 3;
-            index.reopen_shards(now);
-            true
-        })
+        self.set_open(name, true, now)
+    }
+
+    fn set_open(&mut self, name: &str, is_open: bool, now: Now) -> bool {
+        let changed = self.change_index(name, |index| {
+            let changes = index.is_open != is_open;
+            index.is_open = is_open;
+            index.counters.settings += u64::from(changes);
+            index.counters.metadata += if changes { 2 } else { 0 };
+            changes
+        });
+        if changed {
+            self.reopen_shards(name, now);
+        }
+        changed
     }
 
     /// Changes a setting of an index; whether there is one.
@@ -270,19 +259,22 @@ impl Cluster {
 
     /// Restarts the nodes: all shards that are up come up anew from their disks; what is being restored goes on.
     pub(in crate::testing) fn restart_node(&mut self, now: Now) {
-        let running: BTreeSet<String> = self
-            .indices
-            .iter()
-            .filter(|(name, index)| {
-                (0..index.shards()).any(|shard| self.shard_state(name, index, shard, now) != ShardState::Started)
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        for (_, index) in self.indices.iter_mut().filter(|(name, _)| !running.contains(*name)) {
-            index.reopen_shards(now);
+        for name in self.indices.keys().cloned().collect::<Vec<_>>() {
+            self.reopen_shards(&name, now);
         }
         self.restores.take_if(|running| running.is_empty());
         self.elect_master();
+    }
+
+    /// Lets the shards of an index that are up come up anew from what lies on their disks.
+    fn reopen_shards(&mut self, name: &str, now: Now) {
+        let Some(index) = self.indices.get(name) else { return };
+        let is_up = |shard: u32| self.shard_state(name, index, shard, now) == ShardState::Started;
+        let up: Vec<bool> = (0..index.shards()).map(is_up).collect();
+        let shards = self.indices.get_mut(name).into_iter().flat_map(|index| &mut index.primaries);
+        for (shard, _) in shards.zip(up).filter(|(_, is_up)| *is_up) {
+            (shard.origin, shard.since) = (Origin::Existing, now.wall);
+        }
     }
 
     /// Elects a master anew.

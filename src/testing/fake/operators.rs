@@ -25,8 +25,8 @@ impl FakeDomain {
         self.expect(index, "written to", |cluster, _| cluster.write(index));
     }
 
-    /// Returns how many documents an index has. A restore over it brings the count of the snapshot back; `None` if there is no
-    /// such index.
+    /// Returns how many documents an index has, or `None` if there is no such index. A restore over the index brings back the count
+    /// of the snapshot.
     #[must_use]
     pub fn documents(&self, index: &str) -> Option<u64> {
         self.look(|state, _| state.cluster.indices.get(index).map(|index| index.docs))
@@ -38,7 +38,7 @@ impl FakeDomain {
         self.look(|state, _| Some(state.cluster.indices.get(index)?.is_open))
     }
 
-    /// Closes an open index. Its shards then show as opened where they lie, no longer as restored.
+    /// Closes an open index. The recoveries of its shards then show as `EXISTING_STORE`, no longer as `SNAPSHOT`.
     ///
     /// # Panics
     ///
@@ -65,7 +65,7 @@ impl FakeDomain {
         self.expect(index, "hidden", |cluster, _| cluster.change_settings(index, Some(true)));
     }
 
-    /// Changes a setting of an index that does not matter here.
+    /// Changes some setting of an index, which only its metadata shows.
     ///
     /// # Panics
     ///
@@ -114,7 +114,7 @@ impl FakeDomain {
         self.expect(index, "relocated", |cluster, now| cluster.relocate_shard(index, shard, now));
     }
 
-    /// Restarts the nodes. The recoveries of all shards that are up then show as `EXISTING_STORE`; what is being restored goes on.
+    /// Restarts the nodes. The recoveries of all started shards then show as `EXISTING_STORE`. Running restores go on.
     pub fn restart_node(&self) {
         self.look(|state, now| state.cluster.restart_node(now));
     }
@@ -129,25 +129,26 @@ impl FakeDomain {
         self.look(|state, now| state.cluster.lag(lag, now));
     }
 
-    /// Replaces the domain's cluster by a new one with the same repositories, and neither indices nor restores.
+    /// Replaces the domain's cluster by a new one, which has another uuid, the same repositories, and no indices.
     pub fn replace_cluster(&self) {
         self.look(|state, _| state.cluster.replace());
     }
 
-    /// Lets the restore of this primary shard fail so often before it succeeds, under the name that the index has after the
-    /// restore. Between the attempts the shard is `UNASSIGNED`, with the reason `ALLOCATION_FAILED`. After five failures the engine
-    /// gives up, as with [`fail_restore_shard`](Self::fail_restore_shard).
+    /// Lets the restore of a primary shard fail `times` times before it succeeds. `index` is its name after the restore.
+    ///
+    /// Between the attempts the shard is `UNASSIGNED` with the reason `ALLOCATION_FAILED`. After five failures the engine gives
+    /// up, as with [`fail_restore_shard`](Self::fail_restore_shard).
     pub fn fail_restore_shard_times(&self, index: &str, shard: u32, times: u32) {
         self.look(|state, _| state.cluster.failing_shards.insert((index.to_owned(), shard), times.min(MAX_RETRIES)));
     }
 
-    /// While on, shards that are to be restored wait for their turn: they are `UNASSIGNED`, and not given up.
+    /// While on, shards that are to be restored wait for their turn: they are `UNASSIGNED`, and the engine has not given them up.
     pub fn throttle_restores(&self, throttle: bool) {
         self.look(|state, _| state.cluster.throttle_restores = throttle);
     }
 
-    /// Starts a restore as another client of the domain would, of these indices of a snapshot, or of all if there are none; the
-    /// last argument is a pattern and its replacement.
+    /// Starts a restore as another client of the domain would. An empty list means all indices of the snapshot; `rename` is a
+    /// pattern and its replacement.
     ///
     /// # Panics
     ///
@@ -164,7 +165,7 @@ impl FakeDomain {
         }
     }
 
-    /// Puts a snapshot of all open indices into a repository that began at `start` and ended, after as long as snapshots take, with
+    /// Places a snapshot of all open indices in a repository. It began at `start`, took as long as snapshots take, and ended with
     /// this outcome.
     ///
     /// # Panics
@@ -175,8 +176,10 @@ impl FakeDomain {
         assert!(placed, "[{repository}:{name}] cannot be placed");
     }
 
-    /// Damages the file that describes a snapshot, or with `None` repairs it. A damaged snapshot still shows in listings without
-    /// details, and can be deleted; to read it in full, its status, or to restore it fails.
+    /// Damages the file that describes a snapshot. `None` repairs it.
+    ///
+    /// Listings without details still show the snapshot, and it can be deleted. Reading it in full, reading its status and restoring
+    /// it fail.
     ///
     /// # Panics
     ///
