@@ -61,7 +61,7 @@ impl Timeouts {
 /// | token expired or not known, refused by the edge | again, once, with new credentials | same | same |
 /// | throttled before the engine (403, 429 of the edge or a gateway) | again | again | again |
 /// | throttled by the engine (429), or its state not recovered yet (503) | again | again | not again |
-/// | connection lost, time-out, 408, 502, 503, 504 and their like, no or a changing master | again | again | the domain is asked |
+/// | connection lost, time-out, 408, 502, 503, 504 and their like, no elected master | again | again | the domain is asked |
 /// | an answer that is no JSON | again | again | the domain is asked |
 /// | a failure within the engine (500) that may have come halfway | no | no | the domain is asked |
 /// | another operation in the way | no | no | no |

@@ -198,7 +198,6 @@ mod tests {
             (Box::new(|| engine(503, "master_not_discovered_exception")), [true, true, false]),
             (Box::new(|| engine(503, "process_cluster_event_timeout_exception")), [true, true, false]),
             (Box::new(|| engine(503, "cluster_block_exception")), [true, true, false]),
-            (Box::new(|| engine(500, "not_master_exception")), [true, true, false]),
             (Box::new(|| answered(408, "stream timeout")), [true, true, false]),
             (Box::new(|| answered(499, "")), [true, true, false]),
             (Box::new(|| answered(524, "")), [true, true, false]),

@@ -225,9 +225,6 @@ impl Facts<'_> {
     }
 
     fn engine_kind(&self) -> ErrorKind {
-        if self.is_changing_master() {
-            return ErrorKind::Unavailable;
-        }
         if self.is_conflict_of_names() {
             return ErrorKind::Restore;
         }
@@ -251,7 +248,7 @@ impl Facts<'_> {
                 ErrorKind::Busy
             }
             ErrorType::REPOSITORY_VERIFICATION => ErrorKind::RepositoryVerification,
-            _ if self.is_refused_role() => ErrorKind::AccessDenied,
+            _ if self.is_refused_role() && !self.is_changing_master() => ErrorKind::AccessDenied,
             ErrorType::REPOSITORY | "unsupported_version_exception" => ErrorKind::Repository,
             ErrorType::SNAPSHOT if self.is_unreadable() => ErrorKind::Repository,
             // No request of this crate has a body that is parsed so: it is a file of the repository.
@@ -273,7 +270,12 @@ impl Facts<'_> {
             "es_rejected_execution_exception" | "rejected_execution_exception" | "circuit_breaking_exception" => {
                 ErrorKind::Throttled
             }
-            "cluster_manager_throttling_exception" => ErrorKind::Unavailable,
+            "process_cluster_event_timeout_exception"
+            | "timeout_exception"
+            | "receive_timeout_transport_exception"
+            | "cluster_manager_throttling_exception"
+            | "master_not_discovered_exception"
+            | "cluster_manager_not_discovered_exception" => ErrorKind::Unavailable,
             name if self.status >= 500 && (INVALID.contains(&name) || self.exceeds_shards()) => ErrorKind::InvalidRequest,
             _ => self.kind_by_status(ErrorKind::InvalidRequest),
         }
@@ -384,7 +386,9 @@ impl Facts<'_> {
             },
             // An engine that fails half-way says so in the same way as one that never began.
             ServerLayer::Engine if self.status >= 500 => match kind {
-                ErrorKind::Server | ErrorKind::Repository if !self.leaves_nothing() => Outcome::Unknown,
+                ErrorKind::Server | ErrorKind::Repository if self.is_changing_master() || !self.leaves_nothing() => {
+                    Outcome::Unknown
+                }
                 _ => Outcome::Rejected,
             },
             ServerLayer::Policy | ServerLayer::Signature if matches!(kind, ErrorKind::Unavailable | ErrorKind::Server) => {
@@ -536,8 +540,7 @@ mod tests {
         for name in CHANGING_MASTER {
             for status in [500, 503] {
                 let error = engine(status, name, "r");
-                assert_eq!((error.kind(), error.outcome()), (ErrorKind::Unavailable, Outcome::Unknown), "{name}");
-                assert_eq!(error.failure(), Failure::ChangingMaster, "{name}");
+                assert_eq!((error.outcome(), error.failure()), (Outcome::Unknown, Failure::ChangingMaster), "{name}");
             }
         }
         for (name, reason) in [
@@ -553,6 +556,8 @@ mod tests {
         // The storage's words do not make a failure of the cluster state final.
         let bucket = caused("repository_exception", "[_all] Failed to update cluster state", "no_such_bucket_exception", "gone");
         assert_eq!((bucket.outcome(), bucket.failure()), (Outcome::Unknown, Failure::ChangingMaster));
+        let role = caused("repository_exception", "[_all] Failed to update cluster state", "sts_exception", "no");
+        assert_eq!((role.outcome(), role.failure()), (Outcome::Unknown, Failure::ChangingMaster));
     }
 
     #[test]

@@ -187,8 +187,8 @@ pub enum ErrorKind {
     Restore,
     /// The server calls the request invalid.
     InvalidRequest,
-    /// A gateway or the cluster cannot respond now: 502, 503, 504, a gateway that gave up waiting (408, 425, 499), no or a
-    /// changing master, or security that is not initialized.
+    /// A gateway or the cluster cannot respond now: 502, 503, 504, a gateway that gave up waiting (408, 425, 499), no
+    /// elected master, or security that is not initialized.
     Unavailable,
     /// A snapshot ended as `PARTIAL` or `FAILED`, or a restore without all of its shards.
     Incomplete,

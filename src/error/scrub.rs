@@ -472,7 +472,7 @@ mod tests {
     }
 
     fn json_of_codes(text: &str) -> String {
-        text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
+        text.encode_utf16().fold(String::new(), |coded, unit| format!("{coded}\\u{unit:04x}"))
     }
 
     fn percent(text: &str) -> String {
