@@ -455,6 +455,7 @@ async fn without_cat_shards_a_restore_whose_answer_was_lost_is_known_by_its_reco
 #[tokio::test]
 async fn without_recoveries_a_restore_whose_answer_was_lost_is_not_waited_for_in_vain() {
     let Scene { domain, client, clock, .. } = two_indices_to_restore().await;
+    domain.forbid("/_cluster/state");
     domain.forbid("/_recovery");
     domain.fault(Fault::drop_after().on_method("POST").times(1));
     let began = clock.monotonic();

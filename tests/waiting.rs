@@ -14,7 +14,7 @@ use es_snapshot::testing::{FakeOutcome, Fault, Verdict};
 use es_snapshot::{
     Clock as _, CreateSnapshot, Error, ErrorKind, HyperTransport, IndexName, Operation, Progress, RawRequest, RepositoryName,
     RestoreReport, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotInfo, SnapshotState, SnapshotTicket,
-    SnapshotToken, WaitUpdate,
+    SnapshotToken, UnrestoredShard, WaitUpdate,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, join};
 use scene::{ROLE, STEP, Scene, repository, snapshot};
@@ -638,7 +638,7 @@ async fn once_the_indices_of_a_restore_are_known_only_they_are_asked_for() {
     let paths: Vec<_> = scene.events_since(before).into_iter().map(|event| event.path).collect();
     let whole = paths.iter().filter(|path| path.starts_with("/_recovery")).count();
     let narrow = paths.iter().filter(|path| path.starts_with("/restored_movies/_recovery")).count();
-    assert!(whole == 2 && narrow > 2 && paths.len() == 2 * (whole + narrow), "{paths:?}");
+    assert!(whole == 2 && narrow > 2 && paths.len() == 3 * (whole + narrow), "{paths:?}");
 }
 
 #[tokio::test]
@@ -688,10 +688,18 @@ async fn an_expected_index_that_does_not_come_is_named() {
 /// The report on an index of one shard that was given by name, when its row and its recovery are these.
 async fn report_on(row: Value, recovery: Value) -> RestoreReport {
     let scene = Scene::new().await;
+    answer_with(&scene, row, recovery);
+    wait_for_restored_movies(&scene).await
+}
+
+fn answer_with(scene: &Scene, row: Value, recovery: Value) {
     let rows = json!([row]).to_string();
     let recoveries = json!({"restored_movies": {"shards": [recovery]}}).to_string();
     scene.domain.fault(Fault::status(200, rows, JSON).on_path("/_cat/shards"));
     scene.domain.fault(Fault::status(200, recoveries, JSON).on_path("_recovery"));
+}
+
+async fn wait_for_restored_movies(scene: &Scene) -> RestoreReport {
     let restored: IndexName = "restored_movies".parse().unwrap();
     scene.client.wait_for_restore(&repository(), &snapshot()).indices([restored]).await.unwrap()
 }
@@ -701,13 +709,29 @@ fn row_in(state: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_primary_that_has_moved_or_is_moving_counts_by_its_state() {
+async fn a_primary_that_was_restored_and_has_moved_or_is_moving_counts_by_its_state() {
     for (state, stage, kind) in
         [("STARTED", "DONE", "PEER"), ("RELOCATING", "INDEX", "PEER"), ("STARTED", "DONE", "EXISTING_STORE")]
     {
-        let report = report_on(row_in(state), json!({"id": 0, "type": kind, "stage": stage, "primary": true})).await;
+        let scene = Scene::new().await;
+        let waiting = json!([{"index": "restored_movies", "shard": "0", "prirep": "p", "state": "INITIALIZING",
+            "unassigned.reason": "NEW_INDEX_RESTORED", "unassigned.details": "restore_source[r/s]"}]);
+        scene.domain.fault(Fault::status(200, waiting.to_string(), JSON).on_path("/_cat/shards").times(1));
+        answer_with(&scene, row_in(state), json!({"id": 0, "type": kind, "stage": stage, "primary": true}));
+
+        let report = wait_for_restored_movies(&scene).await;
 
         assert_eq!((report.shards_total(), report.unrestored()), (1, [].as_slice()), "{state} {kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_named_index_of_which_nothing_shows_that_it_was_restored_is_not_restored() {
+    for kind in ["PEER", "EXISTING_STORE"] {
+        let report = report_on(row_in("STARTED"), json!({"id": 0, "type": kind, "stage": "DONE", "primary": true})).await;
+
+        let reasons: Vec<_> = report.unrestored().iter().map(UnrestoredShard::reason).collect();
+        assert_eq!(reasons, ["nothing shows that it was restored from this snapshot"], "{kind}");
     }
 }
 
@@ -769,7 +793,8 @@ async fn without_cat_shards_all_recoveries_are_asked_for_since_more_may_begin() 
 
     let paths: Vec<_> = scene.events_since(before).into_iter().map(|event| event.path).collect();
     assert_eq!(report.unrestored(), []);
-    assert!(paths.iter().all(|path| path.starts_with("/_cat/shards?") || path == "/_recovery"), "{paths:?}");
+    let of_all = ["/_cat/shards?", "/_recovery?", "/_cluster/state/customs?"];
+    assert!(paths.iter().all(|path| of_all.iter().any(|start| path.starts_with(start))), "{paths:?}");
 }
 
 #[tokio::test]
@@ -814,7 +839,7 @@ async fn without_cat_shards_shards_that_begin_late_are_waited_for() {
     let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
 
     // Four polls found one shard, five the second too.
-    let asked = scene.events_since(before).iter().filter(|event| event.path == "/_recovery").count();
+    let asked = scene.events_since(before).iter().filter(|event| event.path.starts_with("/_recovery")).count();
     assert_eq!((report.shards_total(), asked), (2, 9));
 }
 

@@ -39,8 +39,11 @@ impl Scene {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         let domain = CalmDomain(domain(FakeDomain::builder()).clock(clock.clone()).start().await);
         let provider = domain.credentials_provider();
-        let builder =
-            SnapshotClient::builder(domain.endpoint()).region(domain.region()).credentials(provider.clone()).clock(clock.clone());
+        let builder = SnapshotClient::builder(domain.endpoint())
+            .region(domain.region())
+            .credentials(provider.clone())
+            .clock(clock.clone())
+            .seed(1);
         let client = client(builder).build().unwrap();
         Self { domain, clock, provider, client }
     }

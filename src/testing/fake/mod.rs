@@ -91,7 +91,7 @@ pub struct Event {
     /// What the front end made of it.
     pub verdict: Verdict,
     /// The status of the answer as the engine or the front end gave it; a fault may have kept it from the client. None where a
-    /// fault answered or dropped it first.
+    /// fault answered or dropped it first, unless it answered as an engine that does nothing for now.
     pub status: Option<u16>,
     /// The status of the response that was sent to the client, whole and at once. None where there was no such response.
     pub response: Option<u16>,
@@ -548,6 +548,9 @@ impl State {
             self.log(arrival, now, Verdict::Fault, None, name);
             return match action {
                 Action::Status { status, body, content_type } => {
+                    if let Some(event) = self.events.last_mut().filter(|_| storm::puts_off(body)) {
+                        event.status = Some(*status);
+                    }
                     Reply::new(*status, body.clone(), content_type).with_headers(headers)
                 }
                 Action::Restart => Reply::spoiled(Spoil::Restart),

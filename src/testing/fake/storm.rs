@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::{Event, Verdict};
 
 /// How often a change may be sent.
@@ -37,6 +39,13 @@ fn is_change(method: &str, path: &str) -> bool {
         ["_snapshot", _, _, "_restore"] => method == "POST",
         _ => false,
     }
+}
+
+/// Whether a body is the answer of an engine that does nothing for now: another operation is running, or it has just started.
+pub(super) fn puts_off(body: &[u8]) -> bool {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let name = body.pointer("/error/type").and_then(Value::as_str).unwrap_or_default();
+    ["concurrent_snapshot_execution_exception", "cluster_block_exception"].contains(&name)
 }
 
 /// Whether the response says that nothing was done for now: such attempts have limits of their own.
