@@ -1,14 +1,21 @@
-//! What hostile responses cost in memory. A binary of its own, and one test, because the allocator counts for the whole process.
+//! What large and hostile responses cost in memory. A binary of its own, because the allocator counts for the whole process.
+//!
+//! With `--nocapture` the tests print what CONTRIBUTING.md shows.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use es_snapshot::{Body, BoxFuture, ConnectTarget, Error, RetryPolicy, SnapshotClient, Transport, TransportError};
+use es_snapshot::{Body, BoxFuture, ConnectTarget, Error, ListSnapshots, RetryPolicy, SnapshotClient, Transport, TransportError};
 use http_body_util::Full;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 #[global_allocator]
 static PEAK: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
+
+/// One test at a time.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Gives the same response to everything. Its body lives outside of the measurement.
 struct Canned(u16, Bytes);
@@ -37,12 +44,16 @@ struct Cost {
     error: Error,
 }
 
-async fn cost_of_failure(status: u16, body: Vec<u8>) -> Cost {
-    let client = SnapshotClient::builder("http://localhost:9200")
+fn client(status: u16, body: Vec<u8>) -> SnapshotClient {
+    SnapshotClient::builder("http://localhost:9200")
         .transport(Canned(status, body.into()))
         .retry(RetryPolicy::never())
         .build()
-        .unwrap();
+        .unwrap()
+}
+
+async fn cost_of_failure(status: u16, body: Vec<u8>) -> Cost {
+    let client = client(status, body);
     PEAK.reset_peak_usage();
     let before = PEAK.current_usage();
     #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
@@ -90,6 +101,7 @@ fn hostile_failures() -> Vec<(&'static str, u16, Vec<u8>)> {
 
 #[tokio::test]
 async fn hostile_responses_cost_a_bounded_amount_of_memory_and_time() {
+    let _alone = ALONE.lock().await;
     for (name, status, body) in hostile_failures() {
         let cost = cost_of_failure(status, body).await;
         println!("{name}: {} KiB, {:?}", cost.peak_kib, cost.took);
@@ -98,4 +110,241 @@ async fn hostile_responses_cost_a_bounded_amount_of_memory_and_time() {
         assert!(cost.took < Duration::from_secs(2), "{name}: {:?}", cost.took);
         assert_eq!(cost.error.server().map(es_snapshot::ServerError::status), Some(status), "{name}");
     }
+}
+
+const LISTING: usize = 1 << 20;
+
+/// An array of these elements, as many as make a large response.
+fn array(start: &str, end: &str, element: impl Fn(usize) -> Value) -> Vec<u8> {
+    let elements = (0..).map(|number| element(number).to_string());
+    let mut body = start.to_owned();
+    for element in elements {
+        if body.len() > LISTING {
+            break;
+        }
+        let comma = if body.ends_with(['[', '{', ',']) { "" } else { "," };
+        body.push_str(comma);
+        body.push_str(&element);
+    }
+    body.push_str(end);
+    body.into_bytes()
+}
+
+fn entries(start: &str, end: &str, entry: impl Fn(usize) -> (String, Value)) -> Vec<u8> {
+    let mut body = start.to_owned();
+    for (key, value) in (0..).map(entry) {
+        if body.len() > LISTING {
+            break;
+        }
+        let comma = if body.ends_with(['{', ',']) { "" } else { "," };
+        body.push_str(&format!("{comma}{}:{value}", Value::from(key)));
+    }
+    body.push_str(end);
+    body.into_bytes()
+}
+
+fn recovery(shard: usize) -> Value {
+    json!({"id": shard, "type": "SNAPSHOT", "stage": "DONE", "primary": true, "start_time_in_millis": 1_714_557_600_123_u64,
+        "stop_time_in_millis": 1_714_557_600_223_u64, "total_time_in_millis": 100,
+        "source": {"repository": "r", "snapshot": "s", "version": "7.10.2", "index": "logs-2024.05.01", "restoreUUID": "x9XwYq3GRIy1PzqF8kR5rA"},
+        "target": {"id": "vB3xK9mDQ2yQ5pX1oR4e7g", "host": "10.0.0.1", "transport_address": "10.0.0.1:9300", "ip": "10.0.0.1", "name": "node-1"},
+        "index": {"size": {"total_in_bytes": 100, "reused_in_bytes": 0, "recovered_in_bytes": 87, "percent": "87.0%"},
+            "files": {"total": 4, "reused": 0, "recovered": 3, "percent": "75.0%"}, "total_time_in_millis": 90,
+            "source_throttle_time_in_millis": 0, "target_throttle_time_in_millis": 0},
+        "translog": {"recovered": 0, "total": 0, "percent": "100.0%", "total_on_start": 0, "total_time_in_millis": 5},
+        "verify_index": {"check_index_time_in_millis": 0, "total_time_in_millis": 0}})
+}
+
+fn snapshot(number: usize) -> Value {
+    json!({"snapshot": format!("nightly-{number:05}"), "uuid": format!("lw31y3buT1iJyV-{number:07}"), "repository": "nightly",
+        "version_id": 7_100_299, "version": "7.10.2",
+        "indices": (0..20).map(|index| format!(".ds-logs-nginx.access-default-2024.05.{index:02}-000001")).collect::<Vec<_>>(),
+        "data_streams": [], "include_global_state": true, "state": "SUCCESS",
+        "start_time": "2021-06-04T07:43:34.170Z", "start_time_in_millis": 1_622_792_614_170_u64,
+        "end_time": "2021-06-04T07:43:34.770Z", "end_time_in_millis": 1_622_792_614_770_u64, "duration_in_millis": 600,
+        "failures": [], "shards": {"total": 20, "failed": 0, "successful": 20}})
+}
+
+fn shard_status() -> Value {
+    json!({"stage": "DONE", "stats": {"incremental": {"file_count": 4, "size_in_bytes": 4000},
+        "total": {"file_count": 4, "size_in_bytes": 4000}, "start_time_in_millis": 1_622_792_614_170_u64, "time_in_millis": 60}})
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Call {
+    Repositories,
+    Snapshots,
+    Recovery,
+    Status,
+}
+
+impl Call {
+    async fn make(self, client: &SnapshotClient) -> Result<usize, Error> {
+        let (r, s) = ("r".parse().unwrap(), "s".parse().unwrap());
+        match self {
+            Self::Repositories => client.list_repositories().await.map(|found| found.len()),
+            Self::Snapshots => client.list_snapshots(&r, &ListSnapshots::new()).await.map(|found| found.len()),
+            Self::Recovery => client.recovery(&[]).await.map(|found| found.len()),
+            Self::Status => client.snapshot_status(&r, &s).await.map(|found| found.indices().len()),
+        }
+    }
+}
+
+/// Listings as engines write them, and ones made to cost much.
+fn listings() -> Vec<(Call, &'static str, Vec<u8>)> {
+    let long = "k".repeat(200 << 10);
+    vec![
+        (
+            Call::Recovery,
+            "of a shard for each index",
+            entries("{", "}", |n| (format!("logs-of-a-service-{n:06}"), json!({"shards": [recovery(0)]}))),
+        ),
+        (
+            Call::Recovery,
+            "of many shards of an index with a long name",
+            array(&format!(r#"{{"{long}":{{"shards":["#), "]}}", recovery),
+        ),
+        (
+            Call::Recovery,
+            "of brief shards of an index with a long name",
+            array(&format!(r#"{{"{long}":{{"shards":["#), "]}}", |n| json!({"id": n, "type": "SNAPSHOT"})),
+        ),
+        (Call::Recovery, "of empty shards", array(r#"{"a":{"shards":["#, "]}}", |_| json!({}))),
+        (Call::Recovery, "of shards without end in an id", array(r#"{"a":{"shards":[{"id":["#, "]}]}}", |_| json!(0))),
+        (Call::Recovery, "of empty indices", entries("{", "}", |n| (n.to_string(), json!({"shards": []})))),
+        (Call::Snapshots, "of 20 indices each", array(r#"{"snapshots":["#, "]}", snapshot)),
+        (
+            Call::Snapshots,
+            "without details",
+            array(
+                r#"{"snapshots":["#,
+                "]}",
+                |n| json!({"snapshot": format!("nightly-{n:05}"), "uuid": format!("lw31y3buT1iJyV-{n:07}"), "repository": "nightly", "indices": [], "data_streams": [], "state": "SUCCESS"}),
+            ),
+        ),
+        (
+            Call::Snapshots,
+            "with metadata",
+            array(r#"{"snapshots":["#, "]}", |number| {
+                let mut snapshot = snapshot(number);
+                snapshot["metadata"] = json!({"taken_by": "cron", "es-snapshot-token": "lw31y3buT1iJyV-09Gy85Q"});
+                snapshot
+            }),
+        ),
+        (
+            Call::Snapshots,
+            "with metadata without end",
+            array(r#"{"snapshots":[{"snapshot":"s","metadata":{"a":["#, "]}}]}", |_| json!(0)),
+        ),
+        (
+            Call::Snapshots,
+            "with unknown fields",
+            entries(r#"{"snapshots":[{"snapshot":"s","#, "}]}", |n| (format!("field-{n}"), json!(n))),
+        ),
+        (Call::Snapshots, "with short unknown lists", array(r#"{"snapshots":[{"snapshot":"s","other":["#, "]}]}", |_| json!([]))),
+        (
+            Call::Snapshots,
+            "of many indices",
+            array(r#"{"snapshots":[{"snapshot":"s","indices":["#, "]}]}", |n| json!(format!("logs-2024.05-{n}"))),
+        ),
+        (
+            Call::Snapshots,
+            "with failed shards",
+            array(
+                r#"{"snapshots":[{"snapshot":"s","failures":["#,
+                "]}]}",
+                |n| json!({"index": "logs", "index_uuid": "logs", "shard_id": n, "reason": "node shutdown", "node_id": "vB3xK9mDQ2yQ5pX1oR4e7g", "status": "INTERNAL_SERVER_ERROR"}),
+            ),
+        ),
+        (Call::Snapshots, "with empty failures", array(r#"{"snapshots":[{"snapshot":"s","failures":["#, "]}]}", |_| json!({}))),
+        (Call::Snapshots, "of names alone", array(r#"{"snapshots":["#, "]}", |_| json!({"snapshot": ""}))),
+        (
+            Call::Status,
+            "of a shard for each index",
+            entries(r#"{"snapshots":[{"snapshot":"s","indices":{"#, "}}]}", |n| {
+                (
+                    format!("logs-of-a-service-{n:06}"),
+                    json!({"shards_stats": {"initializing": 0, "started": 0, "finalizing": 0, "done": 1, "failed": 0, "total": 1}, "stats": {"incremental": {"file_count": 4, "size_in_bytes": 4000}, "total": {"file_count": 4, "size_in_bytes": 4000}, "start_time_in_millis": 1_622_792_614_170_u64, "time_in_millis": 60}, "shards": {"0": shard_status()}}),
+                )
+            }),
+        ),
+        (
+            Call::Status,
+            "of many shards of an index",
+            entries(r#"{"snapshots":[{"snapshot":"s","indices":{"logs":{"shards":{"#, "}}}}]}", |n| {
+                (n.to_string(), shard_status())
+            }),
+        ),
+        (
+            Call::Status,
+            "of empty indices",
+            entries(r#"{"snapshots":[{"snapshot":"s","indices":{"#, "}}]}", |n| (n.to_string(), json!({}))),
+        ),
+        (
+            Call::Repositories,
+            "of a bucket each",
+            entries("{", "}", |n| {
+                (
+                    format!("nightly-{n:05}"),
+                    json!({"type": "s3", "uuid": "lw31y3buT1iJyV-09Gy85Q", "settings": {"bucket": "my-bucket-4-es", "region": "ap-northeast-1", "role_arn": "arn:aws:iam::123456789012:role/TestRole", "base_path": "a/b"}}),
+                )
+            }),
+        ),
+        (
+            Call::Repositories,
+            "with settings under a long key",
+            entries(&format!(r#"{{"r":{{"type":"fs","settings":{{"{long}":{{"#), "}}}}", |n| (n.to_string(), json!(1))),
+        ),
+        (
+            Call::Repositories,
+            "with settings under keys that share a long beginning",
+            entries(r#"{"r":{"type":"fs","settings":{"#, "}}}", |n| {
+                (format!("{n}{}", "k".repeat(2000)), json!({"a": 1, "b": {"c": 2, "d": 3}, "e": 4}))
+            }),
+        ),
+        (
+            Call::Repositories,
+            "with many settings",
+            entries(r#"{"r":{"type":"fs","settings":{"#, "}}}", |n| (format!("setting-{n}"), json!(n.to_string()))),
+        ),
+        (Call::Repositories, "with lists without end", array(r#"{"r":{"type":"fs","settings":{"a":["#, "]}}}", |_| json!(0))),
+    ]
+}
+
+/// Open settings and unknown fields are kept as trees, which cost more than their text. Servers write few of them.
+fn most(name: &str) -> f64 {
+    match name {
+        "of a bucket each" | "with many settings" => 8.0,
+        "with unknown fields" | "with settings under a long key" => 12.0,
+        _ => 4.0,
+    }
+}
+
+#[tokio::test]
+async fn listings_cost_at_most_four_times_their_size() {
+    let _alone = ALONE.lock().await;
+    let mut too_dear = Vec::new();
+    for (call, name, body) in listings() {
+        let size = body.len();
+        let client = client(200, body);
+        PEAK.reset_peak_usage();
+        let before = PEAK.current_usage();
+        #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
+        let began = Instant::now();
+
+        let found = call.make(&client).await;
+
+        let took = began.elapsed();
+        #[expect(clippy::cast_precision_loss, reason = "a figure to read")]
+        let factor = (PEAK.peak_usage() - before) as f64 / size as f64;
+        let found = found.map_err(|error| error.kind());
+        println!(
+            "{call:?} {name}: {:.1} MiB, {factor:.1} times that in memory, {took:?}, {found:?}",
+            size as f64 / (1 << 20) as f64
+        );
+        if factor > most(name) {
+            too_dear.push(format!("{call:?} {name}: {factor:.1}"));
+        }
+    }
+    assert!(too_dear.is_empty(), "{too_dear:#?}");
 }

@@ -18,9 +18,10 @@ impl Reply {
     /// size of the response: engines write elements of a hundred bytes and more, so one that is full of empty ones is refused.
     pub(crate) async fn gather<E: Elements>(
         &self,
-        mut elements: E,
+        elements: &mut E,
         keep: impl Fn(&E::Element) -> bool,
     ) -> Result<Vec<E::Element>, Error> {
+        self.refuse_if_too_dense()?;
         let mut kept = Vec::new();
         let mut since_pause = 0;
         while let Some(element) = elements.next() {
@@ -58,8 +59,9 @@ impl Reply {
 fn make_room<T>(kept: &mut Vec<T>, pieces: &Pieces) -> Result<(), Error> {
     let (read, total) = (pieces.read().max(1), pieces.total());
     let expected = kept.len().saturating_mul(total.saturating_sub(read)) / read;
-    let most = (2 * total + (64 << 10)) / size_of::<T>().max(1);
-    let more = (expected + kept.len() / 16 + 8).min(most.saturating_sub(kept.len()));
+    // The old elements and the room for all of them are there at the same time.
+    let most = ((5 * total / 2 + (64 << 10)) / size_of::<T>().max(1)).saturating_sub(kept.len());
+    let more = (expected + kept.len() / 16 + 8).max(kept.len() / 2).min(most.saturating_sub(kept.len()));
     if more == 0 {
         let text = format!("a response of {total} bytes does not have more than {most} elements");
         return Err(Error::new(ErrorKind::Decode, Outcome::Unknown, text));
@@ -97,7 +99,7 @@ mod tests {
     #[test]
     fn keeps_what_is_wanted() {
         let reply = reply("[1,2,3,4]".to_owned());
-        let kept = reply.gather(Array::<u8>::new(reply.body.clone()), |number| number % 2 == 0).now_or_never();
+        let kept = reply.gather(&mut Array::<u8>::new(reply.body.clone()), |number| number % 2 == 0).now_or_never();
 
         assert_eq!(kept.unwrap().unwrap(), [2, 4]);
     }
@@ -105,7 +107,8 @@ mod tests {
     #[test]
     fn pauses_after_4096_elements() {
         let reply = reply(format!("[{}0]", "0,".repeat(10_000)));
-        let mut gathering = Box::pin(reply.gather(Array::<u8>::new(reply.body.clone()), |_| false));
+        let mut elements = Array::<u8>::new(reply.body.clone());
+        let mut gathering = Box::pin(reply.gather(&mut elements, |_| false));
         let mut pauses = 0;
 
         while gathering.as_mut().now_or_never().is_none() {
@@ -116,10 +119,10 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_response_that_is_full_of_empty_elements() {
-        let reply = reply(format!("[{}{{}}]", "{},".repeat(100_000)));
-        let elements = Array::<crate::snapshot::ShardFailure>::new(reply.body.clone());
-        let mut gathering = Box::pin(reply.gather(elements, |_| true));
+    fn refuses_a_response_of_more_elements_than_its_size_explains() {
+        let reply = reply(format!("[{}{{}}]", r#"{"status":""},"#.repeat(10_000)));
+        let mut elements = Array::<crate::snapshot::ShardFailure>::new(reply.body.clone());
+        let mut gathering = Box::pin(reply.gather(&mut elements, |_| true));
 
         let error = loop {
             if let Some(result) = gathering.as_mut().now_or_never() {
@@ -129,5 +132,17 @@ mod tests {
 
         assert_eq!(error.kind(), ErrorKind::Decode, "{error}");
         assert!(!error.is_garbled());
+    }
+
+    #[test]
+    fn refuses_a_response_of_next_to_nothing_but_brackets_and_commas() {
+        for piece in ["0,", "{},", "[],", "[[0]],", r#""","#] {
+            let dense = reply(format!("[{}0]", piece.repeat(100_000)));
+            assert!(dense.decode::<serde_json::Value>().is_err(), "{piece}");
+        }
+        for piece in [r#""[[,,,[[","#, r#""\"[,,,","#, r#"{"a":"text"},"#] {
+            let text = reply(format!("[{}0]", piece.repeat(20_000)));
+            assert!(text.decode::<serde_json::Value>().is_ok(), "{piece}");
+        }
     }
 }

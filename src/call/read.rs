@@ -22,7 +22,9 @@ impl Session {
     ) -> Result<SnapshotInfo, Error> {
         let request = request::get_snapshot(repository, name, brief);
         let is_asked_for = |found: &SnapshotInfo| found.name() == name.as_str() && is_in(repository, found.repository());
-        self.call_with(&request, |reply| asked_for(snapshots(&reply)?.into_iter().find(is_asked_for))).await
+        let is_asked_for = &is_asked_for;
+        self.call_decoding(&request, |reply| async move { asked_for(snapshots(&reply, is_asked_for).await?.into_iter().next()) })
+            .await
     }
 
     /// The snapshots of a repository that are asked for, and no others: Elasticsearch 7.10 adds
@@ -37,8 +39,10 @@ impl Session {
         for part in &parts {
             let is_asked_for =
                 |snapshot: &SnapshotInfo| part.selects(snapshot.name()) && is_in(repository, snapshot.repository());
-            match self.call_with(&request::list_snapshots(repository, part), |reply| snapshots(&reply)).await {
-                Ok(list) => found.extend(list.into_iter().filter(is_asked_for)),
+            let is_asked_for = &is_asked_for;
+            let decode = |reply| async move { snapshots(&reply, is_asked_for).await };
+            match self.call_decoding(&request::list_snapshots(repository, part), decode).await {
+                Ok(list) => found.extend(list),
                 // Wildcards may match nothing as long as those of another part match something.
                 Err(error) if error.kind() == ErrorKind::SnapshotMissing && part.names_none() => {
                     missing = missing.or(Some(error));
@@ -114,7 +118,7 @@ impl Session {
         // Names of two requests may lead to one index, as an alias does.
         let mut seen: HashSet<String> = HashSet::new();
         for request in &requests {
-            let gather = |reply: Reply| async move { reply.gather(Recoveries::new(reply.body.clone()), keep).await };
+            let gather = |reply: Reply| async move { reply.gather(&mut Recoveries::new(reply.body.clone()), keep).await };
             let mut found = self.call_decoding(request, gather).await?;
             if requests.len() > 1 {
                 found.retain(|shard| !seen.contains(shard.index()));
@@ -133,7 +137,7 @@ impl Session {
     ) -> Result<Vec<ShardRow>, Error> {
         let keep = &keep;
         self.call_decoding(&request::shards(indices), |reply| async move {
-            reply.gather(ShardRows::new(reply.body.clone()), keep).await
+            reply.gather(&mut ShardRows::new(reply.body.clone()), keep).await
         })
         .await
     }
@@ -190,12 +194,13 @@ pub(crate) fn asked_for<T>(found: Option<T>) -> Result<T, Error> {
     found.ok_or_else(|| Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain what was asked for"))
 }
 
-/// The snapshots of a listing; Elasticsearch 7.14 to 8.14 report a failed repository under HTTP 200.
-fn snapshots(reply: &Reply) -> Result<Vec<SnapshotInfo>, Error> {
-    let list: SnapshotList = reply.decode()?;
-    match list.failures.into_iter().next() {
-        None => Ok(list.snapshots),
-        Some((_, failure)) => {
+/// Those snapshots of a listing that are wanted; Elasticsearch 7.14 to 8.14 report a failed repository under HTTP 200.
+async fn snapshots(reply: &Reply, keep: impl Fn(&SnapshotInfo) -> bool + Send + Sync) -> Result<Vec<SnapshotInfo>, Error> {
+    let mut list = SnapshotList::new(reply.body.clone());
+    let snapshots = reply.gather(&mut list, keep).await?;
+    match list.into_failure() {
+        None => Ok(snapshots),
+        Some(failure) => {
             let body = json!({"error": failure}).to_string();
             Err(Error::from_server(ServerError::parse(200, body.as_bytes(), None, &reply.secrets())))
         }

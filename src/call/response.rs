@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::StatusCode;
 use http::header::LOCATION;
@@ -28,6 +28,7 @@ pub(crate) struct Reply {
 impl Reply {
     /// Decodes the body. The error names the JSON path and shows nothing else of the body, so serde's own words are left out.
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        self.refuse_if_too_dense()?;
         let mut json = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             // Names of fields are the domain's text too.
@@ -43,9 +44,38 @@ impl Reply {
         Ok(value)
     }
 
+    pub(super) fn refuse_if_too_dense(&self) -> Result<(), Error> {
+        if is_too_dense(&self.body) {
+            let text = "the response consists of more values than any server writes";
+            return Err(Error::new(ErrorKind::Decode, Outcome::Unknown, text));
+        }
+        Ok(())
+    }
+
     pub(crate) fn secrets(&self) -> Vec<&str> {
         self.secrets.iter().map(String::as_str).collect()
     }
+}
+
+/// Whether a document is large and consists of next to nothing but brackets, commas and digits, such as `[0,0,0]`. A decoded
+/// value takes some thirty bytes however short it is, and no server writes values of fewer than six on average.
+fn is_too_dense(json: &[u8]) -> bool {
+    const SMALL: usize = 64 << 10;
+    const SHORTEST: usize = 6;
+    if json.len() <= SMALL {
+        return false;
+    }
+    let (mut in_text, mut is_escaped, mut values) = (false, false, 0_usize);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_text => is_escaped = true,
+            b'"' => in_text = !in_text,
+            b',' | b'[' | b'{' if !in_text => values += 1,
+            _ => {}
+        }
+    }
+    json.len() / SHORTEST < values
 }
 
 /// The response to one attempt.
@@ -64,10 +94,13 @@ pub(super) async fn exchange(core: &Core, options: &CallOptions, wire: http::Req
     // Now, because a body may take its time and the `Date` is older than it.
     core.skew.learn(response.headers(), core.clock.wall(), core.clock.monotonic().saturating_sub(sent));
     let (head, mut body) = response.into_parts();
-    let mut bytes = BytesMut::new();
+    let mut bytes = Vec::new();
     match read(core, options, &head, &mut body, &mut bytes).await {
         Err(error) if head.status.is_success() => Err(error),
-        read => Ok(Received { head, body: bytes.freeze(), cut: read.err() }),
+        read => {
+            bytes.shrink_to_fit();
+            Ok(Received { head, body: bytes.into(), cut: read.err() })
+        }
     }
 }
 
@@ -76,7 +109,7 @@ async fn read(
     options: &CallOptions,
     head: &http::response::Parts,
     body: &mut Body,
-    bytes: &mut BytesMut,
+    bytes: &mut Vec<u8>,
 ) -> Result<(), Error> {
     loop {
         let frame = match select(next_frame(body), core.clock.timeout(options.timeouts.read)).await {
@@ -101,7 +134,19 @@ async fn read(
                 format!("more than {} bytes; SnapshotClientBuilder::max_reply_bytes raises the limit", core.reply_limit);
             return Err(Error::new(ErrorKind::ReplyTooLarge, Outcome::Unknown, message));
         }
+        make_room(bytes, data.len(), body.size_hint().upper());
         bytes.extend_from_slice(&data);
+    }
+}
+
+/// Doubles the room, but for no more than is still to come.
+fn make_room(bytes: &mut Vec<u8>, now: usize, later: Option<u64>) {
+    let needed = bytes.len() + now;
+    if needed > bytes.capacity() {
+        let doubled = needed.max(2 * bytes.capacity());
+        let whole = later.and_then(|later| needed.checked_add(usize::try_from(later).ok()?));
+        let room = whole.map_or(doubled, |whole| whole.min(doubled));
+        bytes.reserve_exact(room - bytes.len());
     }
 }
 

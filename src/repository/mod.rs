@@ -152,18 +152,15 @@ struct WireRepository {
 
 impl WireRepository {
     fn into_settings(self) -> RepositorySettings {
-        let mut flat = Map::new();
-        for (key, value) in self.settings {
-            insert_flat(&mut flat, key, value);
-        }
+        let mut flat = flattened(self.settings);
         match self.r#type.as_str() {
             "s3" => RepositorySettings::S3(S3Settings::from_flat(flat)),
             "fs" => RepositorySettings::Fs(FsSettings {
                 location: take(&mut flat, "location"),
                 blob_store: BlobStoreSettings::from_flat(&mut flat),
-                other: flat,
+                other: rest(flat),
             }),
-            "url" => RepositorySettings::Url(UrlSettings { url: take(&mut flat, "url"), other: flat }),
+            "url" => RepositorySettings::Url(UrlSettings { url: take(&mut flat, "url"), other: rest(flat) }),
             _ => RepositorySettings::Other(OtherSettings { repository_type: self.r#type, other: flat }),
         }
     }
@@ -180,6 +177,41 @@ impl<'de> Deserialize<'de> for RepositorySettings {
     }
 }
 
+/// The settings under dotted keys, except where those would be much longer than the nested ones that they are made of: a long
+/// key over many short ones would be repeated for each. The server takes both forms.
+fn flattened(settings: Map<String, Value>) -> Map<String, Value> {
+    if !settings.values().any(Value::is_object) {
+        return settings;
+    }
+    let mut flat = Map::new();
+    for (key, value) in settings {
+        if flat_length(key.len(), &value) > 2 * (key.len() + nested_length(&value)) {
+            flat.insert(key, value);
+        } else {
+            insert_flat(&mut flat, key, value);
+        }
+    }
+    flat
+}
+
+/// How long the dotted keys of a value are together, below a key of that length.
+fn flat_length(key: usize, value: &Value) -> usize {
+    match value {
+        Value::Object(inner) => inner.iter().map(|(inner_key, value)| flat_length(key + 1 + inner_key.len(), value)).sum(),
+        _ => key,
+    }
+}
+
+/// How long a value is as JSON, about.
+fn nested_length(value: &Value) -> usize {
+    match value {
+        Value::Object(inner) => 2 + inner.iter().map(|(key, value)| 4 + key.len() + nested_length(value)).sum::<usize>(),
+        Value::Array(values) => 2 + values.iter().map(|value| 1 + nested_length(value)).sum::<usize>(),
+        Value::String(text) => 2 + text.len(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 4,
+    }
+}
+
 /// Stores a setting under dotted keys, which are one form whatever form was given, and which the server takes as well.
 fn insert_flat(flat: &mut Map<String, Value>, key: String, value: Value) {
     match value {
@@ -192,6 +224,11 @@ fn insert_flat(flat: &mut Map<String, Value>, key: String, value: Value) {
             flat.insert(key, value);
         }
     }
+}
+
+/// What was not taken out. An emptied map would keep its room.
+fn rest(flat: Map<String, Value>) -> Map<String, Value> {
+    if flat.is_empty() { Map::new() } else { flat }
 }
 
 /// Takes a setting out, if it is there and can be read; otherwise it stays, so that nothing is lost.

@@ -1,7 +1,9 @@
 //! What the domain says of repositories.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{RepositorySettings, WireRepository};
@@ -43,13 +45,29 @@ pub(crate) struct RepositoryMap(pub(crate) Vec<Repository>);
 
 impl<'de> Deserialize<'de> for RepositoryMap {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let repositories = BTreeMap::<String, WireRepository>::deserialize(deserializer)?;
-        let named = |(name, mut wire): (String, WireRepository)| Repository {
-            name,
-            uuid: wire.uuid.take(),
-            settings: wire.into_settings(),
-        };
-        Ok(Self(repositories.into_iter().map(named).collect()))
+        /// Turns each definition into what is kept of it before the next one is decoded.
+        struct Entries;
+
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Vec<Repository>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("repositories by name")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut all = Vec::new();
+                while let Some((name, mut wire)) = map.next_entry::<String, WireRepository>()? {
+                    let uuid = wire.uuid.take();
+                    all.push(Repository { name, uuid, settings: wire.into_settings() });
+                }
+                Ok(all)
+            }
+        }
+
+        let mut repositories = deserializer.deserialize_map(Entries)?;
+        repositories.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(Self(repositories))
     }
 }
 
@@ -169,6 +187,27 @@ mod tests {
         assert_eq!(repositories[0].settings(), &OtherSettings::new("gcs").setting("bucket", "b").into());
         let RepositorySettings::S3(automated) = repositories[1].settings() else { panic!("{repositories:?}") };
         assert_eq!(automated.bucket(), None);
+    }
+
+    #[test]
+    fn nested_settings_come_under_dotted_keys() {
+        let nested = r#"{"r":{"type":"x","settings":{"a":{"b":"1","c":{"d":"2"}},"e":"3"}}}"#;
+
+        let RepositoryMap(repositories) = serde_json::from_str(nested).unwrap();
+
+        let flat = OtherSettings::new("x").setting("a.b", "1").setting("a.c.d", "2").setting("e", "3");
+        assert_eq!(repositories[0].settings(), &flat.into());
+    }
+
+    #[test]
+    fn settings_whose_dotted_keys_would_be_long_stay_nested() {
+        let key = "k".repeat(1000);
+        let nested = format!(r#"{{"r":{{"type":"x","settings":{{"{key}":{{"a":1,"b":2,"c":3}}}}}}}}"#);
+
+        let RepositoryMap(repositories) = serde_json::from_str(&nested).unwrap();
+
+        let written = serde_json::to_value(repositories[0].settings()).unwrap();
+        assert_eq!(written["settings"][&key], serde_json::json!({"a": 1, "b": 2, "c": 3}));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{BlobStoreSettings, Redacted, RoleArn, blob_store_accessors, insert_flat, open_settings, put, required, shown, take};
+use super::{
+    BlobStoreSettings, Redacted, RoleArn, blob_store_accessors, insert_flat, open_settings, put, required, rest, shown, take,
+};
 use crate::byte_size::ByteSize;
 use crate::error::{Error, quoted};
 
@@ -151,7 +153,7 @@ impl S3Settings {
             storage_class: take(&mut flat, "storage_class"),
             canned_acl: take(&mut flat, "canned_acl"),
             blob_store: BlobStoreSettings::from_flat(&mut flat),
-            other: flat,
+            other: rest(flat),
         }
     }
 

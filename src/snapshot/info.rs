@@ -1,13 +1,16 @@
 //! What comes back: snapshots as the domain describes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Outcome};
+use crate::pieces::{Elements, Malformed, Open, Pieces};
 use crate::ticket::TOKEN_KEY;
 use crate::wire::{integer_or_text, moment, null_as_default, open_vocabulary, span};
 
@@ -64,7 +67,37 @@ open_vocabulary! {
 /// A snapshot as the domain describes it. A listing with [`verbose(false)`](crate::ListSnapshots::verbose) tells only name, uuid,
 /// indices and state; the rest is then `None` or empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "WireSnapshot", into = "WireSnapshot")]
 pub struct SnapshotInfo {
+    snapshot: String,
+    uuid: Option<String>,
+    repository: Option<String>,
+    indices: Vec<String>,
+    data_streams: Vec<String>,
+    state: SnapshotState,
+    /// What a listing without details leaves out: apart, so that one of many thousand snapshots costs little.
+    details: Option<Box<Details>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Details {
+    version_id: Option<i64>,
+    version: Option<String>,
+    include_global_state: Option<bool>,
+    metadata: Option<Map<String, Value>>,
+    reason: Option<String>,
+    start_time_in_millis: Option<i64>,
+    end_time_in_millis: Option<i64>,
+    duration_in_millis: Option<i64>,
+    failures: Vec<ShardFailure>,
+    shards: Option<ShardCounts>,
+    feature_states: Vec<FeatureState>,
+    other: Map<String, Value>,
+}
+
+/// A snapshot on the wire.
+#[derive(Serialize, Deserialize)]
+struct WireSnapshot {
     snapshot: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     uuid: Option<String>,
@@ -100,13 +133,73 @@ pub struct SnapshotInfo {
     feature_states: Vec<FeatureState>,
     // The readable twins of the times: named here so that they are not kept for every snapshot of a listing.
     #[serde(default, skip_serializing)]
+    #[expect(dead_code, reason = "read and dropped")]
     start_time: IgnoredAny,
     #[serde(default, skip_serializing)]
+    #[expect(dead_code, reason = "read and dropped")]
     end_time: IgnoredAny,
     #[serde(default, skip_serializing)]
+    #[expect(dead_code, reason = "read and dropped")]
     duration: IgnoredAny,
     #[serde(flatten)]
     other: Map<String, Value>,
+}
+
+impl From<WireSnapshot> for SnapshotInfo {
+    fn from(wire: WireSnapshot) -> Self {
+        let details = Details {
+            version_id: wire.version_id,
+            version: wire.version,
+            include_global_state: wire.include_global_state,
+            metadata: wire.metadata,
+            reason: wire.reason,
+            start_time_in_millis: wire.start_time_in_millis,
+            end_time_in_millis: wire.end_time_in_millis,
+            duration_in_millis: wire.duration_in_millis,
+            failures: wire.failures,
+            shards: wire.shards,
+            feature_states: wire.feature_states,
+            other: wire.other,
+        };
+        Self {
+            snapshot: wire.snapshot,
+            uuid: wire.uuid,
+            repository: wire.repository,
+            indices: wire.indices,
+            data_streams: wire.data_streams,
+            state: wire.state,
+            details: (details != Details::default()).then(|| Box::new(details)),
+        }
+    }
+}
+
+impl From<SnapshotInfo> for WireSnapshot {
+    fn from(snapshot: SnapshotInfo) -> Self {
+        let details = snapshot.details.map(|details| *details).unwrap_or_default();
+        Self {
+            snapshot: snapshot.snapshot,
+            uuid: snapshot.uuid,
+            repository: snapshot.repository,
+            indices: snapshot.indices,
+            data_streams: snapshot.data_streams,
+            state: snapshot.state,
+            version_id: details.version_id,
+            version: details.version,
+            include_global_state: details.include_global_state,
+            metadata: details.metadata,
+            reason: details.reason,
+            start_time_in_millis: details.start_time_in_millis,
+            end_time_in_millis: details.end_time_in_millis,
+            duration_in_millis: details.duration_in_millis,
+            failures: details.failures,
+            shards: details.shards,
+            feature_states: details.feature_states,
+            other: details.other,
+            start_time: IgnoredAny,
+            end_time: IgnoredAny,
+            duration: IgnoredAny,
+        }
+    }
 }
 
 impl SnapshotInfo {
@@ -132,13 +225,13 @@ impl SnapshotInfo {
     /// `8.11.0-8.12.0`, and an Amazon domain of 7.10 writes `7.9.1`.
     #[must_use]
     pub fn version(&self) -> Option<&str> {
-        self.version.as_deref()
+        self.details.as_ref()?.version.as_deref()
     }
 
     /// The version as the server's own number, whose meaning differs between engines.
     #[must_use]
     pub fn version_id(&self) -> Option<i64> {
-        self.version_id
+        self.details.as_ref()?.version_id
     }
 
     /// The indices in it, those of data streams included.
@@ -156,13 +249,13 @@ impl SnapshotInfo {
     /// Whether the cluster state is in it.
     #[must_use]
     pub fn include_global_state(&self) -> Option<bool> {
-        self.include_global_state
+        self.details.as_ref()?.include_global_state
     }
 
     /// What was stored with it by [`CreateSnapshot::metadata`](crate::CreateSnapshot::metadata).
     #[must_use]
     pub fn metadata(&self) -> Option<&Map<String, Value>> {
-        self.metadata.as_ref()
+        self.details.as_ref()?.metadata.as_ref()
     }
 
     /// How it stands. The empty word if the domain does not say.
@@ -174,50 +267,51 @@ impl SnapshotInfo {
     /// Why it failed, if the domain says so.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
-        self.reason.as_deref()
+        self.details.as_ref()?.reason.as_deref()
     }
 
     /// When it began.
     #[must_use]
     pub fn start_time(&self) -> Option<SystemTime> {
-        moment(self.start_time_in_millis)
+        moment(self.details.as_ref()?.start_time_in_millis)
     }
 
     /// When it ended; `None` while it runs.
     #[must_use]
     pub fn end_time(&self) -> Option<SystemTime> {
-        moment(self.end_time_in_millis)
+        moment(self.details.as_ref()?.end_time_in_millis)
     }
 
     /// How long it took; `None` while it runs.
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
         self.end_time()?;
-        span(self.duration_in_millis)
+        span(self.details.as_ref()?.duration_in_millis)
     }
 
     /// The shards that are not in it, and why. Empty while it runs.
     #[must_use]
     pub fn failures(&self) -> &[ShardFailure] {
-        &self.failures
+        self.details.as_ref().map_or(&[], |details| &details.failures)
     }
 
     /// How many shards it has. All 0 while it runs, but for Elasticsearch 8 and later.
     #[must_use]
     pub fn shards(&self) -> Option<ShardCounts> {
-        self.shards
+        self.details.as_ref()?.shards
     }
 
     /// The states of features in it: Elasticsearch 7.12 and later.
     #[must_use]
     pub fn feature_states(&self) -> &[FeatureState] {
-        &self.feature_states
+        self.details.as_ref().map_or(&[], |details| &details.feature_states)
     }
 
     /// What else the domain said.
     #[must_use]
     pub fn other(&self) -> &Map<String, Value> {
-        &self.other
+        static NOTHING: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+        self.details.as_ref().map_or(&NOTHING, |details| &details.other)
     }
 
     /// The token that its creation was marked with; see [`SnapshotToken`](crate::SnapshotToken).
@@ -255,14 +349,14 @@ impl SnapshotInfo {
         if let Some(reason) = self.reason() {
             text = format!("{text}: {reason}");
         }
-        if let Some(shards) = self.shards.filter(|shards| shards.failed > 0) {
+        if let Some(shards) = self.shards().filter(|shards| shards.failed > 0) {
             text = format!("{text}; {} of {} shards failed", shards.failed, shards.total);
         }
-        for failure in self.failures.iter().take(SHOWN) {
+        for failure in self.failures().iter().take(SHOWN) {
             let shard = failure.shard_id.map(|id| format!("[{id}]")).unwrap_or_default();
             text = format!("{text}; {}{shard}: {}", failure.index, failure.reason().unwrap_or("no reason given"));
         }
-        match self.failures.len().checked_sub(SHOWN) {
+        match self.failures().len().checked_sub(SHOWN) {
             None | Some(0) => text,
             Some(more) => format!("{text}; and {more} more"),
         }
@@ -377,39 +471,98 @@ impl FeatureState {
     }
 }
 
-/// The reply of `GET /_snapshot/{repository}/{snapshot}`.
-#[derive(Debug, Deserialize)]
-#[serde(from = "ListReply")]
+/// The response of `GET /_snapshot/{repository}/{snapshot}`, snapshot by snapshot.
+#[derive(Debug)]
 pub(crate) struct SnapshotList {
-    pub(crate) snapshots: Vec<SnapshotInfo>,
-    /// Errors of repositories that could not be listed: Elasticsearch 7.14 to 8.14, with HTTP 200.
-    pub(crate) failures: BTreeMap<String, Value>,
+    pieces: Pieces,
+    document: Option<Open>,
+    /// The list that has been stepped into.
+    snapshots: Option<Open>,
+    count: usize,
+    is_over: bool,
+    failure: Option<Value>,
+    /// What is left of `responses`.
+    others: VecDeque<SnapshotInfo>,
 }
 
-#[derive(Deserialize)]
-struct ListReply {
-    snapshots: Option<Vec<SnapshotInfo>>,
-    failures: Option<BTreeMap<String, Value>>,
-    /// A shape that never left development builds, and is still in the published specification.
-    responses: Option<Vec<RepositoryReply>>,
-}
-
+/// A shape that never left development builds, and is still in the published specification.
 #[derive(Deserialize)]
 struct RepositoryReply {
-    #[serde(default)]
-    repository: String,
     snapshots: Option<Vec<SnapshotInfo>>,
     error: Option<Value>,
 }
 
-impl From<ListReply> for SnapshotList {
-    fn from(reply: ListReply) -> Self {
-        let mut list = Self { snapshots: reply.snapshots.unwrap_or_default(), failures: reply.failures.unwrap_or_default() };
-        for response in reply.responses.into_iter().flatten() {
-            list.snapshots.extend(response.snapshots.into_iter().flatten());
-            list.failures.extend(response.error.map(|error| (response.repository, error)));
+impl SnapshotList {
+    pub(crate) fn new(json: Bytes) -> Self {
+        let (pieces, others) = (Pieces::new(json), VecDeque::new());
+        Self { pieces, document: None, snapshots: None, count: 0, is_over: false, failure: None, others }
+    }
+
+    /// The error of a repository that could not be listed: Elasticsearch 7.14 to 8.14, with HTTP 200.
+    pub(crate) fn into_failure(self) -> Option<Value> {
+        self.failure
+    }
+
+    fn advance(&mut self) -> Result<Option<SnapshotInfo>, Malformed> {
+        if self.document.is_none() {
+            self.document = self.pieces.open(b'{')?;
         }
-        list
+        loop {
+            if let Some(snapshot) = self.others.pop_front() {
+                return Ok(Some(snapshot));
+            } else if let Some(snapshots) = &mut self.snapshots {
+                if self.pieces.next_in(snapshots)? {
+                    let place = format_args!("snapshots[{}]", self.count);
+                    let snapshot = self.pieces.value().map_err(|error| error.within(place))?;
+                    self.count += 1;
+                    return Ok(Some(snapshot));
+                }
+                self.snapshots = None;
+            } else if let Some(document) = &mut self.document
+                && self.pieces.next_in(document)?
+            {
+                match self.pieces.key()?.as_str() {
+                    "snapshots" => self.snapshots = self.pieces.open(b'[').map_err(|error| error.within("snapshots"))?,
+                    "failures" => {
+                        let failures: Option<BTreeMap<String, Value>> =
+                            self.pieces.value().map_err(|error| error.within("failures"))?;
+                        self.failure = failures.and_then(|failures| failures.into_values().next()).or(self.failure.take());
+                    }
+                    "responses" => {
+                        let replies: Option<Vec<RepositoryReply>> =
+                            self.pieces.value().map_err(|error| error.within("responses"))?;
+                        for reply in replies.into_iter().flatten() {
+                            self.others.extend(reply.snapshots.into_iter().flatten());
+                            self.failure = self.failure.take().or(reply.error);
+                        }
+                    }
+                    _ => self.pieces.ignore()?,
+                }
+            } else {
+                return self.pieces.end().map(|()| None);
+            }
+        }
+    }
+}
+
+impl Iterator for SnapshotList {
+    type Item = Result<SnapshotInfo, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let next = self.advance().transpose();
+        self.is_over = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
+
+impl Elements for SnapshotList {
+    type Element = SnapshotInfo;
+
+    fn pieces(&self) -> &Pieces {
+        &self.pieces
     }
 }
 
@@ -435,8 +588,15 @@ mod tests {
         {"index":"logs","index_uuid":"logs","shard_id":1,"reason":"disk full","node_id":"n1","status":"INTERNAL_SERVER_ERROR"},
         {"index":"logs","shard_id":"2","reason":null,"status":"INTERNAL_SERVER_ERROR"},{"index":"a"},{"index":"b"}]}"#;
 
-    fn list(reply: &str) -> SnapshotList {
-        serde_json::from_str(reply).unwrap()
+    struct Listed {
+        snapshots: Vec<SnapshotInfo>,
+        failure: Option<Value>,
+    }
+
+    fn list(reply: &str) -> Listed {
+        let mut list = SnapshotList::new(Bytes::copy_from_slice(reply.as_bytes()));
+        let snapshots = list.by_ref().collect::<Result<_, _>>().unwrap();
+        Listed { snapshots, failure: list.into_failure() }
     }
 
     fn millis(millis: u64) -> SystemTime {
@@ -512,11 +672,11 @@ mod tests {
     #[test]
     fn failures_of_repositories_are_kept_in_both_shapes() {
         let multi = list(r#"{"snapshots":[],"failures":{"r":{"type":"repository_exception"}}}"#);
-        assert!(multi.failures.contains_key("r"));
+        assert_eq!(multi.failure, Some(json!({"type": "repository_exception"})));
         let responses =
             list(r#"{"responses":[{"repository":"a","snapshots":[{"snapshot":"s"}]},{"repository":"b","error":{"type":"x"}}]}"#);
         assert_eq!(responses.snapshots[0].name(), "s");
-        assert_eq!(responses.failures.get("b"), Some(&json!({"type": "x"})));
+        assert_eq!(responses.failure, Some(json!({"type": "x"})));
     }
 
     #[test]
@@ -586,7 +746,7 @@ mod tests {
             if let Ok(snapshot) = serde_json::from_value::<SnapshotInfo>(named) {
                 let _ = (snapshot.start_time(), snapshot.end_time(), snapshot.duration(), snapshot.into_complete());
             }
-            let _ = serde_json::from_value::<SnapshotList>(value.clone());
+            let _ = SnapshotList::new(value.to_string().into()).count();
             let _ = serde_json::from_value::<CreatedSnapshot>(value);
         }
 

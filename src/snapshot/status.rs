@@ -121,7 +121,49 @@ impl SnapshotStatus {
 pub struct IndexStatus {
     shards_stats: ShardStageCounts,
     stats: SnapshotStats,
-    shards: BTreeMap<String, ShardStatus>,
+    // Not a map: most indices have one shard, and a map has room for eleven at once.
+    #[serde(with = "shards_by_number")]
+    shards: Vec<(Box<str>, ShardStatus)>,
+}
+
+mod shards_by_number {
+    use std::fmt;
+
+    use serde::de::{MapAccess, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    use super::ShardStatus;
+
+    type Shards = Vec<(Box<str>, ShardStatus)>;
+
+    pub(super) fn serialize<S: Serializer>(shards: &Shards, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(shards.iter().map(|(number, shard)| (number, shard)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Shards, D::Error> {
+        struct ByNumber;
+
+        impl<'de> Visitor<'de> for ByNumber {
+            type Value = Shards;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("shards by number")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shards, A::Error> {
+                let mut shards = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    if shards.len() == shards.capacity() {
+                        shards.reserve_exact(1 + shards.len() / 2);
+                    }
+                    shards.push(entry);
+                }
+                Ok(shards)
+            }
+        }
+
+        deserializer.deserialize_map(ByNumber)
+    }
 }
 
 impl IndexStatus {
