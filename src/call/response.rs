@@ -29,6 +29,10 @@ impl Reply {
     /// Decodes the body. The error names the JSON path and shows nothing else of the body, so serde's own words are left out.
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
         self.refuse_if_too_dense()?;
+        // Paths cost time and memory, so only a response that is malformed gets one.
+        if let Ok(value) = serde_json::from_slice(&self.body) {
+            return Ok(value);
+        }
         let mut json = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             // Names of fields are the domain's text too.
