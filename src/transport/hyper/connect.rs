@@ -100,12 +100,11 @@ impl Connector {
     }
 
     async fn resolve(&self, uri: &Uri) -> Result<Vec<SocketAddr>, BoxError> {
-        let (host, port) = match &self.detour {
-            Some(target) => (target.host(), target.port()),
-            None => {
-                let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
-                (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(default))
-            }
+        let (host, port) = if let Some(target) = &self.detour {
+            (target.host(), target.port())
+        } else {
+            let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+            (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(default))
         };
         let host = host.trim_matches(['[', ']']);
         let unresolved = |source| -> BoxError { Box::new(Unresolved { host: host.to_owned(), source }) };
