@@ -137,7 +137,7 @@ fn entries(start: &str, end: &str, entry: impl Fn(usize) -> (String, Value)) -> 
             break;
         }
         let comma = if body.ends_with(['{', ',']) { "" } else { "," };
-        body.push_str(&format!("{comma}{}:{value}", Value::from(key)));
+        body.extend([comma, &Value::from(key).to_string(), ":", &value.to_string()]);
     }
     body.push_str(end);
     body.into_bytes()
@@ -191,6 +191,7 @@ impl Call {
 }
 
 /// Listings as engines write them, and ones made to cost much.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn listings() -> Vec<(Call, &'static str, Vec<u8>)> {
     let long = "k".repeat(200 << 10);
     vec![
@@ -338,10 +339,7 @@ async fn listings_cost_at_most_four_times_their_size() {
         #[expect(clippy::cast_precision_loss, reason = "a figure to read")]
         let factor = (PEAK.peak_usage() - before) as f64 / size as f64;
         let found = found.map_err(|error| error.kind());
-        println!(
-            "{call:?} {name}: {:.1} MiB, {factor:.1} times that in memory, {took:?}, {found:?}",
-            size as f64 / (1 << 20) as f64
-        );
+        println!("{call:?} {name}: {} MiB, {factor:.1} times that in memory, {took:?}, {found:?}", size >> 20);
         if factor > most(name) {
             too_dear.push(format!("{call:?} {name}: {factor:.1}"));
         }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use es_snapshot::testing::ManualClock;
@@ -173,9 +173,13 @@ async fn canned(response: &'static [u8]) -> (SocketAddr, Arc<AtomicUsize>) {
     (address, connections)
 }
 
+fn manual_clock() -> ManualClock {
+    ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+}
+
 /// The failure of a call that may be repeated ten times and was not, with its text.
 async fn told_at_once(builder: SnapshotClientBuilder) -> String {
-    let clock = ManualClock::new(SystemTime::now());
+    let clock = manual_clock();
     let client = builder.retry(RetryPolicy::default()).clock(clock.clone()).build().unwrap();
 
     let error = client.list_repositories().await.unwrap_err();
@@ -243,7 +247,7 @@ async fn tells_at_once_that_a_certificate_is_not_for_servers() {
 async fn ends_a_wait_at_the_first_poll_if_the_certificate_does_not_verify() {
     let authority = Authority::new();
     let (address, _) = server(&authority, false).await;
-    let clock = ManualClock::new(SystemTime::now());
+    let clock = manual_clock();
     let client = through_a_tunnel(address, trusting(&Authority::new())).clock(clock.clone()).build().unwrap();
 
     let error = client.wait_for_snapshot(&"r".parse().unwrap(), &"s".parse().unwrap()).await.unwrap_err();
@@ -301,7 +305,7 @@ async fn tries_again_after_a_handshake_that_may_work_later() {
     for response in [&[0x15, 3, 3, 0, 2, 2, 80][..], b""] {
         let (address, connections) = canned(response).await;
         let builder = through_a_tunnel(address, trusting(&Authority::new())).retry(RetryPolicy::default().attempts(3));
-        let client = builder.clock(ManualClock::new(SystemTime::now())).build().unwrap();
+        let client = builder.clock(manual_clock()).build().unwrap();
 
         let error = client.list_repositories().await.unwrap_err();
 
