@@ -179,11 +179,11 @@ impl Round {
         let result = self.client.restore_snapshot(&repository(MAIN), &name(BASE), &options).await;
 
         let by_then = self.executed(Operation::RestoreSnapshot);
-        let is_blinded = self.is_blinded();
+        let is_unsettled = self.is_unsettled();
         self.settle();
         let record = std::mem::take(&mut *record.lock().unwrap());
         let is_obscured = record.done.is_some_and(Deed::obscures) || was_taken;
-        Self::note(tally, &result, is_blinded || is_obscured);
+        Self::note(tally, &result, is_unsettled || is_obscured);
         self.check_effects(&record, &result);
         match &result {
             Ok(_) if by_then == 0 => self.broken("a false success", &(&result, &record)),

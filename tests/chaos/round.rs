@@ -119,12 +119,9 @@ impl Round {
         self.events().iter().filter(|event| event.executed && event.operation == Some(operation) && is_ours(event)).count()
     }
 
-    /// Whether the client could read nothing at all once its change had left.
-    pub(crate) fn is_blinded(&self) -> bool {
-        let events = self.events();
-        let sent = events.iter().position(|event| event.method != "GET" && is_ours(event)).unwrap_or(events.len());
-        let is_read = |event: &&Event| event.method == "GET" && is_ours(event);
-        !events.iter().skip(sent).filter(is_read).any(|event| matches!(event.response, Some(200 | 404)))
+    /// Whether nothing that the client may read could settle what became of its change.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        is_unsettled(&self.events())
     }
 
     /// The snapshots that carry the mark of this call.
@@ -236,6 +233,17 @@ impl Round {
             _ => tally.definite += 1,
         }
     }
+}
+
+/// Whether nothing that the client may read could settle what became of the change among these requests: it could read nothing at
+/// all once that had left, or all three sends that it is allowed were lost, of which none arrived, but each may arrive yet.
+pub(crate) fn is_unsettled(events: &[Event]) -> bool {
+    let is_change = |event: &&Event| event.method != "GET" && is_ours(event);
+    let is_read = |event: &Event| event.method == "GET" && is_ours(event) && matches!(event.response, Some(200 | 404));
+    let is_lost = |event: &&Event| event.verdict == Verdict::Fault || event.response.is_none_or(|status| status >= 500);
+    let changes = || events.iter().filter(is_change);
+    let is_spent = changes().filter(is_lost).count() >= 3 && !changes().any(|event| event.executed);
+    is_spent || !events.iter().skip_while(|event| !is_change(event)).any(is_read)
 }
 
 /// Whether a request is the client's under test.

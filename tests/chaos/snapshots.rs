@@ -6,7 +6,7 @@ use std::time::Duration;
 use es_snapshot::{CloneSnapshot, CreateSnapshot, CreatedSnapshot, Error, ErrorKind, Operation, Outcome, SnapshotPattern};
 use serde_json::json;
 
-use crate::round::{Proof, Round, name, proven, repository};
+use crate::round::{Proof, Round, is_unsettled, name, proven, repository};
 use crate::trouble::{Act, Trouble};
 use crate::{BASE, MAIN, Tally};
 
@@ -72,7 +72,7 @@ impl Round {
             self.client.create_snapshot(&repository, &snapshot, &options).await
         };
 
-        let is_excused = is_unknown(&result) && self.is_blinded();
+        let is_excused = is_unknown(&result) && self.is_unsettled();
         self.settle();
         Self::note(tally, &result, is_excused);
         let deletions = *deletions.lock().unwrap();
@@ -131,7 +131,7 @@ impl Round {
         let options = CloneSnapshot::new(["movies"]);
         let result = self.client.clone_snapshot(&repository(MAIN), &name(BASE), &target, &options).await;
 
-        let is_excused = is_unknown(&result) && self.is_blinded();
+        let is_excused = is_unknown(&result) && self.is_unsettled();
         self.settle();
         Self::note(tally, &result, is_excused);
         let executed = self.executed(Operation::CloneSnapshot);
@@ -190,7 +190,7 @@ impl Round {
         let queue = Duration::from_secs(if is_queued { 120 } else { 0 });
         let result = self.client.with_queue_time(queue).delete_snapshot(&repository(MAIN), &target).await;
 
-        let is_excused = is_unknown(&result) && self.is_blinded();
+        let is_excused = is_unknown(&result) && self.is_unsettled();
         self.settle();
         Self::note(tally, &result, is_excused);
         if !proven(&self.events(), "DELETE", &path, Proof::SLOW) {
@@ -240,7 +240,7 @@ impl Round {
         let pattern: SnapshotPattern = format!("{prefix}*").parse().unwrap();
         let result = self.client.delete_snapshots(&main, &pattern).await;
 
-        let is_blinded = self.is_blinded();
+        let events = self.events();
         let left = |round: &Self, name: &str| round.snapshot(name).is_some();
         let there: Vec<bool> = targets.iter().map(|target| left(self, target)).collect();
         self.settle();
@@ -248,12 +248,13 @@ impl Round {
             self.broken("deleted what does not match", &result);
         }
         let Ok(report) = &result else {
-            Self::note(tally, &result, is_blinded);
+            Self::note(tally, &result, false);
             self.broken("a needless failure", &result)
         };
         for (target, was_there) in targets.iter().zip(there) {
             let Some((_, of_it)) = report.iter().find(|(name, _)| name == target) else { self.broken("left one out", &result) };
-            let is_excused = is_unknown(of_it) && (is_blinded || target == &struck && trouble == Trouble::Unreadable);
+            let events = events.iter().filter(|event| event.path.split(['/', '?']).any(|segment| segment == target));
+            let is_excused = is_unknown(of_it) && is_unsettled(&events.cloned().collect::<Vec<_>>());
             Self::note(tally, of_it, is_excused);
             match of_it {
                 Ok(()) if was_there => self.broken("a false success", &result),
