@@ -137,6 +137,7 @@ fn reason(replay: Replay, failure: &Failure, history: &History) -> Option<&'stat
         ErrorKind::Timeout if repeatable => Some("timed out"),
         ErrorKind::Unavailable if repeatable => Some("domain not available"),
         ErrorKind::Decode if repeatable && error.is_garbled() => Some("answer garbled"),
+        _ if repeatable && error.is_cut_off() => Some("response cut off"),
         _ => None,
     }
 }

@@ -404,6 +404,13 @@ impl Error {
         self
     }
 
+    /// Whether the response broke off before it said of which type the failure is.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        let cut = StdError::source(self).and_then(|source| source.downcast_ref::<Self>());
+        let passes = cut.is_some_and(|cut| matches!(cut.kind(), ErrorKind::Interrupted | ErrorKind::Timeout));
+        passes && self.server().is_some_and(|server| server.error_type().is_none())
+    }
+
     /// Whether the answer was no whole JSON, which a repetition may mend.
     pub(crate) fn is_garbled(&self) -> bool {
         self.0.garbled
