@@ -190,7 +190,7 @@ impl Round {
             Ok(_) => {}
             Err(error) if error.outcome() == Outcome::Unknown => {}
             Err(_) if self.executed(Operation::RestoreSnapshot) > 0 => self.broken("a false failure", &(&result, &record)),
-            Err(_) if trouble == Trouble::Broken => {}
+            Err(error) if trouble.excuses(error) => {}
             Err(error) if (was_taken || record.is_taken) && error.kind() == ErrorKind::Restore => {}
             Err(_) => self.broken("a needless failure", &(&result, &record)),
         }

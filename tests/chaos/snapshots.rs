@@ -108,7 +108,7 @@ impl Round {
                 // One that is held is told that another client stopped it.
                 let is_stopped = hold && deletions > 0;
                 let is_taken = is_foreign && error.kind() == ErrorKind::SnapshotNameTaken;
-                let is_broken = trouble == Trouble::Broken;
+                let is_broken = trouble.excuses(error);
                 if !(is_taken || is_stopped || is_broken) || error.outcome() == Outcome::Unknown {
                     self.broken("a needless failure", &result);
                 }
@@ -141,7 +141,7 @@ impl Round {
             Ok(_) => {}
             Err(_) if is_excused => {}
             Err(_) if executed > 0 => self.broken("a false failure", &result),
-            Err(error) if trouble == Trouble::Broken && error.outcome() == Outcome::Rejected => {}
+            Err(error) if trouble.excuses(error) => {}
             Err(error) if is_foreign && error.kind() == ErrorKind::SnapshotNameTaken && error.outcome() != Outcome::Unknown => {}
             Err(_) => self.broken("a needless failure", &result),
         }
@@ -207,7 +207,7 @@ impl Round {
             Ok(()) => {}
             Err(_) if is_excused => {}
             Err(_) if executed > 0 => self.broken("a false failure", &result),
-            Err(error) if trouble == Trouble::Broken && error.outcome() == Outcome::Rejected => {}
+            Err(error) if trouble.excuses(error) => {}
             Err(error)
                 if (is_missing || meddles)
                     && error.kind() == ErrorKind::SnapshotMissing
@@ -261,7 +261,7 @@ impl Round {
                 Ok(()) => {}
                 Err(_) if is_excused => {}
                 Err(_) if !left(self, target) => self.broken("a false failure", &result),
-                Err(error) if trouble == Trouble::Broken && error.outcome() == Outcome::Rejected => {}
+                Err(error) if trouble.excuses(error) => {}
                 // What may not be read may not be told apart, so it is not deleted either.
                 Err(error) if trouble == Trouble::Unreadable && error.outcome() != Outcome::Unknown => {}
                 Err(_) => self.broken("a needless failure", &result),

@@ -1,5 +1,7 @@
 //! What a client is asked to do, and what goes wrong with it.
 
+use es_snapshot::{Error, Outcome};
+
 /// What the client under test is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Act {
@@ -119,6 +121,12 @@ impl Trouble {
     /// Whether it makes sense for this act.
     pub(crate) fn concerns(self, act: Act) -> bool {
         act.is_change() || !matches!(self, Self::Broken | Self::Unreadable)
+    }
+
+    /// Whether a change that was not carried out may end with this error: the engine is broken, or a refusal came only in part.
+    pub(crate) fn excuses(self, error: &Error) -> bool {
+        let is_cut = matches!(self, Self::Truncate | Self::Trickle) && error.outcome() == Outcome::Rejected;
+        is_cut || self == Self::Broken && error.outcome() != Outcome::Unknown
     }
 
     /// What the domain's log calls it; `None` if a refusal is what comes of it.
