@@ -167,9 +167,10 @@ fn sighting_of(result: Result<Sighting, Error>) -> Sighting {
 
 /// How a send ended. `before` is the trouble of the one before it.
 fn classify(error: &Error, before: Option<&Error>, subject: &impl Reconciled, unaccounted: bool) -> Sent {
-    // What stops a repetition may be the lost request; and what keeps it off for now says nothing about another.
+    // What stops a repetition may be the lost request; and what keeps it off for now says nothing about another. A refusal that
+    // broke off may be any.
     let for_now = unaccounted && error.outcome() == Outcome::Rejected && error.passes();
-    if subject.is_echo(error.kind()) || for_now {
+    if subject.is_echo(error.kind()) || for_now || error.is_cut_off() && error.outcome() == Outcome::Rejected {
         return Sent::Echo;
     }
     match (error.outcome(), error.server()) {
