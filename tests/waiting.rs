@@ -434,7 +434,7 @@ async fn the_rate_and_the_rest_of_the_time_are_told_by_the_figures_that_were_see
 
 #[tokio::test]
 async fn progress_does_not_fall_back_when_a_poll_goes_wrong() {
-    let scene = Scene::with(|domain| domain.snapshots_take(Duration::from_mins(10)).seed(3), |client| client).await;
+    let scene = Scene::with(|domain| domain.snapshots_take(Duration::from_mins(10)).seed(1), |client| client.seed(3)).await;
     scene.prepare().await;
     scene.start_snapshot().await;
     for path in ["_status", "/_snapshot/r/s"] {
