@@ -149,7 +149,7 @@ impl Round {
         let times = self.random.u32(1..=3);
         let on_it = move |fault: Fault| {
             let path = path.clone();
-            fault.on(move |actual, target| actual == method && target.split('?').next() == Some(path.as_str()))
+            fault.on(move |actual, target| actual == method && is_of(target, &path))
         };
         let seconds = |random: &mut fastrand::Rng, range: Range<u64>| Duration::from_secs(random.u64(range));
         let fault = match trouble {
@@ -251,6 +251,14 @@ pub(crate) fn is_ours(event: &Event) -> bool {
     event.user_agent.as_ref().is_none_or(|agent| !agent.contains(JANITOR))
 }
 
+/// Whether a request is of this path, or where that is a part such as `/_recovery`, ends with it.
+fn is_of(target: &str, path: &str) -> bool {
+    let actual = target.split('?').next().unwrap_or_default();
+    actual == path
+        || path.starts_with("/_recovery") && actual.ends_with(path)
+        || path.starts_with("/_cat") && actual.starts_with(path)
+}
+
 /// What a check has to show before a request is sent again.
 #[derive(Clone, Copy)]
 pub(crate) struct Proof {
@@ -323,7 +331,7 @@ impl Round {
         let struck = trouble == Trouble::None
             || self.events().iter().any(|event| match trouble.fault() {
                 None => event.verdict == Verdict::Denied,
-                fault => event.fault == fault && event.method == method && event.path.split('?').next() == Some(path),
+                fault => event.fault == fault && event.method == method && is_of(&event.path, path),
             });
         if struck {
             *tally.struck.entry((act, trouble)).or_default() += 1;
