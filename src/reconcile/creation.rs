@@ -78,13 +78,11 @@ impl Session {
 
     /// Makes sure that no snapshot has this name before one is made that only its name will tell to be this call's.
     async fn find_free(&self, operation: Operation, repository: &RepositoryName, name: &SnapshotName) -> Result<(), Error> {
-        match self.look_up(repository, name, true).await.map_err(unsent)? {
-            None => Ok(()),
-            Some(_) => {
-                let text = format!("snapshot {repository}:{name} exists");
-                Err(Error::new(ErrorKind::SnapshotNameTaken, Outcome::NotSent, text).during(operation, 0))
-            }
+        if self.look_up(repository, name, true).await.map_err(unsent)?.is_some() {
+            let text = format!("snapshot {repository}:{name} exists");
+            return Err(Error::new(ErrorKind::SnapshotNameTaken, Outcome::NotSent, text).during(operation, 0));
         }
+        Ok(())
     }
 
     /// Starts the clone of a snapshot.

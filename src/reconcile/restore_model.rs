@@ -356,12 +356,15 @@ impl World {
     }
 }
 
+/// All that the finding of a check or a confirmation depends on.
+type Scenery = ([Slot; 2], Option<[bool; 2]>, [u8; 2], [Slot; 2], bool);
+
 struct Search {
     lasting: bool,
     seen: HashSet<(Reconciler, Step, World, World, bool, u32)>,
     verdicts: HashSet<Verdict>,
     /// What checks and confirmations find, by all that it depends on.
-    found: HashMap<([Slot; 2], Option<[bool; 2]>, [u8; 2], [Slot; 2], bool), Sighting>,
+    found: HashMap<Scenery, Sighting>,
 }
 
 impl Search {

@@ -245,7 +245,8 @@ mod tests {
 
     use super::*;
 
-    fn marks(version: i64, indices: Value) -> Marks {
+    fn marks(version: i64, indices: impl Into<Value>) -> Marks {
+        let indices = indices.into();
         let reply = json!({"version": version, "metadata": {"cluster_uuid": "c", "cluster_coordination": {"term": 3}, "indices": indices}});
         serde_json::from_value(reply).unwrap()
     }

@@ -11,7 +11,7 @@ mod source;
 mod targets;
 mod view;
 
-pub(crate) use marks::{Marks, Moment, Tombstones, Trace};
+pub(crate) use marks::{IndexMark, Marks, Moment, Tombstones, Trace};
 pub use options::RestoreSnapshot;
 pub use reply::{HowStarted, RecoveryStage, RecoveryType, RestoreSummary, ShardRecovery, StartedRestore};
 pub(crate) use reply::{Recoveries, RestoreReply};

@@ -9,7 +9,9 @@ use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::IndexName;
 use crate::progress::Progress;
 use crate::request;
-use crate::restore::{AllocationExplanation, Look as View, RestoreReport, RestoreView, RunningRestores, ShardRecovery, ShardRow};
+use crate::restore::{
+    AllocationExplanation, IndexMark, Look as View, RestoreReport, RestoreView, RunningRestores, ShardRecovery, ShardRow,
+};
 use crate::snapshot::SnapshotState;
 use crate::ticket::RestoreTicket;
 use crate::wait::{ASIDE, DEADLINE, Look, PATIENCE, Permission, ProgressStream, Watched, outcome, progress};
@@ -202,7 +204,7 @@ impl RestoreWatch {
             .iter()
             .filter(|index| {
                 let uuid = self.ticket.index_uuid(index);
-                let has_uuid = marks.as_ref().and_then(|marks| marks.get(index)).map(|mark| mark.uuid());
+                let has_uuid = marks.as_ref().and_then(|marks| marks.get(index)).map(IndexMark::uuid);
                 uuid.is_some() && uuid == has_uuid || self.view.has_restored(index)
             })
             .collect();

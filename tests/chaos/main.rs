@@ -86,7 +86,7 @@ async fn play_round(seed: u64, number: u64, way: Way, limit: usize, clock: &Manu
         round.play(act, trouble, tally).await;
     }
     // Rarely: these are the calls that have to end unknown.
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         round.black_out(tally).await;
     }
     round.domain.assert_no_unexpected_calls();
@@ -139,6 +139,7 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
 }
 
+#[expect(clippy::disallowed_methods, reason = "not the client's randomness")]
 fn seeds() -> Vec<u64> {
     if let Ok(list) = std::env::var("ES_SNAPSHOT_CHAOS_SEED") {
         return list.split(',').rev().map(|seed| seed.parse().unwrap()).collect();
