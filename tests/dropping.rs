@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture as _};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
@@ -76,6 +76,8 @@ struct Domain {
     busy: AtomicUsize,
     /// How many looks at the restore find it under way.
     restoring: AtomicUsize,
+    /// Whether there is the index that the restore writes.
+    restored: AtomicBool,
 }
 
 fn takes_one(of: &AtomicUsize) -> bool {
@@ -114,7 +116,7 @@ impl Domain {
                 };
                 let state = if *looks < 2 { "IN_PROGRESS" } else { "SUCCESS" };
                 *looks += 1;
-                let answer = json!({"snapshots": [{"snapshot": name, "uuid": name, "state": state, "metadata": metadata}]});
+                let answer = json!({"snapshots": [{"snapshot": name, "uuid": name, "state": state, "metadata": metadata, "indices": ["i"]}]});
                 if *name == "leaving" && *looks == 3 {
                     snapshots.remove(*name);
                 }
@@ -133,7 +135,16 @@ impl Domain {
                 snapshots.remove(*name);
                 acknowledged
             }
-            ("POST", ["_snapshot", "r", _, "_restore"]) => accepted,
+            ("POST", ["_snapshot", "r", _, "_restore"]) => {
+                self.restored.store(true, Ordering::SeqCst);
+                accepted
+            }
+            ("GET", ["_cluster", "state", "metadata%2Cversion", "i"]) => {
+                let index = json!({"state": "open", "settings": {"index": {"uuid": "u"}}});
+                let indices = if self.restored.load(Ordering::SeqCst) { json!({"i": index}) } else { json!({}) };
+                (200, json!({"version": 1, "metadata": {"cluster_uuid": "c", "indices": indices}}))
+            }
+            ("GET", ["_cluster", "state", "metadata" | "customs"]) => (200, json!({})),
             ("GET", ["_cat", "shards"] | ["_cat", "shards", "i"]) => {
                 let state = if self.restoring.load(Ordering::SeqCst) > 0 { "INITIALIZING" } else { "STARTED" };
                 (200, json!([{"index": "i", "shard": "0", "prirep": "p", "state": state}]))

@@ -167,6 +167,9 @@ impl Session {
 
     /// The recoveries of exactly these indices; one that does not exist has none.
     pub(crate) async fn recoveries_of(&self, indices: &[IndexName]) -> Result<Vec<ShardRecovery>, Error> {
+        if indices.is_empty() {
+            return Ok(Vec::new());
+        }
         match self.recovery(indices).await {
             // One name that is gone hides the others.
             Err(error) if error.kind() == ErrorKind::IndexMissing => {}

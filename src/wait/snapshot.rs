@@ -74,7 +74,7 @@ impl WaitForSnapshot {
     /// # use es_snapshot::{RepositoryName, SnapshotClient, SnapshotName, WaitUpdate};
     /// use futures_util::TryStreamExt as _;
     ///
-    /// # async fn run(session: Session, repository: RepositoryName, name: SnapshotName) -> Result<(), es_snapshot::Error> {
+    /// # async fn run(client: SnapshotClient, repository: RepositoryName, name: SnapshotName) -> Result<(), es_snapshot::Error> {
     /// let mut progress = client.wait_for_snapshot(&repository, &name).progress();
     /// while let Some(update) = progress.try_next().await? {
     ///     match update {
