@@ -11,10 +11,11 @@ use crate::name::{RepositoryName, SnapshotName};
 /// The key under which a snapshot's metadata carries its token.
 pub(crate) const TOKEN_KEY: &str = "es_snapshot_token";
 
-/// A mark in a snapshot's metadata by which it is known again: after a lost answer, and by a later process.
+/// A mark in a snapshot's metadata by which it is recognized: after a lost response, and by a later
+/// process.
 ///
-/// Every create carries one. It is random unless the caller gives its own, which may be anything of 8 to 64 letters, digits
-/// and `-_.:` that no other snapshot has.
+/// Every create carries one. It is random unless the caller gives one, which may be anything of 8
+/// to 64 letters, digits and `-_.:` that no other snapshot has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SnapshotToken(String);
@@ -57,14 +58,16 @@ impl From<SnapshotToken> for String {
     }
 }
 
-/// Which snapshot is waited for: plain data that another process can take up the wait with.
+/// A snapshot that is waited for: plain data with which another process can resume the wait.
 ///
-/// The uuid and the token, as far as they are known, keep the wait from taking another snapshot of the same name for it.
+/// The uuid and the token, as far as they are known, distinguish it from another snapshot of the
+/// same name.
 ///
 /// ```
 /// use es_snapshot::{SnapshotTicket, SnapshotToken};
 ///
-/// let ticket = SnapshotTicket::new("nightly".parse()?, "2024.05.01".parse()?).token(SnapshotToken::random());
+/// let token = SnapshotToken::try_random()?;
+/// let ticket = SnapshotTicket::new("nightly".parse()?, "2024.05.01".parse()?).token(token);
 /// let kept = serde_json::to_string(&ticket).unwrap();
 /// assert_eq!(serde_json::from_str::<SnapshotTicket>(&kept).unwrap(), ticket);
 /// # Ok::<(), es_snapshot::Error>(())
@@ -80,20 +83,21 @@ pub struct SnapshotTicket {
 }
 
 impl SnapshotTicket {
-    /// A snapshot by name alone.
+    /// Returns a ticket of a snapshot by name alone.
     #[must_use]
     pub fn new(repository: RepositoryName, snapshot: SnapshotName) -> Self {
         Self { repository, snapshot, uuid: None, token: None }
     }
 
-    /// Only the snapshot of this uuid, as [`SnapshotInfo::uuid`] or a wait's progress gives it.
+    /// Sets the uuid, as [`SnapshotInfo::uuid`](crate::SnapshotInfo::uuid) or a wait's progress
+    /// returns it. Only the snapshot with this uuid is waited for.
     #[must_use]
     pub fn uuid(mut self, uuid: impl Into<String>) -> Self {
         self.uuid = Some(uuid.into());
         self
     }
 
-    /// Only the snapshot that was created with this token.
+    /// Sets the token. Only the snapshot that was created with it is waited for.
     #[must_use]
     pub fn token(mut self, token: SnapshotToken) -> Self {
         self.token = Some(token);
@@ -130,15 +134,22 @@ impl SnapshotTicket {
     }
 }
 
-/// Which restore is waited for: plain data that another process can take up the wait with.
+/// A restore that is waited for: plain data with which another process can resume the wait.
 ///
-/// It names the indices that this restore writes, under their new names. A wait judges exactly those, whatever else is or was
-/// restored from the same snapshot. The uuids tell an index of this restore from another that takes its name later.
+/// It names the indices that this restore writes, under their new names; for a data stream, its
+/// backing indices. A wait judges exactly those, whatever else is or was restored from the same
+/// snapshot. The uuids distinguish an index of this restore from another that takes its name later.
+///
+/// [`StartedRestore::ticket`](crate::StartedRestore::ticket) returns the one of a restore that was
+/// started.
+/// [`SnapshotClient::resume_wait_for_restore`](crate::SnapshotClient::resume_wait_for_restore)
+/// waits.
 ///
 /// ```
 /// use es_snapshot::RestoreTicket;
 ///
-/// let ticket = RestoreTicket::new("nightly".parse()?, "2024.05.01".parse()?).index("restored-movies");
+/// let nightly = RestoreTicket::new("nightly".parse()?, "2024.05.01".parse()?);
+/// let ticket = nightly.index("restored-movies");
 /// let kept = serde_json::to_string(&ticket).unwrap();
 /// assert_eq!(serde_json::from_str::<RestoreTicket>(&kept).unwrap(), ticket);
 /// # Ok::<(), es_snapshot::Error>(())
@@ -155,13 +166,14 @@ pub struct RestoreTicket {
 }
 
 impl RestoreTicket {
-    /// A restore of this snapshot, of which no index is known yet.
+    /// Returns a ticket of a restore of this snapshot. As long as no index is [added](Self::index),
+    /// a wait judges every index that is restored from the snapshot.
     #[must_use]
     pub fn new(repository: RepositoryName, snapshot: SnapshotName) -> Self {
         Self { repository, snapshot, snapshot_uuid: None, indices: BTreeMap::new() }
     }
 
-    /// Adds an index that the restore writes, by the name that it gets.
+    /// Adds an index that the restore writes, under its new name.
     #[must_use]
     pub fn index(mut self, name: impl Into<String>) -> Self {
         self.indices.entry(name.into()).or_default();
@@ -176,31 +188,31 @@ impl RestoreTicket {
         self.snapshot_uuid = uuid.map(str::to_owned);
     }
 
-    /// The repository.
+    /// Returns the repository.
     #[must_use]
     pub fn repository(&self) -> &RepositoryName {
         &self.repository
     }
 
-    /// The snapshot's name.
+    /// Returns the snapshot's name.
     #[must_use]
     pub fn snapshot(&self) -> &SnapshotName {
         &self.snapshot
     }
 
-    /// The snapshot's uuid, once known.
+    /// Returns the snapshot's uuid, once known.
     #[must_use]
     pub fn snapshot_uuid(&self) -> Option<&str> {
         self.snapshot_uuid.as_deref()
     }
 
-    /// The indices that the restore writes, under their new names. Empty if they could not be worked out: the wait then looks
-    /// for every index that is restored from the snapshot.
+    /// Returns the indices that the restore writes, under their new names. Empty if they could not
+    /// be determined: a wait then looks for every index that is restored from the snapshot.
     pub fn indices(&self) -> impl ExactSizeIterator<Item = &str> {
         self.indices.keys().map(String::as_str)
     }
 
-    /// The uuid of a target index, once known.
+    /// Returns the uuid of a target index, once known.
     #[must_use]
     pub fn index_uuid(&self, index: &str) -> Option<&str> {
         self.indices.get(index)?.as_deref()

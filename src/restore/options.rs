@@ -8,20 +8,31 @@ use crate::error::Error;
 use crate::name::IndexPattern;
 use crate::wire::{is_same, laid_over};
 
-/// What is restored from a snapshot, and under which names. Only what is set is sent, except that
-/// [`include_global_state`](Self::include_global_state) always is.
+/// Options of a restore: what is restored from a snapshot, and under which names.
 ///
-/// Elasticsearch/OpenSearch REST API, restore snapshot.
+/// Only what is set is sent, except that [`include_global_state`](Self::include_global_state)
+/// always is. See the [restore snapshot
+/// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-restore).
+///
+/// The options also decide whether a lost response can be resolved; see
+/// [`SnapshotClient::restore_snapshot`](crate::SnapshotClient::restore_snapshot). The global state,
+/// feature states, date math among the names, and a rename with lookaround or backreferences make a
+/// restore one that is sent only once.
 ///
 /// ```
 /// use es_snapshot::RestoreSnapshot;
 ///
 /// // Beside the index in use, whose aliases would lead to both.
-/// let options = RestoreSnapshot::new().indices(["movies"]).rename("(.+)", "restored-$1").include_aliases(false);
+/// let options = RestoreSnapshot::new()
+///     .indices(["movies"])
+///     .rename("(.+)", "restored-$1")
+///     .include_aliases(false);
 /// assert_eq!(
 ///     serde_json::to_value(&options).unwrap(),
-///     serde_json::json!({"indices": ["movies"], "include_global_state": false, "include_aliases": false,
-///                        "rename_pattern": "(.+)", "rename_replacement": "restored-$1"}),
+///     serde_json::json!({
+///         "indices": ["movies"], "include_global_state": false, "include_aliases": false,
+///         "rename_pattern": "(.+)", "rename_replacement": "restored-$1",
+///     }),
 /// );
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -58,16 +69,17 @@ struct Typed {
 }
 
 impl RestoreSnapshot {
-    /// Every index and data stream of the snapshot, under their names, without the cluster state.
+    /// Returns the default options: every index and data stream of the snapshot, under their own
+    /// names, without the cluster state.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The indices and data streams to restore: names, wildcards, `-exclusions`. Each is checked as an [`IndexPattern`] before
-    /// anything is sent. Server's default, and the meaning of an empty list: all.
-    ///
-    /// On a domain with fine-grained access control prefer a list of names: patterns that exclude system indices may be refused all the same.
+    /// Sets the indices and data streams to restore: names, wildcards, `-exclusions`. Each is
+    /// checked as an [`IndexPattern`] before anything is sent. On a domain with fine-grained access
+    /// control use a list of names, because patterns that exclude system indices may be refused.
+    /// Server default, and the meaning of an empty list: all.
     #[must_use]
     pub fn indices<I>(mut self, patterns: I) -> Self
     where
@@ -78,36 +90,40 @@ impl RestoreSnapshot {
         self
     }
 
-    /// Whether named indices that are not in the snapshot are passed over. Server's default: no, they make the call fail.
+    /// Sets whether named indices that are not in the snapshot are skipped. Server default: no. The
+    /// call then fails.
     #[must_use]
     pub fn ignore_unavailable(mut self, ignore: bool) -> Self {
         self.typed.ignore_unavailable = Some(ignore);
         self
     }
 
-    /// Whether the cluster state is restored, which overwrites templates and persistent settings. Default: no, and said so to the
-    /// server. Domains with fine-grained access control refuse it.
+    /// Sets whether the cluster state is restored, which overwrites templates and persistent
+    /// settings. Domains with fine-grained access control refuse it. Default: no; the client sends
+    /// this to the server.
     #[must_use]
     pub fn include_global_state(mut self, include: bool) -> Self {
         self.typed.include_global_state = include;
         self
     }
 
-    /// Whether aliases are restored with their indices. Server's default: yes.
+    /// Sets whether aliases are restored with their indices. Server default: yes.
     #[must_use]
     pub fn include_aliases(mut self, include: bool) -> Self {
         self.typed.include_aliases = Some(include);
         self
     }
 
-    /// Whether an index may be restored that is not wholly in the snapshot; its missing shards come back empty. Server's default: no.
+    /// Sets whether an index may be restored that is not wholly in the snapshot. Its missing shards
+    /// come back empty. Server default: no.
     #[must_use]
     pub fn partial(mut self, partial: bool) -> Self {
         self.typed.partial = Some(partial);
         self
     }
 
-    /// The features whose state is restored, or `none` alone. Elasticsearch 7.12 and later; other servers refuse it.
+    /// Sets the features whose state is restored, or `none` alone. Elasticsearch 7.12 and later;
+    /// other servers refuse it.
     #[must_use]
     pub fn feature_states<I>(mut self, features: I) -> Self
     where
@@ -118,8 +134,9 @@ impl RestoreSnapshot {
         self
     }
 
-    /// Renames what is restored: a Java regular expression, and the replacement with `$1` for its first group. Aliases keep their
-    /// names: see [`include_aliases`](Self::include_aliases).
+    /// Sets how names change: a Java regular expression, and the replacement with `$1` for its
+    /// first group. The server replaces every match in each name. Aliases keep their names: see
+    /// [`include_aliases`](Self::include_aliases).
     #[must_use]
     pub fn rename(mut self, pattern: impl Into<String>, replacement: impl Into<String>) -> Self {
         self.typed.rename_pattern = Some(pattern.into());
@@ -127,14 +144,16 @@ impl RestoreSnapshot {
         self
     }
 
-    /// Settings that every restored index gets in place of its own, such as `index.number_of_replicas`.
+    /// Sets settings that every restored index gets instead of its own, such as
+    /// `index.number_of_replicas`.
     #[must_use]
     pub fn index_settings(mut self, settings: Map<String, Value>) -> Self {
         self.typed.index_settings = Some(settings);
         self
     }
 
-    /// Settings that are not restored, so that the cluster's defaults hold. Wildcards are allowed.
+    /// Sets the settings that are not restored, so that the cluster's defaults apply. Wildcards are
+    /// allowed.
     #[must_use]
     pub fn ignore_index_settings<I>(mut self, settings: I) -> Self
     where

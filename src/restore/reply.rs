@@ -13,7 +13,11 @@ use crate::snapshot::ShardCounts;
 use crate::ticket::RestoreTicket;
 use crate::wire::{count, integer_or_text, moment, null_as_default, open_vocabulary};
 
-/// A restore that has been started, and how that is known.
+/// A restore that has been started; returned by
+/// [`SnapshotClient::restore_snapshot`](crate::SnapshotClient::restore_snapshot).
+///
+/// It need not have ended. Give its [`ticket`](Self::ticket) to
+/// [`SnapshotClient::resume_wait_for_restore`](crate::SnapshotClient::resume_wait_for_restore).
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartedRestore {
     how: HowStarted,
@@ -21,7 +25,7 @@ pub struct StartedRestore {
     ticket: RestoreTicket,
 }
 
-/// How it is known that something was started.
+/// How the client knows that something was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HowStarted {
@@ -34,7 +38,7 @@ pub enum HowStarted {
 }
 
 impl HowStarted {
-    /// The word for logs: `accepted`, `finished` or `adopted`.
+    /// Returns the word for logs: `accepted`, `finished` or `adopted`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -61,20 +65,24 @@ impl StartedRestore {
         Self { how, summary, ticket }
     }
 
-    /// How it is known that the restore was started.
+    /// Returns how the client knows that the restore was started.
     #[must_use]
     pub fn how(&self) -> HowStarted {
         self.how
     }
 
-    /// What the server says about a restore that has finished. Shards may have failed.
+    /// Returns what the server reports of a restore that has finished. Shards may have failed.
     #[must_use]
     pub fn summary(&self) -> Option<&RestoreSummary> {
         self.summary.as_ref()
     }
 
-    /// What names this restore in a wait, also in another process:
+    /// Returns the ticket that names this restore in a wait, also in another process:
     /// [`SnapshotClient::resume_wait_for_restore`](crate::SnapshotClient::resume_wait_for_restore).
+    ///
+    /// It names exactly the indices of this restore, as the server shows them right after the
+    /// response, or as the client determined them before. It names none where neither was possible:
+    /// the wait then judges every index that is restored from the snapshot.
     #[must_use]
     pub fn ticket(&self) -> &RestoreTicket {
         &self.ticket

@@ -16,40 +16,76 @@ use crate::snapshot::SnapshotState;
 use crate::ticket::RestoreTicket;
 use crate::wait::{ASIDE, DEADLINE, Look, PATIENCE, Permission, ProgressStream, Watched, outcome, progress};
 
-/// The wait for the end of a restore; made by [`SnapshotClient::wait_for_restore`](crate::SnapshotClient::wait_for_restore) and
-/// [`SnapshotClient::resume_wait_for_restore`](crate::SnapshotClient::resume_wait_for_restore).
+/// A wait for the end of a restore; returned by
+/// [`SnapshotClient::resume_wait_for_restore`](crate::SnapshotClient::resume_wait_for_restore) and
+/// [`SnapshotClient::wait_for_restore`](crate::SnapshotClient::wait_for_restore).
 ///
 /// Await it for a [`RestoreReport`], which names every shard that was not restored.
-/// [`RestoreReport::into_complete`] makes those an error. [`progress`](Self::progress) shows how far the restore has come.
+/// [`RestoreReport::into_complete`] makes those an error. [`progress`](Self::progress) shows how
+/// far the restore has come.
 ///
-/// The wait judges exactly the indices of its ticket, or those given by [`indices`](Self::indices). Where none are
-/// known, it judges every index of which a shard names this snapshot as its source, whichever restore that was: so prefer
-/// the ticket of [`StartedRestore`](crate::StartedRestore). Each primary has to be started and to come from the snapshot.
-/// Replicas are not waited for.
+/// # What counts
 ///
-/// A shard's origin shows in `_recovery` until the shard moves or its node restarts. The wait remembers what it saw. If it never saw
-/// the origin, an index counts that still has the uuid of the ticket, if the snapshot has all shards. A named index of which
-/// nothing shows that this snapshot was its source is reported as not restored.
+/// The wait judges exactly the indices of its ticket and those added by [`indices`](Self::indices).
+/// Where none are known, it judges every index of which a shard names this snapshot as its source,
+/// whichever restore that was. So prefer the ticket of
+/// [`StartedRestore`](crate::StartedRestore::ticket). Each primary has to be started and to come
+/// from the snapshot. Replicas are not waited for.
 ///
-/// A shard that failed counts as lost only when the engine has given it up, as `_cluster/allocation/explain` or the cluster
-/// state says. Until then the engine tries it again.
+/// * The server shows a shard's origin until the shard moves or its node restarts. The wait
+///   remembers what it saw, also that a shard came back empty or from another snapshot.
+/// * If it never saw the origin, an index counts that still has the uuid of the ticket, or of which
+///   other shards come from the snapshot, provided that the snapshot has all shards.
+/// * A named index of which nothing shows that this snapshot was its source is reported as not
+///   restored.
+/// * A shard that failed counts as lost only when the server has given it up, as
+///   `_cluster/allocation/explain` or the cluster state shows. Until then the server tries it
+///   again.
 ///
-/// Polls and limits are those of [`WaitForSnapshot`](crate::WaitForSnapshot), with three requests a poll: `_cat/shards`,
-/// `_recovery` and the running restores of the cluster state. There is one more while shards rest unassigned, and one for the
-/// snapshot once a shard has failed or shows no origin. Once the indices are known, only they are asked for, unless their names are
-/// too long for one request. Where one of the first two requests is refused five times in a row, the wait goes on without it: without
-/// `_cat/shards`, shards that failed or that no node has begun are not seen, so that the wait ends only when five polls in a
-/// row found the same shards and all of them done; without `_recovery`, a shard counts if it was seen waiting to be restored
-/// from the snapshot, even if it came back empty. Where the cluster state and the explanation may both not be read
-/// (`cluster:monitor/state`, `cluster:monitor/allocation/explain`), a shard that the engine has given up is waited for until the deadline.
+/// # Requests
+///
+/// Polls and limits are those of [`WaitForSnapshot`](crate::WaitForSnapshot), with three requests a
+/// poll: `_cat/shards`, `_recovery` and the running restores of the cluster state. There are more
+/// while shards rest unassigned, and once a shard has failed or shows no origin. Once the indices
+/// are known, only they are asked for, unless their names are too long for one request.
+///
+/// A request that is refused five times in a row is done without:
+///
+/// * `_cat/shards`: shards that failed, or that no node has begun, are not seen. The wait then ends
+///   only when five polls in a row found the same shards and all of them done.
+/// * `_recovery`: a shard counts if it was seen waiting to be restored from the snapshot, even if
+///   it came back empty. One of `_cat/shards` and `_recovery` has to be allowed.
+/// * The cluster state and the explanation (`cluster:monitor/state`,
+///   `cluster:monitor/allocation/explain`), if both are refused: a shard that the server has given
+///   up is waited for until the deadline.
 ///
 /// # Errors
 ///
-/// As [`WaitForSnapshot`](crate::WaitForSnapshot); [`ErrorKind::IndexMissing`] if five polls found no shard that is restored from this snapshot.
+/// Those of [`WaitForSnapshot`](crate::WaitForSnapshot), and [`ErrorKind::IndexMissing`] if no
+/// index was named and five polls found no shard that is restored from this snapshot.
 ///
 /// # Cancel safety
 ///
 /// Dropping the wait stops watching. The restore goes on.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use es_snapshot::{RestoreTicket, SnapshotClient};
+/// use std::time::Duration;
+///
+/// # async fn run(client: SnapshotClient, kept: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// // Another process has started the restore and kept its ticket.
+/// let ticket: RestoreTicket = serde_json::from_str(kept)?;
+/// let hours = Duration::from_secs(6 * 60 * 60);
+/// let report = client.resume_wait_for_restore(ticket).within(hours).await?;
+/// for shard in report.unrestored() {
+///     println!("{shard}");
+/// }
+/// report.into_complete()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct WaitForRestore {
@@ -69,7 +105,8 @@ impl WaitForRestore {
         self
     }
 
-    /// Adds indices that have to be restored in the end, by their new names. The wait then judges the named indices only.
+    /// Adds indices that have to be restored in the end, under their new names. The wait then
+    /// judges the named indices only.
     pub fn indices(mut self, indices: impl IntoIterator<Item = IndexName>) -> Self {
         for index in indices {
             self.ticket = self.ticket.index(index.as_str());
@@ -77,14 +114,14 @@ impl WaitForRestore {
         self
     }
 
-    /// Returns what another process can resume the wait with.
+    /// Returns the ticket with which another process can resume the wait.
     #[must_use]
     pub fn ticket(&self) -> RestoreTicket {
         self.ticket.clone()
     }
 
-    /// Returns a stream with a [`WaitUpdate::Progress`](crate::WaitUpdate::Progress) for every change, then
-    /// [`WaitUpdate::Ended`](crate::WaitUpdate::Ended).
+    /// Returns a stream with a [`WaitUpdate::Progress`](crate::WaitUpdate::Progress) for every
+    /// change, then [`WaitUpdate::Ended`](crate::WaitUpdate::Ended).
     pub fn progress(self) -> ProgressStream<Progress, RestoreReport> {
         let Self { session, ticket, limit } = self;
         progress(&session, limit, RestoreWatch::new(ticket))

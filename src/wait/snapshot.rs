@@ -13,23 +13,29 @@ use crate::snapshot::{ShardCounts, SnapshotInfo, SnapshotState};
 use crate::ticket::{SnapshotTicket, SnapshotToken};
 use crate::wait::{ASIDE, DEADLINE, Look, Permission, ProgressStream, Watched, outcome, progress};
 
-/// The wait for the end of a snapshot; made by [`SnapshotClient::wait_for_snapshot`].
+/// A wait for the end of a snapshot; returned by
+/// [`SnapshotClient::wait_for_snapshot`](crate::SnapshotClient::wait_for_snapshot).
 ///
-/// Await it for the [`SnapshotInfo`] with the final state, which may be `PARTIAL` or `FAILED`: look at
-/// [`SnapshotInfo::state`] or use [`SnapshotInfo::into_complete`]. [`progress`](Self::progress) tells the way there.
+/// Await it for the [`SnapshotInfo`] with the final state, which may be `PARTIAL` or `FAILED`: look
+/// at [`SnapshotInfo::state`] or use [`SnapshotInfo::into_complete`]. [`progress`](Self::progress)
+/// shows how far it has come.
 ///
-/// It polls at once, after 1 s and then ever less often, down to every 30 s: a wait of one hour makes 128 requests (255 with
-/// `progress`), one after the other and so over one connection at a time. It survives throttling, gateway errors, lost
-/// connections, and credentials that have expired or cannot be had, for as long as they last; failures of the engine's own
-/// (HTTP 500, such as a repository that cannot be read) for two minutes; and a 404 shortly after the snapshot was created. The state is that of `GET
-/// _snapshot/{repository}/{snapshot}`, never that of `_status`, which calls a partial snapshot `SUCCESS` on many versions.
+/// It polls at once, after 1 s and then less and less often, down to every 30 s. A wait of one hour
+/// makes 128 requests (255 with `progress`), one after the other and so over one connection at a
+/// time. It survives, for as long as they last, throttling, gateway errors, lost connections, and
+/// credentials that have expired or cannot be had. It survives failures of the server's own (HTTP
+/// 500, such as a repository that cannot be read) for two minutes, and a 404 shortly after the
+/// snapshot was created. The state is that of `GET _snapshot/{repository}/{snapshot}`, never that
+/// of `_status`, where many versions call a partial snapshot `SUCCESS`.
 ///
 /// # Errors
 ///
-/// * [`ErrorKind::Deadline`] if it runs on; the last trouble, if any, is the source. The poll at the deadline may take five
-///   seconds more.
+/// * [`ErrorKind::Deadline`] if the snapshot is still running at the deadline. The last failed
+///   poll, if any, is the source. The poll at the deadline may take 5 s more.
 /// * [`ErrorKind::SnapshotMissing`] if it is gone, or another snapshot has taken its name.
-/// * another kind if five polls in a row are refused for a reason that does not pass.
+/// * [`ErrorKind::Connect`] at once if TLS cannot work until a setting changes, such as a
+///   certificate that does not verify.
+/// * Another kind if five polls in a row are refused for a reason that does not pass.
 ///
 /// # Cancel safety
 ///
@@ -53,32 +59,38 @@ impl WaitForSnapshot {
         self
     }
 
-    /// What another process can take the wait up with, by [`SnapshotClient::resume_wait`]. [`Progress::uuid`] tells the uuid
-    /// to add to it, once that is known.
+    /// Returns the ticket with which another process can resume the wait, by
+    /// [`SnapshotClient::resume_wait`](crate::SnapshotClient::resume_wait). [`Progress::uuid`]
+    /// returns the uuid to add to it, once that is known.
     #[must_use]
     pub fn ticket(&self) -> SnapshotTicket {
         self.ticket.clone()
     }
 
-    /// How long to wait at most, on the monotonic clock. Default 24 hours.
+    /// Sets how long to wait at most, on the monotonic clock. Default: 24 hours.
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// The way to the end: a [`WaitUpdate::Progress`](crate::WaitUpdate::Progress) for every change, then [`WaitUpdate::Ended`](crate::WaitUpdate::Ended).
+    /// Returns a stream with a [`WaitUpdate::Progress`](crate::WaitUpdate::Progress) for every
+    /// change, then [`WaitUpdate::Ended`](crate::WaitUpdate::Ended).
     ///
-    /// Asks for `_status` besides; where that is not allowed, the stream makes do without.
+    /// It also requests `_status`. Where that is refused, the stream does without.
     ///
     /// ```no_run
     /// # use es_snapshot::{RepositoryName, SnapshotClient, SnapshotName, WaitUpdate};
     /// use futures_util::TryStreamExt as _;
     ///
-    /// # async fn run(client: SnapshotClient, repository: RepositoryName, name: SnapshotName) -> Result<(), es_snapshot::Error> {
+    /// # type Result<T> = std::result::Result<T, es_snapshot::Error>;
+    /// # async fn run(client: SnapshotClient, repository: RepositoryName, name: SnapshotName)
+    /// # -> Result<()> {
     /// let mut progress = client.wait_for_snapshot(&repository, &name).progress();
     /// while let Some(update) = progress.try_next().await? {
     ///     match update {
-    ///         WaitUpdate::Progress(now) => println!("{} of {} shards", now.shards_done(), now.shards_total()),
+    ///         WaitUpdate::Progress(now) => {
+    ///             println!("{} of {} shards", now.shards_done(), now.shards_total());
+    ///         }
     ///         WaitUpdate::Ended(snapshot) => println!("{}", snapshot.state()),
     ///         _ => {}
     ///     }
@@ -191,14 +203,17 @@ fn status_counts(status: &SnapshotStatus) -> Counts {
     }
 }
 
-/// The wait until a snapshot is gone; made by [`SnapshotClient::wait_for_deletion`].
+/// A wait until a snapshot is gone; returned by
+/// [`SnapshotClient::wait_for_deletion`](crate::SnapshotClient::wait_for_deletion).
 ///
-/// For a deletion whose end could not be awaited: a gateway gives up after a minute, and deleting may take hours. It asks
-/// for nothing to be deleted. The snapshot is gone when the domain says so, or when the name belongs to another uuid.
+/// For a deletion whose end could not be awaited: a gateway gives up after a minute, and a deletion
+/// may take hours. It deletes nothing itself. The snapshot is gone when the domain says so, or when
+/// its name belongs to another uuid.
 ///
-/// Polls, limits and errors are those of [`WaitForSnapshot`]; a missing repository is an error, not a deletion.
-/// [`progress`](Self::progress) tells the way there, [`ticket`](Self::ticket) and
-/// [`SnapshotClient::resume_wait_for_deletion`] take the wait to another process.
+/// Polls, limits and errors are those of [`WaitForSnapshot`]. A missing repository is an error, not
+/// a deletion. [`ticket`](Self::ticket) and
+/// [`SnapshotClient::resume_wait_for_deletion`](crate::SnapshotClient::resume_wait_for_deletion)
+/// resume the wait in another process.
 ///
 /// # Cancel safety
 ///
@@ -216,27 +231,29 @@ impl WaitForDeletion {
         Self { session, ticket, limit: DEADLINE }
     }
 
-    /// Waits for the end of the snapshot of this uuid; another that has the name means that it is gone. Without it, the
-    /// first one that is found is meant.
+    /// Waits for the end of the snapshot of this uuid. Another one that has its name means that it
+    /// is gone. Default: the first one that is found.
     pub fn uuid(mut self, uuid: impl Into<String>) -> Self {
         self.ticket = self.ticket.uuid(uuid);
         self
     }
 
-    /// What another process can take the wait up with. [`Progress::uuid`] tells the uuid to add to it, once that is known.
+    /// Returns the ticket with which another process can resume the wait. [`Progress::uuid`]
+    /// returns the uuid to add to it, once that is known.
     #[must_use]
     pub fn ticket(&self) -> SnapshotTicket {
         self.ticket.clone()
     }
 
-    /// How long to wait at most, on the monotonic clock. Default 24 hours.
+    /// Sets how long to wait at most, on the monotonic clock. Default: 24 hours.
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// The way to the end: a [`WaitUpdate::Progress`](crate::WaitUpdate::Progress) for every change, then
-    /// [`WaitUpdate::Ended`](crate::WaitUpdate::Ended). A deletion tells no figures but the uuid and the time.
+    /// Returns a stream with a [`WaitUpdate::Progress`](crate::WaitUpdate::Progress) for every
+    /// change, then [`WaitUpdate::Ended`](crate::WaitUpdate::Ended). The only figures are the uuid
+    /// and the time.
     pub fn progress(self) -> ProgressStream<Progress, ()> {
         let Self { session, ticket, limit } = self;
         progress(&session, limit, DeletionWatch { ticket })
