@@ -62,7 +62,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The error and what it comes of; by itself it tells its own level only.
+/// The error and its causes; its own `Display` shows one level only.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

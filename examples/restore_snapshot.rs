@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use es_snapshot::{Error, IndexName, RepositoryName, RestoreSnapshot, SnapshotClient, SnapshotName, default_credentials};
+use es_snapshot::{Error, RepositoryName, RestoreSnapshot, SnapshotClient, SnapshotName, default_credentials};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -32,29 +32,24 @@ async fn main() -> ExitCode {
 async fn restore(endpoint: &str, repository: &str, snapshot: &str, index: &str, region: Option<&str>) -> Result<(), Error> {
     let repository: RepositoryName = repository.parse()?;
     let snapshot: SnapshotName = snapshot.parse()?;
-    let index: IndexName = index.parse()?;
-    let restored: IndexName = format!("restored-{index}").parse()?;
     let mut builder = SnapshotClient::builder(endpoint).credentials(default_credentials().await);
     if let Some(region) = region {
         builder = builder.region(region);
     }
     let client = builder.build()?;
 
-    // An alias that the index in use has as well would lead to both.
-    let options = RestoreSnapshot::new().indices([index.as_str()]).rename("(.+)", "restored-$1").include_aliases(false);
-    client.restore_snapshot(&repository, &snapshot, &options).await?;
-    let report = client
-        .wait_for_restore(&repository, &snapshot)
-        .indices([restored])
-        .within(Duration::from_secs(6 * 60 * 60))
-        .await?
-        .into_complete()?;
+    // Without aliases: one that the index in use has as well would lead to both.
+    let options = RestoreSnapshot::new().indices([index]).rename("(.+)", "restored-$1").include_aliases(false);
+    let restore = client.restore_snapshot(&repository, &snapshot, &options).await?;
+    // The ticket names the indices of this restore. Kept as JSON, it lets another process wait.
+    let wait = client.resume_wait_for_restore(restore.ticket().clone());
+    let report = wait.within(Duration::from_secs(6 * 60 * 60)).await?.into_complete()?;
 
     println!("restored {} with {} shards", report.indices().join(", "), report.shards_total());
     Ok(())
 }
 
-/// The error and what it comes of; by itself it tells its own level only.
+/// The error and its causes; its own `Display` shows one level only.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// The time limits of calls. Each has its default; a client of other limits is made by
-/// [`SnapshotClient::with_timeouts`](crate::SnapshotClient::with_timeouts).
+/// The time limits of calls.
+/// [`SnapshotClient::with_timeouts`](crate::SnapshotClient::with_timeouts) returns a client with
+/// other limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     pub(crate) attempt: Duration,
@@ -18,29 +19,32 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// The defaults.
+    /// Returns the default limits.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One attempt, from connecting to the last byte of the answer. Default 75 s: longer than the minute after which a
-    /// load balancer answers 504, so that its answer is seen.
+    /// Sets the limit of one attempt, from connecting to the last byte of the response. The default
+    /// is longer than the minute after which a load balancer responds with 504, so that its
+    /// response is seen. Default: 75 s.
     #[must_use]
     pub fn attempt(mut self, limit: Duration) -> Self {
         self.attempt = limit;
         self
     }
 
-    /// The gap between two pieces of an answer's body. Default 30 s.
+    /// Sets the longest gap between two pieces of a response's body. Default: 30 s.
     #[must_use]
     pub fn read(mut self, limit: Duration) -> Self {
         self.read = limit;
         self
     }
 
-    /// A whole call with all its attempts, the credential provider among them. Default 300 s. A create, clone, restore or delete whose answer was lost has at
-    /// least 60 s from then on to ask the domain in, whatever this limit; the reads that come before it have it for themselves.
+    /// Sets the limit of a whole call with all its attempts, credentials included. A create, clone,
+    /// restore or delete whose response was lost has at least 60 s to check the domain, from the
+    /// first check on, whatever this limit is. The reads that come before it have a limit of their
+    /// own. Default: 300 s.
     #[must_use]
     pub fn call(mut self, limit: Duration) -> Self {
         self.call = limit;
@@ -50,30 +54,41 @@ impl Timeouts {
 
 /// How often and how patiently a call is repeated where repeating is safe.
 ///
-/// What is safe goes by operation, not by HTTP verb, and is not to be set:
+/// What is safe depends on the operation, not on the HTTP verb, and cannot be set:
 ///
 /// | failure | reads | register, unregister, verify, clean up | create, clone, delete, restore, raw writes |
 /// | --- | --- | --- | --- |
 /// | no connection, nothing was sent | again | again | again |
 /// | the domain's name does not resolve | again, twice | again, twice | again, twice |
 /// | TLS that cannot work until a setting changes | no | no | no |
-/// | signature's time refused, and the domain's `Date` told a new offset | again, once | again, once | again, once |
-/// | token expired or not known, refused by the edge | again, once, with new credentials | same | same |
+/// | the signature's time was refused, and the domain's `Date` showed a new offset | again, once | again, once | again, once |
+/// | the token is expired or not known | again, once, with new credentials | again, once, with new credentials | again, once, with new credentials |
 /// | throttled before the engine (403, 429 of the edge or a gateway) | again | again | again |
-/// | throttled by the engine (429), or its state not recovered yet (503) | again | again | not again |
-/// | connection lost, time-out, 408, 502, 503, 504 and their like, no elected master | again | again | the domain is asked |
-/// | an answer that is no JSON | again | again | the domain is asked |
-/// | a failure within the engine (500) that may have come halfway | no | no | the domain is asked |
-/// | another operation in the way | no | no | no |
+/// | throttled by the engine (429), or its state is not recovered yet (503) | again | again | no |
+/// | connection lost, time-out, a gateway that gave up (408, 425, 499, 502, 503, 504 and their like), no elected master | again | again | check |
+/// | a response that is not JSON | again | again | check |
+/// | a failure whose response broke off before it contained a type | again | again | check |
+/// | a failure within the engine (500) that may have come halfway | no | no | check |
+/// | another operation is running | no | no | no |
 /// | anything else | no | no | no |
 ///
-/// "Again" is bounded by this policy, by the call's time limit, and by a [`RetryBudget`](crate::RetryBudget) that all calls
-/// of a client and its clones share, so that they do not storm a domain that is down.
+/// "Again" is bounded by this policy, by the call's time limit, and by a
+/// [`RetryBudget`](crate::RetryBudget) that all calls of a client and its clones share. So a domain
+/// that is down meets no storm of retries.
 ///
-/// Where the domain is asked, it goes on as [`create_snapshot`](crate::SnapshotClient::create_snapshot),
+/// "Check": the client checks the domain, and sends the request again only where nothing came of
+/// it; see [`create_snapshot`](crate::SnapshotClient::create_snapshot),
 /// [`delete_snapshot`](crate::SnapshotClient::delete_snapshot) and
-/// [`restore_snapshot`](crate::SnapshotClient::restore_snapshot) say; a raw write ends with
+/// [`restore_snapshot`](crate::SnapshotClient::restore_snapshot). At most three such requests may
+/// be unaccounted for, whatever this policy is. A raw write is not checked: it ends with
 /// [`Outcome::Unknown`](crate::Outcome::Unknown).
+///
+/// ```
+/// use std::time::Duration;
+/// use es_snapshot::RetryPolicy;
+///
+/// let brisk = RetryPolicy::new().attempts(3).base(Duration::from_millis(100));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     pub(crate) attempts: u32,
@@ -88,21 +103,22 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The defaults.
+    /// Returns the default policy.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sends every request once. What was lost is looked into all the same, and a create, clone, restore or delete of which
-    /// nothing came is sent again then.
+    /// Returns a policy that disables retries. A lost response is still investigated, and a create,
+    /// clone, restore or delete that had no effect may be sent again.
     #[must_use]
     pub fn never() -> Self {
         Self::default().attempts(1)
     }
 
-    /// How often a request is sent at most. Default 10; the call's time limit holds as well. The polls of waits, and the looks
-    /// after a lost answer, are sent 3 times at most, since another follows.
+    /// Sets how often a request is sent at most. The call's time limit applies as well. Polls of
+    /// waits, and checks after a lost response, use at most 3 attempts, because another one
+    /// follows. Default: 10.
     #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
@@ -114,14 +130,15 @@ impl RetryPolicy {
         Self { attempts: self.attempts.min(3), ..self }
     }
 
-    /// The shortest pause between two attempts. Default 200 ms.
+    /// Sets the shortest pause between two attempts. Default: 200 ms.
     #[must_use]
     pub fn base(mut self, base: Duration) -> Self {
         self.base = base;
         self
     }
 
-    /// The longest pause, also where the domain asks for a longer one by `Retry-After`. Default 20 s.
+    /// Sets the longest pause between two attempts, also where the domain requests a longer one by
+    /// `Retry-After`. Default: 20 s.
     #[must_use]
     pub fn cap(mut self, cap: Duration) -> Self {
         self.cap = cap;

@@ -2,31 +2,39 @@
 //!
 //! # Cancel safety
 //!
-//! Every future and stream may be dropped at any time and leaves nothing half-done in the client. Requests that were sent
-//! go on at the domain; nothing is cancelled or deleted by dropping. Each method says what the domain may then have done.
+//! Every future and stream may be dropped at any time and leaves nothing half-done in the client.
+//! Requests that were sent go on at the domain. Dropping cancels and deletes nothing. Each method
+//! says what the domain may then have done.
 //!
 //! # Observability
 //!
-//! The crate speaks through [`tracing`](https://docs.rs/tracing); never of bodies, headers or secrets. Build counters and
-//! the age of the last good snapshot on these:
+//! The crate reports through [`tracing`](https://docs.rs/tracing), never bodies, headers or
+//! secrets. Build counters and the age of the last good snapshot on these:
 //!
 //! | what | level | fields |
 //! | --- | --- | --- |
-//! | span `es_snapshot.operation`: a create, clone, restore or delete with all its sends and looks | info | `operation`, `repository`, `snapshot`, `sends`, `outcome` |
+//! | span `es_snapshot.operation`: a create, clone, restore or delete with all its sends and checks | info | `operation`, `repository`, `snapshot`, `sends`, `outcome` |
 //! | span `es_snapshot.call`: one request with its attempts | debug | `operation`, `repository`, `snapshot`, `attempts`, `outcome` |
-//! | event `repeating a request` | info | `attempt` or send that failed, `reason`, `wait_ms` |
-//! | event `asked the domain after a lost answer` | info | `sighting` |
+//! | event `repeating a request` | info | `attempt`: the attempt or send that failed; `reason`; `wait_ms` |
+//! | event `checked the domain after a lost response` | info | `sighting`: `Happened`, `Foreign`, `Nothing`, `Barred`, `Unseen`, `Unclear`, `Blind` or `Denied` |
 //! | event `another operation is in the way` | info | `wait_ms` |
 //! | event `snapshot ended`, from a wait | info | `repository`, `snapshot`, `state`, `ended_ms` (since the epoch) |
-//! | event `credentials could not be renewed` | warn | `kept`: whether a valid key is left |
+//! | event `credentials could not be renewed` | warn | `kept`: whether a valid key is left; `error`: the provider's failure and its causes |
+//! | event `some of the system's roots could not be read` (feature `native-roots`) | warn | `error` |
 //!
-//! `operation` is [`Operation::as_str`]; `outcome` is `done` or an [`ErrorKind`].
+//! `operation` is [`Operation::as_str`]. `outcome` is `done` or an [`ErrorKind`]. A `sighting`
+//! other than `Happened` and `Foreign` shows a call that is still looking: `Nothing` and `Barred`
+//! prove that the request had no effect so far, `Unseen` is no proof, `Unclear` is a change that
+//! nobody can attribute, and after `Blind` and `Denied` the client knows nothing.
+//!
+//! Events of level debug are not listed. They show attempts, and polls and checks that failed.
 //!
 //! # Stability
 //!
-//! Public types come from `http`, `http-body`, `bytes`, `serde`, `serde_json`, `futures-core` and `aws-credential-types`, and
-//! with the feature `aws-config` from `aws-types`. Not promised: default values, texts of errors, spans and
-//! events beyond the table above, and the module `testing`.
+//! Public types come from `http`, `http-body`, `bytes`, `serde`, `serde_json`, `futures-core` and
+//! `aws-credential-types`, and with the feature `aws-config` from `aws-types`. Not promised:
+//! default values, texts of errors, spans and events beyond the table above, and the module
+//! `testing`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Here rather than in the manifest: tests, benches and examples may panic and print.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]

@@ -8,13 +8,15 @@ use crate::config::RetryPolicy;
 use crate::error::{Error, ErrorKind, Outcome, ServerLayer};
 use crate::request::Replay;
 
-/// The retries that all calls of one client, or of several, have together.
+/// The retries that all calls of one client, or of several, may make together.
 ///
-/// A retry takes one of 500, a success gives one back, and without any left a failed request is not sent again. So a domain
-/// that is down meets no storm of retries. Each client has a budget of its own unless it is given one by
-/// [`retry_budget`](crate::SnapshotClientBuilder::retry_budget).
+/// The budget holds 500 retries. A retry takes one, and a success returns one. When none is left, a
+/// failed request is not sent again. So a domain that is down meets no storm of retries. Each
+/// client has a budget of its own unless
+/// [`retry_budget`](crate::SnapshotClientBuilder::retry_budget) sets one.
 ///
-/// Clones share the budget. Give one to the clients of a fleet whose domains fail together, for example behind one gateway.
+/// Clones share the budget. Give one to the clients of a fleet whose domains fail together, for
+/// example behind one gateway.
 ///
 /// ```
 /// use es_snapshot::{RetryBudget, SnapshotClient};
@@ -32,7 +34,7 @@ pub struct RetryBudget(Arc<AtomicU32>);
 impl RetryBudget {
     const ALL: u32 = 500;
 
-    /// A full budget.
+    /// Returns a full budget.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(AtomicU32::new(Self::ALL)))

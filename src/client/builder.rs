@@ -107,13 +107,14 @@ impl SnapshotClientBuilder {
         self
     }
 
-    /// The transport; clients may share one. Default: a [`HyperTransport`](crate::HyperTransport) of this client's own.
+    /// Sets the transport. Clients may share one. Default: a
+    /// [`HyperTransport`](crate::HyperTransport) of this client's own.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
     }
 
-    /// The clock. Default: [`SystemClock`].
+    /// Sets the clock. Default: [`SystemClock`].
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -125,26 +126,27 @@ impl SnapshotClientBuilder {
         self
     }
 
-    /// The time limits of calls.
+    /// Sets the time limits of calls. Default: [`Timeouts::new`].
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
     }
 
-    /// How often and how patiently calls are repeated where that is safe.
+    /// Sets how often and how patiently calls are repeated where that is safe. Default:
+    /// [`RetryPolicy::new`].
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// Sets the budget that the retries of this client are taken from. Clients may share one. Default: one of this client's
-    /// own.
+    /// Sets the budget from which the retries of this client are taken. Clients may share one.
+    /// Default: one of this client's own.
     pub fn retry_budget(mut self, budget: RetryBudget) -> Self {
         self.budget = budget;
         self
     }
 
-    /// The largest answer that is read, in bytes after decoding. Default 256 MiB.
+    /// Sets the largest response that is read, in bytes after decompression. Default: 256 MiB.
     pub fn max_reply_bytes(mut self, bytes: usize) -> Self {
         self.reply_limit = bytes;
         self

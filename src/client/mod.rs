@@ -674,8 +674,8 @@ impl SnapshotClient {
     /// Returns the recoveries of the shards of these indices, or of all if none is named
     /// (`GET /_recovery`, [recovery
     /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-indices-recovery)):
-    /// how far restores are. Hidden indices are included. A recovery vanishes when its index is
-    /// closed or its node is restarted.
+    /// how far restores are. Hidden indices are included. A restore no longer shows here once its
+    /// index was closed or moved, or its node was restarted.
     ///
     /// The engines accept a request line of 4,096 bytes, so longer lists of names are split into
     /// several requests.

@@ -117,36 +117,55 @@ impl fmt::Display for Operation {
 }
 
 /// What is known about the domain after a failed call.
+///
+/// ```
+/// use es_snapshot::{Error, Outcome};
+///
+/// /// Whether the caller may simply try again.
+/// fn may_repeat(error: &Error) -> bool {
+///     match error.outcome() {
+///         Outcome::NotSent | Outcome::Rejected => true,
+///         // The snapshot may exist, or the restore may be running: check first.
+///         _ => error.is_safe_to_repeat(),
+///     }
+/// }
+/// # let error = "Not Lower".parse::<es_snapshot::SnapshotName>().unwrap_err();
+/// # assert!(may_repeat(&error));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The request did not reach the domain; nothing happened there.
+    /// The request did not reach the domain. Nothing happened there.
     NotSent,
-    /// The domain refused the request. Mind [`ErrorKind::RepositoryVerification`]: that repository may be registered all the
-    /// same; and [`ErrorKind::Incomplete`]: what the request began has ended, though not well.
+    /// The domain refused the request, or the engine reported a failure and checks showed that
+    /// nothing came of it. Two kinds differ: after [`ErrorKind::RepositoryVerification`] the
+    /// repository may be registered, and with [`ErrorKind::Incomplete`] what the request began has
+    /// ended, though not well.
     Rejected,
-    /// The request may have been carried out. Check the domain before repeating it, unless
-    /// [`is_safe_to_repeat`](Error::is_safe_to_repeat) says otherwise.
+    /// The response was lost or leaves the question open, and the client could not determine in
+    /// time whether the request was carried out. Check the domain before repeating it, unless
+    /// [`is_safe_to_repeat`](Error::is_safe_to_repeat) is true.
     Unknown,
 }
 
-/// What kind of failure an [`Error`] is: stable, coarse, made to be matched on.
+/// The kind of a failure: stable, coarse, made to be matched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// An argument or a setting was refused before anything was sent.
     InvalidInput,
-    /// The credential provider gave no usable credentials.
+    /// The credential provider returned no usable credentials.
     Credentials,
-    /// No connection could be made: name, route, port or TLS.
+    /// No connection could be made: name, route, port or TLS. Nothing was sent.
     Connect,
     /// A time limit of this client ran out.
     Timeout,
     /// The connection broke after the request had been sent, wholly or in part.
     Interrupted,
-    /// The reply was larger than the client accepts.
+    /// The response was larger than
+    /// [`max_reply_bytes`](crate::SnapshotClientBuilder::max_reply_bytes).
     ReplyTooLarge,
-    /// The reply was not what this endpoint answers; the error's text names the JSON path.
+    /// The response was not what this endpoint returns. The error's text contains the JSON path.
     Decode,
     /// The signature was refused: wrong secret, service, region, or a request changed on its way.
     Signature,
@@ -156,10 +175,11 @@ pub enum ErrorKind {
     ExpiredToken,
     /// User and password, API key or token were refused, or none was given where one is wanted.
     Unauthenticated,
-    /// The caller is known and may not do this: IAM policy, `iam:PassRole`, or fine-grained access control. Or the domain may not
-    /// assume the repository's role.
+    /// The caller is known and may not do this: IAM policy, `iam:PassRole`, or fine-grained access
+    /// control. Or the domain may not assume the repository's role.
     AccessDenied,
-    /// Amazon's allow-list does not let this path or payload through (HTTP 401, which does not mean a wrong password).
+    /// Amazon's allow-list does not let this path or payload through (HTTP 401, which does not mean
+    /// a wrong password).
     NotAllowed,
     /// `settings.role_arn` is missing in the registration of an S3 repository on an Amazon domain.
     MissingRoleArn,
@@ -171,30 +191,33 @@ pub enum ErrorKind {
     IndexMissing,
     /// A snapshot of that name exists or is being taken.
     SnapshotNameTaken,
-    /// Another snapshot operation is in the way, or the repository is in use; later it may go.
+    /// Another snapshot operation is running, or the repository is in use. The call may succeed
+    /// later; see [`with_queue_time`](crate::SnapshotClient::with_queue_time).
     Busy,
-    /// The domain sheds load; back off.
+    /// The domain sheds load. Try again later, and less often.
     Throttled,
-    /// An index or the cluster is blocked, for example by the flood-stage watermark, or the snapshot by an index that is
-    /// searched in it; waiting alone does not help.
+    /// An index or the cluster is blocked, for example by the flood-stage watermark, or the
+    /// snapshot by an index that is searched in it. Waiting alone does not help.
     Blocked,
-    /// The repository could not be verified on every node. It is registered all the same, but for Elasticsearch 8 and later.
+    /// The repository could not be verified on every node. It stays registered, except on
+    /// Elasticsearch 8 and later.
     RepositoryVerification,
     /// Another failure of the repository: name, type, settings, storage, read-only, full, disabled, or a snapshot in it that
     /// cannot be read.
     Repository,
-    /// The restore was refused: open index of that name, conflict of indices or aliases, version, state of the snapshot.
+    /// The restore was refused: an open index of that name, a conflict of indices or aliases, the
+    /// version, or the state of the snapshot.
     Restore,
     /// The server calls the request invalid.
     InvalidRequest,
-    /// A gateway or the cluster cannot respond now: 502, 503, 504, a gateway that gave up waiting (408, 425, 499), no
-    /// elected master, or security that is not initialized.
+    /// A gateway or the cluster cannot respond now: 502, 503, 504, a gateway that gave up waiting
+    /// (408, 425, 444, 460, 499), no elected master, or security that is not initialized.
     Unavailable,
     /// A snapshot ended as `PARTIAL` or `FAILED`, or a restore without all of its shards.
     Incomplete,
-    /// The thing waited for did not come to an end before the deadline; it goes on at the domain.
+    /// What was waited for did not end before the deadline. It goes on at the domain.
     Deadline,
-    /// Another answer of the server that means failure.
+    /// Another response of the server that means failure.
     Server,
 }
 
@@ -237,10 +260,11 @@ impl ErrorKind {
 
 /// A failed call of this crate.
 ///
-/// One word on the stack. [`kind`](Self::kind) says what it is, [`outcome`](Self::outcome) what is known about the domain,
-/// [`server`](Self::server) what the domain answered. `Display` shows this level only, on one line of at most 2 KiB with control
-/// characters escaped; the causes follow by [`source`](std::error::Error::source). Neither contains secrets: server texts are
-/// scrubbed of echoed tokens and headers, however they are encoded.
+/// One word on the stack. [`kind`](Self::kind) returns the kind of failure,
+/// [`outcome`](Self::outcome) what is known about the domain, and [`server`](Self::server) the
+/// domain's response. `Display` shows this level only, on one line of at most 2 KiB with control
+/// characters escaped. The causes follow by [`source`](std::error::Error::source). Neither contains
+/// secrets: server texts are scrubbed of echoed tokens and headers, however they are encoded.
 ///
 /// ```
 /// use es_snapshot::{ErrorKind, Outcome, SnapshotName};
@@ -336,37 +360,37 @@ impl Error {
         self
     }
 
-    /// The kind of failure.
+    /// Returns the kind of failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The operation that failed; `None` for input that was refused outside of a call.
+    /// Returns the operation that failed. `None` for input that was refused outside of a call.
     #[must_use]
     pub fn operation(&self) -> Option<Operation> {
         self.0.operation
     }
 
-    /// What is known about the domain.
+    /// Returns what is known about the domain.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.0.outcome
     }
 
-    /// How many times the request was tried; 0 if never.
+    /// Returns how often the request was sent or tried; 0 if never.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// The domain's answer, if it was one that made the call fail.
+    /// Returns the domain's response, if it was one that made the call fail.
     #[must_use]
     pub fn server(&self) -> Option<&ServerError> {
         self.0.server.as_ref()
     }
 
-    /// Whether a repository, snapshot or index that was named does not exist.
+    /// Returns whether a named repository, snapshot or index does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self.0.kind, ErrorKind::RepositoryMissing | ErrorKind::SnapshotMissing | ErrorKind::IndexMissing)
@@ -416,7 +440,7 @@ impl Error {
         self.0.garbled
     }
 
-    /// Whether a time limit of this client ran out.
+    /// Returns whether a time limit of this client ran out.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Timeout | ErrorKind::Deadline)
@@ -444,10 +468,10 @@ impl Error {
         }
     }
 
-    /// Returns whether the same call may well succeed later without any change, and may be repeated.
+    /// Returns whether the same call may succeed later without any change, and may be repeated.
     ///
-    /// False for a create, clone, restore, delete or raw write with [`Outcome::Unknown`], whatever the kind: see
-    /// [`is_safe_to_repeat`](Self::is_safe_to_repeat).
+    /// False for a create, clone, restore, delete or raw write with [`Outcome::Unknown`], whatever
+    /// the kind: see [`is_safe_to_repeat`](Self::is_safe_to_repeat).
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.passes_by_itself() && self.is_safe_to_repeat()
@@ -455,9 +479,10 @@ impl Error {
 
     /// Returns whether repeating the call cannot collide with what this call may have done.
     ///
-    /// False for a create, clone, restore, delete or raw write with [`Outcome::Unknown`]: check the domain first, because the
-    /// snapshot may exist, or the restore may be running. Also false for [`ErrorKind::Incomplete`], since what the call began
-    /// is there. True for reads and registrations, for whatever was not sent, and for what the domain refused.
+    /// False for a create, clone, restore, delete or raw write with [`Outcome::Unknown`]: check the
+    /// domain first, because the snapshot may exist, or the restore may be running. Also false for
+    /// [`ErrorKind::Incomplete`], since what the call began is there. True for reads and
+    /// registrations, for whatever was not sent, and for what the domain refused.
     ///
     /// ```
     /// use es_snapshot::SnapshotName;

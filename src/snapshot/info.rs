@@ -14,17 +14,18 @@ use crate::pieces::{Elements, Malformed, Open, Pieces};
 use crate::ticket::TOKEN_KEY;
 use crate::wire::{integer_or_text, moment, null_as_default, open_vocabulary, span};
 
-/// The answer to a creation or a clone.
+/// How a create or a clone began.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "CreatedReply")]
 #[non_exhaustive]
 pub enum CreatedSnapshot {
-    /// The snapshot has begun.
+    /// The server responded that the snapshot has begun.
     Accepted,
-    /// The snapshot has ended, not necessarily well: see [`SnapshotInfo::into_complete`].
+    /// The server responded that the snapshot has ended, not necessarily well: see
+    /// [`SnapshotInfo::into_complete`].
     Finished(Box<SnapshotInfo>),
-    /// An answer was lost, or an earlier process sent the same token: the domain was asked and has this call's snapshot,
-    /// running or ended.
+    /// A response was lost, or an earlier process sent the same token. A check found this call's
+    /// snapshot, running or ended.
     Adopted(Box<SnapshotInfo>),
 }
 

@@ -147,8 +147,9 @@ impl CreateSnapshot {
         self.metadata.as_ref()
     }
 
-    /// Marks the snapshot with this token instead of a random one, so that a process which lost its memory finds it again:
-    /// creating with the same name and token adopts what an earlier call has made.
+    /// Sets the token that marks the snapshot, instead of a random one. A process that lost its
+    /// memory can then find the snapshot again: creating with the same name and token adopts what
+    /// an earlier call has made.
     #[must_use]
     pub fn token(mut self, token: SnapshotToken) -> Self {
         self.token = TokenChoice::Given(token);
@@ -157,8 +158,9 @@ impl CreateSnapshot {
 
     /// Puts no token into the metadata, for those who must not.
     ///
-    /// The name is then looked for before the request is sent, and after a lost answer a snapshot of this name counts as this
-    /// call's own unless it carries a token. That is probable, not certain: another client may have taken the name meanwhile.
+    /// The client then looks for the name before it sends the request. After a lost response a
+    /// snapshot of this name counts as this call's unless it carries a token. That is probable, not
+    /// certain: another client may have taken the name meanwhile.
     #[must_use]
     pub fn without_token(mut self) -> Self {
         self.token = TokenChoice::None;
