@@ -102,8 +102,8 @@ impl SnapshotClient {
     /// # use es_snapshot::{SnapshotClient, Timeouts};
     /// # fn main() -> Result<(), es_snapshot::Error> {
     /// let client = SnapshotClient::builder("http://localhost:9200").build()?;
-    /// let minutes = |minutes| Duration::from_secs(60 * minutes);
-    /// let patient = client.with_timeouts(Timeouts::new().attempt(minutes(10)).call(minutes(15)));
+    /// let (attempt, call) = (Duration::from_secs(600), Duration::from_secs(900));
+    /// let patient = client.with_timeouts(Timeouts::new().attempt(attempt).call(call));
     /// # Ok(())
     /// # }
     /// ```
@@ -593,9 +593,11 @@ impl SnapshotClient {
     ///   client at that moment cannot be distinguished from this one.
     /// * **Something else changed**: [`Outcome::Unknown`].
     ///
-    /// The request is sent only once, and never again, if the indices cannot be determined exactly:
-    /// with the global state or feature states, with date math among the names, for indices of
-    /// features that no name selects, or with a rename that uses lookaround or backreferences.
+    /// The request is sent only once if the indices cannot be determined exactly. That is so with
+    /// the global state or feature states, with date math among the names, with a rename that uses
+    /// lookaround or backreferences, with indices whose names begin with a dot unless they are
+    /// named or belong to a data stream, and where the snapshot cannot be read. A lost response
+    /// then ends as adopted or as [`Outcome::Unknown`].
     ///
     /// Where `cluster:monitor/state` is refused, the client reads `_recovery` and `_cat/shards`
     /// instead. They show a restore that is running or has just ended. They do not show one whose

@@ -7,7 +7,7 @@ use super::classify::{self, Facts, Failure, lasting_words, unquoted};
 use super::scrub::{cleaned, one_line, plain};
 use super::{ErrorKind, LINE, Outcome};
 
-/// Which layer in front of or in the domain gave an answer (AWS answers in five shapes).
+/// The layer in front of or in the domain that wrote a response (on AWS there are five).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServerLayer {
@@ -97,8 +97,8 @@ pub(crate) struct FailedResponse<'a> {
 
 /// A response of the domain that means failure, its texts free of echoed secrets.
 ///
-/// Of a body, the first 64 KiB are read. [`Display`](fmt::Display) shows at most 2 KiB on one line; the methods return all that
-/// is kept.
+/// The first 64 KiB of a body are read. [`Display`](fmt::Display) shows at most 2 KiB on one line.
+/// The methods return all that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerError {
     status: u16,
@@ -185,25 +185,25 @@ impl ServerError {
         }
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// The layer that answered.
+    /// Returns the layer that responded.
     #[must_use]
     pub fn layer(&self) -> ServerLayer {
         self.layer
     }
 
-    /// The engine's exception type, where the engine answered with one.
+    /// Returns the engine's exception type, where the engine responded with one.
     #[must_use]
     pub fn error_type(&self) -> Option<&ErrorType> {
         self.error_type.as_ref()
     }
 
-    /// The reason in the server's words, cut to 2 KiB.
+    /// Returns the reason in the server's words, cut to 2 KiB.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
@@ -220,13 +220,14 @@ impl ServerError {
         self.causes_left_out
     }
 
-    /// Amazon's request id, for a support case.
+    /// Returns Amazon's request id, for a support case.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 
-    /// Returns where a redirect leads, without query, fragment, user and password. No redirect is followed.
+    /// Returns where a redirect leads, without query, fragment, user and password. The client
+    /// follows no redirect.
     #[must_use]
     pub fn location(&self) -> Option<&str> {
         self.location.as_deref()

@@ -14,10 +14,9 @@ use crate::wire::{is_same, laid_over};
 /// always is. See the [restore snapshot
 /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-restore).
 ///
-/// The options also decide whether a lost response can be resolved; see
-/// [`SnapshotClient::restore_snapshot`](crate::SnapshotClient::restore_snapshot). The global state,
-/// feature states, date math among the names, and a rename with lookaround or backreferences make a
-/// restore one that is sent only once.
+/// The options also decide whether a restore may be sent again after a lost response: only if the
+/// client can determine exactly which indices it writes; see
+/// [`SnapshotClient::restore_snapshot`](crate::SnapshotClient::restore_snapshot).
 ///
 /// ```
 /// use es_snapshot::RestoreSnapshot;

@@ -115,7 +115,7 @@ impl TryFrom<StartedReply> for RestoreReply {
     }
 }
 
-/// How a restore ended.
+/// What the server reports of a restore that has finished.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct RestoreSummary {
     snapshot: String,
@@ -126,19 +126,19 @@ pub struct RestoreSummary {
 }
 
 impl RestoreSummary {
-    /// The snapshot's name as the domain wrote it.
+    /// Returns the snapshot's name as the server wrote it.
     #[must_use]
     pub fn snapshot(&self) -> &str {
         &self.snapshot
     }
 
-    /// The restored indices, under their new names.
+    /// Returns the restored indices, under their new names.
     #[must_use]
     pub fn indices(&self) -> &[String] {
         &self.indices
     }
 
-    /// The restored primary shards.
+    /// Returns the counts of the restored primary shards.
     #[must_use]
     pub fn shards(&self) -> ShardCounts {
         self.shards
@@ -179,10 +179,11 @@ open_vocabulary! {
     }
 }
 
-/// The recovery of one shard, of a restore or of anything else.
+/// The recovery of one shard, by a restore or by anything else.
 ///
-/// A restore is finished when all primary shards of its indices whose [`kind`](Self::kind) is [`Snapshot`](RecoveryType::Snapshot) are
-/// [`Done`](RecoveryStage::Done). A shard that failed or waits is not listed.
+/// A restore is finished when all primary shards of its indices whose [`kind`](Self::kind) is
+/// [`Snapshot`](RecoveryType::Snapshot) are [`Done`](RecoveryStage::Done). A shard that failed or
+/// waits is not listed. [`WaitForRestore`](crate::WaitForRestore) knows these cases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShardRecovery {
     // A reply has one for every shard of the cluster, so this is packed: unknown figures are negative, times not after 0.

@@ -14,29 +14,30 @@ pub struct RestoreReport {
 }
 
 impl RestoreReport {
-    /// The indices that were restored, by the names they have now.
+    /// Returns the indices that were restored, under their new names.
     #[must_use]
     pub fn indices(&self) -> &[String] {
         &self.indices
     }
 
-    /// The primaries that were expected.
+    /// Returns how many primaries were expected.
     #[must_use]
     pub fn shards_total(&self) -> u64 {
         self.shards_total
     }
 
-    /// The primaries that are not there or do not come from the snapshot.
+    /// Returns the primaries that are missing or do not come from the snapshot. Empty if the
+    /// restore is complete.
     #[must_use]
     pub fn unrestored(&self) -> &[UnrestoredShard] {
         &self.unrestored
     }
 
-    /// The report, if every shard was restored.
+    /// Returns the report if every shard was restored.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Incomplete`], naming the shards.
+    /// [`ErrorKind::Incomplete`], which names the first three of the other shards.
     pub fn into_complete(self) -> Result<Self, Error> {
         if self.unrestored.is_empty() {
             return Ok(self);
@@ -56,19 +57,19 @@ pub struct UnrestoredShard {
 }
 
 impl UnrestoredShard {
-    /// The index.
+    /// Returns the index.
     #[must_use]
     pub fn index(&self) -> &str {
         &self.index
     }
 
-    /// The shard's number; `None` if the whole index is missing.
+    /// Returns the shard's number. `None` if the whole index is missing.
     #[must_use]
     pub fn shard(&self) -> Option<u32> {
         self.shard
     }
 
-    /// Why, in the server's words where it gave any.
+    /// Returns why it was not restored, in the server's words where it gave any.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason

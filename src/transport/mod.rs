@@ -18,18 +18,19 @@ use crate::clock::{BoxFuture, NoRuntime};
 use crate::endpoint::ConnectTarget;
 use crate::error::{Error, ErrorKind, Outcome};
 
-/// Sends one request and gives the head of its answer; the body follows as a stream.
+/// Sends one request and returns the head of its response. The body follows as a stream.
 ///
-/// The request's URI is absolute. Its authority is what was signed: send it as `Host` (it is set already) and show its host
-/// to TLS as the server name; connect to `target`, which is another address when a tunnel leads to the domain. Send path,
-/// query, headers and body byte for byte, follow no redirect, and repeat nothing: the client does that, with a new
-/// signature. The [`Operation`](crate::Operation) is in the request's extensions.
+/// The request's URI is absolute. Its authority is what was signed: send it as `Host` (it is set
+/// already) and show its host to TLS as the server name. Connect to `target`, which is another
+/// address when a tunnel leads to the domain. Send path, query, headers and body byte for byte.
+/// Follow no redirect and repeat nothing: the client does that, with a new signature. The
+/// [`Operation`](crate::Operation) is in the request's extensions.
 ///
 /// One transport may serve clients of many endpoints.
 ///
 /// # Examples
 ///
-/// A transport that answers by itself:
+/// A transport that responds by itself:
 ///
 /// ```
 /// use bytes::Bytes;
@@ -46,7 +47,8 @@ use crate::error::{Error, ErrorKind, Outcome};
 ///     ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
 ///         Box::pin(async move {
 ///             assert_eq!(request.uri().path(), "/_snapshot");
-///             Ok(http::Response::new(Body::from(r#"{"nightly":{"type":"fs","settings":{"location":"n"}}}"#)))
+///             let body = r#"{"nightly":{"type":"fs","settings":{"location":"n"}}}"#;
+///             Ok(http::Response::new(Body::from(body)))
 ///         })
 ///     }
 /// }
@@ -117,7 +119,7 @@ impl Departure {
     }
 }
 
-/// A request that got no whole response.
+/// A request that got no whole response, and whether it can have arrived.
 #[derive(Debug)]
 pub struct TransportError {
     what: What,
@@ -136,19 +138,22 @@ enum What {
 }
 
 impl TransportError {
-    /// No byte of the request can have reached the domain, for example because no connection was made.
+    /// Returns an error of a request of which no byte can have reached the domain, for example
+    /// because no connection was made. The client may send it again.
     pub fn not_sent(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { what: What::NotSent, source: source.into() }
     }
 
-    /// The request may have reached the domain and may have been carried out.
+    /// Returns an error of a request that may have reached the domain and may have been carried
+    /// out. When in doubt, use this one.
     pub fn unknown(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { what: What::Unknown, source: source.into() }
     }
 
-    /// No byte of the request can have reached the domain, and none will until somebody changes a setting: for example
-    /// because its certificate does not verify. The client sends nothing again, and waits end. `why` names the cause and
-    /// the way out; errors show it.
+    /// Returns an error of a request of which no byte can have reached the domain, and none will
+    /// until somebody changes a setting: for example because a certificate does not verify. The
+    /// client sends nothing again, and waits end. `why` names the cause and the way out; errors
+    /// show it.
     pub fn lasting(why: impl Into<String>, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { what: What::Lasting(why.into()), source: source.into() }
     }

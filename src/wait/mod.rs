@@ -31,7 +31,7 @@ const ASIDE: Duration = Duration::from_secs(5);
 /// How long the poll at the deadline may take.
 const LAST_POLL: Duration = Duration::from_secs(5);
 
-/// What a progress stream yields: any number of changes, then the end.
+/// An item of a progress stream: any number of changes, then the end.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum WaitUpdate<P, O> {
@@ -41,7 +41,8 @@ pub enum WaitUpdate<P, O> {
     Ended(O),
 }
 
-/// A stream of [`WaitUpdate`]s; see [`WaitForSnapshot::progress`](crate::WaitForSnapshot::progress).
+/// A stream of [`WaitUpdate`]s; see
+/// [`WaitForSnapshot::progress`](crate::WaitForSnapshot::progress).
 ///
 /// # Cancel safety
 ///
