@@ -110,10 +110,19 @@ impl Live {
         if let Some(region) = self.text("region") {
             builder = builder.region(region);
         }
-        if let Some(ca) = self.text("ca") {
-            builder = builder.transport(HyperTransport::builder().ca_pem(fs::read(ca).unwrap()).build().unwrap());
+        if self.text("ca").is_some() {
+            builder = builder.transport(self.transport());
         }
         builder
+    }
+
+    /// A transport that trusts the domain.
+    pub(crate) fn transport(&self) -> HyperTransport {
+        let builder = HyperTransport::builder();
+        match self.text("ca") {
+            Some(ca) => builder.ca_pem(fs::read(ca).unwrap()).build().unwrap(),
+            None => builder.build().unwrap(),
+        }
     }
 
     pub(crate) async fn client(&self) -> SnapshotClient {

@@ -1,0 +1,813 @@
+//! Restores on a real node: what was done is seen, what was lost is sent again once, and tickets name what the server restored.
+
+#[allow(dead_code, reason = "each of the live suites uses a part of it")]
+#[path = "support/live.rs"]
+mod live;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use es_snapshot::testing::ManualClock;
+use es_snapshot::{
+    Body, BoxFuture, Clock as _, ConnectTarget, CreateSnapshot, Error, ExpandWildcards, HyperTransport, Outcome, RawRequest,
+    RepositoryName, RestoreReport, RestoreSnapshot, RestoreTicket, SnapshotClient, SnapshotInfo, SnapshotName, SnapshotState,
+    SystemClock, Transport, TransportError,
+};
+use http::Method;
+use live::{Live, LiveTest, Need, refused, unique};
+use serde_json::{Value, json};
+
+/// How long a wait may last that is to end soon.
+const SOON: Duration = Duration::from_secs(60);
+
+/// A test of the function of the same name.
+macro_rules! live_test {
+    ($test:ident, $($need:ident),*) => {
+        LiveTest { name: stringify!($test), needs: &[$(Need::$need),*], run: |live| Box::pin($test(live)) }
+    };
+}
+
+fn main() -> ExitCode {
+    live::main(vec![
+        live_test!(a_restore_of_a_hidden_index_is_waited_for, Gate),
+        live_test!(a_restore_of_a_hidden_index_that_ended_before_the_wait_is_complete, Gate),
+        live_test!(a_shard_of_a_hidden_index_that_came_back_empty_is_named, Gate, Steering),
+        live_test!(a_restore_that_was_done_is_not_done_again_after_an_outage, Gate),
+        live_test!(a_restore_that_never_arrived_is_sent_again_and_done, Gate),
+        live_test!(a_running_restore_of_another_client_is_not_adopted, Gate),
+        live_test!(an_ended_restore_of_another_client_is_not_adopted, Gate),
+        live_test!(another_clients_restore_of_one_target_of_several_is_not_adopted, Gate),
+        live_test!(the_ticket_names_the_indices_that_the_server_restored, Gate),
+        live_test!(sixty_indices_with_long_names_are_waited_for, Gate),
+        live_test!(an_index_is_renamed_as_the_ticket_says, Gate),
+        live_test!(an_earlier_restore_that_failed_does_not_fail_a_later_one, Gate, Steering),
+        live_test!(a_ticket_is_resumed_by_another_process, Gate),
+        live_test!(a_closed_target_that_was_changed_is_still_restored_over_once, Gate),
+        live_test!(a_closed_target_that_was_opened_is_not_restored_over, Gate),
+        live_test!(a_restore_that_the_server_refuses_is_sent_once, Gate),
+    ])
+}
+
+/// What is lost of a client's first restore.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Lost {
+    Nothing,
+    /// It never arrives, and the client cannot know.
+    Request,
+    /// It is carried out.
+    Response,
+}
+
+/// The way to the domain, on which a client's first restore may be lost.
+struct Way {
+    inner: HyperTransport,
+    lost: Lost,
+    /// What happens before the client hears of the loss.
+    meanwhile: Mutex<Option<BoxFuture<'static, Result<(), Error>>>>,
+    /// How many requests fail after the loss.
+    outage: AtomicUsize,
+    /// Whether the running restores cannot be read.
+    hides_running: bool,
+    sent: AtomicUsize,
+    arrived: AtomicUsize,
+}
+
+impl Way {
+    fn new(live: &Live, lost: Lost) -> Self {
+        Self {
+            inner: live.transport(),
+            lost,
+            meanwhile: Mutex::default(),
+            outage: AtomicUsize::default(),
+            hides_running: false,
+            sent: AtomicUsize::default(),
+            arrived: AtomicUsize::default(),
+        }
+    }
+
+    fn meanwhile(self, doings: impl Future<Output = Result<(), Error>> + Send + 'static) -> Self {
+        Self { meanwhile: Mutex::new(Some(Box::pin(doings))), ..self }
+    }
+
+    fn outage(self, requests: usize) -> Self {
+        Self { outage: requests.into(), ..self }
+    }
+
+    fn hiding_running_restores(self) -> Self {
+        Self { hides_running: true, ..self }
+    }
+
+    /// How many restores were sent, and how many of them arrived.
+    fn restores(&self) -> (usize, usize) {
+        (self.sent.load(Ordering::SeqCst), self.arrived.load(Ordering::SeqCst))
+    }
+
+    fn is_out(&self) -> bool {
+        let count_down = |left: usize| left.checked_sub(1);
+        self.restores().0 > 0 && self.outage.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count_down).is_ok()
+    }
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Way").field("lost", &self.lost).finish_non_exhaustive()
+    }
+}
+
+impl Transport for Way {
+    fn call<'a>(
+        &'a self,
+        request: http::Request<Bytes>,
+        target: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+        Box::pin(async move {
+            let path = request.uri().path();
+            if !(request.method() == Method::POST && path.ends_with("/_restore")) {
+                let is_hidden = self.hides_running && path == "/_cluster/state/customs";
+                if is_hidden || self.is_out() {
+                    return Err(TransportError::not_sent("no route to the host"));
+                }
+                return self.inner.call(request, target).await;
+            }
+            let lost = if self.sent.fetch_add(1, Ordering::SeqCst) == 0 { self.lost } else { Lost::Nothing };
+            let response = match lost {
+                Lost::Request => None,
+                Lost::Nothing | Lost::Response => {
+                    self.arrived.fetch_add(1, Ordering::SeqCst);
+                    Some(self.inner.call(request, target).await)
+                }
+            };
+            let meanwhile = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(meanwhile) = meanwhile {
+                meanwhile.await.unwrap_or_else(|error| panic!("between the loss and the check: {error}"));
+            }
+            match response {
+                Some(response) if lost == Lost::Nothing => response,
+                _ => Err(TransportError::unknown("connection reset")),
+            }
+        })
+    }
+}
+
+/// Another client of the same engine, which goes past the gate.
+#[derive(Clone)]
+struct Node(SnapshotClient);
+
+impl Node {
+    /// Sends a request whose path may have a query behind it.
+    async fn send(&self, method: Method, path: &str, body: Value) -> Result<Value, Error> {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let mut request = RawRequest::new(method, path.split('/'));
+        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            request = request.query(name, value);
+        }
+        if !body.is_null() {
+            request = request.body(body);
+        }
+        Ok(self.0.raw(request).await?.into_body())
+    }
+
+    async fn post(&self, path: &str) -> Result<(), Error> {
+        self.send(Method::POST, path, Value::Null).await.map(drop)
+    }
+
+    async fn put(&self, path: &str, body: Value) -> Result<(), Error> {
+        self.send(Method::PUT, path, body).await.map(drop)
+    }
+
+    async fn delete(&self, path: &str) -> Result<(), Error> {
+        self.send(Method::DELETE, path, Value::Null).await.map(drop)
+    }
+
+    /// Makes an index that holds the document `old`.
+    async fn make(&self, index: &str, settings: Value) -> Result<(), Error> {
+        let mut all = json!({"number_of_shards": 1, "number_of_replicas": 0}).as_object().cloned().unwrap();
+        all.extend(settings.as_object().cloned().unwrap_or_default());
+        self.put(index, json!({"settings": all})).await?;
+        self.write(index, "old").await
+    }
+
+    async fn write(&self, index: &str, id: &str) -> Result<(), Error> {
+        self.put(&format!("{index}/_doc/{id}?refresh=true"), json!({"text": unique("some text")})).await
+    }
+
+    /// Which of the documents `old` and `new` an index holds.
+    async fn documents(&self, index: &str) -> Result<(bool, bool), Error> {
+        let mut found = Vec::new();
+        for id in ["old", "new"] {
+            let query = json!({"query": {"ids": {"values": [id]}}});
+            found.push(self.send(Method::POST, &format!("{index}/_count"), query).await?["count"] == 1);
+        }
+        Ok((found[0], found[1]))
+    }
+
+    async fn close(&self, index: &str) -> Result<(), Error> {
+        self.post(&format!("{index}/_close")).await
+    }
+
+    async fn open(&self, index: &str) -> Result<(), Error> {
+        self.post(&format!("{index}/_open")).await
+    }
+
+    async fn indices(&self) -> Result<BTreeSet<String>, Error> {
+        let state = self.send(Method::GET, "_cluster/state/metadata?filter_path=metadata.indices.*.state", Value::Null).await?;
+        let indices = state["metadata"]["indices"].as_object().cloned().unwrap_or_default();
+        Ok(indices.into_iter().map(|(name, _)| name).collect())
+    }
+
+    async fn is_restoring(&self) -> Result<bool, Error> {
+        let state = self.send(Method::GET, "_cluster/state/customs?filter_path=restore", Value::Null).await?;
+        Ok(state["restore"]["snapshots"].as_array().is_some_and(|restores| !restores.is_empty()))
+    }
+
+    /// Waits until no restore is running.
+    async fn settle(&self) -> Result<(), Error> {
+        let deadline = SystemClock.monotonic() + SOON;
+        while self.is_restoring().await? {
+            assert!(SystemClock.monotonic() < deadline, "a restore does not end");
+            SystemClock.sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+}
+
+/// A repository of the test's own, a client through the gate, and another past it.
+struct Scene {
+    live: Arc<Live>,
+    client: SnapshotClient,
+    node: Node,
+    repository: RepositoryName,
+    snapshot: SnapshotName,
+}
+
+impl Scene {
+    async fn new(live: Arc<Live>, test: &str) -> Result<Self, Error> {
+        let client = live.client().await;
+        let repository = live.repository(&client, test).await?;
+        let node = Node(live.node());
+        Ok(Self { live, client, node, repository, snapshot: "whole".parse()? })
+    }
+
+    /// Takes the snapshot of these indices, hidden ones too.
+    async fn take(&self, indices: &[&str]) -> Result<SnapshotInfo, Error> {
+        let options = CreateSnapshot::new()
+            .indices(indices)
+            .include_global_state(false)
+            .partial(true)
+            .expand_wildcards([ExpandWildcards::All]);
+        self.client.create_snapshot(&self.repository, &self.snapshot, &options).await?;
+        self.client.wait_for_snapshot(&self.repository, &self.snapshot).within(SOON).await
+    }
+
+    /// A client whose pauses take no time, on this way to the domain.
+    async fn client_on(&self, way: &Arc<Way>) -> Result<SnapshotClient, Error> {
+        let clock = ManualClock::new(SystemClock.wall());
+        self.live.builder().await.clock(clock).transport(Arc::clone(way)).build()
+    }
+
+    async fn restore(&self, client: &SnapshotClient, options: &RestoreSnapshot) -> Result<RestoreTicket, Error> {
+        Ok(client.restore_snapshot(&self.repository, &self.snapshot, options).await?.ticket().clone())
+    }
+
+    async fn restore_on(&self, way: &Arc<Way>, options: &RestoreSnapshot) -> Result<RestoreTicket, Error> {
+        self.restore(&self.client_on(way).await?, options).await
+    }
+
+    async fn wait(&self, ticket: &RestoreTicket) -> Result<RestoreReport, Error> {
+        self.client.resume_wait_for_restore(ticket.clone()).within(SOON).await
+    }
+
+    async fn wait_by_name(&self) -> Result<RestoreReport, Error> {
+        self.client.wait_for_restore(&self.repository, &self.snapshot).within(SOON).await
+    }
+
+    /// Judges a restore that has ended by then; the pauses between polls take no time.
+    async fn judge(&self, ticket: &RestoreTicket) -> Result<RestoreReport, Error> {
+        self.node.settle().await?;
+        let client = self.client_on(&Arc::new(Way::new(&self.live, Lost::Nothing))).await?;
+        client.resume_wait_for_restore(ticket.clone()).within(SOON).await
+    }
+
+    /// Another client's restore of this snapshot.
+    fn foreign_restore(&self, options: &RestoreSnapshot, query: &str) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        let (node, path) = (self.node.clone(), format!("_snapshot/{}/{}/_restore{query}", self.repository, self.snapshot));
+        let body = serde_json::to_value(options).unwrap();
+        async move { node.send(Method::POST, &path, body).await.map(drop) }
+    }
+}
+
+fn names(ticket: &RestoreTicket) -> BTreeSet<String> {
+    ticket.indices().map(str::to_owned).collect()
+}
+
+fn shards(report: &RestoreReport) -> Vec<(&str, Option<u32>)> {
+    report.unrestored().iter().map(|shard| (shard.index(), shard.shard())).collect()
+}
+
+/// A snapshot of a hidden index that has been deleted.
+async fn hidden(live: Arc<Live>) -> Result<(Scene, String), Error> {
+    let scene = Scene::new(live, "hidden").await?;
+    let index = unique("hidden");
+    scene.node.make(&index, json!({"hidden": true, "number_of_shards": 2})).await?;
+    scene.take(&[&index]).await?;
+    scene.node.delete(&index).await?;
+    Ok((scene, index))
+}
+
+async fn a_restore_of_a_hidden_index_is_waited_for(live: Arc<Live>) -> Result<(), Error> {
+    let (scene, index) = hidden(live).await?;
+
+    let ticket = scene.restore(&scene.client, &RestoreSnapshot::new()).await?;
+    let (by_ticket, by_name) = futures_util::join!(scene.wait(&ticket), scene.wait_by_name());
+
+    for report in [by_ticket?.into_complete()?, by_name?.into_complete()?] {
+        assert_eq!((report.indices(), report.shards_total()), ([index.clone()].as_slice(), 2));
+    }
+    assert_eq!(scene.node.documents(&index).await?, (true, false));
+    scene.node.delete(&index).await
+}
+
+async fn a_restore_of_a_hidden_index_that_ended_before_the_wait_is_complete(live: Arc<Live>) -> Result<(), Error> {
+    let (scene, index) = hidden(live).await?;
+    let ticket = scene.restore(&scene.client, &RestoreSnapshot::new()).await?;
+    scene.node.settle().await?;
+
+    let (by_ticket, by_name) = futures_util::join!(scene.wait(&ticket), scene.wait_by_name());
+
+    for report in [by_ticket?.into_complete()?, by_name?.into_complete()?] {
+        assert_eq!((report.indices(), report.shards_total()), ([index.clone()].as_slice(), 2));
+    }
+    scene.node.delete(&index).await
+}
+
+async fn a_shard_of_a_hidden_index_that_came_back_empty_is_named(live: Arc<Live>) -> Result<(), Error> {
+    let failing = live.steer(".fail-shard-0", "");
+    let (scene, index) = hidden(live).await?;
+    drop(failing);
+    let snapshot = scene.client.get_snapshot(&scene.repository, &scene.snapshot).await?;
+    assert_eq!(*snapshot.state(), SnapshotState::Partial);
+
+    let ticket = scene.restore(&scene.client, &RestoreSnapshot::new().partial(true)).await?;
+    scene.node.settle().await?;
+    let (by_ticket, by_name) = futures_util::join!(scene.wait(&ticket), scene.wait_by_name());
+
+    for report in [by_ticket?, by_name?] {
+        assert_eq!((shards(&report), report.shards_total()), (vec![(index.as_str(), Some(0))], 2));
+        assert!(report.unrestored()[0].reason().contains("empty"), "{report:?}");
+    }
+    scene.node.delete(&index).await
+}
+
+async fn a_restore_that_was_done_is_not_done_again_after_an_outage(live: Arc<Live>) -> Result<(), Error> {
+    let scene = Scene::new(Arc::clone(&live), "done").await?;
+    let index = unique("done");
+    scene.node.make(&index, json!({})).await?;
+    scene.take(&[&index]).await?.into_complete()?;
+    for is_over_a_closed_index in [false, true] {
+        if is_over_a_closed_index {
+            scene.node.close(&index).await?;
+        } else {
+            scene.node.delete(&index).await?;
+        }
+        let (node, target) = (scene.node.clone(), index.clone());
+        let way = Way::new(&live, Lost::Response).outage(8).meanwhile(async move {
+            node.settle().await?;
+            node.write(&target, "new").await?;
+            node.close(&target).await
+        });
+        let way = Arc::new(way);
+
+        let restored = scene.restore_on(&way, &RestoreSnapshot::new()).await;
+
+        assert_eq!(refused(restored).outcome(), Outcome::Unknown);
+        assert_eq!(way.restores(), (1, 1));
+        scene.node.open(&index).await?;
+        assert_eq!(scene.node.documents(&index).await?, (true, true), "over a closed index: {is_over_a_closed_index}");
+    }
+    scene.node.delete(&index).await
+}
+
+async fn a_restore_that_never_arrived_is_sent_again_and_done(live: Arc<Live>) -> Result<(), Error> {
+    let scene = Scene::new(Arc::clone(&live), "lost").await?;
+    let index = unique("lost");
+    scene.node.make(&index, json!({"number_of_shards": 2})).await?;
+    scene.take(&[&index]).await?.into_complete()?;
+    for is_over_a_closed_index in [false, true] {
+        if is_over_a_closed_index {
+            scene.node.write(&index, "new").await?;
+            scene.node.close(&index).await?;
+        } else {
+            scene.node.delete(&index).await?;
+        }
+        let way = Arc::new(Way::new(&live, Lost::Request));
+
+        let ticket = scene.restore_on(&way, &RestoreSnapshot::new()).await?;
+
+        assert_eq!(way.restores(), (2, 1));
+        assert_eq!(scene.judge(&ticket).await?.into_complete()?.indices(), [index.as_str()]);
+        assert_eq!(scene.node.documents(&index).await?, (true, false), "over a closed index: {is_over_a_closed_index}");
+    }
+    scene.node.delete(&index).await
+}
+
+/// A snapshot of two indices that have been deleted, in a repository that restores slowly, and the names of the two.
+async fn two(live: Arc<Live>) -> Result<(Scene, [String; 2]), Error> {
+    let mut scene = Scene::new(live, "two").await?;
+    let name = unique("slow");
+    scene.repository = name.parse()?;
+    let settings = scene.live.s3(&name).setting("max_restore_bytes_per_sec", "2kb");
+    scene.client.register_repository(&scene.repository, &settings.into()).await?;
+    let indices = [unique("one"), unique("two")];
+    for index in &indices {
+        scene.node.make(index, json!({})).await?;
+    }
+    scene.take(&[&indices[0], &indices[1]]).await?.into_complete()?;
+    for index in &indices {
+        scene.node.delete(index).await?;
+    }
+    Ok((scene, indices))
+}
+
+/// Ours never arrives, and meanwhile another client restores the snapshot under other names: all of it, or one index.
+async fn not_adopted(live: Arc<Live>, has_ended: bool) -> Result<(), Error> {
+    let (scene, indices) = two(Arc::clone(&live)).await?;
+    let query = if has_ended { "?wait_for_completion=true" } else { "" };
+    for theirs in [&indices[..], &indices[..1]] {
+        let options = RestoreSnapshot::new().indices(theirs).rename("(.+)", "theirs-$1");
+        let (foreign, node) = (scene.foreign_restore(&options, query), scene.node.clone());
+        let way = Arc::new(Way::new(&live, Lost::Request).meanwhile(async move {
+            foreign.await?;
+            assert_eq!(node.is_restoring().await?, !has_ended);
+            Ok(())
+        }));
+
+        let ticket = scene.restore_on(&way, &RestoreSnapshot::new()).await?;
+
+        assert_eq!(way.restores(), (2, 1), "{theirs:?}");
+        assert_eq!(names(&ticket), BTreeSet::from(indices.clone()));
+        assert_eq!(scene.judge(&ticket).await?.into_complete()?.shards_total(), 2);
+        scene.node.settle().await?;
+        for index in indices.iter().cloned().chain(theirs.iter().map(|index| format!("theirs-{index}"))) {
+            assert_eq!(scene.node.documents(&index).await?, (true, false), "{index}");
+            scene.node.delete(&index).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn a_running_restore_of_another_client_is_not_adopted(live: Arc<Live>) -> Result<(), Error> {
+    not_adopted(live, false).await
+}
+
+async fn an_ended_restore_of_another_client_is_not_adopted(live: Arc<Live>) -> Result<(), Error> {
+    not_adopted(live, true).await
+}
+
+async fn another_clients_restore_of_one_target_of_several_is_not_adopted(live: Arc<Live>) -> Result<(), Error> {
+    let (scene, [one, two]) = two(Arc::clone(&live)).await?;
+    for query in ["", "?wait_for_completion=true"] {
+        let foreign = scene.foreign_restore(&RestoreSnapshot::new().indices([&one]), query);
+        let way = Arc::new(Way::new(&live, Lost::Request).meanwhile(foreign));
+
+        let restored = scene.restore_on(&way, &RestoreSnapshot::new()).await;
+
+        assert_eq!(refused(restored).outcome(), Outcome::Unknown);
+        assert_eq!(way.restores(), (1, 0));
+        scene.node.settle().await?;
+        assert!(!scene.node.indices().await?.contains(&two));
+        scene.node.delete(&one).await?;
+    }
+    Ok(())
+}
+
+async fn the_ticket_names_the_indices_that_the_server_restored(live: Arc<Live>) -> Result<(), Error> {
+    let scene = Scene::new(Arc::clone(&live), "stream").await?;
+    let (stream, plain, dotted) = (unique("stream"), unique("plain"), unique(".dotted"));
+    let template = json!({"index_patterns": [format!("*{stream}*")], "data_stream": {}, "priority": 1000,
+                          "template": {"settings": {"number_of_replicas": 0}}});
+    let has_streams = scene.node.put(&format!("_index_template/{stream}"), template).await.is_ok();
+    let mut held = vec![plain.as_str(), dotted.as_str()];
+    scene.node.make(&plain, json!({})).await?;
+    scene.node.make(&dotted, json!({"hidden": true})).await?;
+    let mut cases = vec![
+        RestoreSnapshot::new(),
+        RestoreSnapshot::new().rename("(.+)", "again-$1"),
+        RestoreSnapshot::new().indices(["*", "-plain-*"]),
+        RestoreSnapshot::new().indices([&dotted]),
+        RestoreSnapshot::new().indices(["p*", &dotted]).rename("plain", "moved"),
+    ];
+    if has_streams {
+        held.push(&stream);
+        for _ in 0..2 {
+            let document = json!({"@timestamp": "2024-05-01T00:00:00Z"});
+            scene.node.send(Method::POST, &format!("{stream}/_doc?refresh=true"), document).await?;
+            scene.node.post(&format!("{stream}/_rollover")).await?;
+        }
+        cases.extend([
+            RestoreSnapshot::new().indices([&stream]),
+            RestoreSnapshot::new().indices([&stream]).rename("(.+)", "again-$1"),
+            RestoreSnapshot::new().indices(["stream-*"]).rename("^stream", "moved-stream"),
+            RestoreSnapshot::new().indices([&plain, &stream]).rename("stream|plain", "$0-again"),
+        ]);
+    }
+    let snapshot = scene.take(&held).await?.into_complete()?;
+    assert_eq!(snapshot.data_streams().len(), usize::from(has_streams));
+    assert_eq!(snapshot.indices().len(), if has_streams { 5 } else { 2 });
+    let forget = async |indices: &BTreeSet<String>| {
+        if has_streams {
+            scene.node.delete(&format!("_data_stream/*{stream}*")).await?;
+        }
+        for index in indices.iter().filter(|index| !index.contains(&stream)) {
+            scene.node.delete(index).await?;
+        }
+        Ok::<(), Error>(())
+    };
+    forget(&BTreeSet::from([plain.clone(), dotted.clone()])).await?;
+    let before = scene.node.indices().await?;
+    for options in cases {
+        for hides_running in [false, true] {
+            let way = Way::new(&live, Lost::Nothing);
+            let way = Arc::new(if hides_running { way.hiding_running_restores() } else { way });
+
+            let ticket = scene.restore_on(&way, &options).await?;
+
+            let restored: BTreeSet<String> = scene.node.indices().await?.difference(&before).cloned().collect();
+            assert_eq!(names(&ticket), restored, "{options:?}, running restores hidden: {hides_running}");
+            assert_eq!(scene.judge(&ticket).await?.into_complete()?.shards_total(), restored.len() as u64, "{options:?}");
+            scene.node.settle().await?;
+            forget(&restored).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn sixty_indices_with_long_names_are_waited_for(live: Arc<Live>) -> Result<(), Error> {
+    let scene = Scene::new(live, "cjk").await?;
+    let prefix = unique("監査記録保管庫年次分");
+    let indices: Vec<String> = (0..60).map(|number| format!("{prefix}-{number:02}")).collect();
+    for index in &indices {
+        scene.node.make(index, json!({})).await?;
+    }
+    scene.take(&[&format!("{prefix}*")]).await?.into_complete()?;
+    for index in &indices {
+        scene.node.delete(index).await?;
+    }
+
+    let ticket = scene.restore(&scene.client, &RestoreSnapshot::new()).await?;
+    let report = scene.wait(&ticket).await?.into_complete()?;
+
+    assert_eq!((report.indices(), report.shards_total()), (indices.as_slice(), 60));
+    for index in &indices {
+        scene.node.delete(index).await?;
+    }
+    Ok(())
+}
+
+async fn an_index_is_renamed_as_the_ticket_says(live: Arc<Live>) -> Result<(), Error> {
+    let scene = Scene::new(Arc::clone(&live), "rename").await?;
+    let index = unique("vis-abc");
+    scene.node.make(&index, json!({})).await?;
+    scene.take(&[&index]).await?.into_complete()?;
+    scene.node.delete(&index).await?;
+    let before = scene.node.indices().await?;
+    let worked_out = [
+        ("(.+)", "new-$1"),
+        ("(.*)", "x-$1"),
+        ("^(.*)$", "x-$1"),
+        ("(.+)", "$1_y"),
+        ("(v)(is)", "$12"),
+        ("(.+)", "a$1$1"),
+        ("i", ""),
+        ("", "-"),
+        ("x*", "-"),
+        ("x*", "e"),
+        ("(x)?vis", "[$1]"),
+        ("(?<all>.+)", "${all}-1"),
+        ("(?i)VIS", "b"),
+        ("(?i:V)IS|vi", "b"),
+        ("nothing", "b"),
+        ("v", r"\$1\\"),
+        ("v", r"\$1\-"),
+        ("(.+)", "$0-$1"),
+        ("(.+)-(.+)", "$2-$1"),
+        ("(.+?)-(.+)", "$2.$1"),
+        ("(.+)-(.+)-(.+)", "$3$2$1"),
+        ("[a-c]+", "q"),
+        ("[^a-c-]+", "q"),
+        ("[a-c]{2}", "q"),
+        ("[]a]", "q"),
+        ("^v", "w"),
+        ("^", "pre-"),
+        ("$", "-post"),
+        (".$", "-end"),
+        (r"\d+", "n"),
+        (r"\w+", "w"),
+        (r"\W", "_"),
+        (r"\b", "_"),
+        (r"\.", "-"),
+        ("a|ab", "q"),
+        ("(a)|(b)", "<$2"),
+        ("(a)|(b)", "$2q$1"),
+        ("(?:vis)-(abc)", "$1"),
+        ("(?i)V[A-I]S", "q"),
+        ("v(?i)I|A", "q"),
+        ("((a)|b)+", "$1$2"),
+        ("(a?)?b", "$1q"),
+        ("a*?b", "q"),
+        (r"[\w.]+", "q"),
+        ("[v-]+", "q"),
+        ("a{1,2}|b{1,}", "q"),
+        ("V", "X"),
+        ("v", "X"),
+        ("vis", "日本"),
+    ];
+    let left_to_the_server = [
+        ("v", "$"),
+        ("(.+)", "$2"),
+        ("(", "x"),
+        ("a{,2}", "x"),
+        ("a**", "x"),
+        (r"v\Qi\E", "x"),
+        (r"(\w)\1?", "$1"),
+        ("v++", "x"),
+        ("(?=vis)", "x"),
+        ("(?s)v.", "x"),
+        ("[a-z&&[^v]]+", "x"),
+        ("[a[v]]", "x"),
+        (r"\p{Lower}", "x"),
+        (r"\x76", "x"),
+        (r"\Av|c\z", "x"),
+        ("(?x) v # the first", "x"),
+    ];
+    let pairs = worked_out.into_iter().map(|pair| (pair, true)).chain(left_to_the_server.into_iter().map(|pair| (pair, false)));
+    for ((pattern, replacement), is_worked_out) in pairs {
+        let way = Arc::new(Way::new(&live, Lost::Nothing).hiding_running_restores());
+        let options = RestoreSnapshot::new().rename(pattern, replacement);
+
+        let restored = scene.restore_on(&way, &options).await;
+
+        let appeared: BTreeSet<String> = scene.node.indices().await?.difference(&before).cloned().collect();
+        match restored {
+            Ok(ticket) if is_worked_out => assert_eq!(names(&ticket), appeared, "{pattern} {replacement}"),
+            Ok(ticket) => assert_eq!((names(&ticket).len(), appeared.len()), (0, 1), "{pattern} {replacement}"),
+            Err(error) => assert!(appeared.is_empty(), "{pattern} {replacement}: {error}, but {appeared:?}"),
+        }
+        scene.node.settle().await?;
+        for index in &appeared {
+            scene.node.delete(index).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn an_earlier_restore_that_failed_does_not_fail_a_later_one(live: Arc<Live>) -> Result<(), Error> {
+    let scene = Scene::new(live, "earlier").await?;
+    let index = unique("earlier");
+    scene.node.make(&index, json!({"number_of_shards": 2})).await?;
+    scene.take(&[&index]).await?.into_complete()?;
+    let (_, bucket) = scene.live.bucket();
+    let folder = bucket.unwrap().join(scene.repository.as_str()).join("indices");
+    let folder = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    std::fs::rename(folder.join("0"), folder.join("aside")).unwrap();
+    let failed = scene.restore(&scene.client, &RestoreSnapshot::new().rename("(.+)", "failed-$1")).await?;
+    assert_eq!(shards(&scene.judge(&failed).await?), [(format!("failed-{index}").as_str(), Some(0))]);
+    std::fs::rename(folder.join("aside"), folder.join("0")).unwrap();
+
+    let ticket = scene.restore(&scene.client, &RestoreSnapshot::new().rename("(.+)", "later-$1")).await?;
+    let report = scene.judge(&ticket).await?.into_complete()?;
+
+    assert_eq!((report.indices(), report.shards_total()), ([format!("later-{index}")].as_slice(), 2));
+    // The earlier one is still there to be judged by those who do not say which they mean.
+    assert_eq!(shards(&scene.wait_by_name().await?), [(format!("failed-{index}").as_str(), Some(0))]);
+    for index in [index.clone(), format!("failed-{index}"), format!("later-{index}")] {
+        scene.node.delete(&index).await?;
+    }
+    Ok(())
+}
+
+async fn a_ticket_is_resumed_by_another_process(live: Arc<Live>) -> Result<(), Error> {
+    let scene = Scene::new(Arc::clone(&live), "ticket").await?;
+    let index = unique("ticket");
+    scene.node.make(&index, json!({"number_of_shards": 2})).await?;
+    scene.take(&[&index]).await?.into_complete()?;
+    let restored = format!("again-{index}");
+    let ticket = scene.restore(&scene.client, &RestoreSnapshot::new().rename("(.+)", "again-$1")).await?;
+    let kept = serde_json::to_string(&ticket).unwrap();
+    let another = live.client().await;
+    let resume = async || another.resume_wait_for_restore(serde_json::from_str(&kept).unwrap()).within(SOON).await;
+
+    let at_once = resume().await?.into_complete()?;
+    scene.node.close(&restored).await?;
+    scene.node.open(&restored).await?;
+    let later = resume().await?.into_complete()?;
+
+    assert_eq!(at_once, later);
+    assert_eq!((later.indices(), later.shards_total()), ([restored.clone()].as_slice(), 2));
+    // Nothing but the ticket's uuid shows it.
+    let by_name = scene.client.wait_for_restore(&scene.repository, &scene.snapshot).indices([restored.parse()?]);
+    assert_eq!(by_name.within(SOON).await?.unrestored().len(), 2);
+    scene.node.delete(&restored).await?;
+    scene.node.delete(&index).await
+}
+
+/// What another client does to a closed index, and leaves it closed.
+async fn change(node: &Node, index: &str, changes: &[&str]) -> Result<(), Error> {
+    node.open(index).await?;
+    for change in changes {
+        match *change {
+            "settings" => node.put(&format!("{index}/_settings"), json!({"index.max_result_window": 20_000})).await?,
+            "field" => node.put(&format!("{index}/_mapping"), json!({"properties": {"other": {"type": "keyword"}}})).await?,
+            "alias" => node.put(&format!("{index}/_alias/{}", unique("alias")), Value::Null).await?,
+            "document" => node.write(index, "new").await?,
+            other => panic!("{other}"),
+        }
+    }
+    node.close(index).await
+}
+
+async fn a_closed_target_that_was_changed_is_still_restored_over_once(live: Arc<Live>) -> Result<(), Error> {
+    let scene = Scene::new(Arc::clone(&live), "marks").await?;
+    let indices = [unique("marks"), unique("marks")];
+    for index in &indices {
+        scene.node.make(index, json!({})).await?;
+    }
+    scene.take(&[&indices[0], &indices[1]]).await?.into_complete()?;
+    let settings_of_a_closed_index = &["settings of a closed index"][..];
+    for changes in [
+        &[][..],
+        &["settings"],
+        &["field"],
+        &["alias"],
+        &["document"],
+        &["settings", "field", "document"],
+        &["settings", "alias"],
+        settings_of_a_closed_index,
+    ] {
+        for changed in [&indices[..1], &indices[..]] {
+            for index in &indices {
+                scene.node.close(index).await?;
+            }
+            let (node, changed) = (scene.node.clone(), changed.to_vec());
+            let way = Arc::new(Way::new(&live, Lost::Request).meanwhile(async move {
+                for index in &changed {
+                    if changes == settings_of_a_closed_index {
+                        node.put(&format!("{index}/_settings"), json!({"index.codec": "best_compression"})).await?;
+                    } else {
+                        change(&node, index, changes).await?;
+                    }
+                }
+                Ok(())
+            }));
+
+            let ticket = scene.restore_on(&way, &RestoreSnapshot::new().include_aliases(false)).await?;
+
+            assert_eq!(way.restores(), (2, 1), "{changes:?}");
+            assert_eq!(scene.judge(&ticket).await?.into_complete()?.shards_total(), 2, "{changes:?}");
+            for index in &indices {
+                assert_eq!(scene.node.documents(index).await?, (true, false), "{changes:?}");
+            }
+        }
+    }
+    for index in &indices {
+        scene.node.delete(index).await?;
+    }
+    Ok(())
+}
+
+async fn a_closed_target_that_was_opened_is_not_restored_over(live: Arc<Live>) -> Result<(), Error> {
+    let scene = Scene::new(Arc::clone(&live), "opened").await?;
+    let index = unique("opened");
+    scene.node.make(&index, json!({})).await?;
+    scene.take(&[&index]).await?.into_complete()?;
+    scene.node.close(&index).await?;
+    let (node, target) = (scene.node.clone(), index.clone());
+    let way = Arc::new(Way::new(&live, Lost::Request).meanwhile(async move { node.open(&target).await }));
+
+    let restored = scene.restore_on(&way, &RestoreSnapshot::new()).await;
+
+    assert_eq!(refused(restored).outcome(), Outcome::Unknown);
+    assert_eq!(way.restores(), (1, 0));
+    scene.node.delete(&index).await
+}
+
+async fn a_restore_that_the_server_refuses_is_sent_once(live: Arc<Live>) -> Result<(), Error> {
+    let scene = Scene::new(Arc::clone(&live), "refused").await?;
+    let (index, alias) = (unique("refused"), unique("alias"));
+    scene.node.make(&index, json!({})).await?;
+    scene.take(&[&index]).await?.into_complete()?;
+    scene.node.put(&format!("{index}/_alias/{alias}"), Value::Null).await?;
+    for options in [RestoreSnapshot::new(), RestoreSnapshot::new().rename(".+", &alias)] {
+        let way = Arc::new(Way::new(&live, Lost::Nothing));
+
+        let error = refused(scene.restore_on(&way, &options).await);
+
+        assert_eq!(error.outcome(), Outcome::Rejected, "{error}");
+        assert_eq!(way.restores(), (1, 1), "{error}");
+    }
+    scene.node.delete(&index).await
+}
