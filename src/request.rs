@@ -269,7 +269,8 @@ fn marks_of(indices: &[IndexName]) -> Request {
 
 /// The indices that were deleted last. With index names in the path the server shows none.
 pub(crate) fn tombstones() -> Request {
-    let target = Target::new(&["_cluster", "state", "metadata"]).query("filter_path", "metadata.index-graveyard");
+    const WANTED: &str = "version,metadata.cluster_uuid,metadata.cluster_coordination.term,metadata.index-graveyard";
+    let target = Target::new(&["_cluster", "state", "metadata,version"]).query("filter_path", WANTED);
     Request::read(Operation::ClusterState, target)
 }
 

@@ -73,6 +73,7 @@ impl From<SnapshotToken> for String {
 /// # Ok::<(), es_snapshot::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SnapshotTicket {
     repository: RepositoryName,
     snapshot: SnapshotName,
@@ -138,7 +139,8 @@ impl SnapshotTicket {
 ///
 /// It names the indices that this restore writes, under their new names; for a data stream, its
 /// backing indices. A wait judges exactly those, whatever else is or was restored from the same
-/// snapshot. The uuids distinguish an index of this restore from another that takes its name later.
+/// snapshot. The uuids distinguish an index of this restore from another that takes its name later,
+/// and the names in the snapshot one that another client restores from another index.
 ///
 /// [`StartedRestore::ticket`](crate::StartedRestore::ticket) returns the one of a restore that was
 /// started.
@@ -155,14 +157,26 @@ impl SnapshotTicket {
 /// # Ok::<(), es_snapshot::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RestoreTicket {
     repository: RepositoryName,
     snapshot: SnapshotName,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     snapshot_uuid: Option<String>,
-    /// Each target index with its uuid, once that is known.
-    #[serde(default)]
-    indices: BTreeMap<String, Option<String>>,
+    /// The target indices; `None` if they are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    indices: Option<BTreeMap<String, RestoredIndex>>,
+}
+
+/// One index that a restore writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RestoredIndex {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uuid: Option<String>,
+    /// Its name in the snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
 }
 
 impl RestoreTicket {
@@ -170,18 +184,31 @@ impl RestoreTicket {
     /// a wait judges every index that is restored from the snapshot.
     #[must_use]
     pub fn new(repository: RepositoryName, snapshot: SnapshotName) -> Self {
-        Self { repository, snapshot, snapshot_uuid: None, indices: BTreeMap::new() }
+        Self { repository, snapshot, snapshot_uuid: None, indices: None }
     }
 
     /// Adds an index that the restore writes, under its new name.
     #[must_use]
     pub fn index(mut self, name: impl Into<String>) -> Self {
-        self.indices.entry(name.into()).or_default();
+        self.add(name.into(), None, None);
         self
     }
 
-    pub(crate) fn add(&mut self, name: String, uuid: Option<String>) {
-        self.indices.insert(name, uuid);
+    /// Adds an index; what is known of it already stays.
+    pub(crate) fn add(&mut self, name: String, uuid: Option<String>, source: Option<&str>) {
+        let index = self.indices.get_or_insert_default().entry(name).or_default();
+        index.uuid = uuid.or(index.uuid.take());
+        index.source = source.map(str::to_owned).or(index.source.take());
+    }
+
+    /// Notes that the restore writes no other indices than those that are added, and none if none is.
+    pub(crate) fn close_list(&mut self) {
+        self.indices.get_or_insert_default();
+    }
+
+    /// Whether it is known which indices the restore writes.
+    pub(crate) fn knows_indices(&self) -> bool {
+        self.indices.is_some()
     }
 
     pub(crate) fn set_snapshot_uuid(&mut self, uuid: Option<&str>) {
@@ -208,13 +235,23 @@ impl RestoreTicket {
 
     /// Returns the indices that the restore writes, under their new names. Empty if they could not
     /// be determined: a wait then looks for every index that is restored from the snapshot.
-    pub fn indices(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.indices.keys().map(String::as_str)
+    pub fn indices(&self) -> impl Iterator<Item = &str> {
+        self.indices.iter().flat_map(BTreeMap::keys).map(String::as_str)
     }
 
     /// Returns the uuid of a target index, once known.
     #[must_use]
     pub fn index_uuid(&self, index: &str) -> Option<&str> {
-        self.indices.get(index)?.as_deref()
+        self.restored(index)?.uuid.as_deref()
+    }
+
+    /// Returns the name that a target index has in the snapshot, once known.
+    #[must_use]
+    pub fn source_index(&self, index: &str) -> Option<&str> {
+        self.restored(index)?.source.as_deref()
+    }
+
+    fn restored(&self, index: &str) -> Option<&RestoredIndex> {
+        self.indices.as_ref()?.get(index)
     }
 }

@@ -140,11 +140,16 @@ impl Domain {
                 accepted
             }
             ("GET", ["_cluster", "state", "metadata%2Cversion", "i"]) => {
-                let index = json!({"state": "open", "settings": {"index": {"uuid": "u"}}});
+                let index = json!({"state": "open", "settings": {"index": {"uuid": "u"}},
+                    "mapping_version": 1, "settings_version": 1, "aliases_version": 1});
                 let indices = if self.restored.load(Ordering::SeqCst) { json!({"i": index}) } else { json!({}) };
                 (200, json!({"version": 1, "metadata": {"cluster_uuid": "c", "indices": indices}}))
             }
-            ("GET", ["_cluster", "state", "metadata" | "customs"]) => (200, json!({})),
+            ("GET", ["_cluster", "state", "metadata%2Cversion"]) => {
+                let metadata = json!({"cluster_uuid": "c", "index-graveyard": {"tombstones": []}});
+                (200, json!({"version": 1, "metadata": metadata}))
+            }
+            ("GET", ["_cluster", "state", "customs"]) => (200, json!({})),
             ("GET", ["_cat", "shards"] | ["_cat", "shards", "i"]) => {
                 let state = if self.restoring.load(Ordering::SeqCst) > 0 { "INITIALIZING" } else { "STARTED" };
                 (200, json!([{"index": "i", "shard": "0", "prirep": "p", "state": state}]))

@@ -494,13 +494,9 @@ async fn the_ticket_names_the_indices_that_the_server_restored(live: Arc<Live>) 
     let mut held = vec![plain.as_str(), dotted.as_str()];
     scene.node.make(&plain, json!({})).await?;
     scene.node.make(&dotted, json!({"hidden": true})).await?;
-    let mut cases = vec![
-        RestoreSnapshot::new(),
-        RestoreSnapshot::new().rename("(.+)", "again-$1"),
-        RestoreSnapshot::new().indices(["*", "-plain-*"]),
-        RestoreSnapshot::new().indices([&dotted]),
-        RestoreSnapshot::new().indices(["p*", &dotted]).rename("plain", "moved"),
-    ];
+    let mut selections: Vec<Vec<&str>> =
+        vec![vec![], vec!["*"], vec!["*", "-plain-*"], vec!["-plain-*"], vec![&dotted], vec!["p*", &dotted]];
+    let (without_stream, backing) = (format!("-{stream}"), format!(".ds-{stream}-*"));
     if has_streams {
         held.push(&stream);
         for _ in 0..2 {
@@ -508,39 +504,41 @@ async fn the_ticket_names_the_indices_that_the_server_restored(live: Arc<Live>) 
             scene.node.send(Method::POST, &format!("{stream}/_doc?refresh=true"), document).await?;
             scene.node.post(&format!("{stream}/_rollover")).await?;
         }
-        cases.extend([
-            RestoreSnapshot::new().indices([&stream]),
-            RestoreSnapshot::new().indices([&stream]).rename("(.+)", "again-$1"),
-            RestoreSnapshot::new().indices(["stream-*"]).rename("^stream", "moved-stream"),
-            RestoreSnapshot::new().indices([&plain, &stream]).rename("stream|plain", "$0-again"),
+        selections.extend([
+            vec![stream.as_str()],
+            vec!["stream-*"],
+            vec![&plain, &stream],
+            vec![&stream, "-plain-*"],
+            vec![&without_stream],
+            vec!["*", "-.ds-*"],
+            vec![&backing],
         ]);
     }
     let snapshot = scene.take(&held).await?.into_complete()?;
     assert_eq!(snapshot.data_streams().len(), usize::from(has_streams));
     assert_eq!(snapshot.indices().len(), if has_streams { 5 } else { 2 });
-    let forget = async |indices: &BTreeSet<String>| {
-        if has_streams {
-            scene.node.delete(&format!("_data_stream/*{stream}*")).await?;
-        }
-        for index in indices.iter().filter(|index| !index.contains(&stream)) {
-            scene.node.delete(index).await?;
-        }
-        Ok::<(), Error>(())
-    };
-    forget(&BTreeSet::from([plain.clone(), dotted.clone()])).await?;
-    let before = scene.node.indices().await?;
-    for options in cases {
-        for hides_running in [false, true] {
+    for selection in &selections {
+        for (number, hides_running) in [false, true].into_iter().enumerate() {
+            let before = scene.node.indices().await?;
             let way = Way::new(&live, Lost::Nothing);
             let way = Arc::new(if hides_running { way.hiding_running_restores() } else { way });
+            // Each under names of its own: some engines here cannot delete a data stream.
+            let options = RestoreSnapshot::new().rename("^(.+)$", format!("{}-$1", unique(&format!("r{number}"))));
+            let options = if selection.is_empty() { options } else { options.indices(selection) };
 
-            let ticket = scene.restore_on(&way, &options).await?;
+            let ticket = scene.restore_on(&way, &options).await;
 
             let restored: BTreeSet<String> = scene.node.indices().await?.difference(&before).cloned().collect();
-            assert_eq!(names(&ticket), restored, "{options:?}, running restores hidden: {hides_running}");
-            assert_eq!(scene.judge(&ticket).await?.into_complete()?.shards_total(), restored.len() as u64, "{options:?}");
-            scene.node.settle().await?;
-            forget(&restored).await?;
+            let ticket = match ticket {
+                Ok(ticket) => ticket,
+                // Not every server takes every selection.
+                Err(error) => {
+                    assert_eq!((error.outcome(), restored.len()), (Outcome::Rejected, 0), "{selection:?}: {error}");
+                    continue;
+                }
+            };
+            assert_eq!(names(&ticket), restored, "{selection:?}, running restores hidden: {hides_running}");
+            assert_eq!(scene.judge(&ticket).await?.into_complete()?.shards_total(), restored.len() as u64, "{selection:?}");
         }
     }
     Ok(())

@@ -175,15 +175,8 @@ impl Session {
             Err(error) if error.kind() == ErrorKind::IndexMissing => {}
             recoveries => return recoveries,
         }
-        let mut all = Vec::new();
-        for name in indices {
-            match self.recovery(std::slice::from_ref(name)).await {
-                Ok(recoveries) => all.extend(recoveries),
-                Err(error) if error.kind() == ErrorKind::IndexMissing => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(all)
+        let wanted: HashSet<&str> = indices.iter().map(IndexName::as_str).collect();
+        self.recoveries_where(&[], |recovery| wanted.contains(recovery.index())).await
     }
 }
 

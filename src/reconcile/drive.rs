@@ -1,7 +1,9 @@
 //! Runs an operation through the reconciler: sends and checks as the machine says.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tracing::Instrument as _;
 
 use super::machine::{Loss, Reconciler, Sent, Sighting, Step, Verdict};
@@ -75,22 +77,27 @@ async fn drive<R: Reconciled>(
     let mut attempts = 0;
     let mut trouble: Option<Error> = None;
     let mut found: Option<R::Output> = None;
+    // What kept the last check from a finding.
+    let mut blinded: Option<Error> = None;
     let mut step = Step::Send;
     let verdict = loop {
         let left = deadline.saturating_sub(clock.monotonic());
         step = match step {
             Step::Send => {
                 if machine.is_unaccounted() {
-                    // Without time for its response it would be one more request of which nobody knows.
-                    if left < LAST_CHECK {
-                        break Verdict::Unknown;
-                    }
-                    let sighting = sighting_of(subject.confirm(&checking.with_limit(left)).await);
+                    let limited = checking.with_limit(left);
+                    let confirmed = within(&limited, left, subject.confirm(&limited)).await;
+                    let sighting = confirmed.unwrap_or_else(|error| sighting_of(&error, None));
                     if sighting != Sighting::Nothing {
-                        step = machine.saw(sighting, clock.monotonic().saturating_sub(began));
+                        step = machine.may_not_resend(sighting, clock.monotonic().saturating_sub(began));
                         continue;
                     }
                     tracing::info!(attempt = *sends, reason = "nothing came of it", wait_ms = 0, "repeating a request");
+                }
+                let left = deadline.saturating_sub(clock.monotonic());
+                // Without time for its response it would be one more request of which nobody knows.
+                if machine.is_unaccounted() && left < LAST_CHECK {
+                    break Verdict::Unknown;
                 }
                 *sends += 1;
                 checked = false;
@@ -119,13 +126,18 @@ async fn drive<R: Reconciled>(
                 checked = true;
                 clock.sleep(after.min(left)).await;
                 // One that hangs leaves time for another.
-                let checking = checking.with_limit((left.saturating_sub(after) / 2).max(LAST_CHECK));
-                let sighting = match subject.check(&checking).await {
+                let limit = (left.saturating_sub(after) / 2).max(LAST_CHECK);
+                let limited = checking.with_limit(limit);
+                let sighting = match within(&limited, limit, subject.check(&limited)).await {
                     Ok((sighting, output)) => {
-                        found = output;
+                        (found, blinded) = (output, None);
                         sighting
                     }
-                    Err(error) => sighting_of(Err(error)),
+                    Err(error) => {
+                        let sighting = sighting_of(&error, blinded.as_ref());
+                        blinded = Some(error);
+                        sighting
+                    }
                 };
                 tracing::info!(?sighting, "checked the domain after a lost response");
                 machine.saw(sighting, clock.monotonic().saturating_sub(began))
@@ -153,16 +165,24 @@ async fn drive<R: Reconciled>(
     Err(error.during(subject.operation(), attempts.max(1)))
 }
 
-/// What the end of a check means if it brought no finding.
-fn sighting_of(result: Result<Sighting, Error>) -> Sighting {
-    match result {
-        Ok(sighting) => sighting,
-        Err(error) => {
-            tracing::debug!(kind = ?error.kind(), "the domain could not be checked");
-            let refused = error.outcome() == Outcome::Rejected && !error.passes();
-            if refused { Sighting::Denied } else { Sighting::Blind }
-        }
+/// Runs a check of however many requests within one limit.
+async fn within<T>(session: &Session, limit: Duration, check: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match select(pin!(check), session.clock().timeout(limit)).await {
+        Either::Left((result, _)) => result,
+        Either::Right(((), _)) => Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, "a check took too long")),
     }
+}
+
+/// What the end of a check means if it brought no finding. `before` is what kept the one before it from one: a failure that the
+/// engine reports again and again is as final as a refusal.
+fn sighting_of(error: &Error, before: Option<&Error>) -> Sighting {
+    tracing::debug!(kind = ?error.kind(), "the domain could not be checked");
+    let refused = error.outcome() == Outcome::Rejected && !error.passes();
+    let again = error
+        .server()
+        .zip(before.and_then(Error::server))
+        .is_some_and(|(now, before)| now.failure() == Failure::Other && before.is_same_failure(now));
+    if refused || again { Sighting::Denied } else { Sighting::Blind }
 }
 
 /// How a send ended. `before` is the trouble of the one before it.

@@ -68,6 +68,8 @@ impl RestoreEvidence {
         earlier: EarlierRestores,
     ) -> Self {
         let newest = before.as_ref().map(Marks::moment).unwrap_or_default();
+        let cluster = before.as_ref().map(Marks::cluster_uuid).unwrap_or_default();
+        let tombstones = tombstones.filter(|tombstones| tombstones.show(cluster, newest));
         Self { source, targets, before, newest, tombstones, earlier }
     }
 
@@ -89,17 +91,26 @@ impl RestoreEvidence {
 
     /// Whether the request may be sent again at all, if nothing came of it.
     pub(crate) fn can_prove_absence(&self) -> bool {
-        self.before.is_some() && self.targets.are_exact()
+        self.before.is_some() && self.targets.are_exact() && (self.tombstones.is_some() || !self.needs_tombstones())
     }
 
     /// What the targets' marks show now, for the whole restore. `Unclear` means that the restore may have happened: who did it is for
     /// [`attribute`](Self::attribute) to say.
     pub(crate) fn compare(&mut self, now: &Marks) -> Sighting {
         let Some(before) = &self.before else { return Sighting::Unseen };
-        if !now.are_usable() || now.moment() < self.newest {
+        if !now.are_usable() {
+            return Sighting::Blind;
+        }
+        // Another cluster counts its versions by itself.
+        if now.cluster_uuid() != before.cluster_uuid() {
+            return Sighting::Unclear;
+        }
+        if now.moment() < self.newest {
             return Sighting::Blind;
         }
         match before.compare(now, &self.targets) {
+            // A target that was absent may have come and gone.
+            Trace::None { resend: true } if self.tombstones.is_none() && self.needs_tombstones() => Sighting::Unseen,
             Trace::None { resend: true } => Sighting::Nothing,
             Trace::None { resend: false } => Sighting::Barred,
             Trace::Some | Trace::AnotherCluster => Sighting::Unclear,
@@ -121,7 +132,8 @@ impl RestoreEvidence {
             shards.all(|shard| now.get(shard.index()).is_none_or(|mark| mark.uuid() == shard.index_uuid()))
         };
         let runs = running.find(&self.source, &self.targets).is_some_and(in_place);
-        if same_cluster && (runs || self.earlier.are_outdone(&self.source, &[], recoveries, &self.targets)) {
+        let contradicted = recoveries.iter().any(|recovery| self.targets.contradict(recovery));
+        if same_cluster && !contradicted && (runs || self.earlier.are_outdone(&self.source, &[], recoveries, &self.targets)) {
             Sighting::Happened
         } else {
             Sighting::Unclear
@@ -135,6 +147,10 @@ impl RestoreEvidence {
 
     /// Whether no target can have come and gone since the first send.
     pub(crate) fn compare_tombstones(&self, now: &Tombstones) -> Sighting {
+        let cluster = self.before.as_ref().map(Marks::cluster_uuid).unwrap_or_default();
+        if !now.show(cluster, self.newest) {
+            return Sighting::Blind;
+        }
         match &self.tombstones {
             Some(before) if !before.hide_a_target(now, &self.targets) => Sighting::Nothing,
             _ => Sighting::Unclear,

@@ -10,7 +10,8 @@
 //! * A response settles the matter, unless an earlier request is unaccounted for and the response may be its echo.
 //! * After a loss the domain is checked until the deadline. Then nobody knows.
 //! * The request is sent again only when [`CHECKS`] checks over at least [`PROOF`] found that nothing came of it. One check is
-//!   enough where the connection broke and two requests cannot both take effect ([`Reconciler::resending_early`]).
+//!   enough where the connection broke and two requests cannot both take effect ([`Reconciler::resending_early`]), but not
+//!   for the last repetition.
 //! * At most [`SENDS`] requests may be unaccounted for. After that the machine only checks.
 //! * A refusal of a repeated request is certain only of that request. The lost one is looked for until the deadline.
 //! * A failure that the engine reports is not a loss: it has had its effect, or none, when the response is sent. Two that are
@@ -241,6 +242,22 @@ impl Reconciler {
         if self.denied >= PATIENCE || self.unclear >= PATIENCE { Step::End(Verdict::Unknown) } else { self.check_on() }
     }
 
+    /// What was checked right before a repetition forbids it, as far as anyone can tell. Asking again would not change that,
+    /// unless it could not be read for now.
+    pub(crate) fn may_not_resend(&mut self, sighting: Sighting, at: Duration) -> Step {
+        match sighting {
+            Sighting::Nothing | Sighting::Blind | Sighting::Happened | Sighting::Foreign => self.saw(sighting, at),
+            Sighting::Barred => {
+                self.resends = false;
+                self.found_nothing(sighting, at)
+            }
+            Sighting::Unseen | Sighting::Unclear | Sighting::Denied => {
+                self.resends = false;
+                self.found_nothing(Sighting::Unseen, at)
+            }
+        }
+    }
+
     fn found_nothing(&mut self, sighting: Sighting, at: Duration) -> Step {
         // What refused it is gone again, and nothing of ours was ever under way.
         if self.echo && !self.is_unaccounted() {
@@ -253,7 +270,8 @@ impl Reconciler {
             return Step::End(Verdict::Refused);
         }
         let proven = self.nothing >= CHECKS && at.saturating_sub(self.since) >= PROOF;
-        let early = self.resends_early && self.broken;
+        // The last repetition is kept for when the domain is well again.
+        let early = self.resends_early && self.broken && self.unaccounted + 1 < SENDS;
         if sighting == Sighting::Nothing && (proven || early) && self.resends && self.unaccounted < SENDS {
             return Step::Send;
         }

@@ -429,6 +429,18 @@ fn a_lost_create_is_sent_again_within_two_seconds_if_the_connection_broke() {
 }
 
 #[test]
+fn the_last_repetition_of_a_create_waits_for_proof() {
+    let mut machine = Reconciler::new().doubting_first_refusal().resending_early();
+    machine.sent(Sent::Lost(Loss::Broken));
+    assert_eq!(machine.saw(Sighting::Nothing, Duration::ZERO), Step::Send);
+
+    let step = machine.sent(Sent::Lost(Loss::Broken));
+    let (again, took) = check_until(&mut machine, step, Sighting::Nothing);
+
+    assert_eq!((again, took >= 10), (Step::Send, true), "{took}");
+}
+
+#[test]
 fn evidence_that_may_have_vanished_never_leads_to_another_send() {
     for sighting in [Sighting::Unseen, Sighting::Barred] {
         let mut machine = Reconciler::new();

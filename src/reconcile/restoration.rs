@@ -5,10 +5,12 @@ use super::evidence::RestoreEvidence;
 use super::machine::{Reconciler, Sighting};
 use crate::call::Session;
 use crate::config::RetryPolicy;
-use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::error::{Error, ErrorKind, Failure, Operation, Outcome};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::request::{self, Replay, Request};
-use crate::restore::{EarlierRestores, Marks, RestoreReply, RestoreSnapshot, ShardRow, Source, StartedRestore, Targets};
+use crate::restore::{
+    EarlierRestores, IndexMark, Marks, RestoreReply, RestoreSnapshot, ShardRow, Source, StartedRestore, Targets,
+};
 use crate::snapshot::SnapshotInfo;
 use crate::ticket::RestoreTicket;
 
@@ -54,13 +56,15 @@ impl Reconciled for Restoration<'_> {
         if sighting != Sighting::Unclear {
             return Ok((sighting, None));
         }
-        let running = session.running_restores().await?;
-        // All of them: a restore that also writes other indices is not this one. Where they may not be read, the running restores
-        // have to do.
+        // All of them: a restore that also writes other indices is not this one. Either may be enough.
         let source = self.evidence.source();
-        let recoveries = session.recoveries_where(&[], |recovery| source.has(recovery)).await;
-        let recoveries = permitted(recoveries)?.unwrap_or_default();
-        Ok((self.evidence.attribute(&now, &running, &recoveries), Some(None)))
+        let (running, not_running) = apart(session.running_restores().await);
+        let (recoveries, no_recoveries) = apart(session.recoveries_where(&[], |recovery| source.has(recovery)).await);
+        let sighting = self.evidence.attribute(&now, &running, &recoveries);
+        match no_recoveries.filter(|error| !is_refusal(error)).or(not_running) {
+            Some(error) if sighting != Sighting::Happened => Err(error),
+            _ => Ok((sighting, Some(None))),
+        }
     }
 
     async fn confirm(&mut self, session: &Session) -> Result<Sighting, Error> {
@@ -96,11 +100,36 @@ impl Restoration<'_> {
     }
 }
 
-/// The result of a read that may be refused; `None` if it is.
+/// A result and its error, for where one of two results may be enough.
+fn apart<T: Default>(result: Result<T, Error>) -> (T, Option<Error>) {
+    match result {
+        Ok(result) => (result, None),
+        Err(error) => (T::default(), Some(error)),
+    }
+}
+
+fn is_refusal(error: &Error) -> bool {
+    error.outcome() == Outcome::Rejected && !error.passes()
+}
+
+/// The result of a read that a restore can do without; `None` if the server refuses it or fails at it.
+fn spared<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    let is_spared = |error: &Error| {
+        let fails = error.server().is_some_and(|server| server.status() >= 500);
+        is_refusal(error) || error.is_garbled() || error.kind() == ErrorKind::ReplyTooLarge || fails
+    };
+    match result {
+        Ok(result) => Ok(Some(result)),
+        Err(error) if is_spared(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// As [`spared`], for the first read: a domain that is down as a whole is sent nothing.
 fn permitted<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     match result {
         Ok(result) => Ok(Some(result)),
-        Err(error) if error.outcome() == Outcome::Rejected && !error.passes() => Ok(None),
+        Err(error) if is_refusal(&error) || error.server().is_some_and(|server| server.failure() == Failure::Other) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -154,20 +183,16 @@ impl Session {
         // A snapshot that cannot be read may be restored all the same; the server decides that.
         let info: Option<SnapshotInfo> = permitted(self.find_snapshot(repository, name, false).await)?;
         let mut targets = info.as_ref().map_or_else(Targets::unknown, |info| Targets::of(info, options));
-        let names: Vec<IndexName> = targets.iter().map(str::parse).collect::<Result<_, _>>().unwrap_or_default();
-        if names.is_empty() {
-            // No request can ask for them.
-            targets = Targets::unknown();
-        }
+        let names = targets.nameable();
         let before = match names.as_slice() {
             [] => None,
-            names => permitted(self.index_marks(names).await)?.filter(Marks::are_usable),
+            names => spared(self.index_marks(names).await)?.filter(Marks::are_usable),
         };
         let snapshot_uuid = info.as_ref().and_then(SnapshotInfo::uuid).map(str::to_owned);
         let Some(before) = before else {
             // In this order one that begins meanwhile is seen by its rows.
-            let recoveries = permitted(self.recoveries_where(&[], |recovery| source.has(recovery)).await)?;
-            let rows = permitted(self.shards_where(&[], |row| row.is_primary && !row.details().is_empty()).await)?;
+            let recoveries = spared(self.recoveries_where(&[], |recovery| source.has(recovery)).await)?;
+            let rows = spared(self.shards_where(&[], |row| row.is_primary && !row.details().is_empty()).await)?;
             let mut identified = source.clone();
             self.identify(&mut identified, rows.as_deref().unwrap_or_default()).await;
             let sees_shards = recoveries.is_some();
@@ -176,8 +201,8 @@ impl Session {
             return Ok(Prepared { snapshot_uuid, names, evidence, sees_shards });
         };
         let present: Vec<IndexName> = names.iter().filter(|name| before.get(name.as_str()).is_some()).cloned().collect();
-        let recoveries = permitted(self.recoveries_of(&present).await)?.unwrap_or_default();
-        let tombstones = if present.len() < names.len() { permitted(self.tombstones().await)? } else { None };
+        let recoveries = spared(self.recoveries_of(&present).await)?.unwrap_or_default();
+        let tombstones = if present.len() < names.len() { spared(self.tombstones().await)? } else { None };
         let earlier = EarlierRestores::new(&source, None, &recoveries);
         let evidence = RestoreEvidence::new(source, targets, Some(before), tombstones, earlier);
         Ok(Prepared { snapshot_uuid, names, evidence, sees_shards: false })
@@ -196,34 +221,34 @@ impl Session {
         let Prepared { evidence, .. } = prepared;
         let mut ticket = RestoreTicket::new(repository.clone(), name.clone());
         ticket.set_snapshot_uuid(prepared.snapshot_uuid.as_deref());
-        if let Some(RestoreReply::Finished(summary)) = reply {
-            for index in summary.indices() {
-                ticket.add(index.clone(), None);
-            }
-        }
-        let Some(before) = evidence.before() else {
-            for index in evidence.targets().certain() {
-                ticket.add(index.clone(), None);
-            }
-            return ticket;
+        let targets = evidence.targets();
+        let mut add = |index: &str, uuid: Option<&str>| {
+            ticket.add(index.to_owned(), uuid.map(str::to_owned), targets.source(index));
         };
+        if let Some(RestoreReply::Finished(summary)) = reply {
+            summary.indices().iter().for_each(|index| add(index, None));
+        }
+        if targets.is_empty() && targets.are_exact() {
+            ticket.close_list();
+            return ticket;
+        }
         if let Ok(running) = session.running_restores().await
-            && let Some(restore) = running.find(evidence.source(), evidence.targets())
+            && let Some(restore) = running.find(evidence.source(), targets)
         {
-            for index in restore.indices() {
-                ticket.add(index.clone(), None);
-            }
-            for shard in restore.shards() {
-                ticket.add(shard.index().to_owned(), Some(shard.index_uuid().to_owned()));
-            }
+            restore.indices().iter().for_each(|index| add(index, None));
+            restore.shards().iter().for_each(|shard| add(shard.index(), Some(shard.index_uuid())));
             return ticket;
         }
         // It has ended already, or cannot be read.
+        let Some(before) = evidence.before() else {
+            targets.certain().iter().for_each(|index| add(index, None));
+            return ticket;
+        };
         let now = session.index_marks(&prepared.names).await.unwrap_or_default();
-        for index in evidence.targets().iter() {
-            let certain = evidence.targets().certain().contains(index);
+        for index in targets.iter() {
+            let certain = targets.certain().contains(index);
             if certain || now.are_usable() && before.is_changed(&now, index) {
-                ticket.add(index.to_owned(), now.get(index).map(|mark| mark.uuid().to_owned()));
+                add(index, now.get(index).map(IndexMark::uuid));
             }
         }
         ticket

@@ -60,6 +60,8 @@ struct World {
     done_twice: bool,
     unaccounted: u8,
     failed: bool,
+    /// What was checked before a repetition did not allow it.
+    unconfirmed: bool,
     checks: u32,
     first_check: u64,
     /// Checks in a row that were refused, or that found a change without a sign of who did it.
@@ -105,6 +107,7 @@ impl World {
             done_twice: false,
             unaccounted: 0,
             failed: false,
+            unconfirmed: false,
             checks: 0,
             first_check: 0,
             refused: 0,
@@ -246,7 +249,8 @@ impl World {
                 (0..count).map(move |n| json!({"index": {"index_name": name, "index_uuid": n.to_string()}}))
             })
             .collect();
-        serde_json::from_value(json!({"metadata": {"index-graveyard": {"tombstones": stones}}})).unwrap()
+        let metadata = json!({"cluster_uuid": "c", "index-graveyard": {"tombstones": stones}});
+        serde_json::from_value(json!({"version": 1, "metadata": metadata})).unwrap()
     }
 
     fn running(&self) -> RunningRestores {
@@ -339,7 +343,7 @@ impl World {
     fn judge(&self, verdict: Verdict, lasting: bool) -> Result<(), &'static str> {
         match verdict {
             _ if self.done_twice => Err("restored again over what an earlier request had restored"),
-            Verdict::Unknown if !lasting && self.failed => Ok(()),
+            Verdict::Unknown if self.failed && (!lasting || self.unconfirmed) => Ok(()),
             Verdict::Unknown if self.refused < PATIENCE && self.unclear < PATIENCE => Err("gave up although it could still ask"),
             Verdict::Done if !self.effect => Err("false success"),
             Verdict::Adopted if !self.effect && !self.twin => Err("adopted another's"),
@@ -399,7 +403,8 @@ impl Search {
                     let sighting = self.find(&world, &before, true);
                     if sighting != Sighting::Nothing {
                         let mut machine = machine;
-                        let step = machine.saw(sighting, Duration::from_millis(world.now));
+                        let step = machine.may_not_resend(sighting, Duration::from_millis(world.now));
+                        let world = World { unconfirmed: true, ..world };
                         self.explore(machine, step, world, before, false, left - 1);
                         return;
                     }

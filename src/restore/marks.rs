@@ -19,9 +19,9 @@ use crate::wire::null_as_default;
 pub(crate) struct IndexMark {
     state: String,
     settings: MarkSettings,
-    mapping_version: i64,
-    settings_version: i64,
-    aliases_version: i64,
+    mapping_version: Option<i64>,
+    settings_version: Option<i64>,
+    aliases_version: Option<i64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -45,13 +45,20 @@ impl IndexMark {
         self.state != "close"
     }
 
+    /// The three counters; `None` unless the response has them all.
+    fn counters(&self) -> Option<[i64; 3]> {
+        Some([self.mapping_version?, self.settings_version?, self.aliases_version?])
+    }
+
+    fn is_usable(&self) -> bool {
+        !self.uuid().is_empty() && self.counters().is_some()
+    }
+
     /// Whether this proves that nothing was restored over the index since the earlier mark.
     fn is_untouched_since(&self, earlier: &Self) -> bool {
         let same_uuid = !self.uuid().is_empty() && self.uuid() == earlier.uuid();
-        same_uuid
-            && (self.mapping_version == earlier.mapping_version
-                || self.settings_version == earlier.settings_version
-                || self.aliases_version == earlier.aliases_version)
+        let Some((now, before)) = self.counters().zip(earlier.counters()) else { return false };
+        same_uuid && now.iter().zip(&before).any(|(now, before)| now == before)
     }
 }
 
@@ -108,7 +115,7 @@ impl Marks {
 
     /// Whether a response shows what marks are for at all.
     pub(crate) fn are_usable(&self) -> bool {
-        !self.metadata.cluster_uuid.is_empty() && self.metadata.indices.values().all(|mark| !mark.uuid().is_empty())
+        !self.metadata.cluster_uuid.is_empty() && self.metadata.indices.values().all(IndexMark::is_usable)
     }
 
     pub(crate) fn get(&self, index: &str) -> Option<&IndexMark> {
@@ -187,11 +194,12 @@ pub(crate) enum Trace {
     AnotherCluster,
 }
 
-/// The last 500 deleted indices of a cluster, by name and uuid: the response of
-/// `GET /_cluster/state/metadata?filter_path=metadata.index-graveyard`. They show only without index names in the path.
+/// The last 500 deleted indices of a cluster, by name and uuid, at one moment: the response of
+/// `GET /_cluster/state/metadata,version?filter_path=…`. They show only without index names in the path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Tombstones {
+    version: i64,
     #[serde(deserialize_with = "null_as_default")]
     metadata: TombstoneMetadata,
 }
@@ -199,8 +207,12 @@ pub(crate) struct Tombstones {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 struct TombstoneMetadata {
-    #[serde(rename = "index-graveyard", deserialize_with = "null_as_default")]
-    graveyard: Graveyard,
+    cluster_uuid: String,
+    #[serde(deserialize_with = "null_as_default")]
+    cluster_coordination: Coordination,
+    /// `None` in a response that does not show it, which is not the same as an empty one.
+    #[serde(rename = "index-graveyard")]
+    graveyard: Option<Graveyard>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -225,7 +237,13 @@ struct Buried {
 
 impl Tombstones {
     fn all(&self) -> impl Iterator<Item = &Buried> {
-        self.metadata.graveyard.tombstones.iter().map(|stone| &stone.index)
+        self.metadata.graveyard.iter().flat_map(|graveyard| &graveyard.tombstones).map(|stone| &stone.index)
+    }
+
+    /// Whether the response shows the deletions of this cluster, no earlier than that moment.
+    pub(crate) fn show(&self, cluster_uuid: &str, not_before: Moment) -> bool {
+        let moment = (self.metadata.cluster_coordination.term, self.version);
+        self.metadata.graveyard.is_some() && self.metadata.cluster_uuid == cluster_uuid && moment >= not_before
     }
 
     /// Whether a target may have been there and been deleted since these were read: a new one has its name, or the oldest is
@@ -272,6 +290,18 @@ mod tests {
         ] {
             let now = marks(11, json!({"a": index("close", "u", counters)}));
             assert_eq!(before.compare(&now, &targets(&["a"])), trace, "{counters:?}");
+        }
+    }
+
+    #[test]
+    fn a_response_without_one_of_the_counters_is_not_used() {
+        for absent in ["mapping_version", "settings_version", "aliases_version"] {
+            let mut index = index("close", "u", [2, 5, 1]);
+            index.as_object_mut().unwrap().remove(absent);
+            let before = marks(10, json!({"a": index}));
+
+            assert!(!before.are_usable(), "{absent}");
+            assert_eq!(before.compare(&before, &targets(&["a"])), Trace::Some, "{absent}");
         }
     }
 
@@ -335,7 +365,25 @@ mod tests {
             .iter()
             .map(|(name, uuid)| json!({"index": {"index_name": name, "index_uuid": uuid}, "delete_date_in_millis": 1}))
             .collect();
-        serde_json::from_value(json!({"metadata": {"index-graveyard": {"tombstones": stones}}})).unwrap()
+        let metadata =
+            json!({"cluster_uuid": "c", "cluster_coordination": {"term": 3}, "index-graveyard": {"tombstones": stones}});
+        serde_json::from_value(json!({"version": 10, "metadata": metadata})).unwrap()
+    }
+
+    #[test]
+    fn tombstones_show_nothing_of_another_cluster_or_of_a_later_moment() {
+        let empty = tombstones(&[]);
+
+        assert!(empty.show("c", (3, 10)));
+        assert!(!empty.show("c", (3, 11)));
+        assert!(!empty.show("d", (3, 10)));
+    }
+
+    #[test]
+    fn a_response_without_the_graveyard_is_not_an_empty_graveyard() {
+        let reply = json!({"version": 10, "metadata": {"cluster_uuid": "c", "cluster_coordination": {"term": 3}}});
+
+        assert!(!serde_json::from_value::<Tombstones>(reply).unwrap().show("c", (3, 10)));
     }
 
     #[test]

@@ -70,6 +70,12 @@ impl ShardRow {
         self.unassigned.as_ref().map_or("", |unassigned| &unassigned.details)
     }
 
+    /// Whether it has no node because it was to be restored, so that it was not restored since.
+    pub(crate) fn waits_for_its_restore(&self) -> bool {
+        const REASONS: [&str; 3] = ["NEW_INDEX_RESTORED", "EXISTING_INDEX_RESTORED", "ALLOCATION_FAILED"];
+        self.state == ShardState::Unassigned && self.unassigned.as_ref().is_some_and(|one| REASONS.contains(&&*one.reason))
+    }
+
     /// Whether nodes have tried to take the shard and could not.
     pub(crate) fn has_failed(&self) -> bool {
         self.state == ShardState::Unassigned

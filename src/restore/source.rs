@@ -87,6 +87,10 @@ impl EarlierRestores {
         recoveries: &[ShardRecovery],
         targets: &Targets,
     ) -> bool {
+        // Another client's, of another index under our target's name.
+        if recoveries.iter().any(|recovery| source.has(recovery) && targets.contradict(recovery)) {
+            return false;
+        }
         let (mut indices, mut ids) = (BTreeSet::new(), BTreeSet::new());
         let known: BTreeSet<&str> = targets.iter().collect();
         for sign in Sign::all(source, rows, recoveries).filter(|sign| self.lack(sign)) {

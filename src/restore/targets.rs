@@ -1,11 +1,11 @@
 //! Which indices a restore would write, worked out as the server does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::RestoreSnapshot;
 use super::rename::Rename;
-use crate::name::matches_wildcard;
-use crate::snapshot::SnapshotInfo;
+use super::{RecoveryType, RestoreSnapshot, ShardRecovery};
+use crate::name::{IndexName, matches_wildcard};
+use crate::snapshot::{FeatureState, SnapshotInfo};
 
 /// The indices that one restore writes, under the names that it gives them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) struct Targets {
     possible: BTreeSet<String>,
     /// Whether there can be others than these.
     open_ended: bool,
+    /// The name that each has in the snapshot.
+    sources: BTreeMap<String, String>,
 }
 
 impl Targets {
@@ -44,14 +46,20 @@ impl Targets {
         let mut targets = Self { open_ended: options.restores_global_state() || selection.has_date_math(), ..Self::default() };
         let streams: Vec<&str> =
             snapshot.data_streams().iter().map(String::as_str).filter(|stream| selection.selects(stream)).collect();
+        // OpenSearch then restores backing indices only, Elasticsearch 8 everything.
+        let is_all_or_backing = selection.is_all() && !streams.is_empty();
+        let selection = selection.with_streams_resolved(&streams, snapshot.indices());
+        let of_features: BTreeSet<&str> =
+            snapshot.feature_states().iter().flat_map(FeatureState::indices).map(String::as_str).collect();
         for index in snapshot.indices() {
             let owners = streams.iter().filter(|stream| is_backing_index(index, stream)).count();
             let by_stream = owners > 0;
             let by_name = selection.selects(index);
             // A backing index of a stream that is not restored as such, or that two streams could own.
             let doubtful = owners > 1 || index.starts_with(".ds-") && !by_stream && rename.is_some() && by_name;
-            // Elasticsearch 8 sets the indices of features aside unless they are asked for by name.
-            let set_aside = index.starts_with('.') && !by_stream && !selection.names(index);
+            // Elasticsearch sets the indices of features aside unless they are asked for by name.
+            let of_feature = of_features.contains(index.as_str()) && !selection.names(index);
+            let set_aside = !by_stream && (is_all_or_backing || of_feature);
             if !by_stream && !by_name {
                 continue;
             }
@@ -62,6 +70,9 @@ impl Targets {
                     None => rename.apply(index),
                 },
             };
+            if let Some(name) = &renamed {
+                targets.sources.insert(name.clone(), index.clone());
+            }
             match renamed {
                 None => targets.open_ended = true,
                 Some(name) if doubtful || set_aside => {
@@ -73,11 +84,35 @@ impl Targets {
                 }
             }
         }
-        // A stream whose backing indices go by other names.
-        targets.open_ended |=
-            streams.iter().any(|stream| !snapshot.indices().iter().any(|index| is_backing_index(index, stream)));
+        // A stream whose backing indices go by other names, or that has indices for its failures.
+        targets.open_ended |= streams.iter().any(|stream| {
+            let failures = format!(".fs-{stream}-");
+            !snapshot.indices().iter().any(|index| is_backing_index(index, stream))
+                || snapshot.indices().iter().any(|index| index.starts_with(&failures))
+        });
         targets.possible.retain(|name| !targets.certain.contains(name));
         targets
+    }
+
+    /// Those of the targets that requests can ask for, as names; others are left out of the targets too.
+    pub(crate) fn nameable(&mut self) -> Vec<IndexName> {
+        let (valid, known) = (|name: &String| name.parse::<IndexName>().is_ok(), self.certain.len() + self.possible.len());
+        self.certain.retain(valid);
+        self.possible.retain(valid);
+        let names: Vec<IndexName> = self.iter().filter_map(|name| name.parse().ok()).collect();
+        self.open_ended |= names.len() < known;
+        names
+    }
+
+    /// The name that a target has in the snapshot, as far as that is known.
+    pub(crate) fn source(&self, target: &str) -> Option<&str> {
+        self.sources.get(target).map(String::as_str)
+    }
+
+    /// Whether a recovery shows that a target has the data of another index.
+    pub(crate) fn contradict(&self, recovery: &ShardRecovery) -> bool {
+        let source = recovery.source_index().zip(self.source(recovery.index()));
+        *recovery.kind() == RecoveryType::Snapshot && source.is_some_and(|(found, expected)| found != expected)
     }
 
     /// Whether these are all, and all of them for sure.
@@ -132,9 +167,22 @@ fn is_date(text: &str) -> bool {
 #[derive(Debug)]
 pub(crate) struct Selection<'a>(pub(super) Vec<&'a str>);
 
-impl Selection<'_> {
+impl<'a> Selection<'a> {
     fn is_all(&self) -> bool {
         self.0.is_empty() || self.0 == ["_all"]
+    }
+
+    /// The patterns that the server applies to indices: it takes the names of data streams out and puts their backing indices at
+    /// the end.
+    fn with_streams_resolved(self, streams: &[&'a str], indices: &'a [String]) -> Self {
+        if self.is_all() {
+            return self;
+        }
+        let others = self.0.into_iter().filter(|pattern| !streams.contains(pattern));
+        let backing =
+            indices.iter().map(String::as_str).filter(|index| streams.iter().any(|stream| is_backing_index(index, stream)));
+        // The streams' own names select no index. They keep the list from being empty where no backing index is known.
+        Self(others.chain(backing).chain(streams.iter().copied()).collect())
     }
 
     fn has_date_math(&self) -> bool {
@@ -171,6 +219,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::restore::Recoveries;
 
     fn snapshot(indices: &[&str], streams: &[&str]) -> SnapshotInfo {
         serde_json::from_value(json!({"snapshot": "s", "indices": indices, "data_streams": streams})).unwrap()
@@ -225,9 +274,67 @@ mod tests {
         assert_eq!(certain(&[".ds-logs-000001"], &["logs"], &options), [".ds-old-logs-000001"]);
     }
 
+    /// A snapshot of `movies` and of an index that a feature owns.
+    fn snapshot_with_a_feature() -> SnapshotInfo {
+        let features = json!([{"feature_name": "kibana", "indices": [".kibana_1"]}]);
+        serde_json::from_value(json!({"snapshot": "s", "indices": [".kibana_1", "movies"], "feature_states": features})).unwrap()
+    }
+
+    #[test]
+    fn hidden_indices_of_no_feature_are_targets_like_others() {
+        assert_eq!(certain(&[".kibana_1", "movies"], &[], &RestoreSnapshot::new()), [".kibana_1", "movies"]);
+    }
+
+    #[test]
+    fn patterns_select_indices_as_if_the_backing_indices_stood_for_their_stream() {
+        let (indices, streams) = ([".ds-logs-000001", "books", "movies"], ["logs"]);
+        for (patterns, expected) in [
+            (vec!["*"], vec![".ds-logs-000001", "books", "movies"]),
+            (vec!["-movies"], vec![".ds-logs-000001", "books"]),
+            (vec!["logs", "-movies"], vec![".ds-logs-000001", "books"]),
+            (vec!["movies", "logs"], vec![".ds-logs-000001", "movies"]),
+            (vec!["movies"], vec!["movies"]),
+        ] {
+            assert_eq!(certain(&indices, &streams, &RestoreSnapshot::new().indices(&patterns)), expected, "{patterns:?}");
+        }
+    }
+
+    #[test]
+    fn beside_a_data_stream_an_index_that_was_not_asked_for_is_possible() {
+        let targets = Targets::of(&snapshot(&[".ds-logs-000001", "movies"], &["logs"]), &RestoreSnapshot::new());
+
+        assert!(!targets.are_exact());
+        assert!(targets.match_exactly([".ds-logs-000001"]));
+        assert!(targets.match_exactly([".ds-logs-000001", "movies"]));
+        assert!(!targets.match_exactly(["movies"]));
+    }
+
+    #[test]
+    fn a_target_that_no_request_can_name_leaves_the_others() {
+        let mut targets = Targets::of(&snapshot(&["50%ab", "movies"], &[]), &RestoreSnapshot::new());
+
+        let names: Vec<String> = targets.nameable().iter().map(ToString::to_string).collect();
+
+        assert_eq!((names, targets.are_open_ended()), (vec!["movies".to_owned()], true));
+    }
+
+    #[test]
+    fn data_of_another_index_contradicts() {
+        let options = RestoreSnapshot::new().indices(["movies"]).rename("movies", "x");
+        let targets = Targets::of(&snapshot(&["movies", "books"], &[]), &options);
+        let recovery = |source: &str| {
+            let source = json!({"repository": "r", "snapshot": "s", "index": source});
+            let shard = json!({"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true, "source": source});
+            Recoveries::new(json!({"x": {"shards": [shard]}}).to_string().into()).next().unwrap().unwrap()
+        };
+
+        assert!(!targets.contradict(&recovery("movies")));
+        assert!(targets.contradict(&recovery("books")));
+    }
+
     #[test]
     fn indices_that_features_may_own_are_possible_unless_they_are_named() {
-        let all = Targets::of(&snapshot(&[".kibana_1", "movies"], &[]), &RestoreSnapshot::new());
+        let all = Targets::of(&snapshot_with_a_feature(), &RestoreSnapshot::new());
         assert!(!all.are_exact());
         assert_eq!((all.certain().len(), all.iter().collect::<Vec<_>>()), (1, vec!["movies", ".kibana_1"]));
 
@@ -262,7 +369,7 @@ mod tests {
 
     #[test]
     fn possible_targets_may_be_there_or_not() {
-        let targets = Targets::of(&snapshot(&[".kibana_1", "movies"], &[]), &RestoreSnapshot::new());
+        let targets = Targets::of(&snapshot_with_a_feature(), &RestoreSnapshot::new());
 
         assert!(targets.match_exactly(["movies"]));
         assert!(targets.match_exactly(["movies", ".kibana_1"]));

@@ -1,7 +1,7 @@
 //! What polls show of a restore, shard by shard: pure, and with a memory, since recoveries are forgotten when a shard moves
 //! or its node restarts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     RecoveryStage, RecoveryType, RestoreReport, RunningRestores, ShardRecovery, ShardRestoreState, ShardRow, ShardState, Source,
@@ -22,12 +22,16 @@ enum Origin {
     Empty,
     /// It comes from another snapshot.
     AnotherSnapshot,
+    /// It comes from another index of the snapshot.
+    AnotherIndex,
 }
 
 impl Origin {
     /// What a recovery shows; `None` if it shows only that the shard has moved or that its node was restarted.
-    fn shown_by(recovery: &ShardRecovery, source: &Source) -> Option<Self> {
+    fn shown_by(recovery: &ShardRecovery, source: &Source, index: Option<&str>) -> Option<Self> {
+        let is_another = index.zip(recovery.source_index()).is_some_and(|(expected, found)| expected != found);
         match recovery.kind() {
+            RecoveryType::Snapshot if source.has(recovery) && is_another => Some(Self::AnotherIndex),
             RecoveryType::Snapshot if source.has(recovery) => Some(Self::Snapshot),
             RecoveryType::Snapshot => Some(Self::AnotherSnapshot),
             RecoveryType::EmptyStore => Some(Self::Empty),
@@ -39,6 +43,8 @@ impl Origin {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct ShardView {
     origin: Origin,
+    /// A recovery has restored it.
+    restored: bool,
     /// The engine tries it no longer, and why.
     given_up: Option<String>,
 }
@@ -48,6 +54,18 @@ struct IndexView {
     shards: BTreeMap<u32, ShardView>,
     /// It was shown that the index is one of this restore's, and that the snapshot has all of its shards.
     vouched: bool,
+    /// The index's uuid and its name in the snapshot, as far as the ticket has them.
+    uuid: Option<String>,
+    source: Option<String>,
+    /// The index that has the name now is not the one that the restore wrote.
+    replaced: bool,
+}
+
+impl IndexView {
+    fn new(ticket: &RestoreTicket, index: &str) -> Self {
+        let known = |text: Option<&str>| text.map(str::to_owned);
+        Self { uuid: known(ticket.index_uuid(index)), source: known(ticket.source_index(index)), ..Self::default() }
+    }
 }
 
 /// A restore as polls have shown it so far.
@@ -78,9 +96,10 @@ pub(crate) struct Look {
 
 impl RestoreView {
     pub(crate) fn new(ticket: &RestoreTicket) -> Self {
-        let indices: BTreeMap<String, IndexView> = ticket.indices().map(|name| (name.to_owned(), IndexView::default())).collect();
+        let indices: BTreeMap<String, IndexView> =
+            ticket.indices().map(|name| (name.to_owned(), IndexView::new(ticket, name))).collect();
         let source = Source::new(ticket.repository().clone(), ticket.snapshot().clone());
-        Self { source, is_named: !indices.is_empty(), indices }
+        Self { source, is_named: ticket.knows_indices(), indices }
     }
 
     pub(crate) fn source_mut(&mut self) -> &mut Source {
@@ -107,10 +126,22 @@ impl RestoreView {
         self.indices.get(index).is_some_and(|view| view.shards.values().any(|shard| shard.origin == Origin::Snapshot))
     }
 
+    /// Whether the shard was seen to be restored.
+    pub(crate) fn has_restored_shard(&self, index: &str, shard: u32) -> bool {
+        self.indices.get(index).and_then(|view| view.shards.get(&shard)).is_some_and(|shard| shard.restored)
+    }
+
     /// Notes that the index is one of this restore's, and that the snapshot has all of its shards.
     pub(crate) fn vouch(&mut self, index: &str) {
         if let Some(view) = self.indices.get_mut(index) {
             view.vouched = true;
+        }
+    }
+
+    /// Notes that another index has taken the name.
+    pub(crate) fn replace(&mut self, index: &str) {
+        if let Some(view) = self.indices.get_mut(index) {
+            view.replaced = true;
         }
     }
 
@@ -137,36 +168,44 @@ impl RestoreView {
             self.discover(rows.unwrap_or_default(), recoveries);
         }
         look.is_wider = self.indices.len() > known;
-        self.note_waiting(rows.unwrap_or_default());
+        self.note_rows(rows.unwrap_or_default());
         let recoveries = self.note_recoveries(recoveries, &mut look.counts);
         if let Some(running) = running {
             look.is_running = self.note_running(running);
         }
-        match rows {
-            Some(rows) => {
-                for row in rows.iter().filter(|row| row.is_primary) {
-                    if let (Some((index, view)), Some(shard)) = (self.indices.get_key_value(&*row.index), row.shard) {
-                        let recovery = recoveries.get(&(&*row.index, shard)).copied();
-                        look.add(index, shard, judge(Some(row), recovery, view.shards.get(&shard), view.vouched));
-                    }
-                }
-            }
-            // Without rows, what has a recovery is all there is to see.
-            None => {
-                for (&(index, shard), recovery) in &recoveries {
-                    if let Some(view) = self.indices.get(index) {
-                        look.add(index, shard, judge(None, Some(recovery), view.shards.get(&shard), view.vouched));
-                    }
-                }
+        let mut shards: BTreeMap<(&str, u32), Option<&ShardRow>> = BTreeMap::new();
+        for row in rows.unwrap_or_default().iter().filter(|row| row.is_primary) {
+            if let (Some((index, _)), Some(shard)) = (self.indices.get_key_value(&*row.index), row.shard) {
+                shards.insert((index, shard), Some(row));
             }
         }
-        let seen: std::collections::BTreeSet<&str> = match rows {
-            Some(rows) => rows.iter().map(|row| &*row.index).collect(),
-            None => recoveries.keys().map(|(index, _)| *index).collect(),
-        };
-        for index in self.indices.keys().filter(|index| !seen.contains(index.as_str())) {
-            let reason = "the index does not exist".to_owned();
-            look.unrestored.push(UnrestoredShard { index: index.clone(), shard: None, reason });
+        let with_rows: BTreeSet<&str> = shards.keys().map(|(index, _)| *index).collect();
+        // Where rows do not show an index, what was seen of its shards otherwise is all there is to see.
+        for (index, view) in self.indices.iter().filter(|(index, _)| !with_rows.contains(index.as_str())) {
+            let remembered = view.shards.keys().filter(|_| rows.is_none()).map(|shard| (index.as_str(), *shard));
+            let recovered = recoveries
+                .range((index.as_str(), 0)..=(index.as_str(), u32::MAX))
+                .map(|((_, shard), _)| (index.as_str(), *shard));
+            shards.extend(remembered.chain(recovered).map(|key| (key, None)));
+        }
+        let mut seen = BTreeSet::new();
+        for (&(index, shard), row) in &shards {
+            seen.insert(index);
+            if let Some(view) = self.indices.get(index).filter(|view| !view.replaced) {
+                look.add(
+                    index,
+                    shard,
+                    judge(*row, recoveries.get(&(index, shard)).copied(), view.shards.get(&shard), view.vouched),
+                );
+            }
+        }
+        for (index, view) in &self.indices {
+            let reason = match () {
+                () if !seen.contains(index.as_str()) => "the index does not exist",
+                () if view.replaced => "another index has its name now",
+                () => continue,
+            };
+            look.unrestored.push(UnrestoredShard { index: index.clone(), shard: None, reason: reason.to_owned() });
         }
         look
     }
@@ -187,8 +226,14 @@ impl RestoreView {
         }
     }
 
-    /// Rows of shards that wait to be restored name the snapshot.
-    fn note_waiting(&mut self, rows: &[ShardRow]) {
+    /// Rows of shards that wait to be restored name the snapshot. One that a node has is not given up.
+    fn note_rows(&mut self, rows: &[ShardRow]) {
+        for row in rows.iter().filter(|row| row.is_primary && row.state != ShardState::Unassigned) {
+            let shards = self.indices.get_mut(&*row.index).map(|view| &mut view.shards);
+            if let Some(shard) = shards.zip(row.shard).and_then(|(shards, shard)| shards.get_mut(&shard)) {
+                shard.given_up = None;
+            }
+        }
         for row in self.source.rows(rows) {
             if let (Some(view), Some(shard)) = (self.indices.get_mut(&*row.index), row.shard) {
                 view.shards.entry(shard).or_default().origin = Origin::Snapshot;
@@ -205,8 +250,10 @@ impl RestoreView {
         let mut primaries = BTreeMap::new();
         for recovery in recoveries.iter().filter(|recovery| recovery.primary()) {
             let (Some(view), Some(shard)) = (self.indices.get_mut(recovery.index()), recovery.shard()) else { continue };
-            if let Some(origin) = Origin::shown_by(recovery, &self.source) {
-                view.shards.entry(shard).or_default().origin = origin;
+            if let Some(origin) = Origin::shown_by(recovery, &self.source, view.source.as_deref()) {
+                let view = view.shards.entry(shard).or_default();
+                view.origin = origin;
+                view.restored |= origin == Origin::Snapshot && *recovery.stage() == RecoveryStage::Done;
             }
             counts.bytes_total = counts.bytes_total.saturating_add(recovery.total_size().map_or(0, ByteSize::bytes));
             counts.bytes_done = counts.bytes_done.saturating_add(recovery.recovered_size().map_or(0, ByteSize::bytes));
@@ -223,7 +270,11 @@ impl RestoreView {
         for restore in running.of(&self.source) {
             for shard in restore.shards() {
                 let Some(view) = self.indices.get_mut(shard.index()) else { continue };
-                runs |= !matches!(shard.state(), ShardRestoreState::Success | ShardRestoreState::Failure);
+                // What is left of an earlier restore.
+                if view.uuid.as_deref().is_some_and(|uuid| uuid != shard.index_uuid()) {
+                    continue;
+                }
+                runs |= matches!(shard.state(), ShardRestoreState::Init | ShardRestoreState::Started);
                 let view = view.shards.entry(shard.shard()).or_default();
                 match shard.state() {
                     ShardRestoreState::Success if view.origin == Origin::Unknown => view.origin = Origin::Snapshot,
@@ -291,6 +342,10 @@ fn judge(row: Option<&ShardRow>, recovery: Option<&ShardRecovery>, view: Option<
             None => Judgement::Unassigned,
         };
     }
+    // Where rows may not be read, the cluster state has shown it.
+    if let (None, None, Some(reason)) = (row, recovery, view.and_then(|view| view.given_up.as_ref())) {
+        return Judgement::Failed(reason.clone());
+    }
     let started = match row {
         Some(row) => matches!(row.state, ShardState::Started | ShardState::Relocating),
         None => recovery.is_some_and(|shard| *shard.stage() == RecoveryStage::Done),
@@ -301,6 +356,7 @@ fn judge(row: Option<&ShardRow>, recovery: Option<&ShardRecovery>, view: Option<
     match view.map(|view| view.origin).unwrap_or_default() {
         Origin::Snapshot => Judgement::Done,
         Origin::Empty => Judgement::Failed("restored empty: it is not in the snapshot".to_owned()),
+        Origin::AnotherIndex => Judgement::Failed("restored from another index of the snapshot".to_owned()),
         Origin::AnotherSnapshot => Judgement::Failed("restored from another snapshot".to_owned()),
         Origin::Unknown if vouched => Judgement::Done,
         Origin::Unknown => Judgement::Doubtful,
@@ -442,6 +498,62 @@ mod tests {
         assert!(first.is_wider && !second.is_wider);
         assert_eq!(view.indices().collect::<Vec<_>>(), ["a"]);
         assert_eq!((second.counts.shards_total, second.counts.shards_done), (1, 1));
+    }
+
+    #[test]
+    fn what_an_earlier_restore_has_left_in_the_cluster_state_does_not_count() {
+        let mut ticket = RestoreTicket::new("r".parse().unwrap(), "s".parse().unwrap());
+        ticket.add("a".to_owned(), Some("new".to_owned()), None);
+        let mut view = RestoreView::new(&ticket);
+
+        let look = view.observe(Some(&[unassigned("a", "NEW_INDEX_RESTORED", "")]), &[], Some(&running("FAILURE")));
+
+        assert_eq!((reasons(&look), look.unassigned.len()), (vec![""; 0], 1));
+    }
+
+    #[test]
+    fn a_shard_that_a_node_has_again_is_not_given_up() {
+        let mut view = view(&["a"]);
+        view.observe(Some(&[unassigned("a", "ALLOCATION_FAILED", "")]), &[], Some(&running("FAILURE")));
+        view.observe(Some(&[row("a", 0, "INITIALIZING")]), &[], None);
+
+        let look = view.observe(Some(&[unassigned("a", "NODE_LEFT", "")]), &[], None);
+
+        assert_eq!((reasons(&look), look.unassigned.len()), (vec![""; 0], 1));
+    }
+
+    #[test]
+    fn without_rows_a_shard_that_was_given_up_is_not_forgotten() {
+        let mut view = view(&["a"]);
+        view.observe(None, &[], Some(&running("FAILURE")));
+
+        let look = view.observe(None, &[], Some(&RunningRestores::default()));
+
+        assert_eq!(reasons(&look), ["the engine has given the shard up"]);
+    }
+
+    #[test]
+    fn data_of_another_index_of_the_snapshot_is_not_what_was_restored() {
+        let mut ticket = RestoreTicket::new("r".parse().unwrap(), "s".parse().unwrap());
+        ticket.add("a".to_owned(), None, Some("movies"));
+
+        let look = RestoreView::new(&ticket).observe(Some(&[row("a", 0, "STARTED")]), &recovery("a", "SNAPSHOT", "s"), None);
+
+        assert_eq!(reasons(&look), ["restored from another index of the snapshot"]);
+    }
+
+    #[test]
+    fn a_row_without_its_shards_number_shows_no_index() {
+        let nameless = first(&json!([{"index": "a", "prirep": "p", "state": "UNASSIGNED"}]));
+
+        assert_eq!(reasons(&view(&["a"]).observe(Some(&[nameless]), &[], None)), ["the index does not exist"]);
+    }
+
+    #[test]
+    fn a_recovery_shows_an_index_whose_rows_are_not_shown() {
+        let look = view(&["a"]).observe(Some(&[]), &recovery("a", "SNAPSHOT", "s"), None);
+
+        assert_eq!((reasons(&look), look.counts.shards_done), (vec![""; 0], 1));
     }
 
     #[test]

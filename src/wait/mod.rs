@@ -24,7 +24,8 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 /// How many polls in a row have to miss the thing waited for, or have to be refused, before the wait believes it.
 const PATIENCE: u32 = 5;
-/// How long an engine has to answer polls with failures of its own (HTTP 5xx) before the wait believes that they stay.
+/// How long polls have to be answered with failures of the engine (HTTP 5xx), or with what is no answer at all, before the wait
+/// believes that they stay.
 const OUTAGE: Duration = Duration::from_secs(120);
 /// How much of a poll may be spent on what the verdict does not need: figures, and why shards wait.
 const ASIDE: Duration = Duration::from_secs(5);
@@ -78,9 +79,18 @@ impl Permission {
         self.refusals >= PATIENCE
     }
 
+    fn counts(error: &Error) -> bool {
+        matches!(error.kind(), ErrorKind::NotAllowed | ErrorKind::AccessDenied)
+    }
+
+    /// Notes an answer with which nothing can be begun, as if it were a refusal.
+    fn refuse(&mut self) {
+        self.refusals += 1;
+    }
+
     /// The answer; `None` if it is believed that it may not be had.
     fn judge<T>(&mut self, answer: Result<T, Error>) -> Result<Option<T>, Error> {
-        let refused = matches!(&answer, Err(error) if matches!(error.kind(), ErrorKind::NotAllowed | ErrorKind::AccessDenied));
+        let refused = matches!(&answer, Err(error) if Self::counts(error));
         self.refusals = if refused { self.refusals + 1 } else { 0 };
         if self.is_denied() { Ok(None) } else { answer.map(Some) }
     }
@@ -163,10 +173,9 @@ impl Pace {
     /// Puts a failed poll down as passing trouble, or gives it back if it is not.
     fn endure(&mut self, error: Error) -> Result<(), Error> {
         let passing = error.passes()
-            || error.is_garbled()
             || error.server().is_some_and(|server| server.status() >= 500 && server.layer() != ServerLayer::Engine);
         let now = self.elapsed();
-        let outage = error.server().is_some_and(|server| server.status() >= 500);
+        let outage = error.is_garbled() || error.server().is_some_and(|server| server.status() >= 500);
         if self.refusals == 0 || self.outage != outage {
             (self.refusals, self.outage, self.refused_since) = (0, outage, now);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::call::Session;
 use crate::clock::BoxFuture;
-use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::error::{Error, ErrorKind, Failure, Operation, Outcome, ServerError};
 use crate::name::IndexName;
 use crate::progress::Progress;
 use crate::request;
@@ -35,7 +35,9 @@ use crate::wait::{ASIDE, DEADLINE, Look, PATIENCE, Permission, ProgressStream, W
 /// * The server shows a shard's origin until the shard moves or its node restarts. The wait
 ///   remembers what it saw, also that a shard came back empty or from another snapshot.
 /// * If it never saw the origin, an index counts that still has the uuid of the ticket, or of which
-///   other shards come from the snapshot, provided that the snapshot has all shards.
+///   other shards come from the snapshot, provided that the snapshot has all of the index's shards.
+/// * An index that has another uuid than the ticket says, or the data of another index of the
+///   snapshot, is reported as not restored.
 /// * A named index of which nothing shows that this snapshot was its source is reported as not
 ///   restored.
 /// * A shard that failed counts as lost only when the server has given it up, as
@@ -55,9 +57,10 @@ use crate::wait::{ASIDE, DEADLINE, Look, PATIENCE, Permission, ProgressStream, W
 ///   only when five polls in a row found the same shards and all of them done.
 /// * `_recovery`: a shard counts if it was seen waiting to be restored from the snapshot, even if
 ///   it came back empty. One of `_cat/shards` and `_recovery` has to be allowed.
-/// * The cluster state and the explanation (`cluster:monitor/state`,
-///   `cluster:monitor/allocation/explain`), if both are refused: a shard that the server has given
-///   up is waited for until the deadline.
+/// * The explanation (`cluster:monitor/allocation/explain`): a shard that waits for its restore
+///   counts as given up when the cluster state shows no restore that writes its index.
+/// * The cluster state (`cluster:monitor/state`) as well: a shard that the server has given up is
+///   waited for until the deadline.
 ///
 /// # Errors
 ///
@@ -144,6 +147,8 @@ struct RestoreWatch {
     /// Polls in a row that would end the wait, but may be wrong: an index may not be there yet, and without rows a shard that
     /// no node has begun is not seen.
     unstable: u32,
+    /// Polls in a row that found every shard done and the restore running.
+    lingering: u32,
     /// Whether `_cat/shards`, `_recovery`, the cluster state and explanations may be read.
     rows: Permission,
     recoveries: Permission,
@@ -171,6 +176,7 @@ impl RestoreWatch {
             view,
             ticket,
             unstable: 0,
+            lingering: 0,
             rows: Permission::default(),
             recoveries: Permission::default(),
             state: Permission::default(),
@@ -200,13 +206,18 @@ impl RestoreWatch {
 
     /// Asks of the shards that no node has, one after the other, whether the engine has given them up, until one has a future or
     /// the time for it is over. Where that may not be asked, a restore that no longer runs has given them up.
-    async fn ask_why(&mut self, session: &Session, view: &View, running: Option<&RunningRestores>) {
+    async fn ask_why(&mut self, session: &Session, view: &View, reading: &Reading) {
+        let waits = |index: &str, shard: u32| {
+            let mut rows = reading.rows.iter().flatten();
+            rows.any(|row| row.is_primary && &*row.index == index && row.shard == Some(shard) && row.waits_for_its_restore())
+        };
         let clock = session.clock();
         let deadline = clock.monotonic().saturating_add(ASIDE);
         let session = session.with_limit(ASIDE);
         for (index, shard) in &view.unassigned {
             if self.explanations.is_denied() {
-                if running.is_some_and(|running| !running.write(index)) {
+                let ended = reading.running.as_ref().is_some_and(|running| !running.write(index));
+                if ended && waits(index, *shard) && !self.view.has_restored_shard(index, *shard) {
                     self.view.give_up(index, *shard, "the restore has ended without it".to_owned());
                 }
                 continue;
@@ -222,21 +233,31 @@ impl RestoreWatch {
                 },
                 Ok(None) => {}
                 // The state is known; the reason can wait for the next poll.
-                Err(error) => return tracing::debug!(kind = ?error.kind(), "no explanation"),
+                Err(error) => {
+                    let refused = error.outcome() == Outcome::Rejected && !error.passes() && !Permission::counts(&error);
+                    if refused || error.server().is_some_and(|server| server.failure() == Failure::Other) {
+                        self.explanations.refuse();
+                    }
+                    return tracing::debug!(kind = ?error.kind(), "no explanation");
+                }
             }
         }
     }
 
-    /// Looks for what shows that started shards without an origin come from this restore: their index has the uuid of the ticket, or
-    /// other shards of it come from the snapshot; and the snapshot has all shards, so that none came back empty.
-    async fn vouch(&mut self, session: &Session, doubtful: &[String]) {
+    /// Looks whether the indices are still those of the ticket; and, for those with started shards without an origin, for what
+    /// shows that they come from this restore: the index has the uuid of the ticket, or other shards of it come from the
+    /// snapshot; and the snapshot has all of its shards, so that none came back empty.
+    async fn compare_uuids(&mut self, session: &Session, doubtful: &[String]) {
         let session = session.with_limit(ASIDE);
-        let names: Vec<IndexName> = doubtful
-            .iter()
-            .filter(|index| self.ticket.index_uuid(index).is_some())
-            .filter_map(|index| index.parse().ok())
-            .collect();
+        let has_uuid = self.ticket.indices().filter(|index| self.ticket.index_uuid(index).is_some());
+        let names: Vec<IndexName> = has_uuid.filter_map(|index| index.parse().ok()).collect();
         let marks = if names.is_empty() { None } else { session.index_marks(&names).await.ok() };
+        for index in self.ticket.indices() {
+            let uuids = self.ticket.index_uuid(index).zip(marks.as_ref().and_then(|marks| marks.get(index)).map(IndexMark::uuid));
+            if uuids.is_some_and(|(ours, now)| !now.is_empty() && ours != now) {
+                self.view.replace(index);
+            }
+        }
         let ours: Vec<&String> = doubtful
             .iter()
             .filter(|index| {
@@ -248,17 +269,29 @@ impl RestoreWatch {
         if ours.is_empty() {
             return;
         }
-        let snapshot = session.find_snapshot(self.ticket.repository(), self.ticket.snapshot(), true).await;
-        let is_whole = snapshot.is_ok_and(|snapshot| {
-            *snapshot.state() == SnapshotState::Success
-                && (self.ticket.snapshot_uuid().is_none() || self.ticket.snapshot_uuid() == snapshot.uuid())
-        });
-        if is_whole {
-            for index in ours {
+        let Ok(snapshot) = session.find_snapshot(self.ticket.repository(), self.ticket.snapshot(), false).await else { return };
+        if self.ticket.snapshot_uuid().is_some() && self.ticket.snapshot_uuid() != snapshot.uuid() {
+            return;
+        }
+        for index in ours {
+            let has_all = match snapshot.state() {
+                SnapshotState::Success => true,
+                SnapshotState::Partial => self.ticket.source_index(index).is_some_and(|source| {
+                    !snapshot.failures().is_empty() && snapshot.failures().iter().all(|failure| failure.index() != source)
+                }),
+                _ => false,
+            };
+            if has_all {
                 self.view.vouch(index);
             }
         }
     }
+}
+
+/// Whether a request was refused because it named a closed index.
+fn is_closed(error: &Error) -> bool {
+    let error_type = error.server().and_then(ServerError::error_type);
+    error_type.is_some_and(|error_type| error_type.as_str() == "index_closed_exception")
 }
 
 impl Watched for RestoreWatch {
@@ -273,8 +306,8 @@ impl Watched for RestoreWatch {
     async fn look(&mut self, session: &Session, _details: bool) -> Result<Look<RestoreReport>, Error> {
         let narrowed = self.narrowed(session);
         let mut reading = match self.read(session, &narrowed).await {
-            // An index is gone, and with it the response for the others.
-            Err(error) if error.kind() == ErrorKind::IndexMissing => self.read(session, &[]).await?,
+            // An index is gone or closed, and with it the response for the others.
+            Err(error) if error.kind() == ErrorKind::IndexMissing || is_closed(&error) => self.read(session, &[]).await?,
             reading => reading?,
         };
         // Only for what shards do not show: its failure is no failure of the poll.
@@ -287,14 +320,19 @@ impl Watched for RestoreWatch {
         let is_resting = view.under_way.is_empty() && !view.unassigned.is_empty() && pending == self.pending;
         self.pending = pending;
         if is_resting {
-            self.ask_why(session, &view, reading.running.as_ref()).await;
+            self.ask_why(session, &view, &reading).await;
             view = self.observe(&reading);
-        } else if !view.has_pending() && !view.doubtful.is_empty() {
-            self.vouch(session, &view.doubtful).await;
+        } else if !view.has_pending() {
+            self.compare_uuids(session, &view.doubtful).await;
             view = self.observe(&reading);
         }
         let more = std::mem::replace(&mut self.shards, view.counts.shards_total) != view.counts.shards_total;
-        if view.has_pending() || view.is_running {
+        if self.view.is_named() && self.view.indices().len() == 0 {
+            return Ok(Look::Ended(self.view.report(view)));
+        }
+        // The cluster state may be behind the shards, but not for long.
+        self.lingering = if view.is_running && !view.has_pending() { self.lingering + 1 } else { 0 };
+        if view.has_pending() || (1..PATIENCE).contains(&self.lingering) {
             self.unstable = 0;
             return Ok(Look::Running(view.counts));
         }

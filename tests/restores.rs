@@ -1,0 +1,482 @@
+//! Restores that meet a lost response, other clients, or an engine that tries a shard again.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[path = "support/scene.rs"]
+mod scene;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use es_snapshot::testing::{FakeDomain, FakeOutcome, Fault};
+use es_snapshot::{
+    Clock as _, CreateSnapshot, ErrorKind, HowStarted, Outcome, RestoreSnapshot, RestoreTicket, SnapshotName, UnrestoredShard,
+};
+use scene::{Scene, repository, settings};
+
+const JSON: &str = "application/json";
+
+/// A domain with the snapshot `one` of the indices `a` and `b`, which are gone.
+async fn two_indices_to_restore() -> Scene {
+    let scene = two_indices().await;
+    scene.domain.delete_index("a");
+    scene.domain.delete_index("b");
+    scene
+}
+
+/// A domain with the indices `a` and `b`, and the snapshot `one` of them.
+async fn two_indices() -> Scene {
+    let scene = Scene::new().await;
+    scene.client.register_repository(&repository(), &settings()).await.unwrap();
+    scene.domain.create_index("a", 1);
+    scene.domain.create_index("b", 1);
+    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
+    scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap().into_complete().unwrap();
+    scene
+}
+
+fn one() -> SnapshotName {
+    "one".parse().unwrap()
+}
+
+fn restores(domain: &FakeDomain) -> usize {
+    domain.events().iter().filter(|event| event.path.ends_with("_restore")).count()
+}
+
+/// Has others act once, right before the first check after a restore was sent.
+fn before_the_first_check(domain: &FakeDomain, act: impl Fn(&FakeDomain) + Send + Sync + 'static) {
+    let (others, acted) = (domain.clone(), AtomicBool::new(false));
+    let acts = move |method: &str, path: &str| {
+        let checks = method == "GET" && path.starts_with("/_cluster/state/metadata");
+        if checks && restores(&others) > 0 && !acted.swap(true, Ordering::SeqCst) {
+            act(&others);
+        }
+        false
+    };
+    domain.fault(Fault::drop_before().on(acts));
+}
+
+async fn restore(scene: &Scene, options: &RestoreSnapshot) -> Result<es_snapshot::StartedRestore, es_snapshot::Error> {
+    scene.client.restore_snapshot(&repository(), &one(), options).await
+}
+
+#[tokio::test]
+async fn does_not_restore_again_over_what_was_written_since() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.fault(Fault::drop_after().on_path("_restore").times(1));
+    before_the_first_check(&scene.domain, |domain| {
+        for index in ["a", "b"] {
+            domain.write(index);
+        }
+    });
+
+    let restored = restore(&scene, &RestoreSnapshot::new()).await;
+
+    assert_eq!(restores(&scene.domain), 1, "{restored:?}");
+}
+
+#[tokio::test]
+async fn sends_again_what_never_arrived() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
+
+    let restored = restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+
+    assert_eq!((restored.how(), restores(&scene.domain)), (HowStarted::Accepted, 2));
+    assert_eq!(restored.ticket().indices().collect::<Vec<_>>(), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn sends_again_over_closed_indices_whatever_was_done_to_them_but_a_restore() {
+    for act in [FakeDomain::change_settings, FakeDomain::add_field, FakeDomain::hide_index] {
+        let scene = two_indices().await;
+        scene.domain.close_index("a");
+        scene.domain.close_index("b");
+        scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
+        before_the_first_check(&scene.domain, move |domain| act(domain, "a"));
+
+        restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+
+        assert_eq!((restores(&scene.domain), scene.domain.is_open("a")), (2, Some(true)));
+    }
+}
+
+#[tokio::test]
+async fn does_not_adopt_anothers_restore_of_one_index_among_several() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
+    before_the_first_check(&scene.domain, |domain| domain.another_client_restores("r", "one", &["a"], None));
+
+    let error = restore(&scene, &RestoreSnapshot::new()).await.unwrap_err();
+
+    assert_eq!((error.outcome(), restores(&scene.domain)), (Outcome::Unknown, 1));
+    assert_eq!(scene.domain.indices(), ["a"]);
+}
+
+#[tokio::test]
+async fn does_not_adopt_anothers_restore_to_other_names() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
+    before_the_first_check(&scene.domain, |domain| {
+        domain.another_client_restores("r", "one", &["a"], Some(("(.+)", "theirs-$1")));
+    });
+
+    restore(&scene, &RestoreSnapshot::new().indices(["a"]).rename("(.+)", "mine-$1")).await.unwrap();
+
+    assert_eq!(scene.domain.indices(), ["mine-a", "theirs-a"]);
+}
+
+#[tokio::test]
+async fn adopts_its_own_although_the_index_is_hidden_or_its_shard_has_moved() {
+    let hide = |domain: &FakeDomain| domain.hide_index("a");
+    let advance_and_move = |domain: &FakeDomain| domain.relocate_shard("a", 0);
+    for (act, takes) in [(hide as fn(&FakeDomain), 3), (advance_and_move, 600)] {
+        let scene = Scene::with(|domain| domain.restores_take(Duration::from_secs(takes)), |client| client).await;
+        scene.client.register_repository(&repository(), &settings()).await.unwrap();
+        scene.domain.create_index("a", 2);
+        scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
+        scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap().into_complete().unwrap();
+        scene.domain.delete_index("a");
+        scene.domain.fault(Fault::drop_after().on_path("_restore").times(1));
+        if takes == 3 {
+            before_the_first_check(&scene.domain, act);
+        }
+
+        let restored = restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+
+        assert_eq!((restored.how(), restores(&scene.domain)), (HowStarted::Adopted, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_came_and_went_is_not_made_again() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.fault(Fault::drop_after().on_path("_restore").times(1));
+    before_the_first_check(&scene.domain, |domain| {
+        domain.delete_index("a");
+        domain.delete_index("b");
+    });
+
+    let error = restore(&scene, &RestoreSnapshot::new()).await.unwrap_err();
+
+    assert_eq!((error.outcome(), restores(&scene.domain)), (Outcome::Unknown, 1));
+    assert_eq!(scene.domain.indices(), [""; 0]);
+}
+
+#[tokio::test]
+async fn without_the_cluster_state_nothing_is_sent_again_and_what_shards_show_is_adopted() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.forbid("/_cluster/state");
+    scene.domain.fault(Fault::drop_after().on_path("_restore").times(1));
+    let adopted = restore(&scene, &RestoreSnapshot::new().indices(["a"])).await.unwrap();
+    scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
+    let lost = restore(&scene, &RestoreSnapshot::new().indices(["b"])).await.unwrap_err();
+
+    assert_eq!((adopted.how(), lost.outcome(), restores(&scene.domain)), (HowStarted::Adopted, Outcome::Unknown, 2));
+}
+
+#[tokio::test]
+async fn checks_that_are_refused_end_after_five() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
+    before_the_first_check(&scene.domain, |domain| domain.forbid("/_cluster/state"));
+    let began = scene.clock.monotonic();
+
+    let error = restore(&scene, &RestoreSnapshot::new()).await.unwrap_err();
+
+    assert_eq!((error.outcome(), restores(&scene.domain)), (Outcome::Unknown, 1));
+    assert!(scene.clock.monotonic() - began < Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn a_failure_that_stays_the_same_is_refused_after_two_sends() {
+    let body = r#"{"error":{"type":"null_pointer_exception","reason":"Cannot invoke \"x\"","root_cause":[]},"status":500}"#;
+    let scene = two_indices_to_restore().await;
+    scene.domain.fault(Fault::status(500, body, JSON).on_path("_restore"));
+    let began = scene.clock.monotonic();
+
+    let error = restore(&scene, &RestoreSnapshot::new()).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome(), restores(&scene.domain)), (ErrorKind::Server, Outcome::Rejected, 2));
+    assert!(scene.clock.monotonic() - began < Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn a_failure_that_may_be_a_change_of_master_is_no_refusal() {
+    let body = r#"{"error":{"type":"snapshot_exception","reason":"[r:one] no longer master","root_cause":[]},"status":500}"#;
+    let scene = two_indices_to_restore().await;
+    scene.domain.fault(Fault::status(500, body, JSON).on_path("_restore").times(2));
+
+    let restored = restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+
+    assert_eq!((restored.how(), restores(&scene.domain)), (HowStarted::Accepted, 3));
+}
+
+/// What the report of a wait by this ticket says is not restored.
+async fn unrestored(scene: &Scene, ticket: &RestoreTicket) -> Vec<String> {
+    let report = scene.client.resume_wait_for_restore(ticket.clone()).await.unwrap();
+    report.unrestored().iter().map(UnrestoredShard::to_string).collect()
+}
+
+#[tokio::test]
+async fn a_wait_by_ticket_is_about_this_restore_alone() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.fail_restore_shard("yesterday-a", 0);
+    restore(&scene, &RestoreSnapshot::new().indices(["a"]).rename("(.+)", "yesterday-$1")).await.unwrap();
+
+    let today = restore(&scene, &RestoreSnapshot::new().indices(["b"])).await.unwrap();
+
+    assert_eq!(unrestored(&scene, today.ticket()).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_ticket_is_resumed_from_its_text_after_recoveries_have_vanished() {
+    for act in [
+        FakeDomain::restart_node,
+        |domain: &FakeDomain| domain.relocate_shard("a", 0),
+        |domain: &FakeDomain| {
+            domain.close_index("a");
+            domain.open_index("a");
+        },
+    ] {
+        let scene = two_indices_to_restore().await;
+        let restored = restore(&scene, &RestoreSnapshot::new().indices(["a"])).await.unwrap();
+        let kept = serde_json::to_string(restored.ticket()).unwrap();
+        scene.clock.advance(Duration::from_secs(60));
+        act(&scene.domain);
+
+        let ticket: RestoreTicket = serde_json::from_str(&kept).unwrap();
+
+        assert_eq!(unrestored(&scene, &ticket).await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_took_the_name_of_a_target_is_not_restored() {
+    let scene = two_indices_to_restore().await;
+    let restored = restore(&scene, &RestoreSnapshot::new().indices(["a"])).await.unwrap();
+    scene.clock.advance(Duration::from_secs(60));
+    scene.domain.delete_index("a");
+    scene.domain.create_index("a", 1);
+    scene.domain.restart_node();
+
+    let unrestored = unrestored(&scene, restored.ticket()).await;
+
+    assert_eq!(unrestored, ["[a] another index has its name now"]);
+}
+
+#[tokio::test]
+async fn shards_that_came_back_empty_are_unrestored_although_they_have_moved_since() {
+    let scene = Scene::new().await;
+    scene.client.register_repository(&repository(), &settings()).await.unwrap();
+    scene.domain.create_index("a", 2);
+    scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("a".to_owned(), 1)] });
+    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new().partial(true)).await.unwrap();
+    scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap();
+    scene.domain.delete_index("a");
+    let restored = restore(&scene, &RestoreSnapshot::new().partial(true)).await.unwrap();
+    scene.clock.advance(Duration::from_secs(60));
+    scene.domain.relocate_shard("a", 1);
+
+    let unrestored = unrestored(&scene, restored.ticket()).await;
+
+    assert_eq!(unrestored, ["[a][1] nothing shows that it was restored from this snapshot"]);
+}
+
+#[tokio::test]
+async fn a_shard_that_the_engine_tries_again_is_waited_for() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.fail_restore_shard_times("a", 0, 2);
+
+    let restored = restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+
+    assert_eq!(unrestored(&scene, restored.ticket()).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn hidden_indices_and_backing_indices_are_waited_for() {
+    let scene = Scene::new().await;
+    scene.client.register_repository(&repository(), &settings()).await.unwrap();
+    scene.domain.create_index("secret", 1);
+    scene.domain.hide_index("secret");
+    scene.domain.create_data_stream("logs", 2);
+    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
+    scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap().into_complete().unwrap();
+    for index in scene.domain.indices() {
+        scene.domain.delete_index(&index);
+    }
+
+    let restored = restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+    scene.clock.advance(Duration::from_secs(60));
+
+    let targets: Vec<_> = restored.ticket().indices().map(str::to_owned).collect();
+    assert_eq!(targets, scene.domain.indices());
+    assert_eq!(unrestored(&scene, restored.ticket()).await, [""; 0]);
+    let by_name = scene.client.wait_for_restore(&repository(), &one()).await.unwrap();
+    assert_eq!(by_name.into_complete().unwrap().indices().len(), 3);
+}
+
+#[tokio::test]
+async fn a_create_that_never_arrived_recovers_within_two_seconds() {
+    let scene = two_indices().await;
+    scene.domain.fault(Fault::drop_before().on_method("PUT").times(1));
+    let began = scene.clock.monotonic();
+
+    scene.client.create_snapshot(&repository(), &"two".parse().unwrap(), &CreateSnapshot::new()).await.unwrap();
+
+    assert!(scene.clock.monotonic() - began <= Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_create_behind_a_gateway_that_failed_waits_for_proof() {
+    let scene = two_indices().await;
+    scene.domain.fault(Fault::status(504, "", "text/html").on_method("PUT").times(1));
+    let began = scene.clock.monotonic();
+
+    scene.client.create_snapshot(&repository(), &"two".parse().unwrap(), &CreateSnapshot::new()).await.unwrap();
+
+    assert!(scene.clock.monotonic() - began >= Duration::from_secs(10));
+}
+
+const BROKEN: &str = r#"{"error":{"type":"null_pointer_exception","reason":"x is null"},"status":500}"#;
+
+#[tokio::test]
+async fn does_not_adopt_anothers_restore_that_leaves_a_hidden_index_out() {
+    let scene = Scene::new().await;
+    scene.client.register_repository(&repository(), &settings()).await.unwrap();
+    for index in ["movies", ".kibana_1"] {
+        scene.domain.create_index(index, 1);
+    }
+    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
+    scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap().into_complete().unwrap();
+    scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
+    before_the_first_check(&scene.domain, |domain| {
+        domain.another_client_restores("r", "one", &["movies"], Some(("(.+)", "r-$1")));
+    });
+
+    let error = restore(&scene, &RestoreSnapshot::new().rename("(.+)", "r-$1")).await.unwrap_err();
+
+    assert_eq!((error.outcome(), restores(&scene.domain)), (Outcome::Unknown, 1));
+}
+
+#[tokio::test]
+async fn does_not_adopt_anothers_restore_of_another_index_to_the_same_name() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
+    before_the_first_check(&scene.domain, |domain| domain.another_client_restores("r", "one", &["b"], Some(("(.+)", "x"))));
+
+    let error = restore(&scene, &RestoreSnapshot::new().indices(["a"]).rename("(.+)", "x")).await.unwrap_err();
+
+    assert_eq!((error.outcome(), restores(&scene.domain)), (Outcome::Unknown, 1));
+}
+
+#[tokio::test]
+async fn a_restore_is_sent_once_where_what_tells_it_again_fails() {
+    for (status, body) in [(200, "<html>login</html>"), (200, "{}"), (500, BROKEN)] {
+        let scene = two_indices_to_restore().await;
+        scene.domain.fault(Fault::status(status, body, JSON).on_path("_cluster/state"));
+
+        let restored = restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+
+        assert_eq!((restored.how(), restores(&scene.domain)), (HowStarted::Accepted, 1), "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_cannot_be_read_may_be_restored_all_the_same() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.fault(Fault::status(500, BROKEN, JSON).on_method("GET").on_path("/_snapshot/r/one"));
+
+    let restored = restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+
+    assert_eq!((restored.how(), restores(&scene.domain)), (HowStarted::Accepted, 1));
+}
+
+#[tokio::test]
+async fn checks_that_fail_alike_end_after_five() {
+    let scene = two_indices().await;
+    scene.domain.fault(Fault::status(500, BROKEN, JSON).on_path("/_snapshot/r/two"));
+    let began = scene.clock.monotonic();
+
+    let error = scene.client.create_snapshot(&repository(), &"two".parse().unwrap(), &CreateSnapshot::new()).await.unwrap_err();
+
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert!(scene.clock.monotonic() - began < Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn a_failure_whose_absence_cannot_be_confirmed_ends_soon() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.fault(Fault::status(500, BROKEN, JSON).on_path("_restore"));
+    scene.domain.fault(
+        Fault::status(403, "{}", JSON)
+            .on(|_: &str, path: &str| path.starts_with("/_cluster/state/metadata") && !path.contains("/a")),
+    );
+    let began = scene.clock.monotonic();
+
+    let error = restore(&scene, &RestoreSnapshot::new()).await.unwrap_err();
+
+    assert_eq!((error.outcome(), restores(&scene.domain)), (Outcome::Unknown, 1));
+    assert!(scene.clock.monotonic() - began < Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn a_running_restore_is_adopted_although_recoveries_cannot_be_read() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.hold_restores(true);
+    scene.domain.fault(Fault::drop_after().on_path("_restore").times(1));
+    scene.domain.fault(Fault::status(500, BROKEN, JSON).on_path("_recovery"));
+
+    let restored = restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+
+    assert_eq!((restored.how(), restores(&scene.domain)), (HowStarted::Adopted, 1));
+}
+
+#[tokio::test]
+async fn an_index_that_was_closed_since_is_restored_and_hides_no_other() {
+    let scene = two_indices_to_restore().await;
+    let restored = restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+    assert_eq!(unrestored(&scene, restored.ticket()).await, [""; 0]);
+    scene.domain.close_index("a");
+
+    let report = scene.client.resume_wait_for_restore(restored.ticket().clone()).await.unwrap();
+
+    assert_eq!(report.indices(), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn an_index_that_the_partial_snapshot_has_whole_is_restored_although_its_recovery_has_vanished() {
+    let scene = Scene::new().await;
+    scene.client.register_repository(&repository(), &settings()).await.unwrap();
+    scene.domain.create_index("a", 1);
+    scene.domain.create_index("b", 1);
+    scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("b".to_owned(), 0)] });
+    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new().partial(true)).await.unwrap();
+    scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap();
+    scene.domain.delete_index("a");
+    let restored = restore(&scene, &RestoreSnapshot::new().indices(["a"])).await.unwrap();
+    scene.clock.advance(Duration::from_secs(60));
+    scene.domain.restart_node();
+
+    assert_eq!(unrestored(&scene, restored.ticket()).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_restore_of_no_index_has_nothing_to_wait_for() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.fail_restore_shard("yesterday-a", 0);
+    restore(&scene, &RestoreSnapshot::new().indices(["a"]).rename("(.+)", "yesterday-$1")).await.unwrap();
+
+    let nothing = restore(&scene, &RestoreSnapshot::new().indices(["none"]).ignore_unavailable(true)).await.unwrap();
+
+    assert_eq!(unrestored(&scene, nothing.ticket()).await, [""; 0]);
+}
+
+#[test]
+fn a_ticket_with_fields_of_a_later_version_is_refused() {
+    for more in [r#""version":9"#, r#""targets":{}"#] {
+        let kept = format!(r#"{{"repository":"r","snapshot":"s",{more}}}"#);
+        assert!(serde_json::from_str::<RestoreTicket>(&kept).is_err(), "{more}");
+    }
+}
