@@ -49,6 +49,7 @@ mod endpoint;
 mod entropy;
 mod error;
 mod name;
+mod open;
 mod pieces;
 mod progress;
 mod reconcile;

@@ -14,15 +14,12 @@ use serde_json::Value;
 pub use info::ServerInfo;
 pub use raw::{RawReply, RawRequest};
 
-use crate::call::read::asked_for;
 use crate::call::{CallOptions, Core, Session};
 use crate::client::builder::SnapshotClientBuilder;
 use crate::config::{RetryPolicy, Timeouts};
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{DateMathName, IndexName, RepositoryName, SnapshotName, SnapshotPattern};
-use crate::repository::{
-    Acknowledged, CleanUp, Repository, RepositoryMap, RepositorySettings, S3Settings, VerifiedNode, VerifiedNodes,
-};
+use crate::repository::{Acknowledged, CleanUp, Repository, RepositorySettings, S3Settings, VerifiedNode, VerifiedNodes};
 use crate::request;
 use crate::restore::{RestoreSnapshot, ShardRecovery, StartedRestore};
 use crate::snapshot::SnapshotStatus;
@@ -257,13 +254,7 @@ impl SnapshotClient {
     ///
     /// [`ErrorKind::RepositoryMissing`] if it is not registered.
     pub async fn get_repository(&self, repository: &RepositoryName) -> Result<Repository, Error> {
-        let request = request::get_repository(repository);
-        self.session
-            .call_with(&request, |reply| {
-                let map: RepositoryMap = reply.decode()?;
-                asked_for(map.0.into_iter().find(|found| found.name() == repository.as_str()))
-            })
-            .await
+        self.session.find_repository(repository).await
     }
 
     /// Returns all repositories (`GET /_snapshot`), Amazon's own `cs-…` ones among them.
@@ -272,8 +263,7 @@ impl SnapshotClient {
     ///
     /// See [`ErrorKind`].
     pub async fn list_repositories(&self) -> Result<Vec<Repository>, Error> {
-        let map: RepositoryMap = self.session.call(&request::list_repositories()).await?;
-        Ok(map.0)
+        self.session.list_repositories().await
     }
 
     /// Makes every node write to the repository and read from it

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 pub use other::{FsSettings, OtherSettings, UrlSettings};
 pub use reply::{Acknowledged, CleanUp, Repository, VerifiedNode};
-pub(crate) use reply::{RepositoryMap, VerifiedNodes};
+pub(crate) use reply::{Repositories, VerifiedNodes};
 pub use role::RoleArn;
 pub use s3::S3Settings;
 use secret::{Redacted, find_secret, shown};
@@ -138,30 +138,32 @@ impl Serialize for RepositorySettings {
     }
 }
 
-/// A definition as a domain returns it.
+/// A definition as a configuration contains it.
 #[derive(Deserialize)]
 struct WireRepository {
     #[serde(default, deserialize_with = "null_as_default")]
     r#type: String,
     #[serde(default, deserialize_with = "null_as_default")]
     settings: Map<String, Value>,
+    #[expect(dead_code, reason = "read and dropped")]
     uuid: Option<String>,
     #[serde(flatten)]
     other: Map<String, Value>,
 }
 
-impl WireRepository {
-    fn into_settings(self) -> RepositorySettings {
-        let mut flat = flattened(self.settings);
-        match self.r#type.as_str() {
-            "s3" => RepositorySettings::S3(S3Settings::from_flat(flat)),
-            "fs" => RepositorySettings::Fs(FsSettings {
+impl RepositorySettings {
+    /// Reads the settings of a type in the form in which a domain returns them.
+    fn from_wire(repository_type: &str, settings: Map<String, Value>) -> Self {
+        let mut flat = flattened(settings);
+        match repository_type {
+            "s3" => Self::S3(S3Settings::from_flat(flat)),
+            "fs" => Self::Fs(FsSettings {
                 location: take(&mut flat, "location"),
                 blob_store: BlobStoreSettings::from_flat(&mut flat),
                 other: rest(flat),
             }),
-            "url" => RepositorySettings::Url(UrlSettings { url: take(&mut flat, "url"), other: rest(flat) }),
-            _ => RepositorySettings::Other(OtherSettings { repository_type: self.r#type, other: flat }),
+            "url" => Self::Url(UrlSettings { url: take(&mut flat, "url"), other: rest(flat) }),
+            _ => Self::Other(OtherSettings { repository_type: repository_type.to_owned(), other: flat }),
         }
     }
 }
@@ -172,7 +174,7 @@ impl<'de> Deserialize<'de> for RepositorySettings {
         // To leave `crypto_settings` out, say, would register a repository that is not encrypted.
         match wire.other.keys().next() {
             Some(key) => Err(serde::de::Error::custom(format!("unknown field {}, expected `type` or `settings`", quoted(key)))),
-            None => Ok(wire.into_settings()),
+            None => Ok(Self::from_wire(&wire.r#type, wire.settings)),
         }
     }
 }

@@ -2,19 +2,33 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 
-use serde::de::{MapAccess, Visitor};
+use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 
-use super::{RepositorySettings, WireRepository};
+use super::RepositorySettings;
 use crate::byte_size::ByteSize;
+use crate::open::ObjectText;
+use crate::pieces::{Elements, Malformed, Open, Pieces};
+use crate::wire::null_as_default;
 
 /// A repository as the domain has it registered.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub struct Repository {
-    name: String,
-    uuid: Option<String>,
-    settings: RepositorySettings,
+    name: Box<str>,
+    definition: Definition,
+    /// Made of the definition when they are first read: typed, they take twice as much memory.
+    settings: OnceLock<Box<RepositorySettings>>,
+}
+
+#[derive(Clone, PartialEq, Deserialize)]
+struct Definition {
+    #[serde(default, deserialize_with = "null_as_default")]
+    r#type: Box<str>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    settings: ObjectText,
+    uuid: Option<Box<str>>,
 }
 
 impl Repository {
@@ -27,7 +41,7 @@ impl Repository {
     /// The id that the repository's contents carry: Elasticsearch 7.12 and later, once the cluster has learnt it.
     #[must_use]
     pub fn uuid(&self) -> Option<&str> {
-        self.uuid.as_deref()
+        self.definition.uuid.as_deref()
     }
 
     /// Type and settings. What a plugin calls secret is left out by the domain. Encryption by the nodes
@@ -35,39 +49,79 @@ impl Repository {
     /// registers a repository that is not encrypted.
     #[must_use]
     pub fn settings(&self) -> &RepositorySettings {
-        &self.settings
+        let Definition { r#type, settings, .. } = &self.definition;
+        self.settings.get_or_init(|| RepositorySettings::from_wire(r#type, settings.parse()).into())
     }
 }
 
-/// The reply of `GET /_snapshot`, in the order of names.
+impl PartialEq for Repository {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name(), self.uuid()) == (other.name(), other.uuid())
+            && (self.definition == other.definition || self.settings() == other.settings())
+    }
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repository")
+            .field("name", &self.name())
+            .field("uuid", &self.uuid())
+            .field("settings", self.settings())
+            .finish()
+    }
+}
+
+/// The response of `GET /_snapshot`, repository by repository.
 #[derive(Debug)]
-pub(crate) struct RepositoryMap(pub(crate) Vec<Repository>);
+pub(crate) struct Repositories {
+    pieces: Pieces,
+    /// `None` before the first repository.
+    document: Option<Open>,
+    is_over: bool,
+}
 
-impl<'de> Deserialize<'de> for RepositoryMap {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Turns each definition into what is kept of it before the next one is decoded.
-        struct Entries;
+impl Repositories {
+    pub(crate) fn new(json: Bytes) -> Self {
+        Self { pieces: Pieces::new(json), document: None, is_over: false }
+    }
 
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Vec<Repository>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("repositories by name")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut all = Vec::new();
-                while let Some((name, mut wire)) = map.next_entry::<String, WireRepository>()? {
-                    let uuid = wire.uuid.take();
-                    all.push(Repository { name, uuid, settings: wire.into_settings() });
-                }
-                Ok(all)
-            }
+    fn advance(&mut self) -> Result<Option<Repository>, Malformed> {
+        let document = match &mut self.document {
+            Some(document) => document,
+            none => match self.pieces.open(b'{')? {
+                Some(document) => none.insert(document),
+                None => return Err(self.pieces.malformed(String::new(), true)),
+            },
+        };
+        if !self.pieces.next_in(document)? {
+            return self.pieces.end().map(|()| None);
         }
+        let name = self.pieces.key()?.into_boxed_str();
+        match self.pieces.value() {
+            Ok(definition) => Ok(Some(Repository { name, definition, settings: OnceLock::new() })),
+            Err(error) => Err(error.within(name)),
+        }
+    }
+}
 
-        let mut repositories = deserializer.deserialize_map(Entries)?;
-        repositories.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(Self(repositories))
+impl Iterator for Repositories {
+    type Item = Result<Repository, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let next = self.advance().transpose();
+        self.is_over = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
+
+impl Elements for Repositories {
+    type Element = Repository;
+
+    fn pieces(&self) -> &Pieces {
+        &self.pieces
     }
 }
 
@@ -176,12 +230,14 @@ mod tests {
     use super::super::OtherSettings;
     use super::*;
 
+    fn list(json: &str) -> Vec<Repository> {
+        Repositories::new(Bytes::copy_from_slice(json.as_bytes())).collect::<Result<_, _>>().unwrap()
+    }
+
     #[test]
     fn the_services_own_repository_has_no_settings() {
-        let RepositoryMap(repositories) = serde_json::from_str(
-            r#"{"cs-automated-enc":{"type":"s3"},"backup":{"type":"gcs","uuid":"u","settings":{"bucket":"b"}}}"#,
-        )
-        .unwrap();
+        let repositories =
+            list(r#"{"backup":{"type":"gcs","uuid":"u","settings":{"bucket":"b"}},"cs-automated-enc":{"type":"s3"}}"#);
         assert_eq!(repositories.iter().map(Repository::name).collect::<Vec<_>>(), ["backup", "cs-automated-enc"]);
         assert_eq!(repositories[0].uuid(), Some("u"));
         assert_eq!(repositories[0].settings(), &OtherSettings::new("gcs").setting("bucket", "b").into());
@@ -193,7 +249,7 @@ mod tests {
     fn nested_settings_come_under_dotted_keys() {
         let nested = r#"{"r":{"type":"x","settings":{"a":{"b":"1","c":{"d":"2"}},"e":"3"}}}"#;
 
-        let RepositoryMap(repositories) = serde_json::from_str(nested).unwrap();
+        let repositories = list(nested);
 
         let flat = OtherSettings::new("x").setting("a.b", "1").setting("a.c.d", "2").setting("e", "3");
         assert_eq!(repositories[0].settings(), &flat.into());
@@ -204,10 +260,17 @@ mod tests {
         let key = "k".repeat(1000);
         let nested = format!(r#"{{"r":{{"type":"x","settings":{{"{key}":{{"a":1,"b":2,"c":3}}}}}}}}"#);
 
-        let RepositoryMap(repositories) = serde_json::from_str(&nested).unwrap();
+        let repositories = list(&nested);
 
         let written = serde_json::to_value(repositories[0].settings()).unwrap();
         assert_eq!(written["settings"][&key], serde_json::json!({"a": 1, "b": 2, "c": 3}));
+    }
+
+    #[test]
+    fn names_the_place_of_a_malformed_setting() {
+        let malformed = Repositories::new(r#"{"a":{},"b":{"settings":1}}"#.into()).last();
+
+        assert_eq!(malformed.unwrap().unwrap_err().path, "b.settings");
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! What comes back: snapshots as the domain describes them.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Outcome};
+use crate::open::{OpenFields, with_unknown_fields};
 use crate::pieces::{Elements, Malformed, Open, Pieces};
 use crate::ticket::TOKEN_KEY;
 use crate::wire::{integer_or_text, moment, null_as_default, open_vocabulary, span};
@@ -67,8 +67,8 @@ open_vocabulary! {
 
 /// A snapshot as the domain describes it. A listing with [`verbose(false)`](crate::ListSnapshots::verbose) tells only name, uuid,
 /// indices and state; the rest is then `None` or empty.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "WireSnapshot", into = "WireSnapshot")]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(into = "WireSnapshot")]
 pub struct SnapshotInfo {
     snapshot: String,
     uuid: Option<String>,
@@ -85,7 +85,7 @@ struct Details {
     version_id: Option<i64>,
     version: Option<String>,
     include_global_state: Option<bool>,
-    metadata: Option<Map<String, Value>>,
+    metadata: Option<OpenFields>,
     reason: Option<String>,
     start_time_in_millis: Option<i64>,
     end_time_in_millis: Option<i64>,
@@ -93,7 +93,7 @@ struct Details {
     failures: Vec<ShardFailure>,
     shards: Option<ShardCounts>,
     feature_states: Vec<FeatureState>,
-    other: Map<String, Value>,
+    other: OpenFields,
 }
 
 /// A snapshot on the wire.
@@ -115,7 +115,7 @@ struct WireSnapshot {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     include_global_state: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    metadata: Option<Map<String, Value>>,
+    metadata: Option<OpenFields>,
     #[serde(default)]
     state: SnapshotState,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,8 +142,15 @@ struct WireSnapshot {
     #[serde(default, skip_serializing)]
     #[expect(dead_code, reason = "read and dropped")]
     duration: IgnoredAny,
-    #[serde(flatten)]
-    other: Map<String, Value>,
+    #[serde(flatten, skip_deserializing)]
+    other: OpenFields,
+}
+
+impl<'de> Deserialize<'de> for SnapshotInfo {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (wire, other): (WireSnapshot, _) = with_unknown_fields(deserializer)?;
+        Ok(WireSnapshot { other, ..wire }.into())
+    }
 }
 
 impl From<WireSnapshot> for SnapshotInfo {
@@ -256,7 +263,7 @@ impl SnapshotInfo {
     /// What was stored with it by [`CreateSnapshot::metadata`](crate::CreateSnapshot::metadata).
     #[must_use]
     pub fn metadata(&self) -> Option<&Map<String, Value>> {
-        self.details.as_ref()?.metadata.as_ref()
+        self.details.as_ref()?.metadata.as_ref().map(OpenFields::get)
     }
 
     /// How it stands. The empty word if the domain does not say.
@@ -311,8 +318,8 @@ impl SnapshotInfo {
     /// What else the domain said.
     #[must_use]
     pub fn other(&self) -> &Map<String, Value> {
-        static NOTHING: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
-        self.details.as_ref().map_or(&NOTHING, |details| &details.other)
+        static NOTHING: OpenFields = OpenFields::NONE;
+        self.details.as_ref().map_or(&NOTHING, |details| &details.other).get()
     }
 
     /// The token that its creation was marked with; see [`SnapshotToken`](crate::SnapshotToken).
