@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 const DEEPEST: u8 = 126;
 
 /// The text of a JSON object.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub(crate) struct ObjectText(Box<[u8]>);
 
 impl ObjectText {
