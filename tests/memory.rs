@@ -383,7 +383,7 @@ async fn polls_a_restore_of_16_000_indices() {
         json!({"index": format!("logs-of-some-service-{n:06}"), "shard": "0", "prirep": "p", "state": "UNASSIGNED",
             "unassigned.reason": "NEW_INDEX_RESTORED", "unassigned.details": "restore_source[r/s]"})
     };
-    let rows: Bytes = Value::from_iter((0..16_000).map(row)).to_string().into();
+    let rows: Bytes = (0..16_000).map(row).collect::<Value>().to_string().into();
     let polls = Arc::new(AtomicUsize::new(0));
     let client = SnapshotClient::builder("http://localhost:9200")
         .clock(ManualClock::new(SystemTime::UNIX_EPOCH))

@@ -1,6 +1,5 @@
 //! Runs an operation through the reconciler: sends and checks as the machine says.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -167,7 +166,8 @@ async fn drive<R: Reconciled>(
 
 /// Runs a check of however many requests within one limit.
 async fn within<T>(session: &Session, limit: Duration, check: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    match select(pin!(check), session.clock().timeout(limit)).await {
+    // On the heap: checks are rare and large, and would enlarge every call's future.
+    match select(Box::pin(check), session.clock().timeout(limit)).await {
         Either::Left((result, _)) => result,
         Either::Right(((), _)) => Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, "a check took too long")),
     }
