@@ -24,8 +24,8 @@ use crate::wait::{ASIDE, DEADLINE, Look, Permission, ProgressStream, Watched, ou
 /// makes 128 requests (255 with `progress`), one after the other and so over one connection at a
 /// time. It survives, for as long as they last, throttling, gateway errors, lost connections, and
 /// credentials that have expired or cannot be had. It survives failures of the server's own (HTTP
-/// 500, such as a repository that cannot be read) for two minutes, and a 404 shortly after the
-/// snapshot was created. The state is that of `GET _snapshot/{repository}/{snapshot}`, never that
+/// 500, such as a repository that cannot be read) and responses that are not the API's (such as the
+/// page of a login) for two minutes, and a 404 shortly after the snapshot was created. The state is that of `GET _snapshot/{repository}/{snapshot}`, never that
 /// of `_status`, where many versions call a partial snapshot `SUCCESS`.
 ///
 /// # Errors
