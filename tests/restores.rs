@@ -285,6 +285,24 @@ async fn shards_that_came_back_empty_are_unrestored_although_they_have_moved_sin
 }
 
 #[tokio::test]
+async fn a_wait_without_a_ticket_sees_the_shards_that_came_back_empty() {
+    let scene = Scene::new().await;
+    scene.client.register_repository(&repository(), &settings()).await.unwrap();
+    scene.domain.create_index("a", 2);
+    scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("a".to_owned(), 1)] });
+    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new().partial(true)).await.unwrap();
+    scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap();
+    scene.domain.delete_index("a");
+    restore(&scene, &RestoreSnapshot::new().partial(true)).await.unwrap();
+    scene.clock.advance(Duration::from_secs(60));
+
+    let report = scene.client.wait_for_restore(&repository(), &one()).await.unwrap();
+
+    let unrestored: Vec<_> = report.unrestored().iter().map(UnrestoredShard::to_string).collect();
+    assert_eq!((unrestored.len(), report.shards_total()), (1, 2), "{unrestored:?}");
+}
+
+#[tokio::test]
 async fn a_shard_that_the_engine_tries_again_is_waited_for() {
     let scene = two_indices_to_restore().await;
     scene.domain.fail_restore_shard_times("a", 0, 2);

@@ -92,6 +92,8 @@ pub(crate) struct Look {
     pub(crate) is_running: bool,
     /// Whether an index was seen for the first time.
     pub(crate) is_wider: bool,
+    /// Whether recoveries alone showed an index, which may have shards that none of them shows.
+    pub(crate) lacks_rows: bool,
 }
 
 impl RestoreView {
@@ -191,6 +193,7 @@ impl RestoreView {
         let mut seen = BTreeSet::new();
         for (&(index, shard), row) in &shards {
             seen.insert(index);
+            look.lacks_rows |= row.is_none();
             if let Some(view) = self.indices.get(index).filter(|view| !view.replaced) {
                 look.add(
                     index,

@@ -336,7 +336,7 @@ impl Watched for RestoreWatch {
             self.unstable = 0;
             return Ok(Look::Running(view.counts));
         }
-        if !view.unrestored.is_empty() || view.counts.shards_total == 0 || reading.rows.is_none() {
+        if !view.unrestored.is_empty() || view.counts.shards_total == 0 || view.lacks_rows || reading.rows.is_none() {
             self.unstable = if more { 1 } else { self.unstable + 1 };
             if self.unstable < PATIENCE {
                 return Ok(Look::Running(view.counts));
