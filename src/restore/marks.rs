@@ -135,7 +135,8 @@ impl Marks {
         if targets.certain().iter().any(|name| fate(name) == Fate::Untouched) {
             let free = |name: &str| match fate(name) {
                 Fate::Absent => true,
-                Fate::Untouched => now.get(name).is_none_or(|mark| !mark.is_open()),
+                // What was open then would have been refused, and may have been written to.
+                Fate::Untouched => [self.get(name), now.get(name)].into_iter().flatten().all(|mark| !mark.is_open()),
                 Fate::Touched => false,
             };
             return Trace::None { resend: targets.are_exact() && targets.iter().all(free) };
@@ -314,11 +315,13 @@ mod tests {
     }
 
     #[test]
-    fn an_open_target_is_never_restored_over_again() {
-        let before = marks(10, json!({"a": index("close", "u", [2, 5, 1])}));
-        let now = marks(11, json!({"a": index("open", "u", [2, 6, 1])}));
+    fn a_target_that_is_or_was_open_is_never_restored_over_again() {
+        for (before, now) in [("close", "open"), ("open", "close"), ("open", "open")] {
+            let before = marks(10, json!({"a": index(before, "u", [2, 5, 1])}));
+            let now = marks(11, json!({"a": index(now, "u", [2, 6, 1])}));
 
-        assert_eq!(before.compare(&now, &targets(&["a"])), Trace::None { resend: false });
+            assert_eq!(before.compare(&now, &targets(&["a"])), Trace::None { resend: false });
+        }
     }
 
     #[test]

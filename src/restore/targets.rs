@@ -46,9 +46,10 @@ impl Targets {
         let mut targets = Self { open_ended: options.restores_global_state() || selection.has_date_math(), ..Self::default() };
         let streams: Vec<&str> =
             snapshot.data_streams().iter().map(String::as_str).filter(|stream| selection.selects(stream)).collect();
-        // OpenSearch then restores backing indices only, Elasticsearch 8 everything.
-        let is_all_or_backing = selection.is_all() && !streams.is_empty();
+        let is_all = selection.is_all();
         let selection = selection.with_streams_resolved(&streams, snapshot.indices());
+        // OpenSearch then restores backing indices only, Elasticsearch 8 the others too.
+        let is_all_or_backing = !streams.is_empty() && (is_all || selection.begins_with_an_exclusion());
         let of_features: BTreeSet<&str> =
             snapshot.feature_states().iter().flat_map(FeatureState::indices).map(String::as_str).collect();
         for index in snapshot.indices() {
@@ -172,6 +173,10 @@ impl<'a> Selection<'a> {
         self.0.is_empty() || self.0 == ["_all"]
     }
 
+    fn begins_with_an_exclusion(&self) -> bool {
+        self.0.first().is_some_and(|first| first.starts_with('-'))
+    }
+
     /// The patterns that the server applies to indices: it takes the names of data streams out and puts their backing indices at
     /// the end.
     fn with_streams_resolved(self, streams: &[&'a str], indices: &'a [String]) -> Self {
@@ -290,8 +295,6 @@ mod tests {
         let (indices, streams) = ([".ds-logs-000001", "books", "movies"], ["logs"]);
         for (patterns, expected) in [
             (vec!["*"], vec![".ds-logs-000001", "books", "movies"]),
-            (vec!["-movies"], vec![".ds-logs-000001", "books"]),
-            (vec!["logs", "-movies"], vec![".ds-logs-000001", "books"]),
             (vec!["movies", "logs"], vec![".ds-logs-000001", "movies"]),
             (vec!["movies"], vec!["movies"]),
         ] {
@@ -301,12 +304,15 @@ mod tests {
 
     #[test]
     fn beside_a_data_stream_an_index_that_was_not_asked_for_is_possible() {
-        let targets = Targets::of(&snapshot(&[".ds-logs-000001", "movies"], &["logs"]), &RestoreSnapshot::new());
+        let snapshot = snapshot(&[".ds-logs-000001", "books", "movies"], &["logs"]);
+        let all = RestoreSnapshot::new();
+        for options in [all.clone(), all.clone().indices(["-books"]), all.indices(["logs", "-books"])] {
+            let targets = Targets::of(&snapshot, &options);
 
-        assert!(!targets.are_exact());
-        assert!(targets.match_exactly([".ds-logs-000001"]));
-        assert!(targets.match_exactly([".ds-logs-000001", "movies"]));
-        assert!(!targets.match_exactly(["movies"]));
+            assert!(!targets.are_exact());
+            assert_eq!(targets.certain().iter().collect::<Vec<_>>(), [".ds-logs-000001"]);
+            assert!(targets.iter().any(|name| name == "movies"));
+        }
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Scene {
         // What runs comes to its end.
         self.clock.advance(Duration::from_secs(5));
         let domain = &self.domain;
-        let open = |target: &&(String, u32)| domain.is_open(&target.0) == Some(true);
+        let open = |target: &&(String, u32)| domain.is_open(&target.0) == Some(true) && !domain.is_being_restored(&target.0);
         let opened: Vec<&(String, u32)> = self.targets.iter().filter(open).collect();
         let mut is_done = !opened.is_empty();
         match deed {

@@ -32,6 +32,12 @@ impl FakeDomain {
         self.look(|state, _| state.cluster.indices.get(index).map(|index| index.docs))
     }
 
+    /// Returns whether a shard of the index is still being restored: until then the index cannot be closed or deleted.
+    #[must_use]
+    pub fn is_being_restored(&self, index: &str) -> bool {
+        self.look(|state, now| state.cluster.is_being_restored(index, now))
+    }
+
     /// Returns whether an index is open; `None` if there is no such index.
     #[must_use]
     pub fn is_open(&self, index: &str) -> Option<bool> {
