@@ -114,22 +114,22 @@ fn is_refusal(error: &Error) -> bool {
 
 /// The result of a read that a restore can do without; `None` if the server refuses it or fails at it.
 fn spared<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
-    let is_spared = |error: &Error| {
+    unless(result, |error| {
         let fails = error.server().is_some_and(|server| server.status() >= 500);
         is_refusal(error) || error.is_garbled() || error.kind() == ErrorKind::ReplyTooLarge || fails
-    };
-    match result {
-        Ok(result) => Ok(Some(result)),
-        Err(error) if is_spared(&error) => Ok(None),
-        Err(error) => Err(error),
-    }
+    })
 }
 
 /// As [`spared`], for the first read: a domain that is down as a whole is sent nothing.
 fn permitted<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    unless(result, |error| is_refusal(error) || error.server().is_some_and(|server| server.failure() == Failure::Other))
+}
+
+/// The result, or `None` for an error that does not matter.
+fn unless<T>(result: Result<T, Error>, is_spared: impl FnOnce(&Error) -> bool) -> Result<Option<T>, Error> {
     match result {
         Ok(result) => Ok(Some(result)),
-        Err(error) if is_refusal(&error) || error.server().is_some_and(|server| server.failure() == Failure::Other) => Ok(None),
+        Err(error) if is_spared(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }
