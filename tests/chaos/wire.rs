@@ -21,7 +21,7 @@ enum When {
 pub(crate) struct Wire {
     inner: Box<dyn Transport>,
     deed: Mutex<Option<(When, Deed)>>,
-    /// Whether the change of the call in hand has left.
+    /// Whether the change of the call in hand has left, and may have been carried out.
     has_sent: Arc<AtomicBool>,
 }
 
@@ -44,7 +44,7 @@ impl Wire {
         *self.deed.lock().unwrap() = Some((When::Check, Box::new(deed)));
     }
 
-    /// Whether the change of the call in hand has left.
+    /// Whether the change of the call in hand has left, and may have been carried out.
     pub(crate) fn has_sent(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.has_sent)
     }
@@ -69,6 +69,11 @@ impl Wire {
     }
 }
 
+/// Whether a status says that nothing came of a request: too many requests, or a signature or credentials that the domain refused.
+fn was_refused_before_the_engine(status: http::StatusCode) -> bool {
+    matches!(status.as_u16(), 401 | 403 | 429)
+}
+
 impl Transport for Wire {
     fn call<'a>(
         &'a self,
@@ -78,9 +83,16 @@ impl Transport for Wire {
         if let Some(deed) = self.due(request.method()) {
             deed();
         }
-        if request.method() != http::Method::GET {
-            self.has_sent.store(true, Ordering::Relaxed);
+        if request.method() == http::Method::GET {
+            return self.inner.call(request, target);
         }
-        self.inner.call(request, target)
+        let had_sent = self.has_sent.swap(true, Ordering::Relaxed);
+        Box::pin(async move {
+            let result = self.inner.call(request, target).await;
+            if result.as_ref().is_ok_and(|response| was_refused_before_the_engine(response.status())) {
+                self.has_sent.store(had_sent, Ordering::Relaxed);
+            }
+            result
+        })
     }
 }
