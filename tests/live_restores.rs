@@ -523,7 +523,8 @@ async fn the_ticket_names_the_indices_that_the_server_restored(live: Arc<Live>) 
             let way = Way::new(&live, Lost::Nothing);
             let way = Arc::new(if hides_running { way.hiding_running_restores() } else { way });
             // Each under names of its own: some engines here cannot delete a data stream.
-            let options = RestoreSnapshot::new().rename("^(.+)$", format!("{}-$1", unique(&format!("r{number}"))));
+            let prefix = unique(&format!("r{number}"));
+            let options = RestoreSnapshot::new().rename("^(.+)$", format!("{prefix}-$1"));
             let options = if selection.is_empty() { options } else { options.indices(selection) };
 
             let ticket = scene.restore_on(&way, &options).await;
@@ -539,6 +540,12 @@ async fn the_ticket_names_the_indices_that_the_server_restored(live: Arc<Live>) 
             };
             assert_eq!(names(&ticket), restored, "{selection:?}, running restores hidden: {hides_running}");
             assert_eq!(scene.judge(&ticket).await?.into_complete()?.shards_total(), restored.len() as u64, "{selection:?}");
+            if *selection == [stream.as_str()] {
+                let named = [format!("{prefix}-{stream}").parse()?];
+                let wait = scene.client.wait_for_restore(&scene.repository, &scene.snapshot).indices(named);
+                let report = wait.await?.into_complete()?;
+                assert_eq!(report.indices().iter().cloned().collect::<BTreeSet<_>>(), restored, "by the stream's name");
+            }
         }
     }
     Ok(())

@@ -335,6 +335,49 @@ async fn hidden_indices_and_backing_indices_are_waited_for() {
     assert_eq!(by_name.into_complete().unwrap().indices().len(), 3);
 }
 
+/// A snapshot of the index `movies` and of two data streams with two backing indices each, all of which are gone.
+async fn streams_to_restore() -> Scene {
+    let scene = Scene::new().await;
+    scene.client.register_repository(&repository(), &settings()).await.unwrap();
+    scene.domain.create_index("movies", 1);
+    scene.domain.create_data_stream("logs", 2);
+    scene.domain.create_data_stream("metrics", 2);
+    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
+    scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap().into_complete().unwrap();
+    for index in scene.domain.indices() {
+        scene.domain.delete_index(&index);
+    }
+    scene
+}
+
+#[tokio::test]
+async fn a_wait_for_a_data_stream_is_about_its_backing_indices() {
+    for prefix in ["", "copy-"] {
+        let scene = streams_to_restore().await;
+        scene.domain.fail_restore_shard(&format!(".ds-{prefix}logs-000002"), 0);
+        restore(&scene, &RestoreSnapshot::new().rename("^(.+)$", format!("{prefix}$1"))).await.unwrap();
+        let named = ["logs", "movies"].map(|name| format!("{prefix}{name}").parse().unwrap());
+
+        let report = scene.client.wait_for_restore(&repository(), &one()).indices(named).await.unwrap();
+
+        let expected = [".ds-PREFIXlogs-000001", ".ds-PREFIXlogs-000002", "PREFIXmovies"];
+        assert_eq!(report.indices(), expected.map(|name| name.replace("PREFIX", prefix)));
+        let unrestored: Vec<_> = report.unrestored().iter().map(UnrestoredShard::index).collect();
+        assert_eq!(unrestored, [format!(".ds-{prefix}logs-000002")]);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_neither_an_index_nor_a_data_stream_is_not_restored() {
+    let scene = streams_to_restore().await;
+    restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+    let named = ["log".parse().unwrap()];
+
+    let report = scene.client.wait_for_restore(&repository(), &one()).indices(named).await.unwrap();
+
+    assert_eq!(report.unrestored()[0].reason(), "the index does not exist");
+}
+
 #[tokio::test]
 async fn a_create_that_never_arrived_recovers_within_two_seconds() {
     let scene = two_indices().await;

@@ -151,11 +151,34 @@ impl Targets {
 
 /// Whether an index has the name that the server gives to those behind a data stream: `.ds-STREAM-yyyy.MM.dd-000001`, before
 /// Elasticsearch 7.11 and on OpenSearch without the date.
-fn is_backing_index(index: &str, stream: &str) -> bool {
-    let behind = index.strip_prefix(".ds-").and_then(|rest| rest.strip_prefix(stream)).and_then(|rest| rest.strip_prefix('-'));
-    let Some(behind) = behind else { return false };
+pub(super) fn is_backing_index(index: &str, stream: &str) -> bool {
+    behind_stream(index, stream).is_some()
+}
+
+/// What follows the name of the data stream in that of its backing index.
+fn behind_stream<'a>(index: &'a str, stream: &str) -> Option<&'a str> {
+    let behind = index.strip_prefix(".ds-")?.strip_prefix(stream)?.strip_prefix('-')?;
     let generation = |text: &str| text.len() >= 6 && text.bytes().all(|byte| byte.is_ascii_digit());
-    generation(behind) || behind.split_once('-').is_some_and(|(date, rest)| is_date(date) && generation(rest))
+    let is_backing = generation(behind) || behind.split_once('-').is_some_and(|(date, rest)| is_date(date) && generation(rest));
+    is_backing.then_some(behind)
+}
+
+/// The backing indices that a restored data stream has, each with its name in the snapshot. Recoveries from the snapshot show
+/// which stream was renamed to it. Empty if the snapshot has no such stream.
+pub(super) fn backing_indices<'a>(
+    snapshot: &'a SnapshotInfo,
+    stream: &str,
+    recoveries: &[&ShardRecovery],
+) -> Vec<(String, &'a str)> {
+    let streams = snapshot.data_streams();
+    let renamed = || {
+        let of_stream = recoveries.iter().filter(|recovery| is_backing_index(recovery.index(), stream));
+        let mut sources = of_stream.filter_map(|recovery| recovery.source_index());
+        sources.find_map(|source| streams.iter().find(|stream| is_backing_index(source, stream)))
+    };
+    let Some(original) = streams.iter().find(|name| *name == stream).or_else(renamed) else { return Vec::new() };
+    let indices = snapshot.indices().iter().map(String::as_str);
+    indices.filter_map(|index| Some((format!(".ds-{stream}-{}", behind_stream(index, original)?), index))).collect()
 }
 
 fn is_date(text: &str) -> bool {

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::targets::{backing_indices, is_backing_index};
 use super::{
     RecoveryStage, RecoveryType, RestoreReport, RunningRestores, ShardRecovery, ShardRestoreState, ShardRow, ShardState, Source,
     UnrestoredShard,
 };
 use crate::byte_size::ByteSize;
 use crate::progress::Counts;
+use crate::snapshot::SnapshotInfo;
 use crate::ticket::RestoreTicket;
 
 /// What is known about the origin of a shard's data, by the newest sign of it.
@@ -75,6 +77,8 @@ pub(crate) struct RestoreView {
     indices: BTreeMap<String, IndexView>,
     /// The indices were named; otherwise all count that were ever seen to come from the snapshot.
     is_named: bool,
+    /// Names of which no poll has shown an index so far: they may be data streams.
+    unseen: BTreeSet<String>,
 }
 
 /// What one poll shows.
@@ -101,7 +105,9 @@ impl RestoreView {
         let indices: BTreeMap<String, IndexView> =
             ticket.indices().map(|name| (name.to_owned(), IndexView::new(ticket, name))).collect();
         let source = Source::new(ticket.repository().clone(), ticket.snapshot().clone());
-        Self { source, is_named: ticket.knows_indices(), indices }
+        let by_hand = indices.iter().filter(|(_, view)| view.uuid.is_none() && view.source.is_none());
+        let unseen = by_hand.map(|(name, _)| name.clone()).collect();
+        Self { source, is_named: ticket.knows_indices(), indices, unseen }
     }
 
     pub(crate) fn source_mut(&mut self) -> &mut Source {
@@ -114,6 +120,39 @@ impl RestoreView {
 
     pub(crate) fn indices(&self) -> impl ExactSizeIterator<Item = &str> {
         self.indices.keys().map(String::as_str)
+    }
+
+    /// Whether a name, of which this poll shows no index either, may be a data stream's.
+    pub(crate) fn may_name_streams(&mut self, rows: Option<&[ShardRow]>, recoveries: &[ShardRecovery]) -> bool {
+        let shown = rows.unwrap_or_default().iter().map(|row| &*row.index).chain(recoveries.iter().map(ShardRecovery::index));
+        shown.for_each(|index| {
+            self.unseen.remove(index);
+        });
+        !self.unseen.is_empty()
+    }
+
+    /// Takes the names that are data streams for their backing indices; gives whether there is one.
+    pub(crate) fn resolve_streams(&mut self, snapshot: &SnapshotInfo, recoveries: &[ShardRecovery]) -> bool {
+        if snapshot.data_streams().is_empty() {
+            self.unseen.clear();
+            return false;
+        }
+        let ours: Vec<&ShardRecovery> = recoveries.iter().filter(|recovery| self.source.has(recovery)).collect();
+        let backing: BTreeMap<String, Vec<(String, &str)>> = self
+            .unseen
+            .iter()
+            .map(|name| (name.clone(), backing_indices(snapshot, name, &ours)))
+            .filter(|(_, indices)| !indices.is_empty())
+            .collect();
+        for (stream, indices) in &backing {
+            self.unseen.remove(stream);
+            self.indices.remove(stream);
+            for (index, source) in indices {
+                let view = self.indices.entry(index.clone()).or_default();
+                view.source = Some((*source).to_owned());
+            }
+        }
+        !backing.is_empty()
     }
 
     /// Notes that the engine tries a shard no longer.
@@ -154,7 +193,8 @@ impl RestoreView {
 
     /// Whether a poll has any use for this recovery.
     pub(crate) fn wants_recovery(&self, recovery: &ShardRecovery) -> bool {
-        recovery.primary() && (self.indices.contains_key(recovery.index()) || !self.is_named && self.source.has(recovery))
+        let may_be_ours = || !self.is_named || self.unseen.iter().any(|name| is_backing_index(recovery.index(), name));
+        recovery.primary() && (self.indices.contains_key(recovery.index()) || self.source.has(recovery) && may_be_ours())
     }
 
     /// Takes in what one poll has read; `None` for what may not be read.

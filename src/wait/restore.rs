@@ -27,6 +27,7 @@ use crate::wait::{ASIDE, DEADLINE, Look, PATIENCE, Permission, ProgressStream, W
 /// # What counts
 ///
 /// The wait judges exactly the indices of its ticket and those added by [`indices`](Self::indices).
+/// The name of a data stream means its backing indices.
 /// Where none are known, it judges every index of which a shard names this snapshot as its source,
 /// whichever restore that was. So prefer the ticket of
 /// [`StartedRestore`](crate::StartedRestore::ticket). Each primary has to be started and to come
@@ -204,6 +205,15 @@ impl RestoreWatch {
         Ok(Reading { rows, recoveries, running: None })
     }
 
+    /// Takes names that no index has for data streams of the snapshot; gives whether one is.
+    async fn resolve_streams(&mut self, session: &Session, reading: &Reading) -> bool {
+        if !self.view.may_name_streams(reading.rows.as_deref(), &reading.recoveries) {
+            return false;
+        }
+        let snapshot = session.with_limit(ASIDE).find_snapshot(self.ticket.repository(), self.ticket.snapshot(), false).await;
+        snapshot.is_ok_and(|snapshot| self.view.resolve_streams(&snapshot, &reading.recoveries))
+    }
+
     /// Asks of the shards that no node has, one after the other, whether the engine has given them up, until one has a future or
     /// the time for it is over. Where that may not be asked, a restore that no longer runs has given them up.
     async fn ask_why(&mut self, session: &Session, view: &View, reading: &Reading) {
@@ -312,6 +322,11 @@ impl Watched for RestoreWatch {
         };
         // Only for what shards do not show: its failure is no failure of the poll.
         reading.running = self.state.judge(session.with_limit(ASIDE).running_restores().await).unwrap_or_default();
+        if self.resolve_streams(session, &reading).await {
+            let indices = self.narrowed(session);
+            let running = reading.running.take();
+            reading = Reading { running, ..self.read(session, &indices).await? };
+        }
         session.identify(self.view.source_mut(), reading.rows.as_deref().unwrap_or_default()).await;
         let mut view = self.observe(&reading);
         // All indices of a restore are there from its beginning; but only their rows show those that no node has begun.
