@@ -14,6 +14,7 @@
 //!   for the last repetition.
 //! * At most [`SENDS`] requests may be unaccounted for. After that the machine only checks.
 //! * A refusal of a repeated request is certain only of that request. The lost one is looked for until the deadline.
+//!   One that failed instead has had its effect by then, so a check that finds nothing confirms the refusal.
 //! * A failure that the engine reports is not a loss: it has had its effect, or none, when the response is sent. Two that are
 //!   equal, with checks between and after them that found nothing, are a refusal. Where nothing may be sent again, one is; if
 //!   the evidence may have vanished, nobody knows.
@@ -259,11 +260,11 @@ impl Reconciler {
     }
 
     fn found_nothing(&mut self, sighting: Sighting, at: Duration) -> Step {
-        // What refused it is gone again, and nothing of ours was ever under way.
-        if self.echo && !self.is_unaccounted() {
+        let lasting = sighting != Sighting::Unseen;
+        // Nothing of ours is under way, so what refused it is another's, or is gone again.
+        if self.echo && (!self.is_unaccounted() || !self.lost && lasting) {
             return Step::End(Verdict::Refused);
         }
-        let lasting = sighting != Sighting::Unseen;
         // No effect follows a failure that the engine has reported.
         let failed = !self.lost && self.failures != Failures::None;
         if failed && lasting && self.failures == Failures::Enough {

@@ -402,6 +402,18 @@ fn two_equal_failures_of_the_engine_are_a_refusal() {
 }
 
 #[test]
+fn a_refusal_that_follows_a_failure_counts_once_a_check_finds_nothing() {
+    let mut machine = Reconciler::new();
+    let step = machine.sent(Sent::Failed { again: false });
+    check_until(&mut machine, step, Sighting::Nothing);
+
+    let check = machine.sent(Sent::Echo);
+    let end = machine.saw(Sighting::Nothing, Duration::from_secs(30));
+
+    assert_eq!((check, end), (Step::Check { after: Duration::ZERO }, Step::End(Verdict::Refused)));
+}
+
+#[test]
 fn where_nothing_may_be_sent_again_one_failure_and_checks_over_ten_seconds_end_the_question() {
     for (mut machine, sighting, verdict) in [
         (Reconciler::new().without_resend(), Sighting::Nothing, Verdict::Refused),

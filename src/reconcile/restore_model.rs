@@ -58,6 +58,10 @@ struct World {
     twin: bool,
     /// A repeated request was carried out although an earlier one had been.
     done_twice: bool,
+    /// A target was open before the first send, so that its data is another's work.
+    was_open: bool,
+    /// A repeated request restored over it.
+    open_overwritten: bool,
     unaccounted: u8,
     failed: bool,
     /// What was checked before a repetition did not allow it.
@@ -105,6 +109,8 @@ impl World {
             effect: false,
             twin: false,
             done_twice: false,
+            was_open: slots.iter().any(|slot| matches!(slot, Slot::Index { open: true, .. })),
+            open_overwritten: false,
             unaccounted: 0,
             failed: false,
             unconfirmed: false,
@@ -144,6 +150,7 @@ impl World {
         let held = self.slots.iter().any(|slot| matches!(slot, Slot::Index { ours: true, .. }));
         let done = self.restore([true; 2], true);
         self.done_twice |= done && again && held;
+        self.open_overwritten |= done && again && self.was_open;
         self.effect |= done;
         done
     }
@@ -342,7 +349,6 @@ impl World {
 
     fn judge(&self, verdict: Verdict, lasting: bool) -> Result<(), &'static str> {
         match verdict {
-            _ if self.done_twice => Err("restored again over what an earlier request had restored"),
             Verdict::Unknown if self.failed && (!lasting || self.unconfirmed) => Ok(()),
             Verdict::Unknown if self.refused < PATIENCE && self.unclear < PATIENCE => Err("gave up although it could still ask"),
             Verdict::Done if !self.effect => Err("false success"),
@@ -385,6 +391,9 @@ impl Search {
         let broken = |why: &str| -> ! { panic!("{why}: {machine:?} {step:?} {world:?} {before:?}") };
         if world.done_twice {
             broken("restored again over what an earlier request had restored");
+        }
+        if world.open_overwritten {
+            broken("a repetition restored over what was open");
         }
         match step {
             Step::End(verdict) => {
@@ -436,13 +445,14 @@ impl Search {
     }
 }
 
-fn closed(uuid: u8) -> Slot {
-    Slot::Index { uuid, open: false, restored_over: 0, closed: 1, recovery: None, ours: false }
+fn index(uuid: u8, open: bool) -> Slot {
+    Slot::Index { uuid, open, restored_over: 0, closed: u8::from(!open), recovery: None, ours: false }
 }
 
 fn explore(machine: Reconciler, lasting: bool) -> Search {
     let mut search = Search { lasting, seen: HashSet::new(), verdicts: HashSet::new(), found: HashMap::new() };
-    for slots in [[Slot::Absent, Slot::Absent], [closed(1), Slot::Absent], [closed(1), closed(2)]] {
+    let (absent, closed, open) = (Slot::Absent, |uuid| index(uuid, false), |uuid| index(uuid, true));
+    for slots in [[absent, absent], [closed(1), absent], [closed(1), closed(2)], [open(1), absent], [open(1), closed(2)]] {
         let world = World::new(slots, 3);
         search.explore(machine, Step::Send, world, world, true, DEPTH);
     }
