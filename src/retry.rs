@@ -165,6 +165,10 @@ mod tests {
         answered(status, &format!(r#"{{"error":{{"type":"{error_type}","reason":"r"}},"status":{status}}}"#))
     }
 
+    fn cut_off(error: Error) -> Error {
+        error.with_source(Error::new(ErrorKind::Interrupted, Outcome::Unknown, ""))
+    }
+
     fn again(replay: Replay, error: Error) -> bool {
         let verdict = classify(
             replay,
@@ -205,6 +209,8 @@ mod tests {
             (Box::new(|| answered(499, "")), [true, true, false]),
             (Box::new(|| answered(524, "")), [true, true, false]),
             (Box::new(|| Error::garbled("")), [true, true, false]),
+            (Box::new(|| cut_off(answered(400, ""))), [true, true, false]),
+            (Box::new(|| cut_off(engine(400, "illegal_argument_exception"))), [false, false, false]),
             (Box::new(|| engine(503, "concurrent_snapshot_execution_exception")), [false, false, false]),
             (Box::new(|| engine(429, "cluster_block_exception")), [false, false, false]),
             (Box::new(|| engine(500, "repository_exception")), [false, false, false]),

@@ -465,3 +465,15 @@ async fn without_recoveries_a_restore_whose_answer_was_lost_is_not_waited_for_in
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Interrupted, Outcome::Unknown));
     assert_eq!(clock.monotonic(), began);
 }
+
+#[tokio::test]
+async fn a_refusal_that_broke_off_may_be_the_echo_of_an_earlier_request() {
+    let Scene { domain, client, .. } = registered().await;
+    let options = CreateSnapshot::new().token(SnapshotToken::random());
+    client.create_snapshot(&repository(), &one(), &options).await.unwrap();
+    domain.fault(Fault::truncate().on_method("PUT").times(1));
+
+    let created = client.create_snapshot(&repository(), &one(), &options).await.unwrap();
+
+    assert!(matches!(created, CreatedSnapshot::Adopted(_)), "{created:?}");
+}
