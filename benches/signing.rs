@@ -29,8 +29,8 @@ fn register_repository(bencher: divan::Bencher, signed: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let client = client(signed);
     let repository: RepositoryName = "my-snapshot-repo".parse().unwrap();
-    let role = "arn:aws:iam::123456789012:role/TestRole".parse().unwrap();
-    let settings = S3Settings::new("my-bucket-4-es").region("ap-northeast-1").role_arn(role).into();
+    let role = "arn:aws:iam::123456789012:role/TestRole";
+    let settings = S3Settings::new("my-bucket-4-es").with_region("ap-northeast-1").with_role_arn(role).into();
 
     bencher.bench_local(|| runtime.block_on(client.register_repository(&repository, &settings)).unwrap());
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use es_snapshot::testing::FakeDomain;
 use es_snapshot::{
-    Auth, CreateSnapshot, Error, ErrorKind, HyperTransport, RepositoryName, RoleArn, S3Settings, SnapshotClient, SnapshotInfo,
+    Auth, CreateSnapshot, Error, ErrorKind, HyperTransport, RepositoryName, S3Settings, SnapshotClient, SnapshotInfo,
     SnapshotName, SnapshotState, WaitUpdate, default_credentials,
 };
 use futures_util::TryStreamExt as _;
@@ -49,7 +49,7 @@ struct Args {
     bucket_endpoint: Option<String>,
     /// The role that the domain reads and writes the bucket with
     #[arg(long, requires = "endpoint")]
-    role_arn: Option<RoleArn>,
+    role_arn: Option<String>,
     /// The folder in the bucket, without a leading slash
     #[arg(long, requires = "endpoint")]
     base_path: Option<String>,
@@ -136,16 +136,16 @@ async fn on_a_domain(args: &Args, endpoint: &str) -> Result<(), Failure> {
 
     let mut settings = S3Settings::new(bucket);
     if let Some(region) = &args.bucket_region {
-        settings = settings.region(region);
+        settings = settings.with_region(region);
     }
     if let Some(host) = &args.bucket_endpoint {
-        settings = settings.endpoint(host);
+        settings = settings.with_endpoint(host);
     }
     if let Some(role) = &args.role_arn {
-        settings = settings.role_arn(role.clone());
+        settings = settings.with_role_arn(role.clone());
     }
     if let Some(path) = &args.base_path {
-        settings = settings.base_path(path);
+        settings = settings.with_base_path(path);
     }
     procedure(&client, args, settings).await
 }
@@ -157,8 +157,8 @@ async fn on_a_fake(args: &Args) -> Result<(), Failure> {
     let client =
         SnapshotClient::builder(domain.endpoint()).region(domain.region()).credentials(domain.credentials_provider()).build()?;
     let settings = S3Settings::new("my-bucket-4-es")
-        .region(domain.region())
-        .role_arn("arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot".parse()?);
+        .with_region(domain.region())
+        .with_role_arn("arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot");
     procedure(&client, args, settings).await?;
     println!("\nThat was the fake domain. Give --endpoint to back up a real one.");
     Ok(())

@@ -39,7 +39,7 @@ async fn restore(endpoint: &str, repository: &str, snapshot: &str, index: &str, 
     let client = builder.build()?;
 
     // Without aliases: one that the index in use has as well would lead to both.
-    let options = RestoreSnapshot::new().indices([index]).rename("(.+)", "restored-$1").include_aliases(false);
+    let options = RestoreSnapshot::new().with_indices([index]).with_rename("(.+)", "restored-$1").with_include_aliases(false);
     let restore = client.restore_snapshot(&repository, &snapshot, &options).await?;
     // The ticket names the indices of this restore. Kept as JSON, it lets another process wait.
     let wait = client.resume_wait_for_restore(restore.ticket().clone());

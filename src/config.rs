@@ -29,14 +29,14 @@ impl Timeouts {
     /// is longer than the minute after which a load balancer responds with 504, so that its
     /// response is seen. Default: 75 s.
     #[must_use]
-    pub fn attempt(mut self, limit: Duration) -> Self {
+    pub fn with_attempt(mut self, limit: Duration) -> Self {
         self.attempt = limit;
         self
     }
 
     /// Sets the longest gap between two pieces of a response's body. Default: 30 s.
     #[must_use]
-    pub fn read(mut self, limit: Duration) -> Self {
+    pub fn with_read(mut self, limit: Duration) -> Self {
         self.read = limit;
         self
     }
@@ -46,9 +46,27 @@ impl Timeouts {
     /// first check on, whatever this limit is. The reads that come before it have a limit of their
     /// own. Default: 300 s.
     #[must_use]
-    pub fn call(mut self, limit: Duration) -> Self {
+    pub fn with_call(mut self, limit: Duration) -> Self {
         self.call = limit;
         self
+    }
+
+    /// Returns the limit of one attempt.
+    #[must_use]
+    pub fn attempt(&self) -> Duration {
+        self.attempt
+    }
+
+    /// Returns the longest gap between two pieces of a response's body.
+    #[must_use]
+    pub fn read(&self) -> Duration {
+        self.read
+    }
+
+    /// Returns the limit of a whole call.
+    #[must_use]
+    pub fn call(&self) -> Duration {
+        self.call
     }
 }
 
@@ -87,7 +105,7 @@ impl Timeouts {
 /// use std::time::Duration;
 /// use es_snapshot::RetryPolicy;
 ///
-/// let brisk = RetryPolicy::new().attempts(3).base(Duration::from_millis(100));
+/// let brisk = RetryPolicy::new().with_max_attempts(3).with_min_pause(Duration::from_millis(100));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
@@ -113,14 +131,14 @@ impl RetryPolicy {
     /// clone, restore or delete that had no effect may be sent again.
     #[must_use]
     pub fn never() -> Self {
-        Self::default().attempts(1)
+        Self::default().with_max_attempts(1)
     }
 
     /// Sets how often a request is sent at most. The call's time limit applies as well. Polls of
     /// waits, and checks after a lost response, use at most 3 attempts, because another one
     /// follows. Default: 10.
     #[must_use]
-    pub fn attempts(mut self, attempts: u32) -> Self {
+    pub fn with_max_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
     }
@@ -132,7 +150,7 @@ impl RetryPolicy {
 
     /// Sets the shortest pause between two attempts. Default: 200 ms.
     #[must_use]
-    pub fn base(mut self, base: Duration) -> Self {
+    pub fn with_min_pause(mut self, base: Duration) -> Self {
         self.base = base;
         self
     }
@@ -140,9 +158,27 @@ impl RetryPolicy {
     /// Sets the longest pause between two attempts, also where the domain requests a longer one by
     /// `Retry-After`. Default: 20 s.
     #[must_use]
-    pub fn cap(mut self, cap: Duration) -> Self {
+    pub fn with_max_pause(mut self, cap: Duration) -> Self {
         self.cap = cap;
         self
+    }
+
+    /// Returns how often a request is sent at most.
+    #[must_use]
+    pub fn max_attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Returns the shortest pause between two attempts.
+    #[must_use]
+    pub fn min_pause(&self) -> Duration {
+        self.base
+    }
+
+    /// Returns the longest pause between two attempts.
+    #[must_use]
+    pub fn max_pause(&self) -> Duration {
+        self.cap
     }
 
     /// Decorrelated jitter: between the base and three times the pause before, up to the cap.

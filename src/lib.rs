@@ -80,8 +80,7 @@ pub use error::{Error, ErrorKind, ErrorType, Operation, Outcome, ServerError, Se
 pub use name::{DateMathName, IndexName, IndexPattern, RepositoryName, SnapshotName, SnapshotPattern};
 pub use progress::Progress;
 pub use repository::{
-    Acknowledged, CleanUp, FsSettings, OtherSettings, Repository, RepositorySettings, RoleArn, S3Settings, UrlSettings,
-    VerifiedNode,
+    Acknowledged, CleanUp, FsSettings, OtherSettings, Repository, RepositorySettings, S3Settings, UrlSettings, VerifiedNode,
 };
 pub use restore::{
     HowStarted, RecoveryStage, RecoveryType, RestoreReport, RestoreSnapshot, RestoreSummary, ShardRecovery, StartedRestore,

@@ -191,10 +191,9 @@ pub(crate) fn get_snapshot(repository: &RepositoryName, name: &SnapshotName, bri
 
 pub(crate) fn list_snapshots(repository: &RepositoryName, options: &ListSnapshots) -> Request {
     // A comma is encoded like the rest: the engine splits lists after decoding.
-    let pattern =
-        options.get_pattern().map_or_else(|| "_all".to_owned(), |pattern| pattern.parts().collect::<Vec<_>>().join(","));
+    let pattern = options.pattern().map_or_else(|| "_all".to_owned(), |pattern| pattern.parts().collect::<Vec<_>>().join(","));
     let mut target = Target::new(&["_snapshot", repository.as_str(), &pattern]);
-    for (name, value) in [("verbose", options.get_verbose()), ("ignore_unavailable", options.get_ignore_unavailable())] {
+    for (name, value) in [("verbose", options.verbose()), ("ignore_unavailable", options.ignore_unavailable())] {
         if let Some(value) = value {
             target = target.query(name, if value { "true" } else { "false" });
         }
@@ -332,10 +331,10 @@ pub(crate) fn split_listing(
     repository: &RepositoryName,
     options: &ListSnapshots,
 ) -> Result<Vec<ListSnapshots>, Error> {
-    let Some(pattern) = options.get_pattern() else { return Ok(vec![options.clone()]) };
+    let Some(pattern) = options.pattern() else { return Ok(vec![options.clone()]) };
     let parts: Vec<&str> = pattern.parts().collect();
-    let bare = options.clone().pattern(SnapshotPattern::all());
-    let listing = |chunk: &[&str]| Ok(bare.clone().pattern(SnapshotPattern::new(chunk.iter().copied())?));
+    let bare = options.clone().with_pattern(SnapshotPattern::all());
+    let listing = |chunk: &[&str]| Ok(bare.clone().with_pattern(SnapshotPattern::new(chunk.iter().copied())?));
     chunks(&parts, room(prefix, &list_snapshots(repository, &bare))).into_iter().map(listing).collect()
 }
 
@@ -396,7 +395,7 @@ mod tests {
         let (repository, snapshot, index): (RepositoryName, SnapshotName, IndexName) =
             (longest.parse().unwrap(), longest.parse().unwrap(), longest.parse().unwrap());
         let prefix = format!("/{}", "p".repeat(Endpoint::LONGEST_PREFIX - 1));
-        let options = ListSnapshots::new().pattern(snapshot.clone()).verbose(false).ignore_unavailable(true);
+        let options = ListSnapshots::new().with_pattern(snapshot.clone()).with_verbose(false).with_ignore_unavailable(true);
 
         let indices = [index.clone(), index.clone(), index];
         let mut requests = recoveries(&prefix, &indices);

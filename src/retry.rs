@@ -279,7 +279,8 @@ mod tests {
 
     #[test]
     fn the_policys_attempts_end_it() {
-        let (policy, budget, mut history) = (RetryPolicy::default().attempts(2), RetryBudget::default(), History::default());
+        let (policy, budget, mut history) =
+            (RetryPolicy::default().with_max_attempts(2), RetryBudget::default(), History::default());
 
         assert_ne!(lost(&mut history, &policy, LEFT, &budget), Verdict::Stop);
         assert_eq!(lost(&mut history, &policy, LEFT, &budget), Verdict::Stop);

@@ -67,7 +67,7 @@ impl From<SnapshotToken> for String {
 /// use es_snapshot::{SnapshotTicket, SnapshotToken};
 ///
 /// let token = SnapshotToken::try_random()?;
-/// let ticket = SnapshotTicket::new("nightly".parse()?, "2024.05.01".parse()?).token(token);
+/// let ticket = SnapshotTicket::new("nightly".parse()?, "2024.05.01".parse()?).with_token(token);
 /// let kept = serde_json::to_string(&ticket).unwrap();
 /// assert_eq!(serde_json::from_str::<SnapshotTicket>(&kept).unwrap(), ticket);
 /// # Ok::<(), es_snapshot::Error>(())
@@ -93,14 +93,14 @@ impl SnapshotTicket {
     /// Sets the uuid, as [`SnapshotInfo::uuid`](crate::SnapshotInfo::uuid) or a wait's progress
     /// returns it. Only the snapshot with this uuid is waited for.
     #[must_use]
-    pub fn uuid(mut self, uuid: impl Into<String>) -> Self {
+    pub fn with_uuid(mut self, uuid: impl Into<String>) -> Self {
         self.uuid = Some(uuid.into());
         self
     }
 
     /// Sets the token. Only the snapshot that was created with it is waited for.
     #[must_use]
-    pub fn token(mut self, token: SnapshotToken) -> Self {
+    pub fn with_token(mut self, token: SnapshotToken) -> Self {
         self.token = Some(token);
         self
     }
@@ -119,7 +119,7 @@ impl SnapshotTicket {
 
     /// The uuid, once known.
     #[must_use]
-    pub fn get_uuid(&self) -> Option<&str> {
+    pub fn uuid(&self) -> Option<&str> {
         self.uuid.as_deref()
     }
 
@@ -151,7 +151,7 @@ impl SnapshotTicket {
 /// use es_snapshot::RestoreTicket;
 ///
 /// let nightly = RestoreTicket::new("nightly".parse()?, "2024.05.01".parse()?);
-/// let ticket = nightly.index("restored-movies");
+/// let ticket = nightly.with_index("restored-movies");
 /// let kept = serde_json::to_string(&ticket).unwrap();
 /// assert_eq!(serde_json::from_str::<RestoreTicket>(&kept).unwrap(), ticket);
 /// # Ok::<(), es_snapshot::Error>(())
@@ -180,7 +180,7 @@ struct RestoredIndex {
 }
 
 impl RestoreTicket {
-    /// Returns a ticket of a restore of this snapshot. As long as no index is [added](Self::index),
+    /// Returns a ticket of a restore of this snapshot. As long as no index is [added](Self::with_index),
     /// a wait judges every index that is restored from the snapshot.
     #[must_use]
     pub fn new(repository: RepositoryName, snapshot: SnapshotName) -> Self {
@@ -189,7 +189,7 @@ impl RestoreTicket {
 
     /// Adds an index that the restore writes, under its new name.
     #[must_use]
-    pub fn index(mut self, name: impl Into<String>) -> Self {
+    pub fn with_index(mut self, name: impl Into<String>) -> Self {
         self.add(name.into(), None, None);
         self
     }

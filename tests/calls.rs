@@ -72,7 +72,7 @@ async fn perform(client: &SnapshotClient, operation: Operation) -> Result<(), Er
             client.clone_snapshot(&r, &s, &"u".parse().unwrap(), &CloneSnapshot::new(["movies"])).await.map(drop)
         }
         Operation::RestoreSnapshot => {
-            client.restore_snapshot(&r, &s, &RestoreSnapshot::new().rename("(.+)", "restored_$1")).await.map(drop)
+            client.restore_snapshot(&r, &s, &RestoreSnapshot::new().with_rename("(.+)", "restored_$1")).await.map(drop)
         }
         Operation::SnapshotStatus => client.snapshot_status(&r, &s).await.map(drop),
         Operation::Recovery => client.recovery(&[]).await.map(drop),
@@ -108,7 +108,7 @@ fn unavailable() -> Fault {
 
 #[tokio::test]
 async fn every_attempt_is_dated_and_signed_anew() {
-    let scene = Scene::with(|d| d, |client| client.retry(RetryPolicy::new().base(Duration::from_secs(2)))).await;
+    let scene = Scene::with(|d| d, |client| client.retry(RetryPolicy::new().with_min_pause(Duration::from_secs(2)))).await;
     scene.domain.fault(unavailable().times(3));
 
     scene.client.list_repositories().await.unwrap();
@@ -365,8 +365,9 @@ async fn a_pause_that_the_domain_asks_for_is_cut_to_the_longest_of_the_policy() 
 #[tokio::test]
 async fn a_call_ends_at_its_time_limit_whatever_attempts_are_left() {
     let limit = Duration::from_secs(10);
-    let impatient =
-        |client: SnapshotClientBuilder| client.timeouts(Timeouts::new().call(limit)).retry(RetryPolicy::new().attempts(1_000));
+    let impatient = |client: SnapshotClientBuilder| {
+        client.timeouts(Timeouts::new().with_call(limit)).retry(RetryPolicy::new().with_max_attempts(1_000))
+    };
     let scene = Scene::with(|domain| domain, impatient).await;
     scene.domain.fault(unavailable());
 
@@ -395,7 +396,7 @@ async fn ended_before_a_connection(transport: impl FnOnce(HyperTransport) -> Arc
     let limit = Duration::from_secs(2);
     let client = SnapshotClient::builder(format!("https://{}", silent.local_addr().unwrap()))
         .transport(transport(HyperTransport::builder().clock(clock.clone()).build().unwrap()))
-        .timeouts(Timeouts::new().attempt(limit).call(limit))
+        .timeouts(Timeouts::new().with_attempt(limit).with_call(limit))
         .retry(RetryPolicy::never())
         .clock(clock.clone())
         .build()
@@ -470,7 +471,7 @@ async fn a_request_that_may_have_gone_another_way_is_not_called_unsent() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let client = SnapshotClient::builder(format!("http://{closed}"))
         .transport(Detour(HyperTransport::builder().clock(clock.clone()).build().unwrap(), Arc::clone(&refused)))
-        .timeouts(Timeouts::new().attempt(limit).call(limit))
+        .timeouts(Timeouts::new().with_attempt(limit).with_call(limit))
         .clock(clock.clone())
         .build()
         .unwrap();
@@ -507,7 +508,7 @@ async fn the_time_limit_of_a_call_holds_for_the_provider_too() {
     let client = SnapshotClient::builder("http://localhost:1")
         .region("eu-west-1")
         .credentials(Mute(Arc::clone(&asked)))
-        .timeouts(Timeouts::new().call(limit))
+        .timeouts(Timeouts::new().with_call(limit))
         .clock(clock.clone())
         .build()
         .unwrap();
@@ -532,7 +533,7 @@ async fn an_answer_within_the_time_limit_is_an_answer() {
 async fn other_time_limits_hold_for_the_client_that_was_made_with_them() {
     let scene = Scene::with(|domain| domain, never).await;
     scene.domain.fault(Fault::delay(Duration::from_secs(10)));
-    let impatient = scene.client.with_timeouts(Timeouts::new().attempt(Duration::from_secs(9)));
+    let impatient = scene.client.with_timeouts(Timeouts::new().with_attempt(Duration::from_secs(9)));
 
     assert_eq!(impatient.list_repositories().await.unwrap_err().kind(), ErrorKind::Timeout);
     scene.client.list_repositories().await.unwrap();
@@ -1058,7 +1059,7 @@ async fn an_answer_of_another_shape_names_where_it_differs() {
 #[tokio::test]
 async fn metadata_that_is_too_large_with_its_token_is_refused_before_anything_is_sent() {
     let scene = Scene::new().await;
-    let options = CreateSnapshot::new().metadata(json!({"note": "x".repeat(1000)}).as_object().unwrap().clone());
+    let options = CreateSnapshot::new().with_metadata(json!({"note": "x".repeat(1000)}).as_object().unwrap().clone());
 
     let error = scene.client.create_snapshot(&repository(), &snapshot(), &options).await.unwrap_err();
 
@@ -1182,7 +1183,7 @@ async fn a_listing_of_more_names_than_a_request_line_holds_is_asked_for_in_parts
 
         let listed = client
             .with_master_timeout(Duration::from_secs(30))
-            .list_snapshots(&repository, &ListSnapshots::new().pattern(pattern))
+            .list_snapshots(&repository, &ListSnapshots::new().with_pattern(pattern))
             .await
             .unwrap();
 
@@ -1198,8 +1199,8 @@ async fn a_part_of_wildcards_that_matches_nothing_hides_no_other_part() {
     let (client, _) = Scripted::client(LOCAL, listing(vec!["s".to_owned()]));
     let wildcards = (0..400).map(|n| format!("absent-{n}-*"));
 
-    let some = ListSnapshots::new().pattern(SnapshotPattern::new(wildcards.clone().chain(["s".to_owned()])).unwrap());
-    let none = ListSnapshots::new().pattern(SnapshotPattern::new(wildcards).unwrap());
+    let some = ListSnapshots::new().with_pattern(SnapshotPattern::new(wildcards.clone().chain(["s".to_owned()])).unwrap());
+    let none = ListSnapshots::new().with_pattern(SnapshotPattern::new(wildcards).unwrap());
 
     assert_eq!(client.list_snapshots(&repository(), &some).await.unwrap().len(), 1);
     assert_eq!(client.list_snapshots(&repository(), &none).await.unwrap_err().kind(), ErrorKind::SnapshotMissing);
@@ -1211,7 +1212,7 @@ async fn a_name_that_is_missing_in_one_part_makes_a_listing_fail() {
     let names = ["s".to_owned()].into_iter().chain((0..400).map(|n| format!("absent-{n}")));
 
     let error = client
-        .list_snapshots(&repository(), &ListSnapshots::new().pattern(SnapshotPattern::new(names).unwrap()))
+        .list_snapshots(&repository(), &ListSnapshots::new().with_pattern(SnapshotPattern::new(names).unwrap()))
         .await
         .unwrap_err();
 
@@ -1253,7 +1254,7 @@ async fn a_listing_contains_nothing_that_was_not_asked_for() {
             |repository: &str, name: &str| json!({"snapshot": name, "uuid": name, "repository": repository, "state": "SUCCESS"});
         (200, json!({"snapshots": [info("r", "weekly"), info("r", "old-1"), info("other", "old-2")]}))
     });
-    let options = ListSnapshots::new().pattern("old-*".parse::<SnapshotPattern>().unwrap()).ignore_unavailable(true);
+    let options = ListSnapshots::new().with_pattern("old-*".parse::<SnapshotPattern>().unwrap()).with_ignore_unavailable(true);
 
     let listed = client.list_snapshots(&repository(), &options).await.unwrap();
 
@@ -1350,12 +1351,12 @@ async fn a_clean_up_names_the_snapshots_of_every_repository() {
 #[tokio::test]
 async fn no_secret_among_settings_goes_over_http_to_another_host() {
     for settings in [
-        S3Settings::new("b").setting("access_key", "AKIA").setting("secret_key", "x").into(),
-        S3Settings::new("b").setting("client", json!({"Session-Token": "x"})).into(),
-        S3Settings::new("b").endpoint("http://user:password@minio:9000").into(),
+        S3Settings::new("b").with_setting("access_key", "AKIA").with_setting("secret_key", "x").into(),
+        S3Settings::new("b").with_setting("client", json!({"Session-Token": "x"})).into(),
+        S3Settings::new("b").with_endpoint("http://user:password@minio:9000").into(),
         UrlSettings::new("https://user:password@files.example.org/").into(),
-        OtherSettings::new("gcs").setting("encryption_key", "x").into(),
-        OtherSettings::new("azure").setting("endpoints", json!([{"sas-token": "x"}])).into(),
+        OtherSettings::new("gcs").with_setting("encryption_key", "x").into(),
+        OtherSettings::new("azure").with_setting("endpoints", json!([{"sas-token": "x"}])).into(),
     ] {
         let settings: RepositorySettings = settings;
         let (client, transport) = Scripted::client("http://logs.example.com:9200", |_| (200, json!({"acknowledged": true})));
@@ -1369,7 +1370,7 @@ async fn no_secret_among_settings_goes_over_http_to_another_host() {
 
 #[tokio::test]
 async fn secrets_among_settings_go_over_https_to_this_host_or_with_consent() {
-    let settings: RepositorySettings = S3Settings::new("b").setting("secret_key", "x").into();
+    let settings: RepositorySettings = S3Settings::new("b").with_setting("secret_key", "x").into();
     let consent = |builder: SnapshotClientBuilder| builder.danger_send_credentials_unencrypted();
     let keep = |builder| builder;
     for (endpoint, change) in [
@@ -1386,8 +1387,8 @@ async fn secrets_among_settings_go_over_https_to_this_host_or_with_consent() {
 #[tokio::test]
 async fn a_value_that_would_be_dropped_is_refused_before_anything_is_sent() {
     let (client, transport) = Scripted::client(LOCAL, |_| (200, json!({"acknowledged": true})));
-    let settings = S3Settings::new("b").region("eu-west-1").setting("region", "eu-west-2").into();
-    let options = RestoreSnapshot::new().setting("include_global_state", true);
+    let settings = S3Settings::new("b").with_region("eu-west-1").with_setting("region", "eu-west-2").into();
+    let options = RestoreSnapshot::new().with_setting("include_global_state", true);
 
     let registration = client.register_repository(&repository(), &settings).await.unwrap_err();
     let restore = client.restore_snapshot(&repository(), &snapshot(), &options).await.unwrap_err();
@@ -1403,7 +1404,7 @@ async fn a_role_that_is_set_as_any_other_setting_is_a_role() {
     let client =
         SnapshotClient::builder("https://vpc-x-1.eu-west-1.es.amazonaws.com").transport(Canned("{\"acknowledged\":true}"));
     let client = client.auth(Auth::none()).build().unwrap();
-    let settings = S3Settings::new("b").setting("role_arn", "arn:aws:iam::123456789012:role/x");
+    let settings = S3Settings::new("b").with_setting("role_arn", "arn:aws:iam::123456789012:role/x");
 
     client.register_repository(&repository(), &settings.into()).await.unwrap();
 }
@@ -1414,7 +1415,7 @@ async fn a_role_that_is_set_as_any_other_setting_is_a_role() {
 async fn a_raw_request_is_signed_and_its_answer_is_json() {
     let scene = prepared().await;
 
-    let reply = scene.client.raw(RawRequest::get(["_snapshot", "r", "s"]).query("verbose", "false")).await.unwrap();
+    let reply = scene.client.raw(RawRequest::get(["_snapshot", "r", "s"]).with_query("verbose", "false")).await.unwrap();
 
     assert_eq!((reply.status().as_u16(), &reply.body()["snapshots"][0]["snapshot"]), (200, &json!("s")));
     let event = scene.domain.events().pop().unwrap();
@@ -1426,7 +1427,7 @@ async fn a_raw_request_sends_its_body() {
     let scene = Scene::new().await;
     let settings = json!({"type": "s3", "settings": {"bucket": "my-bucket-4-es", "role_arn": scene::ROLE}});
 
-    let request = RawRequest::new(http::Method::PUT, ["_snapshot", "by-hand"]).body(settings);
+    let request = RawRequest::new(http::Method::PUT, ["_snapshot", "by-hand"]).with_body(settings);
     scene.client.raw(request).await.unwrap();
 
     assert_eq!(scene.domain.repositories(), ["by-hand"]);

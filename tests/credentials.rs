@@ -346,7 +346,7 @@ async fn a_provider_slower_than_a_call_may_be_does_not_cost_it_a_valid_key() {
     key(&cache).await.unwrap();
     clock.advance(LIFE - Duration::from_secs(100));
     let limit = Duration::from_secs(4);
-    let client = client.with_timeouts(Timeouts::new().call(limit));
+    let client = client.with_timeouts(Timeouts::new().with_call(limit));
     let mut listing = Box::pin(client.list_repositories());
     assert!(poll!(&mut listing).is_pending());
 
@@ -588,7 +588,7 @@ async fn refused_by(failure: CredentialsError) -> es_snapshot::Error {
 async fn a_calls_own_time_limit_names_the_provider_that_it_waited_for() {
     let scene = Scene::new().await;
     let provider = Provider::new(&scene.clock).then([Script::Hang]);
-    let client = scene.client_with(Auth::sigv4(provider)).with_timeouts(Timeouts::new().call(Duration::from_secs(4)));
+    let client = scene.client_with(Auth::sigv4(provider)).with_timeouts(Timeouts::new().with_call(Duration::from_secs(4)));
     let mut listing = Box::pin(client.list_repositories());
     assert!(poll!(&mut listing).is_pending());
 

@@ -334,8 +334,8 @@ macro_rules! can_be_dropped_anywhere {
 can_be_dropped_anywhere! {
     server_info_can_be_dropped_anywhere(World::new): |client| client.server_info();
     registering_can_be_dropped_anywhere(World::new): |client| {
-        let role = "arn:aws:iam::123456789012:role/TestRole".parse().unwrap();
-        let settings = S3Settings::new("my-bucket-4-es").role_arn(role).into();
+        let role = "arn:aws:iam::123456789012:role/TestRole";
+        let settings = S3Settings::new("my-bucket-4-es").with_role_arn(role).into();
         async move { client.register_repository(&repository(), &settings).await }
     };
     registering_unverified_can_be_dropped_anywhere(World::new): |client| {
@@ -444,7 +444,7 @@ async fn dropped_calls_use_up_no_retries() {
 #[tokio::test]
 async fn retries_that_were_used_up_come_back_with_successes() {
     let world = World::failing(usize::MAX);
-    let stubborn = world.client.with_retry(RetryPolicy::new().attempts(100));
+    let stubborn = world.client.with_retry(RetryPolicy::new().with_max_attempts(100));
     for _ in 0..100 {
         assert_eq!(stubborn.list_repositories().await.unwrap_err().kind(), ErrorKind::Unavailable);
     }

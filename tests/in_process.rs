@@ -24,7 +24,7 @@ async fn prepare(builder: FakeDomainBuilder, clock: &ManualClock) -> (FakeDomain
     let in_process = domain.endpoint().ends_with(":1");
     let client = if in_process { builder.transport(domain.transport()) } else { builder }.build().unwrap();
     let repository = "r".parse().unwrap();
-    let settings = S3Settings::new("my-bucket-4-es").role_arn(ROLE.parse().unwrap()).into();
+    let settings = S3Settings::new("my-bucket-4-es").with_role_arn(ROLE).into();
     client.register_repository(&repository, &settings).await.unwrap();
     (domain, client, repository)
 }

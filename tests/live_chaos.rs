@@ -89,7 +89,7 @@ impl Story {
         assert_eq!(node.get_repository(extra).await?.name(), extra.as_str());
 
         let mark = json!({"story": name.as_str()}).as_object().cloned().unwrap();
-        let options = CreateSnapshot::new().indices([index]).include_global_state(false).metadata(mark);
+        let options = CreateSnapshot::new().with_indices([index]).with_include_global_state(false).with_metadata(mark);
         client.create_snapshot(repository, name, &options).await?;
         let made = node.get_snapshot(repository, name).await?;
         assert_eq!(made.metadata().and_then(|metadata| metadata.get("story")), Some(&json!(name.as_str())), "{action}");
@@ -100,7 +100,7 @@ impl Story {
         let listed = client.list_snapshots(repository, &ListSnapshots::new()).await?;
         assert!(listed.iter().any(|found| found.uuid() == made.uuid()), "{action}");
 
-        let options = RestoreSnapshot::new().indices([index]).rename("(.+)", restored.as_str());
+        let options = RestoreSnapshot::new().with_indices([index]).with_rename("(.+)", restored.as_str());
         client.restore_snapshot(repository, name, &options).await?;
         let report = client.wait_for_restore(repository, name).indices([restored.clone()]).within(SOON).await?;
         assert_eq!(report.into_complete()?.indices(), [restored.as_str()], "{action}");
@@ -136,8 +136,13 @@ async fn no_fault_makes_a_duplicate(live: Arc<Live>) -> Result<(), Error> {
     let client = live
         .builder()
         .await
-        .timeouts(Timeouts::new().attempt(Duration::from_secs(4)).read(Duration::from_secs(3)).call(Duration::from_secs(90)))
-        .retry(RetryPolicy::new().base(Duration::from_millis(50)).cap(Duration::from_millis(500)))
+        .timeouts(
+            Timeouts::new()
+                .with_attempt(Duration::from_secs(4))
+                .with_read(Duration::from_secs(3))
+                .with_call(Duration::from_secs(90)),
+        )
+        .retry(RetryPolicy::new().with_min_pause(Duration::from_millis(50)).with_max_pause(Duration::from_millis(500)))
         .build()?
         .with_queue_time(Duration::from_secs(60));
     let index = live.index("chaos", 1).await?;
@@ -169,7 +174,7 @@ async fn no_fault_makes_a_duplicate(live: Arc<Live>) -> Result<(), Error> {
     for story in &stories {
         story.check(&log, &repository);
     }
-    assert_eq!(live.node().list_snapshots(&repository, &ListSnapshots::new().ignore_unavailable(true)).await?, []);
+    assert_eq!(live.node().list_snapshots(&repository, &ListSnapshots::new().with_ignore_unavailable(true)).await?, []);
     client.unregister_repository(&repository).await?;
     Ok(())
 }
@@ -226,7 +231,7 @@ async fn every_operation(live: &Live, client: &SnapshotClient, index: &IndexName
     moved.call("get repository", client.get_repository(&repository)).await?;
     moved.call("list repositories", client.list_repositories()).await?;
     moved.call("verify", client.verify_repository(&repository)).await?;
-    let options = CreateSnapshot::new().indices([index.as_str()]).include_global_state(false);
+    let options = CreateSnapshot::new().with_indices([index.as_str()]).with_include_global_state(false);
     moved.call("create", client.create_snapshot(&repository, &name, &options)).await?;
     let ended = moved.call("wait", client.wait_for_snapshot(&repository, &name).within(SOON).into_future()).await?;
     ended.into_complete()?;
@@ -236,7 +241,7 @@ async fn every_operation(live: &Live, client: &SnapshotClient, index: &IndexName
     let clone = es_snapshot::CloneSnapshot::new([index.as_str()]);
     moved.call("clone", client.clone_snapshot(&repository, &name, &target, &clone)).await?;
     moved.call("wait", client.wait_for_snapshot(&repository, &target).within(SOON).into_future()).await?;
-    let options = RestoreSnapshot::new().indices([index.as_str()]).rename("(.+)", restored.as_str());
+    let options = RestoreSnapshot::new().with_indices([index.as_str()]).with_rename("(.+)", restored.as_str());
     moved.call("restore", client.restore_snapshot(&repository, &name, &options)).await?;
     let wait = client.wait_for_restore(&repository, &name).indices([restored]).within(SOON).into_future();
     let report = moved.call("wait", wait).await?.into_complete()?;
@@ -255,7 +260,7 @@ async fn a_wait_outlives_its_credentials(live: Arc<Live>) -> Result<(), Error> {
     let repository = live.repository(&client, "rotated").await?;
     let name: SnapshotName = "held".parse()?;
     let hold = live.steer(".hold", "");
-    client.create_snapshot(&repository, &name, &CreateSnapshot::new().indices([index.as_str()])).await?;
+    client.create_snapshot(&repository, &name, &CreateSnapshot::new().with_indices([index.as_str()])).await?;
     // Either their life is short, or they are revoked.
     let soon = SystemClock.wall() + Duration::from_secs(60);
     let expire = live.credentials().await.expiry().is_some_and(|expiry| expiry < soon);

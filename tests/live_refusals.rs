@@ -90,7 +90,7 @@ fn an_unsigned_request(live: Arc<Live>) -> Outcome {
 
 fn a_role_that_may_not_be_passed(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
-        let settings = live.s3("x").role_arn(live.given("other_role_arn").parse()?);
+        let settings = live.s3("x").with_role_arn(live.given("other_role_arn"));
         // A registration that has to be signed, whatever the rest is.
         let client = live.plain_builder().credentials(es_snapshot::default_credentials().await).build()?;
 
@@ -118,7 +118,7 @@ fn a_missing_bucket(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
         let client = live.client().await;
         let name: RepositoryName = unique("bucketless").parse()?;
-        let settings = S3Settings::new("no-such-bucket").role_arn(live.given("role_arn").parse()?);
+        let settings = S3Settings::new("no-such-bucket").with_role_arn(live.given("role_arn"));
 
         let error = refused(client.register_repository(&name, &settings.into()).await);
 
@@ -183,7 +183,7 @@ fn a_missing_snapshot(live: Arc<Live>) -> Outcome {
             refused(client.snapshot_status(&repository, &name).await),
             refused(client.delete_snapshot(&repository, &name).await),
         ];
-        let restore = refused(client.restore_snapshot(&repository, &name, &RestoreSnapshot::new().indices(["x"])).await);
+        let restore = refused(client.restore_snapshot(&repository, &name, &RestoreSnapshot::new().with_indices(["x"])).await);
 
         // A security plugin looks for the snapshot's indices itself, and refuses what it does not find.
         let secured = live.text("node_user").is_some();
@@ -221,7 +221,7 @@ fn a_missing_index(live: Arc<Live>) -> Outcome {
         let client = live.client().await;
         let repository = live.repository(&client, "indexless").await?;
 
-        let options = CreateSnapshot::new().indices([unique("absent")]);
+        let options = CreateSnapshot::new().with_indices([unique("absent")]);
         let error = refused(client.create_snapshot(&repository, &"x".parse()?, &options).await);
 
         assert_eq!(error.kind(), ErrorKind::IndexMissing);
@@ -236,10 +236,10 @@ fn a_missing_primary(live: Arc<Live>) -> Outcome {
         let repository = live.repository(&client, "red").await?;
         let index = unique("red");
         let nowhere = json!({"settings": {"number_of_replicas": 0, "index.routing.allocation.require._name": "nobody"}});
-        let create = RawRequest::new(Method::PUT, [&index]).query("wait_for_active_shards", "0").body(nowhere);
+        let create = RawRequest::new(Method::PUT, [&index]).with_query("wait_for_active_shards", "0").with_body(nowhere);
         live.node().raw(create).await?;
 
-        let options = CreateSnapshot::new().indices([&index]);
+        let options = CreateSnapshot::new().with_indices([&index]);
         let error = refused(client.create_snapshot(&repository, &"x".parse()?, &options).await);
 
         live.node().raw(RawRequest::new(Method::DELETE, [index])).await?;
@@ -284,7 +284,7 @@ fn a_deleted_create(live: Arc<Live>) -> Outcome {
         let name = "aborted".parse()?;
         let hold = live.steer(".hold", "");
 
-        let options = CreateSnapshot::new().indices([index.as_str()]);
+        let options = CreateSnapshot::new().with_indices([index.as_str()]);
         let delete = async {
             comes_about(async || client.get_snapshot(&repository, &name).await.is_ok()).await;
             let let_go = async {
@@ -321,7 +321,7 @@ fn an_open_index(live: Arc<Live>) -> Outcome {
         let name = "open".parse()?;
         take(&client, &repository, &name, &index).await?.into_complete()?;
 
-        let options = RestoreSnapshot::new().indices([index.as_str()]);
+        let options = RestoreSnapshot::new().with_indices([index.as_str()]);
         let error = refused(client.restore_snapshot(&repository, &name, &options).await);
 
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Restore, Known::Rejected));

@@ -164,10 +164,10 @@ impl Node {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let mut request = RawRequest::new(method, path.split('/'));
         for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-            request = request.query(name, value);
+            request = request.with_query(name, value);
         }
         if !body.is_null() {
-            request = request.body(body);
+            request = request.with_body(body);
         }
         Ok(self.0.raw(request).await?.into_body())
     }
@@ -256,10 +256,10 @@ impl Scene {
     /// Takes the snapshot of these indices, hidden ones too.
     async fn take(&self, indices: &[&str]) -> Result<SnapshotInfo, Error> {
         let options = CreateSnapshot::new()
-            .indices(indices)
-            .include_global_state(false)
-            .partial(true)
-            .expand_wildcards([ExpandWildcards::All]);
+            .with_indices(indices)
+            .with_include_global_state(false)
+            .with_partial(true)
+            .with_expand_wildcards([ExpandWildcards::All]);
         self.client.create_snapshot(&self.repository, &self.snapshot, &options).await?;
         self.client.wait_for_snapshot(&self.repository, &self.snapshot).within(SOON).await
     }
@@ -352,7 +352,7 @@ async fn a_shard_of_a_hidden_index_that_came_back_empty_is_named(live: Arc<Live>
     let snapshot = scene.client.get_snapshot(&scene.repository, &scene.snapshot).await?;
     assert_eq!(*snapshot.state(), SnapshotState::Partial);
 
-    let ticket = scene.restore(&scene.client, &RestoreSnapshot::new().partial(true)).await?;
+    let ticket = scene.restore(&scene.client, &RestoreSnapshot::new().with_partial(true)).await?;
     scene.node.settle().await?;
     let (by_ticket, by_name) = futures_util::join!(scene.wait(&ticket), scene.wait_by_name());
 
@@ -420,7 +420,7 @@ async fn two(live: Arc<Live>) -> Result<(Scene, [String; 2]), Error> {
     let mut scene = Scene::new(live, "two").await?;
     let name = unique("slow");
     scene.repository = name.parse()?;
-    let settings = scene.live.s3(&name).setting("max_restore_bytes_per_sec", "2kb");
+    let settings = scene.live.s3(&name).with_setting("max_restore_bytes_per_sec", "2kb");
     scene.client.register_repository(&scene.repository, &settings.into()).await?;
     let indices = [unique("one"), unique("two")];
     for index in &indices {
@@ -438,7 +438,7 @@ async fn not_adopted(live: Arc<Live>, has_ended: bool) -> Result<(), Error> {
     let (scene, indices) = two(Arc::clone(&live)).await?;
     let query = if has_ended { "?wait_for_completion=true" } else { "" };
     for theirs in [&indices[..], &indices[..1]] {
-        let options = RestoreSnapshot::new().indices(theirs).rename("(.+)", "theirs-$1");
+        let options = RestoreSnapshot::new().with_indices(theirs).with_rename("(.+)", "theirs-$1");
         let (foreign, node) = (scene.foreign_restore(&options, query), scene.node.clone());
         let way = Arc::new(Way::new(&live, Lost::Request).meanwhile(async move {
             foreign.await?;
@@ -471,7 +471,7 @@ async fn an_ended_restore_of_another_client_is_not_adopted(live: Arc<Live>) -> R
 async fn another_clients_restore_of_one_target_of_several_is_not_adopted(live: Arc<Live>) -> Result<(), Error> {
     let (scene, [one, two]) = two(Arc::clone(&live)).await?;
     for query in ["", "?wait_for_completion=true"] {
-        let foreign = scene.foreign_restore(&RestoreSnapshot::new().indices([&one]), query);
+        let foreign = scene.foreign_restore(&RestoreSnapshot::new().with_indices([&one]), query);
         let way = Arc::new(Way::new(&live, Lost::Request).meanwhile(foreign));
 
         let restored = scene.restore_on(&way, &RestoreSnapshot::new()).await;
@@ -524,8 +524,8 @@ async fn the_ticket_names_the_indices_that_the_server_restored(live: Arc<Live>) 
             let way = Arc::new(if hides_running { way.hiding_running_restores() } else { way });
             // Each under names of its own: some engines here cannot delete a data stream.
             let prefix = unique(&format!("r{number}"));
-            let options = RestoreSnapshot::new().rename("^(.+)$", format!("{prefix}-$1"));
-            let options = if selection.is_empty() { options } else { options.indices(selection) };
+            let options = RestoreSnapshot::new().with_rename("^(.+)$", format!("{prefix}-$1"));
+            let options = if selection.is_empty() { options } else { options.with_indices(selection) };
 
             let ticket = scene.restore_on(&way, &options).await;
 
@@ -652,7 +652,7 @@ async fn an_index_is_renamed_as_the_ticket_says(live: Arc<Live>) -> Result<(), E
     let pairs = worked_out.into_iter().map(|pair| (pair, true)).chain(left_to_the_server.into_iter().map(|pair| (pair, false)));
     for ((pattern, replacement), is_worked_out) in pairs {
         let way = Arc::new(Way::new(&live, Lost::Nothing).hiding_running_restores());
-        let options = RestoreSnapshot::new().rename(pattern, replacement);
+        let options = RestoreSnapshot::new().with_rename(pattern, replacement);
 
         let restored = scene.restore_on(&way, &options).await;
 
@@ -679,11 +679,11 @@ async fn an_earlier_restore_that_failed_does_not_fail_a_later_one(live: Arc<Live
     let folder = bucket.unwrap().join(scene.repository.as_str()).join("indices");
     let folder = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
     std::fs::rename(folder.join("0"), folder.join("aside")).unwrap();
-    let failed = scene.restore(&scene.client, &RestoreSnapshot::new().rename("(.+)", "failed-$1")).await?;
+    let failed = scene.restore(&scene.client, &RestoreSnapshot::new().with_rename("(.+)", "failed-$1")).await?;
     assert_eq!(shards(&scene.judge(&failed).await?), [(format!("failed-{index}").as_str(), Some(0))]);
     std::fs::rename(folder.join("aside"), folder.join("0")).unwrap();
 
-    let ticket = scene.restore(&scene.client, &RestoreSnapshot::new().rename("(.+)", "later-$1")).await?;
+    let ticket = scene.restore(&scene.client, &RestoreSnapshot::new().with_rename("(.+)", "later-$1")).await?;
     let report = scene.judge(&ticket).await?.into_complete()?;
 
     assert_eq!((report.indices(), report.shards_total()), ([format!("later-{index}")].as_slice(), 2));
@@ -701,7 +701,7 @@ async fn a_ticket_is_resumed_by_another_process(live: Arc<Live>) -> Result<(), E
     scene.node.make(&index, json!({"number_of_shards": 2})).await?;
     scene.take(&[&index]).await?.into_complete()?;
     let restored = format!("again-{index}");
-    let ticket = scene.restore(&scene.client, &RestoreSnapshot::new().rename("(.+)", "again-$1")).await?;
+    let ticket = scene.restore(&scene.client, &RestoreSnapshot::new().with_rename("(.+)", "again-$1")).await?;
     let kept = serde_json::to_string(&ticket).unwrap();
     let another = live.client().await;
     let resume = async || another.resume_wait_for_restore(serde_json::from_str(&kept).unwrap()).within(SOON).await;
@@ -769,7 +769,7 @@ async fn a_closed_target_that_was_changed_is_still_restored_over_once(live: Arc<
                 Ok(())
             }));
 
-            let ticket = scene.restore_on(&way, &RestoreSnapshot::new().include_aliases(false)).await?;
+            let ticket = scene.restore_on(&way, &RestoreSnapshot::new().with_include_aliases(false)).await?;
 
             assert_eq!(way.restores(), (2, 1), "{changes:?}");
             assert_eq!(scene.judge(&ticket).await?.into_complete()?.shards_total(), 2, "{changes:?}");
@@ -806,7 +806,7 @@ async fn a_restore_that_the_server_refuses_is_sent_once(live: Arc<Live>) -> Resu
     scene.node.make(&index, json!({})).await?;
     scene.take(&[&index]).await?.into_complete()?;
     scene.node.put(&format!("{index}/_alias/{alias}"), Value::Null).await?;
-    for options in [RestoreSnapshot::new(), RestoreSnapshot::new().rename(".+", &alias)] {
+    for options in [RestoreSnapshot::new(), RestoreSnapshot::new().with_rename(".+", &alias)] {
         let way = Arc::new(Way::new(&live, Lost::Nothing));
 
         let error = refused(scene.restore_on(&way, &options).await);

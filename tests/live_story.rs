@@ -61,7 +61,7 @@ async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Er
 
     let name: SnapshotName = unique("snap").parse()?;
     let metadata = json!({"purpose": "story"}).as_object().cloned().unwrap();
-    let options = CreateSnapshot::new().indices([index.as_str()]).include_global_state(false).metadata(metadata);
+    let options = CreateSnapshot::new().with_indices([index.as_str()]).with_include_global_state(false).with_metadata(metadata);
     client.create_snapshot(&repository, &name, &options).await?;
     let mut progress = client.wait_for_snapshot(&repository, &name).within(Duration::from_secs(60)).progress();
     let mut ended = None;
@@ -79,14 +79,14 @@ async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Er
     let listed = client.list_snapshots(&repository, &ListSnapshots::new()).await?;
     assert_eq!(listed.iter().map(es_snapshot::SnapshotInfo::name).collect::<Vec<_>>(), [name.as_str()]);
     let pattern: SnapshotPattern = "snap-*".parse()?;
-    let brief = client.list_snapshots(&repository, &ListSnapshots::new().pattern(pattern).verbose(false)).await?;
+    let brief = client.list_snapshots(&repository, &ListSnapshots::new().with_pattern(pattern).with_verbose(false)).await?;
     assert_eq!(*brief[0].state(), SnapshotState::Success);
     let status = client.snapshot_status(&repository, &name).await?;
     assert_eq!((status.shards().total(), status.shards().done()), (2, 2));
     assert_eq!(client.running_snapshots(Some(&repository)).await?, []);
 
     let restored = format!("restored-{index}").parse()?;
-    let options = RestoreSnapshot::new().indices([index.as_str()]).rename("(.+)", "restored-$1");
+    let options = RestoreSnapshot::new().with_indices([index.as_str()]).with_rename("(.+)", "restored-$1");
     client.restore_snapshot(&repository, &name, &options).await?;
     let report =
         client.wait_for_restore(&repository, &name).indices([restored]).within(Duration::from_secs(60)).await?.into_complete()?;
@@ -182,7 +182,7 @@ fn a_held_snapshot(live: Arc<Live>) -> Outcome {
         let repository = live.repository(&client, "held").await?;
         let name: SnapshotName = "held".parse()?;
         let hold = live.steer(".hold", "");
-        client.create_snapshot(&repository, &name, &CreateSnapshot::new().indices([index.as_str()])).await?;
+        client.create_snapshot(&repository, &name, &CreateSnapshot::new().with_indices([index.as_str()])).await?;
 
         let running = client.get_snapshot(&repository, &name).await?;
         assert_eq!((running.state(), running.end_time(), running.duration()), (&SnapshotState::InProgress, None, None));
@@ -190,7 +190,7 @@ fn a_held_snapshot(live: Arc<Live>) -> Outcome {
         let wait = client.wait_for_snapshot(&repository, &name).within(Duration::from_secs(2));
         assert_eq!(refused(wait.await).kind(), ErrorKind::Deadline);
         assert_eq!(refused(client.unregister_repository(&repository).await).kind(), ErrorKind::Busy);
-        let again = client.create_snapshot(&repository, &name, &CreateSnapshot::new().indices([index.as_str()])).await;
+        let again = client.create_snapshot(&repository, &name, &CreateSnapshot::new().with_indices([index.as_str()])).await;
         assert_eq!(refused(again).kind(), ErrorKind::SnapshotNameTaken);
         let restore = client.restore_snapshot(&repository, &name, &RestoreSnapshot::new()).await;
         assert_eq!(refused(restore).kind(), ErrorKind::SnapshotMissing);
@@ -234,7 +234,7 @@ fn a_queue(live: Arc<Live>) -> Outcome {
         let repository = live.repository(&client, "queue").await?;
         let name: SnapshotName = "running".parse()?;
         let hold = live.steer(".hold", "");
-        client.create_snapshot(&repository, &name, &CreateSnapshot::new().indices([index.as_str()])).await?;
+        client.create_snapshot(&repository, &name, &CreateSnapshot::new().with_indices([index.as_str()])).await?;
         let error = refused(client.unregister_repository(&repository).await);
         assert_eq!(error.kind(), ErrorKind::Busy);
         assert!(error.to_string().contains(&format!("running: {repository}:{name}")), "{error}");
@@ -258,11 +258,11 @@ fn an_earlier_process(live: Arc<Live>) -> Outcome {
         let repository = live.repository(&client, "token").await?;
         let name: SnapshotName = "once".parse()?;
         let token = SnapshotToken::random();
-        let options = CreateSnapshot::new().indices([index.as_str()]).token(token.clone());
+        let options = CreateSnapshot::new().with_indices([index.as_str()]).with_token(token.clone());
         client.create_snapshot(&repository, &name, &options).await?;
 
         let again = client.create_snapshot(&repository, &name, &options).await?;
-        let another = client.create_snapshot(&repository, &name, &options.token(SnapshotToken::random())).await;
+        let another = client.create_snapshot(&repository, &name, &options.with_token(SnapshotToken::random())).await;
 
         let CreatedSnapshot::Adopted(adopted) = again else { panic!("{again:?}") };
         assert_eq!(adopted.token(), Some(token.as_str()));
@@ -308,7 +308,8 @@ fn a_restore_to_nowhere(live: Arc<Live>) -> Outcome {
         take(&client, &repository, &name, &index).await?.into_complete()?;
         // As an index does that comes from a domain with nodes of another sort.
         let nowhere = json!({"index.routing.allocation.require._name": "nobody"}).as_object().cloned().unwrap();
-        let options = RestoreSnapshot::new().indices([index.as_str()]).rename("(.+)", "moved-$1").index_settings(nowhere);
+        let options =
+            RestoreSnapshot::new().with_indices([index.as_str()]).with_rename("(.+)", "moved-$1").with_index_settings(nowhere);
 
         client.restore_snapshot(&repository, &name, &options).await?;
         let report = client.wait_for_restore(&repository, &name).within(Duration::from_secs(60)).await?;
@@ -331,7 +332,7 @@ fn a_failed_restore(live: Arc<Live>) -> Outcome {
         let repository = live.repository(&client, "broken").await?;
         let name: SnapshotName = "whole".parse()?;
         take(&client, &repository, &name, &index).await?.into_complete()?;
-        let options = RestoreSnapshot::new().indices([index.as_str()]).rename("(.+)", "again-$1");
+        let options = RestoreSnapshot::new().with_indices([index.as_str()]).with_rename("(.+)", "again-$1");
         client.restore_snapshot(&repository, &name, &options).await?;
         let report = client.wait_for_restore(&repository, &name).within(Duration::from_secs(60)).await?.into_complete()?;
         assert_eq!(report.shards_total(), 2);
@@ -342,7 +343,7 @@ fn a_failed_restore(live: Arc<Live>) -> Outcome {
         for entry in std::fs::read_dir(indices).unwrap() {
             std::fs::remove_dir_all(entry.unwrap().path().join("0")).unwrap();
         }
-        let options = RestoreSnapshot::new().indices([index.as_str()]).rename("(.+)", "never-$1");
+        let options = RestoreSnapshot::new().with_indices([index.as_str()]).with_rename("(.+)", "never-$1");
         client.restore_snapshot(&repository, &name, &options).await?;
         let never = format!("never-{index}").parse()?;
         let report = client.wait_for_restore(&repository, &name).indices([never]).within(Duration::from_secs(60)).await?;
@@ -369,7 +370,7 @@ fn a_snapshot_without_its_file(live: Arc<Live>) -> Outcome {
 
         client.delete_snapshot(&repository, &name).await?;
 
-        assert_eq!(client.list_snapshots(&repository, &ListSnapshots::new().verbose(false)).await?.len(), 0);
+        assert_eq!(client.list_snapshots(&repository, &ListSnapshots::new().with_verbose(false)).await?.len(), 0);
         client.unregister_repository(&repository).await?;
         Ok(())
     })

@@ -61,7 +61,7 @@ async fn a_registration_that_is_refused_after_a_lost_answer_may_have_happened() 
 async fn a_registration_that_cannot_be_verified_is_told_as_such_after_a_lost_answer_too() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_after().on_method("PUT").times(1));
-    let settings = S3Settings::new("no-such-bucket").role_arn(ROLE.parse().unwrap()).into();
+    let settings = S3Settings::new("no-such-bucket").with_role_arn(ROLE).into();
 
     let error = client.register_repository(&"other".parse().unwrap(), &settings).await.unwrap_err();
 
@@ -146,7 +146,7 @@ fn requests(domain: &FakeDomain, method: &str) -> usize {
 async fn a_call_whose_time_is_used_up_by_a_lost_answer_still_asks_the_domain() {
     let Scene { domain, client, .. } = registered().await;
     let limit = Duration::from_secs(10);
-    let client = client.with_timeouts(Timeouts::new().attempt(limit).call(limit));
+    let client = client.with_timeouts(Timeouts::new().with_attempt(limit).with_call(limit));
     domain.fault(Fault::delay(limit * 2).on_method("PUT").times(1));
 
     let created = client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
@@ -190,7 +190,7 @@ async fn a_restore_of_the_global_state_alone_is_never_known_to_have_failed_halfw
     client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
     client.wait_for_snapshot(&repository(), &one()).await.unwrap().into_complete().unwrap();
     domain.fault(Fault::status(500, NO_LONGER_MASTER, JSON).on_method("POST"));
-    let options = RestoreSnapshot::new().indices(["-*"]).include_global_state(true);
+    let options = RestoreSnapshot::new().with_indices(["-*"]).with_include_global_state(true);
 
     let error = client.restore_snapshot(&repository(), &one(), &options).await.unwrap_err();
 
@@ -200,7 +200,7 @@ async fn a_restore_of_the_global_state_alone_is_never_known_to_have_failed_halfw
 #[tokio::test]
 async fn a_name_that_an_earlier_process_may_have_taken_is_not_called_anothers_before_a_look() {
     let Scene { domain, client, .. } = registered().await;
-    let options = CreateSnapshot::new().token(SnapshotToken::random());
+    let options = CreateSnapshot::new().with_token(SnapshotToken::random());
     client.create_snapshot(&repository(), &one(), &options).await.unwrap();
     domain.fault(Fault::status(504, "", "text/html").on_method("GET"));
 
@@ -213,7 +213,7 @@ async fn a_name_that_an_earlier_process_may_have_taken_is_not_called_anothers_be
 async fn a_repetition_that_ends_at_the_deadline_is_looked_into() {
     let Scene { domain, client, .. } = registered().await;
     let limit = Duration::from_secs(10);
-    let client = client.with_timeouts(Timeouts::new().attempt(Duration::from_secs(100)).call(limit));
+    let client = client.with_timeouts(Timeouts::new().with_attempt(Duration::from_secs(100)).with_call(limit));
     domain.fault(Fault::drop_before().on_method("PUT").times(1));
     domain.fault(Fault::delay(Duration::from_secs(100)).on_method("PUT").times(1));
 
@@ -372,7 +372,7 @@ async fn two_indices_to_restore() -> Scene {
 }
 
 fn only(index: &str) -> RestoreSnapshot {
-    RestoreSnapshot::new().indices([index])
+    RestoreSnapshot::new().with_indices([index])
 }
 
 #[tokio::test]
@@ -381,7 +381,7 @@ async fn a_lost_restore_is_not_taken_for_an_earlier_one_of_the_same_snapshot() {
     client.restore_snapshot(&repository(), &one(), &only("a")).await.unwrap();
     domain.fault(Fault::drop_before().on_method("POST").times(1));
 
-    client.restore_snapshot(&repository(), &one(), &RestoreSnapshot::new().rename("(.+)", "r-$1")).await.unwrap();
+    client.restore_snapshot(&repository(), &one(), &RestoreSnapshot::new().with_rename("(.+)", "r-$1")).await.unwrap();
 
     assert_eq!(domain.indices(), ["a", "r-a", "r-b"]);
 }
@@ -394,7 +394,7 @@ async fn a_lost_restore_is_not_taken_for_an_earlier_one_whose_shards_had_to_queu
     domain.fault(Fault::status(200, "{}", JSON).on_path("_recovery").times(1));
     domain.fault(Fault::drop_before().on_method("POST").times(1));
 
-    client.restore_snapshot(&repository(), &one(), &RestoreSnapshot::new().rename("(.+)", "r-$1")).await.unwrap();
+    client.restore_snapshot(&repository(), &one(), &RestoreSnapshot::new().with_rename("(.+)", "r-$1")).await.unwrap();
 
     assert_eq!(domain.indices(), ["a", "r-a", "r-b"]);
 }
@@ -469,7 +469,7 @@ async fn without_recoveries_a_restore_whose_answer_was_lost_is_not_waited_for_in
 #[tokio::test]
 async fn a_refusal_that_broke_off_may_be_the_echo_of_an_earlier_request() {
     let Scene { domain, client, .. } = registered().await;
-    let options = CreateSnapshot::new().token(SnapshotToken::random());
+    let options = CreateSnapshot::new().with_token(SnapshotToken::random());
     client.create_snapshot(&repository(), &one(), &options).await.unwrap();
     domain.fault(Fault::truncate().on_method("PUT").times(1));
 

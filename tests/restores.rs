@@ -122,7 +122,7 @@ async fn does_not_adopt_anothers_restore_to_other_names() {
         domain.another_client_restores("r", "one", &["a"], Some(("(.+)", "theirs-$1")));
     });
 
-    restore(&scene, &RestoreSnapshot::new().indices(["a"]).rename("(.+)", "mine-$1")).await.unwrap();
+    restore(&scene, &RestoreSnapshot::new().with_indices(["a"]).with_rename("(.+)", "mine-$1")).await.unwrap();
 
     assert_eq!(scene.domain.indices(), ["mine-a", "theirs-a"]);
 }
@@ -169,9 +169,9 @@ async fn without_the_cluster_state_nothing_is_sent_again_and_what_shards_show_is
     let scene = two_indices_to_restore().await;
     scene.domain.forbid("/_cluster/state");
     scene.domain.fault(Fault::drop_after().on_path("_restore").times(1));
-    let adopted = restore(&scene, &RestoreSnapshot::new().indices(["a"])).await.unwrap();
+    let adopted = restore(&scene, &RestoreSnapshot::new().with_indices(["a"])).await.unwrap();
     scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
-    let lost = restore(&scene, &RestoreSnapshot::new().indices(["b"])).await.unwrap_err();
+    let lost = restore(&scene, &RestoreSnapshot::new().with_indices(["b"])).await.unwrap_err();
 
     assert_eq!((adopted.how(), lost.outcome(), restores(&scene.domain)), (HowStarted::Adopted, Outcome::Unknown, 2));
 }
@@ -223,9 +223,9 @@ async fn unrestored(scene: &Scene, ticket: &RestoreTicket) -> Vec<String> {
 async fn a_wait_by_ticket_is_about_this_restore_alone() {
     let scene = two_indices_to_restore().await;
     scene.domain.fail_restore_shard("yesterday-a", 0);
-    restore(&scene, &RestoreSnapshot::new().indices(["a"]).rename("(.+)", "yesterday-$1")).await.unwrap();
+    restore(&scene, &RestoreSnapshot::new().with_indices(["a"]).with_rename("(.+)", "yesterday-$1")).await.unwrap();
 
-    let today = restore(&scene, &RestoreSnapshot::new().indices(["b"])).await.unwrap();
+    let today = restore(&scene, &RestoreSnapshot::new().with_indices(["b"])).await.unwrap();
 
     assert_eq!(unrestored(&scene, today.ticket()).await, [""; 0]);
 }
@@ -241,7 +241,7 @@ async fn a_ticket_is_resumed_from_its_text_after_recoveries_have_vanished() {
         },
     ] {
         let scene = two_indices_to_restore().await;
-        let restored = restore(&scene, &RestoreSnapshot::new().indices(["a"])).await.unwrap();
+        let restored = restore(&scene, &RestoreSnapshot::new().with_indices(["a"])).await.unwrap();
         let kept = serde_json::to_string(restored.ticket()).unwrap();
         scene.clock.advance(Duration::from_secs(60));
         act(&scene.domain);
@@ -255,7 +255,7 @@ async fn a_ticket_is_resumed_from_its_text_after_recoveries_have_vanished() {
 #[tokio::test]
 async fn an_index_that_took_the_name_of_a_target_is_not_restored() {
     let scene = two_indices_to_restore().await;
-    let restored = restore(&scene, &RestoreSnapshot::new().indices(["a"])).await.unwrap();
+    let restored = restore(&scene, &RestoreSnapshot::new().with_indices(["a"])).await.unwrap();
     scene.clock.advance(Duration::from_secs(60));
     scene.domain.delete_index("a");
     scene.domain.create_index("a", 1);
@@ -272,10 +272,10 @@ async fn shards_that_came_back_empty_are_unrestored_although_they_have_moved_sin
     scene.client.register_repository(&repository(), &settings()).await.unwrap();
     scene.domain.create_index("a", 2);
     scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("a".to_owned(), 1)] });
-    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new().partial(true)).await.unwrap();
+    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new().with_partial(true)).await.unwrap();
     scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap();
     scene.domain.delete_index("a");
-    let restored = restore(&scene, &RestoreSnapshot::new().partial(true)).await.unwrap();
+    let restored = restore(&scene, &RestoreSnapshot::new().with_partial(true)).await.unwrap();
     scene.clock.advance(Duration::from_secs(60));
     scene.domain.relocate_shard("a", 1);
 
@@ -290,10 +290,10 @@ async fn a_wait_without_a_ticket_sees_the_shards_that_came_back_empty() {
     scene.client.register_repository(&repository(), &settings()).await.unwrap();
     scene.domain.create_index("a", 2);
     scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("a".to_owned(), 1)] });
-    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new().partial(true)).await.unwrap();
+    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new().with_partial(true)).await.unwrap();
     scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap();
     scene.domain.delete_index("a");
-    restore(&scene, &RestoreSnapshot::new().partial(true)).await.unwrap();
+    restore(&scene, &RestoreSnapshot::new().with_partial(true)).await.unwrap();
     scene.clock.advance(Duration::from_secs(60));
 
     let report = scene.client.wait_for_restore(&repository(), &one()).await.unwrap();
@@ -355,7 +355,7 @@ async fn a_wait_for_a_data_stream_is_about_its_backing_indices() {
     for prefix in ["", "copy-"] {
         let scene = streams_to_restore().await;
         scene.domain.fail_restore_shard(&format!(".ds-{prefix}logs-000002"), 0);
-        restore(&scene, &RestoreSnapshot::new().rename("^(.+)$", format!("{prefix}$1"))).await.unwrap();
+        restore(&scene, &RestoreSnapshot::new().with_rename("^(.+)$", format!("{prefix}$1"))).await.unwrap();
         let named = ["logs", "movies"].map(|name| format!("{prefix}{name}").parse().unwrap());
 
         let report = scene.client.wait_for_restore(&repository(), &one()).indices(named).await.unwrap();
@@ -416,7 +416,7 @@ async fn does_not_adopt_anothers_restore_that_leaves_a_hidden_index_out() {
         domain.another_client_restores("r", "one", &["movies"], Some(("(.+)", "r-$1")));
     });
 
-    let error = restore(&scene, &RestoreSnapshot::new().rename("(.+)", "r-$1")).await.unwrap_err();
+    let error = restore(&scene, &RestoreSnapshot::new().with_rename("(.+)", "r-$1")).await.unwrap_err();
 
     assert_eq!((error.outcome(), restores(&scene.domain)), (Outcome::Unknown, 1));
 }
@@ -427,7 +427,7 @@ async fn does_not_adopt_anothers_restore_of_another_index_to_the_same_name() {
     scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
     before_the_first_check(&scene.domain, |domain| domain.another_client_restores("r", "one", &["b"], Some(("(.+)", "x"))));
 
-    let error = restore(&scene, &RestoreSnapshot::new().indices(["a"]).rename("(.+)", "x")).await.unwrap_err();
+    let error = restore(&scene, &RestoreSnapshot::new().with_indices(["a"]).with_rename("(.+)", "x")).await.unwrap_err();
 
     assert_eq!((error.outcome(), restores(&scene.domain)), (Outcome::Unknown, 1));
 }
@@ -513,10 +513,10 @@ async fn an_index_that_the_partial_snapshot_has_whole_is_restored_although_its_r
     scene.domain.create_index("a", 1);
     scene.domain.create_index("b", 1);
     scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("b".to_owned(), 0)] });
-    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new().partial(true)).await.unwrap();
+    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new().with_partial(true)).await.unwrap();
     scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap();
     scene.domain.delete_index("a");
-    let restored = restore(&scene, &RestoreSnapshot::new().indices(["a"])).await.unwrap();
+    let restored = restore(&scene, &RestoreSnapshot::new().with_indices(["a"])).await.unwrap();
     scene.clock.advance(Duration::from_secs(60));
     scene.domain.restart_node();
 
@@ -527,9 +527,9 @@ async fn an_index_that_the_partial_snapshot_has_whole_is_restored_although_its_r
 async fn a_restore_of_no_index_has_nothing_to_wait_for() {
     let scene = two_indices_to_restore().await;
     scene.domain.fail_restore_shard("yesterday-a", 0);
-    restore(&scene, &RestoreSnapshot::new().indices(["a"]).rename("(.+)", "yesterday-$1")).await.unwrap();
+    restore(&scene, &RestoreSnapshot::new().with_indices(["a"]).with_rename("(.+)", "yesterday-$1")).await.unwrap();
 
-    let nothing = restore(&scene, &RestoreSnapshot::new().indices(["none"]).ignore_unavailable(true)).await.unwrap();
+    let nothing = restore(&scene, &RestoreSnapshot::new().with_indices(["none"]).with_ignore_unavailable(true)).await.unwrap();
 
     assert_eq!(unrestored(&scene, nothing.ticket()).await, [""; 0]);
 }

@@ -95,7 +95,7 @@ async fn a_wait_for_a_restore_across_four_revocations_ends_well_with_a_refresh_f
     scene.take_snapshot().await;
     let provider = scene.domain.credentials_provider();
     let client = scene.client_with(Auth::sigv4(provider.clone()));
-    let options = RestoreSnapshot::new().indices(["movies"]).rename("(.+)", "restored_$1");
+    let options = RestoreSnapshot::new().with_indices(["movies"]).with_rename("(.+)", "restored_$1");
     client.restore_snapshot(&repository(), &snapshot(), &options).await.unwrap();
     let between = |time| {
         if time > ROTATIONS {

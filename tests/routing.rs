@@ -270,7 +270,7 @@ proptest! {
             let _ = client.unregister_repository(&repository).await;
             let _ = client.create_snapshot_and_hold(&repository, &snapshot, &CreateSnapshot::new()).await;
             let _ = client.get_snapshot(&repository, &snapshot).await;
-            let _ = client.list_snapshots(&repository, &ListSnapshots::new().pattern(SnapshotPattern::from(snapshot.clone()))).await;
+            let _ = client.list_snapshots(&repository, &ListSnapshots::new().with_pattern(SnapshotPattern::from(snapshot.clone()))).await;
             let before = capture.sent.lock().unwrap().len();
             let _ = client.restore_snapshot(&repository, &snapshot, &RestoreSnapshot::new()).await;
             capture.forget_reads_since(before);
@@ -329,7 +329,7 @@ proptest! {
         let repository: RepositoryName = "r".parse().unwrap();
         let pattern = SnapshotPattern::from_names(snapshots.clone()).unwrap();
         runtime.block_on(async {
-            client.list_snapshots(&repository, &ListSnapshots::new().pattern(pattern)).await.unwrap();
+            client.list_snapshots(&repository, &ListSnapshots::new().with_pattern(pattern)).await.unwrap();
             client.recovery(&indices).await.unwrap();
         });
 

@@ -180,8 +180,8 @@ fn a_wait_shows_no_secret() {
 #[tokio::test]
 async fn a_raw_request_and_its_reply_show_no_value() {
     let request = RawRequest::new(http::Method::PUT, ["_security", "user", "backup"])
-        .query("token", "query-canary")
-        .body(json!({"password": "canary"}));
+        .with_query("token", "query-canary")
+        .with_body(json!({"password": "canary"}));
     Canaries::planted().assert_absent(&shown(&request), "a raw request");
     let client = echoing(200, Shape::JsonString).auth(Auth::bearer("bearer-canary-abcdefghijklmnopqrstuvwxyz").unwrap());
 
@@ -195,10 +195,10 @@ async fn a_raw_request_and_its_reply_show_no_value() {
 fn settings_show_no_secret() {
     for key in ["secret_key", "Encryption-Key", "api.key", "passphrase", "credentials", "sas_token", "session", "private_key"] {
         let open = json!({"inner": [{key: "canary"}], key: {"deep": "canary"}});
-        let s3 = S3Settings::new("b").setting(key, "canary").setting("x", open.clone());
-        let s3 = s3.endpoint("https://u:canary@h/?sig=canary").base_path("s3://canary:canary@b");
-        let other = OtherSettings::new("gcs").setting("x", json!([open]));
-        let url = UrlSettings::new("https://h/c?sv=1&sig=canary").setting("proxy", "canary:canary@h");
+        let s3 = S3Settings::new("b").with_setting(key, "canary").with_setting("x", open.clone());
+        let s3 = s3.with_endpoint("https://u:canary@h/?sig=canary").with_base_path("s3://canary:canary@b");
+        let other = OtherSettings::new("gcs").with_setting("x", json!([open]));
+        let url = UrlSettings::new("https://h/c?sv=1&sig=canary").with_setting("proxy", "canary:canary@h");
         for settings in [s3.into(), other.into(), url.into()] {
             let settings: RepositorySettings = settings;
             Canaries::planted().assert_absent(&shown(&settings), key);
@@ -501,11 +501,11 @@ async fn a_whole_story_traces_no_secret_and_no_body() {
     let scene = Scene::new().await;
     scene.domain.create_index("movies", 2);
     let settings: RepositorySettings =
-        S3Settings::new("my-bucket-4-es").role_arn(scene::ROLE.parse().unwrap()).setting("note", "canary").into();
+        S3Settings::new("my-bucket-4-es").with_role_arn(scene::ROLE).with_setting("note", "canary").into();
 
     scene.client.register_repository(&repository(), &settings).await.unwrap();
     let metadata = json!({"note": "canary"}).as_object().unwrap().clone();
-    let options = CreateSnapshot::new().metadata(metadata);
+    let options = CreateSnapshot::new().with_metadata(metadata);
     scene.client.create_snapshot(&repository(), &snapshot(), &options).await.unwrap();
     scene.domain.revoke();
     scene.domain.fault(Fault::drop_after().times(2));

@@ -138,10 +138,10 @@ proptest! {
         let client = client(&capture, credentials, Duration::from_secs(at));
         let mut raw = RawRequest::new(Method::POST, segments);
         for (name, value) in query {
-            raw = raw.query(name, value);
+            raw = raw.with_query(name, value);
         }
         if let Some(body) = body {
-            raw = raw.body(body);
+            raw = raw.with_body(body);
         }
 
         run(client.raw(raw)).unwrap();

@@ -304,7 +304,7 @@ async fn tries_again_after_a_handshake_that_may_work_later() {
     // internal_error, and a connection that ends without a word
     for response in [&[0x15, 3, 3, 0, 2, 2, 80][..], b""] {
         let (address, connections) = canned(response).await;
-        let builder = through_a_tunnel(address, trusting(&Authority::new())).retry(RetryPolicy::default().attempts(3));
+        let builder = through_a_tunnel(address, trusting(&Authority::new())).retry(RetryPolicy::default().with_max_attempts(3));
         let client = builder.clock(manual_clock()).build().unwrap();
 
         let error = client.list_repositories().await.unwrap_err();

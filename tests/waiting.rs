@@ -523,7 +523,7 @@ async fn a_poll_is_repeated_after_the_pauses_of_the_callers_policy() {
     let before = scene.clock.sleeps().len();
     let base = Duration::from_secs(7);
 
-    let client = scene.client.with_retry(RetryPolicy::new().base(base));
+    let client = scene.client.with_retry(RetryPolicy::new().with_min_pause(base));
     client.wait_for_snapshot(&repository(), &snapshot()).await.unwrap();
 
     assert!(scene.clock.sleeps()[before] >= base, "{:?}", &scene.clock.sleeps()[before..]);
@@ -599,7 +599,7 @@ async fn taken() -> Scene {
 }
 
 fn renamed() -> RestoreSnapshot {
-    RestoreSnapshot::new().indices(["movies"]).rename("(.+)", "restored_$1")
+    RestoreSnapshot::new().with_indices(["movies"]).with_rename("(.+)", "restored_$1")
 }
 
 async fn restore(scene: &Scene, options: &RestoreSnapshot) -> RestoreReport {
@@ -612,7 +612,7 @@ async fn a_complete_restore_names_its_indices_and_no_shard() {
     let scene = taken().await;
     scene.client.raw(RawRequest::new(http::Method::DELETE, ["movies"])).await.unwrap();
 
-    let report = restore(&scene, &RestoreSnapshot::new().indices(["movies"])).await.into_complete().unwrap();
+    let report = restore(&scene, &RestoreSnapshot::new().with_indices(["movies"])).await.into_complete().unwrap();
 
     assert_eq!((report.indices(), report.shards_total()), (["movies".to_owned()].as_slice(), 2));
 }
@@ -661,12 +661,12 @@ async fn a_failed_shard_is_named() {
 async fn a_shard_of_another_repositorys_snapshot_of_that_name_is_not_this_restores() {
     let scene = taken().await;
     let other: RepositoryName = "other".parse().unwrap();
-    let settings = S3Settings::new("my-bucket-4-es").base_path("other").role_arn(ROLE.parse().unwrap()).into();
+    let settings = S3Settings::new("my-bucket-4-es").with_base_path("other").with_role_arn(ROLE).into();
     scene.client.register_repository(&other, &settings).await.unwrap();
     scene.client.create_snapshot(&other, &snapshot(), &CreateSnapshot::new()).await.unwrap();
     scene.client.wait_for_snapshot(&other, &snapshot()).await.unwrap().into_complete().unwrap();
     scene.domain.fail_restore_shard("broken_movies", 1);
-    let broken = RestoreSnapshot::new().indices(["movies"]).rename("(.+)", "broken_$1");
+    let broken = RestoreSnapshot::new().with_indices(["movies"]).with_rename("(.+)", "broken_$1");
     scene.client.restore_snapshot(&other, &snapshot(), &broken).await.unwrap();
     scene.client.wait_for_restore(&other, &snapshot()).await.unwrap().into_complete().unwrap_err();
 
@@ -818,7 +818,7 @@ async fn one_refusal_of_recoveries_does_not_hide_a_shard_that_came_back_empty() 
     scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] });
     scene.start_snapshot().await;
     wait(&scene).await.unwrap();
-    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed().partial(true)).await.unwrap();
+    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed().with_partial(true)).await.unwrap();
     scene.clock.advance(STEP);
     scene.domain.fault(Fault::status(403, DENIED, JSON).on_path("_recovery").times(1));
     let restored: IndexName = "restored_movies".parse().unwrap();
@@ -1009,7 +1009,7 @@ async fn a_wait_for_a_deletion_that_is_resumed_by_uuid_is_not_held_up_by_another
 
 /// A ticket for the snapshot `s` of this token, as another process kept it.
 fn kept(token: &SnapshotToken) -> SnapshotTicket {
-    let text = serde_json::to_string(&SnapshotTicket::new(repository(), snapshot()).token(token.clone())).unwrap();
+    let text = serde_json::to_string(&SnapshotTicket::new(repository(), snapshot()).with_token(token.clone())).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
@@ -1017,7 +1017,7 @@ fn kept(token: &SnapshotToken) -> SnapshotTicket {
 async fn taken_with(token: &SnapshotToken) -> Scene {
     let scene = Scene::new().await;
     scene.prepare().await;
-    let options = CreateSnapshot::new().token(token.clone());
+    let options = CreateSnapshot::new().with_token(token.clone());
     scene.client.create_snapshot(&repository(), &snapshot(), &options).await.unwrap();
     scene
 }

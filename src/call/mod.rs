@@ -96,7 +96,7 @@ impl Session {
 
     /// Returns a session whose calls take no longer than this, or than they would anyway.
     pub(crate) fn with_limit(&self, limit: Duration) -> Self {
-        self.with(|options| options.timeouts = options.timeouts.call(limit.min(options.timeouts.call)))
+        self.with(|options| options.timeouts = options.timeouts.with_call(limit.min(options.timeouts.call)))
     }
 
     /// Returns a session for polls and checks, which others like them follow.

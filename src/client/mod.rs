@@ -61,12 +61,12 @@ use crate::wait::snapshot::{WaitForDeletion, WaitForSnapshot};
 ///
 /// let repository: RepositoryName = "my-snapshot-repo".parse()?;
 /// let settings = S3Settings::new("my-bucket-4-es")
-///     .region("ap-northeast-1")
-///     .role_arn("arn:aws:iam::123456789012:role/TestRole".parse()?);
+///     .with_region("ap-northeast-1")
+///     .with_role_arn("arn:aws:iam::123456789012:role/TestRole");
 /// client.register_repository(&repository, &settings.into()).await?;
 ///
 /// let name: SnapshotName = "my-first-snapshot".parse()?;
-/// client.create_snapshot(&repository, &name, &CreateSnapshot::new().indices(["movies"])).await?;
+/// client.create_snapshot(&repository, &name, &CreateSnapshot::new().with_indices(["movies"])).await?;
 /// let snapshot = client.wait_for_snapshot(&repository, &name).await?.into_complete()?;
 /// println!("{} {} {:?}", snapshot.name(), snapshot.state(), snapshot.duration());
 /// # Ok(())
@@ -100,7 +100,7 @@ impl SnapshotClient {
     /// # fn main() -> Result<(), es_snapshot::Error> {
     /// let client = SnapshotClient::builder("http://localhost:9200").build()?;
     /// let (attempt, call) = (Duration::from_secs(600), Duration::from_secs(900));
-    /// let patient = client.with_timeouts(Timeouts::new().attempt(attempt).call(call));
+    /// let patient = client.with_timeouts(Timeouts::new().with_attempt(attempt).with_call(call));
     /// # Ok(())
     /// # }
     /// ```
@@ -238,7 +238,7 @@ impl SnapshotClient {
                     format!("repository name {:?} starts with `cs-`, which the service keeps for its own", repository.as_str());
                 return Err(refuse(Error::invalid(text)));
             }
-            let lacks_role = |s3: &S3Settings| s3.get_role_arn().is_none() && !s3.other().contains_key("role_arn");
+            let lacks_role = |s3: &S3Settings| s3.role_arn().is_none() && !s3.other().contains_key("role_arn");
             if matches!(settings, RepositorySettings::S3(s3) if lacks_role(s3)) {
                 let text = "an Amazon domain needs the role that it is to read and write the bucket with";
                 return Err(refuse(Error::new(ErrorKind::MissingRoleArn, Outcome::NotSent, text)));
@@ -337,7 +337,7 @@ impl SnapshotClient {
     /// if the connection broke, otherwise after three checks in a row over at least 10 s. If the
     /// engine reports the same failure twice and checks find nothing, the call fails with
     /// [`Outcome::Rejected`]. At most three requests may be unaccounted for. The call has at least
-    /// 60 s for this, from the first check on, whatever [`Timeouts::call`] is.
+    /// 60 s for this, from the first check on, whatever [`Timeouts::with_call`] is.
     ///
     /// # Errors
     ///
@@ -353,7 +353,7 @@ impl SnapshotClient {
     /// # Cancel safety
     ///
     /// If the future is dropped after the request was sent, the snapshot may have been started and
-    /// goes on. A later call with the same name and the same [`CreateSnapshot::token`] adopts it.
+    /// goes on. A later call with the same name and the same [`CreateSnapshot::with_token`] adopts it.
     ///
     /// # Examples
     ///
@@ -363,7 +363,7 @@ impl SnapshotClient {
     /// # async fn run(client: SnapshotClient, nightly: RepositoryName) -> Result<()> {
     /// // Kept somewhere, the token makes the call safe to repeat after a crash.
     /// let token = SnapshotToken::try_random()?;
-    /// let options = CreateSnapshot::new().indices(["movies"]).token(token);
+    /// let options = CreateSnapshot::new().with_indices(["movies"]).with_token(token);
     /// let name = "2024.05.01".parse()?;
     /// client.create_snapshot(&nightly, &name, &options).await?;
     /// client.wait_for_snapshot(&nightly, &name).await?.into_complete()?;
@@ -382,7 +382,7 @@ impl SnapshotClient {
     /// Takes a snapshot and holds the request until it has ended (`?wait_for_completion=true`).
     ///
     /// For small snapshots on self-managed clusters. The limits of this client
-    /// ([`Timeouts::attempt`], [`Timeouts::call`]) or of a gateway (Amazon's: about a minute) cut
+    /// ([`Timeouts::with_attempt`], [`Timeouts::with_call`]) or of a gateway (Amazon's: about a minute) cut
     /// the request off. The result is then [`CreatedSnapshot::Adopted`] with a snapshot that may
     /// still be running. [`create_snapshot`](Self::create_snapshot) and a wait have no such limit.
     ///
@@ -486,7 +486,7 @@ impl SnapshotClient {
     /// that is gone, or replaced by one of another uuid, is deleted. If it is still there after
     /// three checks in a row over at least 10 s, the request is sent again. At most three requests
     /// may be unaccounted for. The call has at least 60 s for this, from the first check on,
-    /// whatever [`Timeouts::call`] is.
+    /// whatever [`Timeouts::with_call`] is.
     ///
     /// One race remains, since the API deletes by name: a snapshot that another client makes under
     /// this name after the last check, or while a lost request is still on its way, can be deleted.
@@ -546,7 +546,7 @@ impl SnapshotClient {
         pattern: &SnapshotPattern,
     ) -> Result<Vec<(String, Result<(), Error>)>, Error> {
         // Otherwise one name that is missing would hide all the others.
-        let options = ListSnapshots::new().pattern(pattern.clone()).verbose(false).ignore_unavailable(true);
+        let options = ListSnapshots::new().with_pattern(pattern.clone()).with_verbose(false).with_ignore_unavailable(true);
         let found = match self.list_snapshots(repository, &options).await {
             Err(error) if error.kind() == ErrorKind::SnapshotMissing => Vec::new(),
             found => found?,
@@ -621,9 +621,9 @@ impl SnapshotClient {
     /// # -> Result<()> {
     /// // Beside the index in use, whose aliases would lead to both.
     /// let options = RestoreSnapshot::new()
-    ///     .indices(["movies"])
-    ///     .rename("(.+)", "restored-$1")
-    ///     .include_aliases(false);
+    ///     .with_indices(["movies"])
+    ///     .with_rename("(.+)", "restored-$1")
+    ///     .with_include_aliases(false);
     /// let restore = client.restore_snapshot(&nightly, &name, &options).await?;
     /// let wait = client.resume_wait_for_restore(restore.ticket().clone());
     /// let report = wait.await?.into_complete()?;
@@ -749,7 +749,7 @@ impl SnapshotClient {
     /// ```
     /// # use es_snapshot::{RawRequest, SnapshotClient};
     /// # async fn run(client: SnapshotClient) -> Result<(), es_snapshot::Error> {
-    /// let request = RawRequest::get(["_cluster", "health"]).query("level", "shards");
+    /// let request = RawRequest::get(["_cluster", "health"]).with_query("level", "shards");
     /// let health = client.raw(request).await?;
     /// println!("{}", health.body()["status"]);
     /// # Ok(())

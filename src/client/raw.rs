@@ -30,14 +30,14 @@ impl RawRequest {
 
     /// Adds a query parameter.
     #[must_use]
-    pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn with_query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
         self
     }
 
     /// Sends this JSON.
     #[must_use]
-    pub fn body(mut self, body: Value) -> Self {
+    pub fn with_body(mut self, body: Value) -> Self {
         self.body = Some(body);
         self
     }

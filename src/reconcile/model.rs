@@ -453,6 +453,21 @@ fn the_last_repetition_of_a_create_waits_for_proof() {
 }
 
 #[test]
+fn no_more_than_three_requests_are_unaccounted_for() {
+    let mut machine = Reconciler::new();
+    for _ in 1..SENDS {
+        let step = machine.sent(Sent::Lost(Loss::Broken));
+        assert_eq!(check_until(&mut machine, step, Sighting::Nothing).0, Step::Send);
+    }
+    machine.sent(Sent::Lost(Loss::Broken));
+
+    for second in 0..100 {
+        let step = machine.saw(Sighting::Nothing, Duration::from_secs(second * 15));
+        assert!(matches!(step, Step::Check { .. }), "{step:?}");
+    }
+}
+
+#[test]
 fn evidence_that_may_have_vanished_never_leads_to_another_send() {
     for sighting in [Sighting::Unseen, Sighting::Barred] {
         let mut machine = Reconciler::new();

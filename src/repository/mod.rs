@@ -14,7 +14,6 @@ use serde_json::{Map, Value};
 pub use other::{FsSettings, OtherSettings, UrlSettings};
 pub use reply::{Acknowledged, CleanUp, Repository, VerifiedNode};
 pub(crate) use reply::{Repositories, VerifiedNodes};
-pub use role::RoleArn;
 pub use s3::S3Settings;
 use secret::{Redacted, find_secret, shown};
 
@@ -34,13 +33,12 @@ const MISTAKEN_KEYS: [(&str, &str); 2] = [("iam_role_arn", "role_arn"), ("read_o
 /// use es_snapshot::{RepositorySettings, S3Settings};
 ///
 /// let settings: RepositorySettings = S3Settings::new("my-bucket-4-es")
-///     .region("ap-northeast-1")
-///     .role_arn("arn:aws:iam::123456789012:role/TestRole".parse()?)
+///     .with_region("ap-northeast-1")
+///     .with_role_arn("arn:aws:iam::123456789012:role/TestRole")
 ///     .into();
 /// let body = serde_json::to_value(&settings).unwrap();
 /// assert_eq!(body["type"], "s3");
 /// assert_eq!(body["settings"]["region"], "ap-northeast-1");
-/// # Ok::<(), es_snapshot::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -281,66 +279,66 @@ macro_rules! blob_store_accessors {
     () => {
         /// Files larger than this are split into parts of this size in the repository. The default depends on type and version.
         #[must_use]
-        pub fn chunk_size(mut self, size: ByteSize) -> Self {
+        pub fn with_chunk_size(mut self, size: ByteSize) -> Self {
             self.blob_store.chunk_size = Some(size);
             self
         }
 
         /// Whether metadata files are compressed. Server's default: no in Elasticsearch 7.10 and OpenSearch, yes in Elasticsearch 8.
         #[must_use]
-        pub fn compress(mut self, compress: bool) -> Self {
+        pub fn with_compress(mut self, compress: bool) -> Self {
             self.blob_store.compress = Some(compress);
             self
         }
 
         /// Limits the bytes per second and node while restoring. Server's default: no limit of its own.
         #[must_use]
-        pub fn max_restore_bytes_per_sec(mut self, limit: ByteSize) -> Self {
+        pub fn with_max_restore_bytes_per_sec(mut self, limit: ByteSize) -> Self {
             self.blob_store.max_restore_bytes_per_sec = Some(limit);
             self
         }
 
         /// Limits the bytes per second and node while taking snapshots. Server's default: `40mb`.
         #[must_use]
-        pub fn max_snapshot_bytes_per_sec(mut self, limit: ByteSize) -> Self {
+        pub fn with_max_snapshot_bytes_per_sec(mut self, limit: ByteSize) -> Self {
             self.blob_store.max_snapshot_bytes_per_sec = Some(limit);
             self
         }
 
         /// Whether this cluster may only read. Exactly one cluster may write to a repository; every other registers it read only.
         #[must_use]
-        pub fn readonly(mut self, readonly: bool) -> Self {
+        pub fn with_readonly(mut self, readonly: bool) -> Self {
             self.blob_store.readonly = Some(readonly);
             self
         }
 
         /// The size of the parts of large files, if set.
         #[must_use]
-        pub fn get_chunk_size(&self) -> Option<ByteSize> {
+        pub fn chunk_size(&self) -> Option<ByteSize> {
             self.blob_store.chunk_size
         }
 
         /// Whether metadata files are compressed, if set.
         #[must_use]
-        pub fn get_compress(&self) -> Option<bool> {
+        pub fn compress(&self) -> Option<bool> {
             self.blob_store.compress
         }
 
         /// The limit of bytes per second and node while restoring, if set.
         #[must_use]
-        pub fn get_max_restore_bytes_per_sec(&self) -> Option<ByteSize> {
+        pub fn max_restore_bytes_per_sec(&self) -> Option<ByteSize> {
             self.blob_store.max_restore_bytes_per_sec
         }
 
         /// The limit of bytes per second and node while taking snapshots, if set.
         #[must_use]
-        pub fn get_max_snapshot_bytes_per_sec(&self) -> Option<ByteSize> {
+        pub fn max_snapshot_bytes_per_sec(&self) -> Option<ByteSize> {
             self.blob_store.max_snapshot_bytes_per_sec
         }
 
         /// Whether this cluster may only read, if set.
         #[must_use]
-        pub fn get_readonly(&self) -> Option<bool> {
+        pub fn readonly(&self) -> Option<bool> {
             self.blob_store.readonly
         }
     };
@@ -356,7 +354,7 @@ macro_rules! open_settings {
         ///
         /// The server accepts unknown keys and ignores them; mind the spelling.
         #[must_use]
-        pub fn setting(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        pub fn with_setting(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
             insert_flat(&mut self.other, key.into(), value.into());
             self
         }
@@ -416,23 +414,21 @@ mod tests {
         let settings = decode(json!({"type": "s3", "settings": {"bucket": "b", "region": "r", "server_side_encryption": "true",
             "readonly": "false", "compress": "true", "chunk_size": "1gb", "max_snapshot_bytes_per_sec": "40mb"}}));
         let expected = S3Settings::new("b")
-            .region("r")
-            .server_side_encryption(true)
-            .readonly(false)
-            .compress(true)
-            .chunk_size((1 << 30).into())
-            .max_snapshot_bytes_per_sec((40 << 20).into());
+            .with_region("r")
+            .with_server_side_encryption(true)
+            .with_readonly(false)
+            .with_compress(true)
+            .with_chunk_size((1 << 30).into())
+            .with_max_snapshot_bytes_per_sec((40 << 20).into());
         assert_eq!(settings, expected.into());
     }
 
     #[test]
     fn what_cannot_be_typed_stays_among_the_other_settings() {
-        let settings = decode(
-            json!({"type": "s3", "settings": {"bucket": "b", "compress": "perhaps", "chunk_size": "1.5gb", "role_arn": "x"}}),
-        );
+        let settings = decode(json!({"type": "s3", "settings": {"bucket": "b", "compress": "perhaps", "chunk_size": "1.5gb"}}));
         let RepositorySettings::S3(s3) = settings else { panic!("{settings:?}") };
-        assert_eq!(json!(s3.other()), json!({"compress": "perhaps", "chunk_size": "1.5gb", "role_arn": "x"}));
-        assert_eq!(s3.get_compress(), None);
+        assert_eq!(json!(s3.other()), json!({"compress": "perhaps", "chunk_size": "1.5gb"}));
+        assert_eq!(s3.compress(), None);
     }
 
     #[test]
@@ -445,12 +441,12 @@ mod tests {
     #[test]
     fn a_setting_with_two_values_is_refused_whichever_is_set_first() {
         let cases: [RepositorySettings; 6] = [
-            s3().setting("readonly", "false").readonly(true).into(),
-            s3().readonly(true).setting("readonly", "false").into(),
-            s3().region("eu-west-1").setting("region", "eu-west-2").into(),
-            s3().chunk_size((1 << 30).into()).setting("chunk_size", Value::Null).into(),
-            FsSettings::new("/a").setting("location", "/b").into(),
-            UrlSettings::new("file:/a").setting("url", "file:/b").into(),
+            s3().with_setting("readonly", "false").with_readonly(true).into(),
+            s3().with_readonly(true).with_setting("readonly", "false").into(),
+            s3().with_region("eu-west-1").with_setting("region", "eu-west-2").into(),
+            s3().with_chunk_size((1 << 30).into()).with_setting("chunk_size", Value::Null).into(),
+            FsSettings::new("/a").with_setting("location", "/b").into(),
+            UrlSettings::new("file:/a").with_setting("url", "file:/b").into(),
         ];
         for settings in cases {
             let error = settings.validate().unwrap_err().to_string();
@@ -460,7 +456,7 @@ mod tests {
 
     #[test]
     fn a_setting_that_is_given_twice_alike_is_fine() {
-        let settings: RepositorySettings = s3().setting("readonly", "true").readonly(true).into();
+        let settings: RepositorySettings = s3().with_setting("readonly", "true").with_readonly(true).into();
         settings.validate().unwrap();
         assert_eq!(serde_json::to_value(&settings).unwrap()["settings"]["readonly"], true);
     }
@@ -486,12 +482,12 @@ mod tests {
             (S3Settings::new("s3://b").into(), "plain bucket name"),
             (S3Settings::new("arn:aws:s3:::b").into(), "plain bucket name"),
             (S3Settings::new("b/path").into(), "base_path"),
-            (s3().base_path("/prod").into(), "slash"),
-            (s3().region("arn:aws:iam::123456789012:role/x").into(), "not a Region"),
-            (s3().region("").into(), "not a Region"),
-            (s3().endpoint("").into(), "not an endpoint"),
-            (s3().setting("iam_role_arn", "x").into(), "role_arn is meant"),
-            (s3().setting("read_only", true).into(), "readonly is meant"),
+            (s3().with_base_path("/prod").into(), "slash"),
+            (s3().with_region("arn:aws:iam::123456789012:role/x").into(), "not a Region"),
+            (s3().with_region("").into(), "not a Region"),
+            (s3().with_endpoint("").into(), "not an endpoint"),
+            (s3().with_setting("iam_role_arn", "x").into(), "role_arn is meant"),
+            (s3().with_setting("read_only", true).into(), "readonly is meant"),
             (FsSettings::new("").into(), "needs a location"),
             (UrlSettings::new("").into(), "needs a url"),
             (OtherSettings::new("").into(), "needs a type"),
@@ -504,8 +500,8 @@ mod tests {
 
     #[test]
     fn debug_shows_no_password_in_a_url_wherever_it_stands() {
-        let source = OtherSettings::new("source").setting("delegate_type", "url").setting("url", "ftp://u:hunter2@h/");
-        let endpoint = S3Settings::new("b").endpoint("https://u:hunter2@minio");
+        let source = OtherSettings::new("source").with_setting("delegate_type", "url").with_setting("url", "ftp://u:hunter2@h/");
+        let endpoint = S3Settings::new("b").with_endpoint("https://u:hunter2@minio");
         let odd = UrlSettings::new("ftp://u:hun/ter2@h/x");
 
         let shown = format!("{source:?} {endpoint:?} {odd:?}");
@@ -516,9 +512,9 @@ mod tests {
     #[test]
     fn debug_shows_no_secret() {
         let settings: RepositorySettings = s3()
-            .setting("access_key", "hidden1")
-            .setting("client", json!({"Secret_Key": "hidden2", "session_token": "hidden3"}))
-            .setting("proxy.password", "hidden4")
+            .with_setting("access_key", "hidden1")
+            .with_setting("client", json!({"Secret_Key": "hidden2", "session_token": "hidden3"}))
+            .with_setting("proxy.password", "hidden4")
             .into();
         let url: RepositorySettings = UrlSettings::new("ftp://user:hidden5@host/a@b").into();
         let shown = format!("{settings:?} {url:?}");
@@ -533,13 +529,13 @@ mod tests {
             open in proptest::collection::btree_map("region|endpoint|base_path|storage_class|canned_acl|other|a\\.b", "[a-z]{1,2}", 0..5),
             first in proptest::bool::ANY,
         ) {
-            let set_open = |settings: S3Settings| open.iter().fold(settings, |settings, (key, value)| settings.setting(key, value.as_str()));
+            let set_open = |settings: S3Settings| open.iter().fold(settings, |settings, (key, value)| settings.with_setting(key, value.as_str()));
             let set_typed = |settings: S3Settings| typed.iter().fold(settings, |settings, (key, value)| match key.as_str() {
-                "region" => settings.region(value),
-                "endpoint" => settings.endpoint(value),
-                "base_path" => settings.base_path(value),
-                "storage_class" => settings.storage_class(value),
-                _ => settings.canned_acl(value),
+                "region" => settings.with_region(value),
+                "endpoint" => settings.with_endpoint(value),
+                "base_path" => settings.with_base_path(value),
+                "storage_class" => settings.with_storage_class(value),
+                _ => settings.with_canned_acl(value),
             });
 
             let settings: RepositorySettings = if first { set_typed(set_open(s3())) } else { set_open(set_typed(s3())) }.into();

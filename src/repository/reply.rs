@@ -240,7 +240,7 @@ mod tests {
             list(r#"{"backup":{"type":"gcs","uuid":"u","settings":{"bucket":"b"}},"cs-automated-enc":{"type":"s3"}}"#);
         assert_eq!(repositories.iter().map(Repository::name).collect::<Vec<_>>(), ["backup", "cs-automated-enc"]);
         assert_eq!(repositories[0].uuid(), Some("u"));
-        assert_eq!(repositories[0].settings(), &OtherSettings::new("gcs").setting("bucket", "b").into());
+        assert_eq!(repositories[0].settings(), &OtherSettings::new("gcs").with_setting("bucket", "b").into());
         let RepositorySettings::S3(automated) = repositories[1].settings() else { panic!("{repositories:?}") };
         assert_eq!(automated.bucket(), None);
     }
@@ -251,7 +251,7 @@ mod tests {
 
         let repositories = list(nested);
 
-        let flat = OtherSettings::new("x").setting("a.b", "1").setting("a.c.d", "2").setting("e", "3");
+        let flat = OtherSettings::new("x").with_setting("a.b", "1").with_setting("a.c.d", "2").with_setting("e", "3");
         assert_eq!(repositories[0].settings(), &flat.into());
     }
 

@@ -1,33 +1,6 @@
 //! The role with which a domain reaches a bucket.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
 use crate::error::{Error, quoted};
-
-/// The ARN of an IAM role, of any partition.
-///
-/// ```
-/// use es_snapshot::RoleArn;
-///
-/// let role: RoleArn = "arn:aws-cn:iam::123456789012:role/service/TestRole".parse()?;
-/// assert_eq!(role.as_str(), "arn:aws-cn:iam::123456789012:role/service/TestRole");
-/// assert!("arn:aws:iam::123456789012:user/me".parse::<RoleArn>().is_err());
-/// # Ok::<(), es_snapshot::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct RoleArn(pub(super) String);
-
-impl RoleArn {
-    /// The ARN as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// Which part of a role's ARN is wrong, if one is.
 fn check_role_arn(arn: &str) -> Result<(), &'static str> {
@@ -63,32 +36,9 @@ fn check_role_arn(arn: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-impl TryFrom<String> for RoleArn {
-    type Error = Error;
-
-    fn try_from(arn: String) -> Result<Self, Error> {
-        match check_role_arn(&arn) {
-            Ok(()) => Ok(Self(arn)),
-            Err(why) => Err(Error::invalid(format!("{} is not the ARN of a role: {why}", quoted(&arn)))),
-        }
-    }
-}
-
-impl FromStr for RoleArn {
-    type Err = Error;
-
-    /// # Errors
-    ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) that says which part of the ARN is wrong.
-    fn from_str(arn: &str) -> Result<Self, Error> {
-        arn.to_owned().try_into()
-    }
-}
-
-impl fmt::Display for RoleArn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
+/// What is wrong with the ARN of an IAM role, of any partition, if anything is.
+pub(super) fn validate(arn: &str) -> Result<(), Error> {
+    check_role_arn(arn).map_err(|why| Error::invalid(format!("{} is not the ARN of a role: {why}", quoted(arn))))
 }
 
 #[cfg(test)]
@@ -98,7 +48,7 @@ mod tests {
     #[test]
     fn role_arns_of_every_partition_are_accepted() {
         for partition in ["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-eusc"] {
-            assert!(format!("arn:{partition}:iam::123456789012:role/a/b/Name_1").parse::<RoleArn>().is_ok(), "{partition}");
+            assert!(validate(&format!("arn:{partition}:iam::123456789012:role/a/b/Name_1")).is_ok(), "{partition}");
         }
     }
 
@@ -118,7 +68,7 @@ mod tests {
             ("arn:aws:iam::123456789012:role/a b/x", "characters"),
         ];
         for (arn, part) in cases {
-            let error = arn.parse::<RoleArn>().unwrap_err().to_string();
+            let error = validate(arn).unwrap_err().to_string();
             assert!(error.contains(part), "{arn}: {error}");
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::{
-    BlobStoreSettings, Redacted, RoleArn, blob_store_accessors, insert_flat, open_settings, put, required, rest, shown, take,
+    BlobStoreSettings, Redacted, blob_store_accessors, insert_flat, open_settings, put, required, rest, role, shown, take,
 };
 use crate::byte_size::ByteSize;
 use crate::error::{Error, quoted};
@@ -23,7 +23,7 @@ pub struct S3Settings {
     bucket: Option<String>,
     region: Option<String>,
     endpoint: Option<String>,
-    role_arn: Option<RoleArn>,
+    role_arn: Option<String>,
     base_path: Option<String>,
     server_side_encryption: Option<bool>,
     storage_class: Option<String>,
@@ -43,7 +43,7 @@ impl S3Settings {
     /// Sets the bucket's Region, such as `ap-northeast-1`, or what an S3-compatible store calls its
     /// region.
     #[must_use]
-    pub fn region(mut self, region: impl Into<String>) -> Self {
+    pub fn with_region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
     }
@@ -51,42 +51,42 @@ impl S3Settings {
     /// Sets the host of S3, such as `s3.amazonaws.com`, or the URL of an S3-compatible store, such
     /// as `http://minio:9000`.
     #[must_use]
-    pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
+    pub fn with_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = Some(endpoint.into());
         self
     }
 
     /// The role with which the domain reaches the bucket. It trusts `es.amazonaws.com`, and whoever registers needs `iam:PassRole` on it.
     #[must_use]
-    pub fn role_arn(mut self, role: RoleArn) -> Self {
-        self.role_arn = Some(role);
+    pub fn with_role_arn(mut self, role: impl Into<String>) -> Self {
+        self.role_arn = Some(role.into());
         self
     }
 
     /// The folder within the bucket, without a leading slash. Server's default: the root. One for each domain, if a bucket serves several.
     #[must_use]
-    pub fn base_path(mut self, path: impl Into<String>) -> Self {
+    pub fn with_base_path(mut self, path: impl Into<String>) -> Self {
         self.base_path = Some(path.into());
         self
     }
 
     /// Whether objects are written with SSE-S3 (AES-256). Server's default: no. OpenSearch 3.1 and later ignore it.
     #[must_use]
-    pub fn server_side_encryption(mut self, encrypt: bool) -> Self {
+    pub fn with_server_side_encryption(mut self, encrypt: bool) -> Self {
         self.server_side_encryption = Some(encrypt);
         self
     }
 
     /// The storage class of new objects, such as `standard_ia`. Server's default: `standard`. The engine refuses `glacier`.
     #[must_use]
-    pub fn storage_class(mut self, class: impl Into<String>) -> Self {
+    pub fn with_storage_class(mut self, class: impl Into<String>) -> Self {
         self.storage_class = Some(class.into());
         self
     }
 
     /// The canned ACL of new objects, such as `bucket-owner-full-control`. Server's default: `private`.
     #[must_use]
-    pub fn canned_acl(mut self, acl: impl Into<String>) -> Self {
+    pub fn with_canned_acl(mut self, acl: impl Into<String>) -> Self {
         self.canned_acl = Some(acl.into());
         self
     }
@@ -99,43 +99,43 @@ impl S3Settings {
 
     /// The bucket's Region, if set.
     #[must_use]
-    pub fn get_region(&self) -> Option<&str> {
+    pub fn region(&self) -> Option<&str> {
         self.region.as_deref()
     }
 
     /// The host or URL of S3, if set.
     #[must_use]
-    pub fn get_endpoint(&self) -> Option<&str> {
+    pub fn endpoint(&self) -> Option<&str> {
         self.endpoint.as_deref()
     }
 
     /// The role with which the domain reaches the bucket, if set.
     #[must_use]
-    pub fn get_role_arn(&self) -> Option<&RoleArn> {
-        self.role_arn.as_ref()
+    pub fn role_arn(&self) -> Option<&str> {
+        self.role_arn.as_deref()
     }
 
     /// The folder within the bucket, if set.
     #[must_use]
-    pub fn get_base_path(&self) -> Option<&str> {
+    pub fn base_path(&self) -> Option<&str> {
         self.base_path.as_deref()
     }
 
     /// Whether objects are written with SSE-S3, if set.
     #[must_use]
-    pub fn get_server_side_encryption(&self) -> Option<bool> {
+    pub fn server_side_encryption(&self) -> Option<bool> {
         self.server_side_encryption
     }
 
     /// The storage class of new objects, if set.
     #[must_use]
-    pub fn get_storage_class(&self) -> Option<&str> {
+    pub fn storage_class(&self) -> Option<&str> {
         self.storage_class.as_deref()
     }
 
     /// The canned ACL of new objects, if set.
     #[must_use]
-    pub fn get_canned_acl(&self) -> Option<&str> {
+    pub fn canned_acl(&self) -> Option<&str> {
         self.canned_acl.as_deref()
     }
 
@@ -162,7 +162,7 @@ impl S3Settings {
         put(&mut settings, "bucket", self.bucket.clone());
         put(&mut settings, "region", self.region.clone());
         put(&mut settings, "endpoint", self.endpoint.clone());
-        put(&mut settings, "role_arn", self.role_arn.clone().map(|role| role.0));
+        put(&mut settings, "role_arn", self.role_arn.clone());
         put(&mut settings, "base_path", self.base_path.clone());
         put(&mut settings, "server_side_encryption", self.server_side_encryption);
         put(&mut settings, "storage_class", self.storage_class.clone());
@@ -191,7 +191,7 @@ impl S3Settings {
         {
             return Err(Error::invalid(format!("{} is not an endpoint such as s3.amazonaws.com", quoted(&shown(endpoint)))));
         }
-        Ok(())
+        self.role_arn.as_deref().map_or(Ok(()), role::validate)
     }
 }
 
@@ -239,13 +239,11 @@ mod tests {
     use super::super::tests::{decode, s3};
     use super::*;
 
-    fn role() -> RoleArn {
-        "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot".parse().unwrap()
-    }
+    const ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
 
     #[test]
     fn the_registration_body_is_the_one_of_the_guide() {
-        let settings: RepositorySettings = s3().region("ap-northeast-1").role_arn(role()).into();
+        let settings: RepositorySettings = s3().with_region("ap-northeast-1").with_role_arn(ROLE).into();
         assert_eq!(
             serde_json::to_value(&settings).unwrap(),
             json!({"type": "s3", "settings": {"bucket": "my-bucket-4-es", "region": "ap-northeast-1",
@@ -257,28 +255,29 @@ mod tests {
     #[test]
     fn every_setting_survives_being_sent_and_returned() {
         let settings: RepositorySettings = s3()
-            .endpoint("s3.amazonaws.com")
-            .role_arn(role())
-            .base_path("prod/logs")
-            .server_side_encryption(true)
-            .readonly(false)
-            .storage_class("standard_ia")
-            .canned_acl("private")
-            .chunk_size("1gb".parse().unwrap())
-            .compress(true)
-            .max_snapshot_bytes_per_sec("40mb".parse().unwrap())
-            .max_restore_bytes_per_sec("80mb".parse().unwrap())
-            .setting("buffer_size", "100mb")
+            .with_endpoint("s3.amazonaws.com")
+            .with_role_arn(ROLE)
+            .with_base_path("prod/logs")
+            .with_server_side_encryption(true)
+            .with_readonly(false)
+            .with_storage_class("standard_ia")
+            .with_canned_acl("private")
+            .with_chunk_size("1gb".parse().unwrap())
+            .with_compress(true)
+            .with_max_snapshot_bytes_per_sec("40mb".parse().unwrap())
+            .with_max_restore_bytes_per_sec("80mb".parse().unwrap())
+            .with_setting("buffer_size", "100mb")
             .into();
         assert_eq!(decode(serde_json::to_value(&settings).unwrap()), settings);
     }
 
     #[test]
     fn region_and_endpoint_go_together_in_either_order() {
-        for settings in
-            [s3().region("us-east-1").endpoint("http://minio:9000"), s3().endpoint("http://minio:9000").region("us-east-1")]
-        {
-            assert_eq!((settings.get_region(), settings.get_endpoint()), (Some("us-east-1"), Some("http://minio:9000")));
+        for settings in [
+            s3().with_region("us-east-1").with_endpoint("http://minio:9000"),
+            s3().with_endpoint("http://minio:9000").with_region("us-east-1"),
+        ] {
+            assert_eq!((settings.region(), settings.endpoint()), (Some("us-east-1"), Some("http://minio:9000")));
             let settings: RepositorySettings = settings.into();
             settings.validate().unwrap();
             let body = serde_json::to_value(&settings).unwrap();
@@ -322,10 +321,10 @@ mod tests {
     #[test]
     fn a_region_is_whatever_a_store_calls_one() {
         for region in ["eu-west-1", "EU", "RegionOne", "us_east_1", "garage", "default"] {
-            assert!(s3().region(region).validate().is_ok(), "{region}");
+            assert!(s3().with_region(region).validate().is_ok(), "{region}");
         }
         for region in ["", "eu west 1", "https://s3.amazonaws.com", "s3.eu-west-1.amazonaws.com", "arn:aws:iam::1:role/x"] {
-            assert!(s3().region(region).validate().is_err(), "{region}");
+            assert!(s3().with_region(region).validate().is_err(), "{region}");
         }
     }
 }

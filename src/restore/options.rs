@@ -10,7 +10,7 @@ use crate::wire::{is_same, laid_over};
 
 /// Options of a restore: what is restored from a snapshot, and under which names.
 ///
-/// Only what is set is sent, except that [`include_global_state`](Self::include_global_state)
+/// Only what is set is sent, except that [`with_include_global_state`](Self::with_include_global_state)
 /// always is. See the [restore snapshot
 /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-restore).
 ///
@@ -23,9 +23,9 @@ use crate::wire::{is_same, laid_over};
 ///
 /// // Beside the index in use, whose aliases would lead to both.
 /// let options = RestoreSnapshot::new()
-///     .indices(["movies"])
-///     .rename("(.+)", "restored-$1")
-///     .include_aliases(false);
+///     .with_indices(["movies"])
+///     .with_rename("(.+)", "restored-$1")
+///     .with_include_aliases(false);
 /// assert_eq!(
 ///     serde_json::to_value(&options).unwrap(),
 ///     serde_json::json!({
@@ -80,7 +80,7 @@ impl RestoreSnapshot {
     /// control use a list of names, because patterns that exclude system indices may be refused.
     /// Server default, and the meaning of an empty list: all.
     #[must_use]
-    pub fn indices<I>(mut self, patterns: I) -> Self
+    pub fn with_indices<I>(mut self, patterns: I) -> Self
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
@@ -92,7 +92,7 @@ impl RestoreSnapshot {
     /// Sets whether named indices that are not in the snapshot are skipped. Server default: no. The
     /// call then fails.
     #[must_use]
-    pub fn ignore_unavailable(mut self, ignore: bool) -> Self {
+    pub fn with_ignore_unavailable(mut self, ignore: bool) -> Self {
         self.typed.ignore_unavailable = Some(ignore);
         self
     }
@@ -101,14 +101,14 @@ impl RestoreSnapshot {
     /// settings. Domains with fine-grained access control refuse it. Default: no; the client sends
     /// this to the server.
     #[must_use]
-    pub fn include_global_state(mut self, include: bool) -> Self {
+    pub fn with_include_global_state(mut self, include: bool) -> Self {
         self.typed.include_global_state = include;
         self
     }
 
     /// Sets whether aliases are restored with their indices. Server default: yes.
     #[must_use]
-    pub fn include_aliases(mut self, include: bool) -> Self {
+    pub fn with_include_aliases(mut self, include: bool) -> Self {
         self.typed.include_aliases = Some(include);
         self
     }
@@ -116,7 +116,7 @@ impl RestoreSnapshot {
     /// Sets whether an index may be restored that is not wholly in the snapshot. Its missing shards
     /// come back empty. Server default: no.
     #[must_use]
-    pub fn partial(mut self, partial: bool) -> Self {
+    pub fn with_partial(mut self, partial: bool) -> Self {
         self.typed.partial = Some(partial);
         self
     }
@@ -124,7 +124,7 @@ impl RestoreSnapshot {
     /// Sets the features whose state is restored, or `none` alone. Elasticsearch 7.12 and later;
     /// other servers refuse it.
     #[must_use]
-    pub fn feature_states<I>(mut self, features: I) -> Self
+    pub fn with_feature_states<I>(mut self, features: I) -> Self
     where
         I: IntoIterator,
         I::Item: Into<String>,
@@ -135,18 +135,33 @@ impl RestoreSnapshot {
 
     /// Sets how names change: a Java regular expression, and the replacement with `$1` for its
     /// first group. The server replaces every match in each name. Aliases keep their names: see
-    /// [`include_aliases`](Self::include_aliases).
+    /// [`with_include_aliases`](Self::with_include_aliases).
     #[must_use]
-    pub fn rename(mut self, pattern: impl Into<String>, replacement: impl Into<String>) -> Self {
+    pub fn with_rename(mut self, pattern: impl Into<String>, replacement: impl Into<String>) -> Self {
         self.typed.rename_pattern = Some(pattern.into());
         self.typed.rename_replacement = Some(replacement.into());
         self
     }
 
+    /// Restores every index under its own name with this text before it.
+    ///
+    /// ```
+    /// use es_snapshot::RestoreSnapshot;
+    ///
+    /// let options = RestoreSnapshot::new().with_rename_prefix("staging-");
+    /// assert_eq!(options.rename(), Some(("^(.+)$", "staging-$1")));
+    /// ```
+    #[must_use]
+    pub fn with_rename_prefix(self, prefix: impl AsRef<str>) -> Self {
+        // Both characters mean something in a replacement of Java's.
+        let literal = prefix.as_ref().replace('\\', "\\\\").replace('$', "\\$");
+        self.with_rename("^(.+)$", format!("{literal}$1"))
+    }
+
     /// Sets settings that every restored index gets instead of its own, such as
     /// `index.number_of_replicas`.
     #[must_use]
-    pub fn index_settings(mut self, settings: Map<String, Value>) -> Self {
+    pub fn with_index_settings(mut self, settings: Map<String, Value>) -> Self {
         self.typed.index_settings = Some(settings);
         self
     }
@@ -154,7 +169,7 @@ impl RestoreSnapshot {
     /// Sets the settings that are not restored, so that the cluster's defaults apply. Wildcards are
     /// allowed.
     #[must_use]
-    pub fn ignore_index_settings<I>(mut self, settings: I) -> Self
+    pub fn with_ignore_index_settings<I>(mut self, settings: I) -> Self
     where
         I: IntoIterator,
         I::Item: Into<String>,
@@ -168,9 +183,69 @@ impl RestoreSnapshot {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if a method of this type, or its default,
     /// gives the same key another value.
     #[must_use]
-    pub fn setting(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+    pub fn with_setting(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.other.insert(key.into(), value.into());
         self
+    }
+
+    /// Returns the indices and data streams, if set by [`with_indices`](Self::with_indices).
+    #[must_use]
+    pub fn indices(&self) -> Option<&[String]> {
+        self.typed.indices.as_deref()
+    }
+
+    /// Returns whether indices that are not in the snapshot are skipped, if set.
+    #[must_use]
+    pub fn ignore_unavailable(&self) -> Option<bool> {
+        self.typed.ignore_unavailable
+    }
+
+    /// Returns whether the cluster state is restored.
+    #[must_use]
+    pub fn include_global_state(&self) -> bool {
+        self.typed.include_global_state
+    }
+
+    /// Returns whether aliases are restored, if set.
+    #[must_use]
+    pub fn include_aliases(&self) -> Option<bool> {
+        self.typed.include_aliases
+    }
+
+    /// Returns whether an index may be restored that is not wholly in the snapshot, if set.
+    #[must_use]
+    pub fn partial(&self) -> Option<bool> {
+        self.typed.partial
+    }
+
+    /// Returns the features whose state is restored, if set.
+    #[must_use]
+    pub fn feature_states(&self) -> Option<&[String]> {
+        self.typed.feature_states.as_deref()
+    }
+
+    /// Returns the pattern and the replacement of the rename, if set.
+    #[must_use]
+    pub fn rename(&self) -> Option<(&str, &str)> {
+        self.typed.rename_pattern.as_deref().zip(self.typed.rename_replacement.as_deref())
+    }
+
+    /// Returns the settings that every restored index gets, if set.
+    #[must_use]
+    pub fn index_settings(&self) -> Option<&Map<String, Value>> {
+        self.typed.index_settings.as_ref()
+    }
+
+    /// Returns the settings that are not restored, if set.
+    #[must_use]
+    pub fn ignore_index_settings(&self) -> Option<&[String]> {
+        self.typed.ignore_index_settings.as_deref()
+    }
+
+    /// Returns the options that have no method of their own.
+    #[must_use]
+    pub fn other(&self) -> &Map<String, Value> {
+        &self.other
     }
 
     /// Whether it may restore what no open index would keep from being restored twice.
@@ -196,7 +271,7 @@ impl RestoreSnapshot {
         })
     }
 
-    /// Whether an option is set, by its own method or by [`setting`](Self::setting).
+    /// Whether an option is set, by its own method or by [`with_setting`](Self::with_setting).
     fn sets(&self, key: &str, typed: bool) -> bool {
         typed || self.other.contains_key(key)
     }
@@ -210,7 +285,7 @@ impl RestoreSnapshot {
         let differs = |key: &str, open: &Value| body.get(key).is_some_and(|sent| !is_same(sent, open));
         if let Some((key, _)) = self.other.iter().find(|(key, open)| differs(key, open)) {
             return Err(Error::invalid(format!(
-                "`{key}` has two values, one by its own method or that method's default and another by `setting`; use the method"
+                "`{key}` has two values, one by its own method or that method's default and another by `with_setting`; use the method"
             )));
         }
         let text = |key: &str| body.get(key).filter(|value| !value.is_null());
@@ -241,26 +316,29 @@ mod tests {
     #[test]
     fn the_cluster_state_is_always_declined_unless_wanted() {
         assert_eq!(serde_json::to_value(RestoreSnapshot::new()).unwrap(), json!({"include_global_state": false}));
-        let wanted = RestoreSnapshot::new().include_global_state(true);
+        let wanted = RestoreSnapshot::new().with_include_global_state(true);
         assert_eq!(serde_json::to_value(wanted).unwrap(), json!({"include_global_state": true}));
     }
 
     #[test]
     fn an_option_with_two_values_is_refused() {
         for (options, key) in [
-            (RestoreSnapshot::new().setting("include_global_state", true), "include_global_state"),
-            (RestoreSnapshot::new().include_global_state(true).setting("include_global_state", false), "include_global_state"),
-            (RestoreSnapshot::new().indices(["a"]).setting("indices", json!(["b"])), "indices"),
-            (RestoreSnapshot::new().setting("partial", true).partial(false), "partial"),
-            (RestoreSnapshot::new().rename("(.+)", "a-$1").setting("rename_replacement", "b-$1"), "rename_replacement"),
+            (RestoreSnapshot::new().with_setting("include_global_state", true), "include_global_state"),
+            (
+                RestoreSnapshot::new().with_include_global_state(true).with_setting("include_global_state", false),
+                "include_global_state",
+            ),
+            (RestoreSnapshot::new().with_indices(["a"]).with_setting("indices", json!(["b"])), "indices"),
+            (RestoreSnapshot::new().with_setting("partial", true).with_partial(false), "partial"),
+            (RestoreSnapshot::new().with_rename("(.+)", "a-$1").with_setting("rename_replacement", "b-$1"), "rename_replacement"),
         ] {
             let error = options.validate().unwrap_err().to_string();
             assert!(error.contains(&format!("`{key}` has two values")), "{error}");
         }
         RestoreSnapshot::new()
-            .setting("include_global_state", "false")
-            .partial(true)
-            .setting("partial", true)
+            .with_setting("include_global_state", "false")
+            .with_partial(true)
+            .with_setting("partial", true)
             .validate()
             .unwrap();
     }
@@ -268,28 +346,32 @@ mod tests {
     #[test]
     fn half_a_renaming_is_refused_however_it_is_set() {
         for options in [
-            RestoreSnapshot::new().setting("rename_pattern", "(.+)"),
-            RestoreSnapshot::new().setting("rename_replacement", "b-$1"),
-            RestoreSnapshot::new().setting("rename_pattern", "(.+)").setting("rename_replacement", Value::Null),
-            RestoreSnapshot::new().setting("rename_pattern", "").setting("rename_replacement", "b"),
+            RestoreSnapshot::new().with_setting("rename_pattern", "(.+)"),
+            RestoreSnapshot::new().with_setting("rename_replacement", "b-$1"),
+            RestoreSnapshot::new().with_setting("rename_pattern", "(.+)").with_setting("rename_replacement", Value::Null),
+            RestoreSnapshot::new().with_setting("rename_pattern", "").with_setting("rename_replacement", "b"),
         ] {
             assert!(options.validate().is_err(), "{options:?}");
         }
-        RestoreSnapshot::new().setting("rename_pattern", "(.+)").setting("rename_replacement", "b-$1").validate().unwrap();
+        RestoreSnapshot::new()
+            .with_setting("rename_pattern", "(.+)")
+            .with_setting("rename_replacement", "b-$1")
+            .validate()
+            .unwrap();
     }
 
     #[test]
     fn every_option_is_sent_and_read_back() {
         let options = RestoreSnapshot::new()
-            .indices(["movies", "-.kibana*"])
-            .ignore_unavailable(true)
-            .include_aliases(false)
-            .partial(true)
-            .feature_states(["none"])
-            .rename("(.+)", "r-$1")
-            .index_settings(Map::from_iter([("index.number_of_replicas".to_owned(), json!(0))]))
-            .ignore_index_settings(["index.routing.*"])
-            .setting("storage_type", "local");
+            .with_indices(["movies", "-.kibana*"])
+            .with_ignore_unavailable(true)
+            .with_include_aliases(false)
+            .with_partial(true)
+            .with_feature_states(["none"])
+            .with_rename("(.+)", "r-$1")
+            .with_index_settings(Map::from_iter([("index.number_of_replicas".to_owned(), json!(0))]))
+            .with_ignore_index_settings(["index.routing.*"])
+            .with_setting("storage_type", "local");
         let body = serde_json::to_value(&options).unwrap();
         assert_eq!(
             body,
@@ -303,16 +385,16 @@ mod tests {
 
     #[test]
     fn options_that_cannot_work_are_refused_before_sending() {
-        assert!(RestoreSnapshot::new().indices(["a,b"]).validate().is_err());
-        assert!(RestoreSnapshot::new().rename("", "x").validate().is_err());
+        assert!(RestoreSnapshot::new().with_indices(["a,b"]).validate().is_err());
+        assert!(RestoreSnapshot::new().with_rename("", "x").validate().is_err());
         let half: RestoreSnapshot = serde_json::from_str(r#"{"rename_pattern":"(.+)"}"#).unwrap();
         assert!(half.validate().is_err());
     }
 
     #[test]
     fn an_option_counts_however_it_is_set() {
-        assert!(RestoreSnapshot::new().setting("feature_states", json!(["kibana"])).restores_global_state());
-        assert!(RestoreSnapshot::new().feature_states(["kibana"]).restores_global_state());
+        assert!(RestoreSnapshot::new().with_setting("feature_states", json!(["kibana"])).restores_global_state());
+        assert!(RestoreSnapshot::new().with_feature_states(["kibana"]).restores_global_state());
         assert!(!RestoreSnapshot::new().restores_global_state());
     }
 }

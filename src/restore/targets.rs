@@ -271,34 +271,34 @@ mod tests {
             (vec!["-logs-*", "+logs-1"], vec!["books", "logs-1", "movies"]),
             (vec!["movies", "absent"], vec!["movies"]),
         ] {
-            assert_eq!(certain(&all, &[], &RestoreSnapshot::new().indices(&patterns)), expected, "{patterns:?}");
+            assert_eq!(certain(&all, &[], &RestoreSnapshot::new().with_indices(&patterns)), expected, "{patterns:?}");
         }
     }
 
     #[test]
     fn indices_count_however_they_are_set() {
         for indices in [json!(["movies", "books"]), json!("movies,books")] {
-            let options = RestoreSnapshot::new().setting("indices", indices);
+            let options = RestoreSnapshot::new().with_setting("indices", indices);
             assert_eq!(certain(&["books", "logs", "movies"], &[], &options), ["books", "movies"]);
         }
     }
 
     #[test]
     fn every_target_has_its_new_name() {
-        let options = RestoreSnapshot::new().indices(["logs-*"]).rename("logs-(.+)", "old-$1");
+        let options = RestoreSnapshot::new().with_indices(["logs-*"]).with_rename("logs-(.+)", "old-$1");
         assert_eq!(certain(&["logs-1", "logs-2", "movies"], &[], &options), ["old-1", "old-2"]);
     }
 
     #[test]
     fn naming_a_data_stream_means_its_backing_indices() {
         let indices = [".ds-logs-2024.05.01-000001", ".ds-logs-000002", ".ds-metrics-000001", "movies"];
-        let options = RestoreSnapshot::new().indices(["logs"]);
+        let options = RestoreSnapshot::new().with_indices(["logs"]);
         assert_eq!(certain(&indices, &["logs", "metrics"], &options), [".ds-logs-000002", ".ds-logs-2024.05.01-000001"]);
     }
 
     #[test]
     fn the_prefix_of_a_backing_index_is_kept_when_its_stream_is_renamed() {
-        let options = RestoreSnapshot::new().indices(["logs"]).rename("(.+)", "old-$1");
+        let options = RestoreSnapshot::new().with_indices(["logs"]).with_rename("(.+)", "old-$1");
         assert_eq!(certain(&[".ds-logs-000001"], &["logs"], &options), [".ds-old-logs-000001"]);
     }
 
@@ -321,7 +321,7 @@ mod tests {
             (vec!["movies", "logs"], vec![".ds-logs-000001", "movies"]),
             (vec!["movies"], vec!["movies"]),
         ] {
-            assert_eq!(certain(&indices, &streams, &RestoreSnapshot::new().indices(&patterns)), expected, "{patterns:?}");
+            assert_eq!(certain(&indices, &streams, &RestoreSnapshot::new().with_indices(&patterns)), expected, "{patterns:?}");
         }
     }
 
@@ -329,7 +329,7 @@ mod tests {
     fn beside_a_data_stream_an_index_that_was_not_asked_for_is_possible() {
         let snapshot = snapshot(&[".ds-logs-000001", "books", "movies"], &["logs"]);
         let all = RestoreSnapshot::new();
-        for options in [all.clone(), all.clone().indices(["-books"]), all.indices(["logs", "-books"])] {
+        for options in [all.clone(), all.clone().with_indices(["-books"]), all.with_indices(["logs", "-books"])] {
             let targets = Targets::of(&snapshot, &options);
 
             assert!(!targets.are_exact());
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn data_of_another_index_contradicts() {
-        let options = RestoreSnapshot::new().indices(["movies"]).rename("movies", "x");
+        let options = RestoreSnapshot::new().with_indices(["movies"]).with_rename("movies", "x");
         let targets = Targets::of(&snapshot(&["movies", "books"], &[]), &options);
         let recovery = |source: &str| {
             let source = json!({"repository": "r", "snapshot": "s", "index": source});
@@ -367,7 +367,7 @@ mod tests {
         assert!(!all.are_exact());
         assert_eq!((all.certain().len(), all.iter().collect::<Vec<_>>()), (1, vec!["movies", ".kibana_1"]));
 
-        let named = RestoreSnapshot::new().indices([".kibana_1"]);
+        let named = RestoreSnapshot::new().with_indices([".kibana_1"]);
         assert_eq!(certain(&[".kibana_1", "movies"], &[], &named), [".kibana_1"]);
     }
 
@@ -375,10 +375,10 @@ mod tests {
     fn what_only_the_server_can_work_out_is_not_exact() {
         let movies = snapshot(&["movies"], &[]);
         for options in [
-            RestoreSnapshot::new().rename("(?=m)", "x"),
-            RestoreSnapshot::new().include_global_state(true),
-            RestoreSnapshot::new().feature_states(["kibana"]),
-            RestoreSnapshot::new().indices(["<movies-{now/d}>"]),
+            RestoreSnapshot::new().with_rename("(?=m)", "x"),
+            RestoreSnapshot::new().with_include_global_state(true),
+            RestoreSnapshot::new().with_feature_states(["kibana"]),
+            RestoreSnapshot::new().with_indices(["<movies-{now/d}>"]),
         ] {
             assert!(!Targets::of(&movies, &options).are_exact(), "{options:?}");
         }

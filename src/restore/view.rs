@@ -415,7 +415,7 @@ mod tests {
 
     fn view(indices: &[&str]) -> RestoreView {
         let ticket = RestoreTicket::new("r".parse().unwrap(), "s".parse().unwrap());
-        RestoreView::new(&indices.iter().fold(ticket, |ticket, index| ticket.index(*index)))
+        RestoreView::new(&indices.iter().fold(ticket, |ticket, index| ticket.with_index(*index)))
     }
 
     fn first(rows: &Value) -> ShardRow {

@@ -34,7 +34,7 @@ pub enum ExpandWildcards {
 /// ```
 /// use es_snapshot::CreateSnapshot;
 ///
-/// let options = CreateSnapshot::new().indices(["movies"]).include_global_state(false);
+/// let options = CreateSnapshot::new().with_indices(["movies"]).with_include_global_state(false);
 /// assert_eq!(serde_json::to_string(&options).unwrap(), r#"{"indices":["movies"],"include_global_state":false}"#);
 /// assert_eq!(serde_json::to_string(&CreateSnapshot::new()).unwrap(), "{}");
 /// ```
@@ -84,7 +84,7 @@ impl CreateSnapshot {
     /// The indices and data streams to take in: names, wildcards, `-exclusions`, date math. Each is checked as an
     /// [`IndexPattern`] before anything is sent. Server's default, and the meaning of an empty list: all.
     #[must_use]
-    pub fn indices<I>(mut self, patterns: I) -> Self
+    pub fn with_indices<I>(mut self, patterns: I) -> Self
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
@@ -95,21 +95,21 @@ impl CreateSnapshot {
 
     /// Which kinds of indices the wildcards stand for. Server's default: open and hidden ones, from Elasticsearch 8 all.
     #[must_use]
-    pub fn expand_wildcards(mut self, kinds: impl IntoIterator<Item = ExpandWildcards>) -> Self {
+    pub fn with_expand_wildcards(mut self, kinds: impl IntoIterator<Item = ExpandWildcards>) -> Self {
         self.expand_wildcards = Some(kinds.into_iter().collect());
         self
     }
 
     /// Whether named indices that are missing or closed are passed over. Server's default: no, they make the call fail.
     #[must_use]
-    pub fn ignore_unavailable(mut self, ignore: bool) -> Self {
+    pub fn with_ignore_unavailable(mut self, ignore: bool) -> Self {
         self.ignore_unavailable = Some(ignore);
         self
     }
 
     /// Whether the cluster state (templates, persistent settings…) is taken in. Server's default: yes.
     #[must_use]
-    pub fn include_global_state(mut self, include: bool) -> Self {
+    pub fn with_include_global_state(mut self, include: bool) -> Self {
         self.include_global_state = Some(include);
         self
     }
@@ -117,14 +117,14 @@ impl CreateSnapshot {
     /// Whether the snapshot may start while a primary shard is not available. Server's default: no. Even then a snapshot
     /// can end as [`Partial`](crate::SnapshotState::Partial), if a shard fails on the way.
     #[must_use]
-    pub fn partial(mut self, partial: bool) -> Self {
+    pub fn with_partial(mut self, partial: bool) -> Self {
         self.partial = Some(partial);
         self
     }
 
     /// The features whose state is taken in, or `none` alone. Elasticsearch 7.12 and later; other servers ignore it.
     #[must_use]
-    pub fn feature_states<I>(mut self, features: I) -> Self
+    pub fn with_feature_states<I>(mut self, features: I) -> Self
     where
         I: IntoIterator,
         I::Item: Into<String>,
@@ -136,14 +136,59 @@ impl CreateSnapshot {
     /// Anything to be kept with the snapshot: at most 1024 bytes of JSON together with the token, which takes 55 of them if it
     /// is random. The keys `policy` and `sm_policy` belong to the servers' own schedulers.
     #[must_use]
-    pub fn metadata(mut self, metadata: Map<String, Value>) -> Self {
+    pub fn with_metadata(mut self, metadata: Map<String, Value>) -> Self {
         self.metadata = Some(metadata);
         self
     }
 
-    /// The metadata, if set.
+    /// Returns the indices and data streams, if set.
     #[must_use]
-    pub fn get_metadata(&self) -> Option<&Map<String, Value>> {
+    pub fn indices(&self) -> Option<&[String]> {
+        self.indices.as_deref()
+    }
+
+    /// Returns which indices wildcards match, if set.
+    #[must_use]
+    pub fn expand_wildcards(&self) -> Option<&[ExpandWildcards]> {
+        self.expand_wildcards.as_deref()
+    }
+
+    /// Returns whether missing or closed indices are skipped, if set.
+    #[must_use]
+    pub fn ignore_unavailable(&self) -> Option<bool> {
+        self.ignore_unavailable
+    }
+
+    /// Returns whether the cluster state is included, if set.
+    #[must_use]
+    pub fn include_global_state(&self) -> Option<bool> {
+        self.include_global_state
+    }
+
+    /// Returns whether the snapshot may start while a primary shard is not available, if set.
+    #[must_use]
+    pub fn partial(&self) -> Option<bool> {
+        self.partial
+    }
+
+    /// Returns the features whose state is included, if set.
+    #[must_use]
+    pub fn feature_states(&self) -> Option<&[String]> {
+        self.feature_states.as_deref()
+    }
+
+    /// Returns the token that the caller has set.
+    #[must_use]
+    pub fn token(&self) -> Option<&SnapshotToken> {
+        match &self.token {
+            TokenChoice::Given(token) => Some(token),
+            TokenChoice::Random | TokenChoice::None => None,
+        }
+    }
+
+    /// Returns the metadata, if set.
+    #[must_use]
+    pub fn metadata(&self) -> Option<&Map<String, Value>> {
         self.metadata.as_ref()
     }
 
@@ -151,7 +196,7 @@ impl CreateSnapshot {
     /// memory can then find the snapshot again: creating with the same name and token adopts what
     /// an earlier call has made.
     #[must_use]
-    pub fn token(mut self, token: SnapshotToken) -> Self {
+    pub fn with_token(mut self, token: SnapshotToken) -> Self {
         self.token = TokenChoice::Given(token);
         self
     }
@@ -226,6 +271,12 @@ impl CloneSnapshot {
         Self { indices: patterns.into_iter().map(|pattern| pattern.as_ref().to_owned()).collect() }
     }
 
+    /// Returns the indices to clone.
+    #[must_use]
+    pub fn indices(&self) -> &[String] {
+        &self.indices
+    }
+
     /// What can be told to be wrong before anything is sent.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         if self.indices.is_empty() {
@@ -240,8 +291,8 @@ impl CloneSnapshot {
 /// ```
 /// use es_snapshot::{ListSnapshots, SnapshotPattern};
 ///
-/// let nightly = ListSnapshots::new().pattern(SnapshotPattern::new(["nightly-*"])?).verbose(false);
-/// assert_eq!(nightly.get_pattern().map(ToString::to_string).as_deref(), Some("nightly-*"));
+/// let nightly = ListSnapshots::new().with_pattern(SnapshotPattern::new(["nightly-*"])?).with_verbose(false);
+/// assert_eq!(nightly.pattern().map(ToString::to_string).as_deref(), Some("nightly-*"));
 /// # Ok::<(), es_snapshot::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -264,7 +315,7 @@ impl ListSnapshots {
 
     /// Only these. Default: all.
     #[must_use]
-    pub fn pattern(mut self, pattern: impl Into<SnapshotPattern>) -> Self {
+    pub fn with_pattern(mut self, pattern: impl Into<SnapshotPattern>) -> Self {
         self.pattern = Some(pattern.into());
         self
     }
@@ -272,21 +323,21 @@ impl ListSnapshots {
     /// Whether everything is read of each snapshot, one object of the repository for each. Server's default: yes. If not, only
     /// name, uuid, indices and state are told.
     #[must_use]
-    pub fn verbose(mut self, verbose: bool) -> Self {
+    pub fn with_verbose(mut self, verbose: bool) -> Self {
         self.verbose = Some(verbose);
         self
     }
 
     /// Whether names without a snapshot are passed over. Server's default: no, they make the call fail.
     #[must_use]
-    pub fn ignore_unavailable(mut self, ignore: bool) -> Self {
+    pub fn with_ignore_unavailable(mut self, ignore: bool) -> Self {
         self.ignore_unavailable = Some(ignore);
         self
     }
 
     /// The pattern, if set.
     #[must_use]
-    pub fn get_pattern(&self) -> Option<&SnapshotPattern> {
+    pub fn pattern(&self) -> Option<&SnapshotPattern> {
         self.pattern.as_ref()
     }
 
@@ -302,13 +353,13 @@ impl ListSnapshots {
 
     /// Whether everything is read, if set.
     #[must_use]
-    pub fn get_verbose(&self) -> Option<bool> {
+    pub fn verbose(&self) -> Option<bool> {
         self.verbose
     }
 
     /// Whether missing names are passed over, if set.
     #[must_use]
-    pub fn get_ignore_unavailable(&self) -> Option<bool> {
+    pub fn ignore_unavailable(&self) -> Option<bool> {
         self.ignore_unavailable
     }
 }
@@ -323,13 +374,13 @@ mod tests {
     #[test]
     fn only_what_was_set_is_sent() {
         let options = CreateSnapshot::new()
-            .indices(["movies", "-.kibana*"])
-            .expand_wildcards([ExpandWildcards::Open, ExpandWildcards::Hidden])
-            .ignore_unavailable(true)
-            .include_global_state(false)
-            .partial(false)
-            .feature_states(["none"])
-            .metadata(Map::from_iter([("by".to_owned(), json!("ops"))]));
+            .with_indices(["movies", "-.kibana*"])
+            .with_expand_wildcards([ExpandWildcards::Open, ExpandWildcards::Hidden])
+            .with_ignore_unavailable(true)
+            .with_include_global_state(false)
+            .with_partial(false)
+            .with_feature_states(["none"])
+            .with_metadata(Map::from_iter([("by".to_owned(), json!("ops"))]));
         let body = serde_json::to_value(&options).unwrap();
         assert_eq!(
             body,
@@ -354,20 +405,20 @@ mod tests {
     #[test]
     fn an_odd_index_pattern_is_refused_before_sending() {
         for pattern in ["a,b", "", "_all", "a b"] {
-            assert!(CreateSnapshot::new().indices([pattern]).validate().is_err(), "{pattern}");
+            assert!(CreateSnapshot::new().with_indices([pattern]).validate().is_err(), "{pattern}");
         }
     }
 
     #[test]
     fn metadata_may_have_1024_bytes_and_no_more() {
-        let options = |length| CreateSnapshot::new().metadata(Map::from_iter([("k".to_owned(), json!("x".repeat(length)))]));
+        let options = |length| CreateSnapshot::new().with_metadata(Map::from_iter([("k".to_owned(), json!("x".repeat(length)))]));
         assert!(options(1016).validate().is_ok());
         assert!(options(1017).validate().is_err());
     }
 
     #[test]
     fn the_token_counts_among_the_metadatas_bytes() {
-        let options = |length| CreateSnapshot::new().metadata(Map::from_iter([("k".to_owned(), json!("x".repeat(length)))]));
+        let options = |length| CreateSnapshot::new().with_metadata(Map::from_iter([("k".to_owned(), json!("x".repeat(length)))]));
         let token = SnapshotToken::random();
         assert!(options(1016 - 55).marked(Some(&token)).is_ok());
         assert!(options(1017 - 55).marked(Some(&token)).is_err());
@@ -375,7 +426,7 @@ mod tests {
 
     #[test]
     fn the_key_of_the_token_is_not_the_callers() {
-        let options = CreateSnapshot::new().metadata(Map::from_iter([(TOKEN_KEY.to_owned(), json!("mine"))]));
+        let options = CreateSnapshot::new().with_metadata(Map::from_iter([(TOKEN_KEY.to_owned(), json!("mine"))]));
         assert_eq!(options.marked(None).unwrap_err().kind(), ErrorKind::InvalidInput);
     }
 }

@@ -28,7 +28,8 @@
 //!     repository: &RepositoryName,
 //!     name: &SnapshotName,
 //! ) -> Result<(), Error> {
-//!     client.create_snapshot(repository, name, &CreateSnapshot::new().indices(["movies"])).await?;
+//!     let options = CreateSnapshot::new().with_indices(["movies"]);
+//!     client.create_snapshot(repository, name, &options).await?;
 //!     client.wait_for_snapshot(repository, name).await?.into_complete()?;
 //!     Ok(())
 //! }
@@ -48,8 +49,8 @@
 //!     .clock(clock)
 //!     .build()?;
 //! let repository: RepositoryName = "my-snapshot-repo".parse()?;
-//! let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot".parse()?;
-//! let settings = S3Settings::new("my-bucket-4-es").role_arn(role);
+//! let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+//! let settings = S3Settings::new("my-bucket-4-es").with_role_arn(role);
 //! client.register_repository(&repository, &settings.into()).await?;
 //!
 //! // The response to the create is lost, and the domain has an hour's work. Neither costs the test

@@ -113,7 +113,7 @@ impl WaitForRestore {
     /// judges the named indices only.
     pub fn indices(mut self, indices: impl IntoIterator<Item = IndexName>) -> Self {
         for index in indices {
-            self.ticket = self.ticket.index(index.as_str());
+            self.ticket = self.ticket.with_index(index.as_str());
         }
         self
     }

@@ -55,7 +55,7 @@ impl WaitForSnapshot {
 
     /// Waits only for the snapshot that was created with this token.
     pub fn token(mut self, token: SnapshotToken) -> Self {
-        self.ticket = self.ticket.token(token);
+        self.ticket = self.ticket.with_token(token);
         self
     }
 
@@ -135,7 +135,7 @@ impl Watched for SnapshotWatch {
     }
 
     fn uuid(&self) -> Option<&str> {
-        self.ticket.get_uuid()
+        self.ticket.uuid()
     }
 
     async fn look(&mut self, session: &Session, details: bool) -> Result<Look<SnapshotInfo>, Error> {
@@ -147,7 +147,7 @@ impl Watched for SnapshotWatch {
             return Err(error.during(Operation::GetSnapshot, 1).lasting());
         }
         if let Some(uuid) = snapshot.uuid() {
-            self.ticket = self.ticket.clone().uuid(uuid);
+            self.ticket = self.ticket.clone().with_uuid(uuid);
         }
         if *snapshot.state() != SnapshotState::InProgress {
             tracing::info!(
@@ -234,7 +234,7 @@ impl WaitForDeletion {
     /// Waits for the end of the snapshot of this uuid. Another one that has its name means that it
     /// is gone. Default: the first one that is found.
     pub fn uuid(mut self, uuid: impl Into<String>) -> Self {
-        self.ticket = self.ticket.uuid(uuid);
+        self.ticket = self.ticket.with_uuid(uuid);
         self
     }
 
@@ -282,7 +282,7 @@ impl Watched for DeletionWatch {
     }
 
     fn uuid(&self) -> Option<&str> {
-        self.ticket.get_uuid()
+        self.ticket.uuid()
     }
 
     async fn look(&mut self, session: &Session, _details: bool) -> Result<Look<()>, Error> {
@@ -304,7 +304,7 @@ impl Watched for DeletionWatch {
             return Ok(Look::Ended(()));
         }
         if let Some(uuid) = found.uuid() {
-            self.ticket = self.ticket.clone().uuid(uuid);
+            self.ticket = self.ticket.clone().with_uuid(uuid);
         }
         Ok(Look::Running(Counts::default()))
     }

@@ -175,7 +175,7 @@ impl Round {
         self.begin(act, trouble, &format!("/_snapshot/{MAIN}/{BASE}/_restore"));
 
         let names = sources.iter().map(|(name, _)| *name);
-        let options = RestoreSnapshot::new().indices(names).rename("(.+)", format!("{prefix}$1"));
+        let options = RestoreSnapshot::new().with_indices(names).with_rename("(.+)", format!("{prefix}$1"));
         let result = self.client.restore_snapshot(&repository(MAIN), &name(BASE), &options).await;
 
         let by_then = self.executed(Operation::RestoreSnapshot);

@@ -55,7 +55,7 @@ pub(crate) fn repository(text: &str) -> RepositoryName {
 }
 
 pub(crate) fn settings(bucket: &str, repository: &RepositoryName) -> es_snapshot::RepositorySettings {
-    S3Settings::new(bucket).base_path(repository.as_str()).role_arn(ROLE.parse().unwrap()).into()
+    S3Settings::new(bucket).with_base_path(repository.as_str()).with_role_arn(ROLE).into()
 }
 
 impl Round {

@@ -19,13 +19,13 @@ impl Round {
     pub(crate) async fn create(&mut self, trouble: Trouble, tally: &mut Tally, marked: bool) {
         let snapshot = name(&format!("snap-{}", self.number));
         let metadata = json!({"call": self.number}).as_object().cloned().unwrap();
-        let mut options = CreateSnapshot::new().indices(["movies"]).metadata(metadata);
+        let mut options = CreateSnapshot::new().with_indices(["movies"]).with_metadata(metadata);
         let deletions = Arc::new(Mutex::new(0_usize));
         let mut is_earlier = false;
         if !marked {
             options = options.without_token();
         } else if self.chance(2) {
-            options = options.token(format!("chaos-token-{}", self.number).parse().unwrap());
+            options = options.with_token(format!("chaos-token-{}", self.number).parse().unwrap());
             is_earlier = self.chance(8);
         }
         if is_earlier {

@@ -135,7 +135,7 @@ impl Round {
             0 => self.client.create_snapshot(&main, &snapshot, &CreateSnapshot::new()).await.map(drop),
             1 => self.client.clone_snapshot(&main, &name(BASE), &snapshot, &CloneSnapshot::new(["movies"])).await.map(drop),
             2 => {
-                let options = RestoreSnapshot::new().indices(["movies"]).rename("(.+)", restored);
+                let options = RestoreSnapshot::new().with_indices(["movies"]).with_rename("(.+)", restored);
                 self.client.restore_snapshot(&main, &name(BASE), &options).await.map(drop)
             }
             _ => self.client.delete_snapshot(&main, &snapshot).await,

@@ -166,7 +166,7 @@ impl Live {
 
     /// Has the gate change something: its `faults`, its `clock`, or its credentials by `rotate`.
     pub(crate) async fn gate(&self, what: &str, body: Value) {
-        self.control().raw(RawRequest::new(Method::POST, [what]).body(body)).await.unwrap();
+        self.control().raw(RawRequest::new(Method::POST, [what]).with_body(body)).await.unwrap();
     }
 
     /// Clears the gate's log, faults and clock.
@@ -183,10 +183,10 @@ impl Live {
     /// Settings of a repository of this domain, below a folder of its own.
     pub(crate) fn s3(&self, base_path: &str) -> S3Settings {
         let (bucket, _) = self.bucket();
-        let settings = S3Settings::new(bucket).base_path(base_path);
-        let settings = self.text("region").map_or_else(|| settings.clone(), |region| settings.clone().region(region));
+        let settings = S3Settings::new(bucket).with_base_path(base_path);
+        let settings = self.text("region").map_or_else(|| settings.clone(), |region| settings.clone().with_region(region));
         match self.text("role_arn") {
-            Some(role) => settings.role_arn(role.parse().unwrap()),
+            Some(role) => settings.with_role_arn(role),
             None => settings,
         }
     }
@@ -203,10 +203,10 @@ impl Live {
         let name: IndexName = unique(test).parse()?;
         let node = self.node();
         let settings = json!({"settings": {"number_of_shards": shards, "number_of_replicas": 0}});
-        node.raw(RawRequest::new(Method::PUT, [name.as_str()]).body(settings)).await?;
+        node.raw(RawRequest::new(Method::PUT, [name.as_str()]).with_body(settings)).await?;
         for number in 0..20 {
             let document = json!({"number": number, "text": unique("document")});
-            node.raw(RawRequest::new(Method::POST, [name.as_str(), "_doc"]).body(document)).await?;
+            node.raw(RawRequest::new(Method::POST, [name.as_str(), "_doc"]).with_body(document)).await?;
         }
         node.raw(RawRequest::new(Method::POST, [name.as_str(), "_refresh"])).await?;
         Ok(name)
@@ -220,7 +220,7 @@ pub(crate) async fn take(
     name: &SnapshotName,
     index: &IndexName,
 ) -> Result<SnapshotInfo, Error> {
-    let options = CreateSnapshot::new().indices([index.as_str()]).include_global_state(false);
+    let options = CreateSnapshot::new().with_indices([index.as_str()]).with_include_global_state(false);
     client.create_snapshot(repository, name, &options).await?;
     client.wait_for_snapshot(repository, name).within(Duration::from_secs(60)).await
 }

@@ -117,7 +117,7 @@ pub(crate) fn snapshot() -> SnapshotName {
 }
 
 pub(crate) fn settings() -> RepositorySettings {
-    S3Settings::new("my-bucket-4-es").region("ap-northeast-1").role_arn(ROLE.parse().unwrap()).into()
+    S3Settings::new("my-bucket-4-es").with_region("ap-northeast-1").with_role_arn(ROLE).into()
 }
 
 /// Runs waits, as many as `count`; `between` happens so many times, each time when all of them rest, and then a pause passes.
