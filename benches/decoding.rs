@@ -42,7 +42,7 @@ fn list_1000_snapshots(bencher: divan::Bencher) {
     let repository: RepositoryName = "nightly".parse().unwrap();
 
     bencher.bench_local(|| {
-        let listed = runtime.block_on(client.list_snapshots(&repository, &ListSnapshots::new())).unwrap();
+        let listed = runtime.block_on(client.repository(&repository).unwrap().list(ListSnapshots::new())).unwrap();
         assert_eq!(listed.len(), 1000);
         listed
     });

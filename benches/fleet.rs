@@ -72,7 +72,11 @@ fn measure(scheme: &str, servers: &str) {
                     .transport(transport.clone())
                     .build()
                     .unwrap()
-                    .wait_for_snapshot(&"nightly".parse().unwrap(), &"running".parse().unwrap())
+                    .repository("nightly")
+                    .unwrap()
+                    .snapshot("running")
+                    .unwrap()
+                    .wait()
             })
             .enumerate()
             .map(|(number, wait)| async move {

@@ -30,7 +30,7 @@ fn register_repository(bencher: divan::Bencher, signed: bool) {
     let client = client(signed);
     let repository: RepositoryName = "my-snapshot-repo".parse().unwrap();
     let role = "arn:aws:iam::123456789012:role/TestRole";
-    let settings = S3Settings::new("my-bucket-4-es").with_region("ap-northeast-1").with_role_arn(role).into();
+    let settings = S3Settings::new("my-bucket-4-es").with_region("ap-northeast-1").with_role_arn(role);
 
-    bencher.bench_local(|| runtime.block_on(client.register_repository(&repository, &settings)).unwrap());
+    bencher.bench_local(|| runtime.block_on(client.repository(&repository).unwrap().register(settings.clone())).unwrap());
 }

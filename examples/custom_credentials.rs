@@ -45,7 +45,7 @@ async fn main() -> ExitCode {
     };
     let client = SnapshotClient::builder(endpoint).credentials(CredentialFile(file.into())).build();
     let repositories = match client {
-        Ok(client) => client.list_repositories().await,
+        Ok(client) => client.repositories().await,
         Err(error) => Err(error),
     };
     match repositories {

@@ -36,11 +36,11 @@ async fn list(endpoint: &str, region: Option<&str>) -> Result<bool, Error> {
     let client = builder.build()?;
 
     let mut complete = true;
-    for repository in client.list_repositories().await? {
+    for repository in client.repositories().await? {
         println!("{} ({})", repository.name(), repository.settings().repository_type());
         // A name in a reply may be one that cannot be asked for; it is shown, and that is all.
         let Ok(name) = repository.name().parse::<RepositoryName>() else { continue };
-        match client.list_snapshots(&name, &ListSnapshots::new()).await {
+        match client.repository(&name)?.list(ListSnapshots::new()).await {
             Ok(snapshots) => {
                 for snapshot in snapshots {
                     let indices = snapshot.indices().len();

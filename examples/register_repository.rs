@@ -171,11 +171,11 @@ async fn procedure(client: &SnapshotClient, args: &Args, settings: S3Settings) -
         println!("domain       {} {}", server.distribution().unwrap_or("elasticsearch"), server.version());
     }
 
-    client.register_repository(repository, &settings.into()).await?;
-    let registered = client.get_repository(repository).await?;
+    client.repository(repository)?.register(settings).await?;
+    let registered = client.repository(repository)?.info().await?;
     println!("registered   {} ({})", registered.name(), registered.settings().repository_type());
 
-    client.create_snapshot(repository, name, &CreateSnapshot::new()).await?;
+    client.repository(repository)?.create_snapshot(name, CreateSnapshot::new()).await?;
     println!("started      {repository}:{name}");
 
     let snapshot = watch(client, repository, name).await?;
@@ -189,7 +189,8 @@ async fn watch(client: &SnapshotClient, repository: &RepositoryName, name: &Snap
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {msg}") {
         bar.set_style(style);
     }
-    let mut progress = client.wait_for_snapshot(repository, name).within(Duration::from_secs(6 * 60 * 60)).progress();
+    let mut progress =
+        client.repository(repository)?.snapshot(name)?.wait().with_deadline(Duration::from_secs(6 * 60 * 60)).progress();
     loop {
         match progress.try_next().await? {
             Some(WaitUpdate::Progress(now)) => {

@@ -40,10 +40,10 @@ async fn restore(endpoint: &str, repository: &str, snapshot: &str, index: &str, 
 
     // Without aliases: one that the index in use has as well would lead to both.
     let options = RestoreSnapshot::new().with_indices([index]).with_rename("(.+)", "restored-$1").with_include_aliases(false);
-    let restore = client.restore_snapshot(&repository, &snapshot, &options).await?;
+    let restore = client.repository(&repository)?.snapshot(&snapshot)?.restore(options).await?;
     // The ticket names the indices of this restore. Kept as JSON, it lets another process wait.
-    let wait = client.resume_wait_for_restore(restore.ticket().clone());
-    let report = wait.within(Duration::from_secs(6 * 60 * 60)).await?.into_complete()?;
+    let wait = client.resume(restore.ticket().clone());
+    let report = wait.with_deadline(Duration::from_secs(6 * 60 * 60)).await?.into_complete()?;
 
     println!("restored {} with {} shards", report.indices().join(", "), report.shards_total());
     Ok(())

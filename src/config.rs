@@ -95,9 +95,9 @@ impl Timeouts {
 /// that is down meets no storm of retries.
 ///
 /// "Check": the client checks the domain, and sends the request again only where nothing came of
-/// it; see [`create_snapshot`](crate::SnapshotClient::create_snapshot),
-/// [`delete_snapshot`](crate::SnapshotClient::delete_snapshot) and
-/// [`restore_snapshot`](crate::SnapshotClient::restore_snapshot). At most three such requests may
+/// it; see [`create_snapshot`](crate::Repository::create_snapshot),
+/// [`delete`](crate::Snapshot::delete) and
+/// [`restore`](crate::Snapshot::restore). At most three such requests may
 /// be unaccounted for, whatever this policy is. A raw write is not checked: it ends with
 /// [`Outcome::Unknown`](crate::Outcome::Unknown).
 ///

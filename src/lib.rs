@@ -72,32 +72,31 @@ pub use auth::aws_config::default_credentials;
 pub use auth::credentials::CredentialCache;
 pub use byte_size::ByteSize;
 pub use client::builder::SnapshotClientBuilder;
-pub use client::{RawReply, RawRequest, ServerInfo, SnapshotClient};
+pub use client::{
+    DeletionReport, FailedDeletion, RawReply, RawRequest, Repository, ServerInfo, Snapshot, SnapshotClient, StartedRestore,
+    StartedSnapshot,
+};
 pub use clock::{BoxFuture, Clock, SystemClock};
 pub use config::{RetryPolicy, Timeouts};
 pub use endpoint::ConnectTarget;
 pub use error::{Error, ErrorKind, ErrorType, Operation, Outcome, ServerError, ServerLayer};
 pub use name::{DateMathName, IndexName, IndexPattern, RepositoryName, SnapshotName, SnapshotPattern};
-pub use progress::Progress;
+pub use progress::{HowStarted, Progress};
 pub use repository::{
-    Acknowledged, CleanUp, FsSettings, OtherSettings, Repository, RepositorySettings, S3Settings, UrlSettings, VerifiedNode,
+    CleanUp, FsSettings, OtherSettings, RegisterRepository, RepositoryInfo, RepositorySettings, S3Settings, UrlSettings,
+    VerifiedNode,
 };
-pub use restore::{
-    HowStarted, RecoveryStage, RecoveryType, RestoreReport, RestoreSnapshot, RestoreSummary, ShardRecovery, StartedRestore,
-    UnrestoredShard,
-};
+pub use restore::{RecoveryStage, RecoveryType, RestoreReport, RestoreSnapshot, RestoreSummary, ShardRecovery, UnrestoredShard};
 pub use retry::RetryBudget;
 pub use snapshot::{
-    CloneSnapshot, CreateSnapshot, CreatedSnapshot, ExpandWildcards, FeatureState, ListSnapshots, ShardCounts, ShardFailure,
-    SnapshotInfo, SnapshotState,
+    CloneSnapshot, CreateSnapshot, ExpandWildcards, FeatureState, ListSnapshots, ShardCounts, ShardFailure, SnapshotInfo,
+    SnapshotState,
 };
 pub use snapshot::{
     FileStats, IndexStatus, ShardStage, ShardStageCounts, ShardStatus, SnapshotStats, SnapshotStatus, SnapshotStatusState,
 };
-pub use ticket::{RestoreTicket, SnapshotTicket, SnapshotToken};
+pub use ticket::{DeletionTicket, RestoreTicket, SnapshotTicket, SnapshotToken, Ticket};
 #[cfg(feature = "hyper")]
 pub use transport::hyper::{HyperTransport, HyperTransportBuilder, TrustRoots};
 pub use transport::{Body, Transport, TransportError};
-pub use wait::restore::WaitForRestore;
-pub use wait::snapshot::{WaitForDeletion, WaitForSnapshot};
-pub use wait::{ProgressStream, WaitUpdate};
+pub use wait::{AnyOutcome, TicketState, TypedTicket, Wait, WaitStream, WaitUpdate};

@@ -1,8 +1,45 @@
 //! How far a snapshot or a restore has come.
 
+use std::fmt;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
+/// How the client knows that something was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HowStarted {
+    /// The server responded that it has begun.
+    Accepted,
+    /// The server responded that it has ended, or that there was nothing to do.
+    Finished,
+    /// The response was lost, or an earlier process sent the same request. A check found it running
+    /// or done.
+    Adopted,
+}
+
+impl HowStarted {
+    /// Returns the word for logs: `accepted`, `finished` or `adopted`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Finished => "finished",
+            Self::Adopted => "adopted",
+        }
+    }
+}
+
+impl fmt::Display for HowStarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// How far a snapshot or a restore is.
+///
+/// Serialises with all figures: times in milliseconds, sizes in bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     pub(crate) counts: Counts,
@@ -12,7 +49,7 @@ pub struct Progress {
 }
 
 /// The part of a [`Progress`] whose change is worth telling.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Counts {
     pub(crate) shards_total: u64,
     pub(crate) shards_done: u64,
@@ -90,5 +127,30 @@ impl Progress {
         let left = self.counts.bytes_total.saturating_sub(self.counts.bytes_done);
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         self.rate.and_then(|rate| Duration::try_from_secs_f64(left as f64 / rate).ok())
+    }
+}
+
+impl Serialize for Progress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Figures<'a> {
+            #[serde(flatten)]
+            counts: Counts,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            uuid: Option<&'a str>,
+            elapsed_millis: u128,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            bytes_per_second: Option<f64>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            eta_millis: Option<u128>,
+        }
+        let figures = Figures {
+            counts: self.counts,
+            uuid: self.uuid(),
+            elapsed_millis: self.elapsed.as_millis(),
+            bytes_per_second: self.rate,
+            eta_millis: self.eta().map(|eta| eta.as_millis()),
+        };
+        figures.serialize(serializer)
     }
 }

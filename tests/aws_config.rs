@@ -50,7 +50,7 @@ fn child() {
             }
             Err(error) => {
                 let client = SnapshotClient::builder("http://localhost:9200").region("eu-west-1").credentials(provider.clone());
-                let failed = runtime.block_on(client.build().unwrap().list_repositories()).unwrap_err();
+                let failed = runtime.block_on(client.build().unwrap().repositories()).unwrap_err();
                 println!("\n{TOLD}{error}; {failed}");
             }
         }
@@ -488,7 +488,7 @@ async fn a_loaded_configuration_gives_credentials_and_region() {
     let client =
         SnapshotClient::builder(scene.domain.endpoint()).sdk_config(&config).unwrap().clock(scene.clock.clone()).build().unwrap();
 
-    client.list_repositories().await.unwrap();
+    client.repositories().await.unwrap();
 
     assert_eq!(scene.domain.events().remove(0).verdict, Verdict::Signed);
 }

@@ -28,7 +28,7 @@ use flate2::write::GzEncoder;
 use futures_util::{FutureExt as _, join, poll};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use scene::{Scene, repository, settings, snapshot};
+use scene::{Scene, backups, repository, settings, snapshot};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -58,24 +58,29 @@ const OPERATIONS: [Operation; 16] = [
 async fn perform(client: &SnapshotClient, operation: Operation) -> Result<(), Error> {
     let (r, s) = (repository(), snapshot());
     match operation {
-        Operation::RegisterRepository => client.register_repository(&r, &settings()).await.map(drop),
-        Operation::GetRepository => client.get_repository(&r).await.map(drop),
-        Operation::ListRepositories => client.list_repositories().await.map(drop),
-        Operation::VerifyRepository => client.verify_repository(&r).await.map(drop),
-        Operation::CleanUpRepository => client.cleanup_repository(&r).await.map(drop),
-        Operation::UnregisterRepository => client.unregister_repository(&r).await.map(drop),
-        Operation::CreateSnapshot => client.create_snapshot(&r, &"t".parse().unwrap(), &CreateSnapshot::new()).await.map(drop),
-        Operation::GetSnapshot => client.get_snapshot(&r, &s).await.map(drop),
-        Operation::ListSnapshots => client.list_snapshots(&r, &ListSnapshots::new()).await.map(drop),
-        Operation::DeleteSnapshot => client.delete_snapshot(&r, &s).await,
+        Operation::RegisterRepository => client.repository(&r).unwrap().register(settings()).await.map(drop),
+        Operation::GetRepository => client.repository(&r).unwrap().info().await.map(drop),
+        Operation::ListRepositories => client.repositories().await.map(drop),
+        Operation::VerifyRepository => client.repository(&r).unwrap().verify().await.map(drop),
+        Operation::CleanUpRepository => client.repository(&r).unwrap().cleanup().await.map(drop),
+        Operation::UnregisterRepository => client.repository(&r).unwrap().unregister().await.map(drop),
+        Operation::CreateSnapshot => client.repository(&r).unwrap().create_snapshot("t", CreateSnapshot::new()).await.map(drop),
+        Operation::GetSnapshot => client.repository(&r).unwrap().snapshot(&s).unwrap().info().await.map(drop),
+        Operation::ListSnapshots => client.repository(&r).unwrap().list(ListSnapshots::new()).await.map(drop),
+        Operation::DeleteSnapshot => client.repository(&r).unwrap().snapshot(&s).unwrap().delete().await,
         Operation::CloneSnapshot => {
-            client.clone_snapshot(&r, &s, &"u".parse().unwrap(), &CloneSnapshot::new(["movies"])).await.map(drop)
+            client.repository(&r).unwrap().snapshot(&s).unwrap().clone_to("u", CloneSnapshot::new(["movies"])).await.map(drop)
         }
-        Operation::RestoreSnapshot => {
-            client.restore_snapshot(&r, &s, &RestoreSnapshot::new().with_rename("(.+)", "restored_$1")).await.map(drop)
-        }
-        Operation::SnapshotStatus => client.snapshot_status(&r, &s).await.map(drop),
-        Operation::Recovery => client.recovery(&[]).await.map(drop),
+        Operation::RestoreSnapshot => client
+            .repository(&r)
+            .unwrap()
+            .snapshot(&s)
+            .unwrap()
+            .restore(RestoreSnapshot::new().with_rename("(.+)", "restored_$1"))
+            .await
+            .map(drop),
+        Operation::SnapshotStatus => client.repository(&r).unwrap().snapshot(&s).unwrap().status().await.map(drop),
+        Operation::Recovery => client.recovery([""; 0]).await.map(drop),
         Operation::ServerInfo => client.server_info().await.map(drop),
         _ => client.raw(RawRequest::get(["_snapshot"])).await.map(drop),
     }
@@ -111,7 +116,7 @@ async fn every_attempt_is_dated_and_signed_anew() {
     let scene = Scene::with(|d| d, |client| client.retry(RetryPolicy::new().with_min_pause(Duration::from_secs(2)))).await;
     scene.domain.fault(unavailable().times(3));
 
-    scene.client.list_repositories().await.unwrap();
+    scene.client.repositories().await.unwrap();
 
     let events = scene.domain.events();
     let dates: BTreeSet<_> = events.iter().map(|event| event.amz_date.clone().unwrap()).collect();
@@ -131,8 +136,8 @@ async fn survives_a_skew_of(seconds: i64) {
 
         let before = scene.domain.events().len();
         scene.domain.set_skew(0);
-        scene.client.list_repositories().await.unwrap_or_else(|error| panic!("after {operation}: {error:?}"));
-        scene.client.list_repositories().await.unwrap();
+        scene.client.repositories().await.unwrap_or_else(|error| panic!("after {operation}: {error:?}"));
+        scene.client.repositories().await.unwrap();
         assert_eq!((denied(&scene.events_since(before)), scene.events_since(before).len()), (1, 3), "after {operation}");
     }
 }
@@ -163,9 +168,9 @@ async fn a_step_of_the_hosts_clock_is_made_good_by_the_second_attempt() {
     let before = scene.domain.events().len();
 
     scene.clock.step_wall(-7_200);
-    scene.client.list_repositories().await.unwrap();
+    scene.client.repositories().await.unwrap();
     scene.clock.step_wall(7_200);
-    scene.client.list_repositories().await.unwrap();
+    scene.client.repositories().await.unwrap();
 
     assert_eq!((denied(&scene.events_since(before)), scene.events_since(before).len()), (2, 4));
 }
@@ -176,7 +181,7 @@ async fn a_clock_that_agrees_with_the_domains_is_not_put_right() {
     let refusal = r#"{"message":"Signature expired: 20200101T000000Z is now earlier than 20200101T001000Z"}"#;
     scene.domain.fault(Fault::status(403, refusal, "application/json"));
 
-    let error = scene.client.list_repositories().await.unwrap_err();
+    let error = scene.client.repositories().await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::ClockSkew, Outcome::Rejected, 1));
 }
@@ -200,7 +205,7 @@ async fn credentials_that_stay_bad_are_tried_twice() {
     let refusal = r#"{"message":"The security token included in the request is invalid."}"#;
     scene.domain.fault(Fault::status(403, refusal, "application/json"));
 
-    let error = scene.client.list_repositories().await.unwrap_err();
+    let error = scene.client.repositories().await.unwrap_err();
 
     assert_eq!((error.kind(), error.attempts(), scene.domain.events().len()), (ErrorKind::ExpiredToken, 2, 2));
 }
@@ -232,10 +237,10 @@ async fn clients_that_share_a_cache_load_credentials_once() {
     };
     let (first, second, third) = (client(), client(), client());
 
-    let (a, b) = join!(first.list_repositories(), second.list_repositories());
+    let (a, b) = join!(first.repositories(), second.repositories());
     a.unwrap();
     b.unwrap();
-    third.list_repositories().await.unwrap();
+    third.repositories().await.unwrap();
 
     assert_eq!(scene.provider.loads(), 1);
 }
@@ -252,9 +257,9 @@ async fn with_a_password_only_the_registration_is_signed() {
         .build()
         .unwrap();
 
-    client.register_repository(&repository(), &settings()).await.unwrap();
-    client.list_repositories().await.unwrap();
-    client.unregister_repository(&repository()).await.unwrap();
+    backups(&client).register(settings()).await.unwrap();
+    client.repositories().await.unwrap();
+    backups(&client).unregister().await.unwrap();
 
     let verdicts: Vec<_> = scene.domain.events().iter().map(|event| event.verdict).collect();
     assert_eq!(verdicts, [Verdict::Signed, Verdict::Basic, Verdict::Basic]);
@@ -280,7 +285,7 @@ async fn a_read_is_repeated_after_trouble_that_passes() {
         let shown = format!("{fault:?}");
         scene.domain.fault(fault.times(2));
 
-        scene.client.list_repositories().await.unwrap_or_else(|error| panic!("{shown}: {error:?}"));
+        scene.client.repositories().await.unwrap_or_else(|error| panic!("{shown}: {error:?}"));
 
         assert_eq!(scene.domain.events().len(), 3, "{shown}");
     }
@@ -291,7 +296,7 @@ async fn a_refused_call_is_sent_once() {
     let scene = Scene::new().await;
     scene.domain.deny("es:ESHttpGet");
 
-    let error = scene.client.list_repositories().await.unwrap_err();
+    let error = scene.client.repositories().await.unwrap_err();
 
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::AccessDenied, 1));
     assert_eq!(scene.domain.events().len(), 1);
@@ -301,7 +306,7 @@ async fn a_refused_call_is_sent_once() {
 async fn a_call_for_what_is_missing_is_sent_once() {
     let scene = Scene::new().await;
 
-    let error = scene.client.get_repository(&repository()).await.unwrap_err();
+    let error = backups(&scene.client).info().await.unwrap_err();
 
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::RepositoryMissing, 1));
     assert_eq!(scene.domain.events().len(), 1);
@@ -312,7 +317,7 @@ async fn a_read_is_sent_ten_times_at_most() {
     let scene = Scene::new().await;
     scene.domain.fault(unavailable());
 
-    let error = scene.client.list_repositories().await.unwrap_err();
+    let error = scene.client.repositories().await.unwrap_err();
 
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Unavailable, 10));
     assert_eq!(scene.domain.events().len(), 10);
@@ -323,7 +328,7 @@ async fn a_client_that_never_repeats_sends_once() {
     let scene = Scene::with(|domain| domain, never).await;
     scene.domain.fault(unavailable());
 
-    scene.client.list_repositories().await.unwrap_err();
+    scene.client.repositories().await.unwrap_err();
 
     assert_eq!(scene.domain.events().len(), 1);
 }
@@ -333,7 +338,7 @@ async fn the_pause_that_the_domain_asks_for_is_kept() {
     let scene = Scene::new().await;
     scene.domain.fault(Fault::status(429, "Too Many Requests", "text/plain").header("retry-after", "7").times(1));
 
-    scene.client.list_repositories().await.unwrap();
+    scene.client.repositories().await.unwrap();
 
     assert_eq!(scene.clock.sleeps(), [Duration::from_secs(7)]);
 }
@@ -345,7 +350,7 @@ async fn a_date_that_the_domain_asks_to_wait_for_is_waited_for() {
     let date = "Tue, 14 Nov 2023 22:13:27 GMT";
     scene.domain.fault(Fault::status(503, "later", "text/plain").header("retry-after", date).times(1));
 
-    scene.client.list_repositories().await.unwrap();
+    scene.client.repositories().await.unwrap();
 
     assert_eq!(scene.clock.sleeps(), [Duration::from_secs(7)]);
 }
@@ -355,7 +360,7 @@ async fn a_pause_that_the_domain_asks_for_is_cut_to_the_longest_of_the_policy() 
     let scene = Scene::new().await;
     scene.domain.fault(Fault::status(503, "later", "text/plain").header("retry-after", "3600").times(1));
 
-    scene.client.list_repositories().await.unwrap();
+    scene.client.repositories().await.unwrap();
 
     assert_eq!(scene.clock.sleeps(), [Duration::from_secs(20)]);
 }
@@ -371,7 +376,7 @@ async fn a_call_ends_at_its_time_limit_whatever_attempts_are_left() {
     let scene = Scene::with(|domain| domain, impatient).await;
     scene.domain.fault(unavailable());
 
-    let error = scene.client.list_repositories().await.unwrap_err();
+    let error = scene.client.repositories().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(scene.clock.sleeps().iter().sum::<Duration>() <= limit);
@@ -383,7 +388,7 @@ async fn an_attempt_ends_at_its_time_limit_and_nobody_knows_what_came_of_it() {
     let scene = Scene::with(|domain| domain, never).await;
     scene.domain.fault(Fault::delay(Duration::from_secs(76)));
 
-    let error = scene.client.list_repositories().await.unwrap_err();
+    let error = scene.client.repositories().await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
     assert!(error.is_timeout());
@@ -406,8 +411,8 @@ async fn ended_before_a_connection(transport: impl FnOnce(HyperTransport) -> Arc
         clock.advance(limit);
         connection
     };
-    let repository = repository();
-    let (cleaned, _connection) = join!(client.cleanup_repository(&repository), limit_ends);
+    let repository = backups(&client);
+    let (cleaned, _connection) = join!(repository.cleanup(), limit_ends);
     cleaned.unwrap_err()
 }
 
@@ -480,8 +485,8 @@ async fn a_request_that_may_have_gone_another_way_is_not_called_unsent() {
         clock.advance(limit);
     };
 
-    let repository = repository();
-    let (cleaned, ()) = join!(client.cleanup_repository(&repository), limit_ends);
+    let repository = backups(&client);
+    let (cleaned, ()) = join!(repository.cleanup(), limit_ends);
 
     let error = cleaned.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
@@ -512,7 +517,7 @@ async fn the_time_limit_of_a_call_holds_for_the_provider_too() {
         .clock(clock.clone())
         .build()
         .unwrap();
-    let mut listing = Box::pin(client.list_repositories());
+    let mut listing = Box::pin(client.repositories());
     assert!(poll!(&mut listing).is_pending());
     assert_eq!(asked.load(Ordering::SeqCst), 1);
     clock.advance(limit);
@@ -526,7 +531,7 @@ async fn an_answer_within_the_time_limit_is_an_answer() {
     let scene = Scene::with(|domain| domain, never).await;
     scene.domain.fault(Fault::delay(Duration::from_secs(74)));
 
-    scene.client.list_repositories().await.unwrap();
+    scene.client.repositories().await.unwrap();
 }
 
 #[tokio::test]
@@ -535,8 +540,8 @@ async fn other_time_limits_hold_for_the_client_that_was_made_with_them() {
     scene.domain.fault(Fault::delay(Duration::from_secs(10)));
     let impatient = scene.client.with_timeouts(Timeouts::new().with_attempt(Duration::from_secs(9)));
 
-    assert_eq!(impatient.list_repositories().await.unwrap_err().kind(), ErrorKind::Timeout);
-    scene.client.list_repositories().await.unwrap();
+    assert_eq!(impatient.repositories().await.unwrap_err().kind(), ErrorKind::Timeout);
+    scene.client.repositories().await.unwrap();
 }
 
 /// Answers with spaces without end, one after each pause.
@@ -614,7 +619,7 @@ async fn a_redirect_is_an_error_and_not_followed() {
     let elsewhere = format!("{}/elsewhere", scene.domain.endpoint());
     scene.domain.fault(Fault::status(307, "", "text/plain").header("location", elsewhere));
 
-    let error = scene.client.list_repositories().await.unwrap_err();
+    let error = scene.client.repositories().await.unwrap_err();
 
     assert_eq!(error.server().map(es_snapshot::ServerError::status), Some(307));
     assert_eq!(scene.domain.events().len(), 1);
@@ -720,7 +725,7 @@ async fn keeps_the_status_of_a_failure_with_an_empty_gzip_body() {
         let end = if headers.ends_with("chunked") { "0\r\n\r\n" } else { "" };
         let (address, _) = server(format!("HTTP/1.1 403 Forbidden\r\n{headers}\r\n\r\n{end}").into_bytes()).await;
 
-        let error = plain_client(address).build().unwrap().list_repositories().await.unwrap_err();
+        let error = plain_client(address).build().unwrap().repositories().await.unwrap_err();
 
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::AccessDenied, Outcome::Rejected), "{headers}: {error:?}");
     }
@@ -736,7 +741,7 @@ async fn keeps_the_status_of_a_failure_whose_gzip_body_is_broken() {
         let head = format!("HTTP/1.1 404 Not Found\r\n{GZIP}content-length: {}\r\n\r\n", body.len());
         let (address, _) = server([head.as_bytes(), &body].concat()).await;
 
-        let error = plain_client(address).build().unwrap().list_repositories().await.unwrap_err();
+        let error = plain_client(address).build().unwrap().repositories().await.unwrap_err();
 
         assert_eq!(error.server().map(es_snapshot::ServerError::status), Some(404), "{} bytes: {error:?}", body.len());
         assert!(error.to_string().contains("could not be read to its end"), "{error}");
@@ -750,7 +755,7 @@ async fn keeps_what_could_be_decoded_of_a_failure_whose_gzip_body_is_cut_off() {
     let head = format!("HTTP/1.1 404 Not Found\r\n{GZIP}content-length: {}\r\n\r\n", cut.len());
     let (address, _) = server([head.as_bytes(), cut].concat()).await;
 
-    let error = plain_client(address).build().unwrap().list_repositories().await.unwrap_err();
+    let error = plain_client(address).build().unwrap().repositories().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::SnapshotMissing, "{error:?}");
 }
@@ -775,7 +780,7 @@ async fn keeps_the_status_of_a_failure_whose_connection_breaks_within_the_body()
     let head = format!("HTTP/1.1 404 Not Found\r\ncontent-length: {}\r\n\r\n", body.len() + 1);
     let address = ending_server([head.as_bytes(), body].concat()).await;
 
-    let error = plain_client(address).build().unwrap().list_repositories().await.unwrap_err();
+    let error = plain_client(address).build().unwrap().repositories().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::SnapshotMissing, "{error:?}");
 }
@@ -784,7 +789,7 @@ async fn keeps_the_status_of_a_failure_whose_connection_breaks_within_the_body()
 async fn does_not_take_a_success_whose_connection_breaks_within_the_body_for_one() {
     let address = ending_server(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}".to_vec()).await;
 
-    let error = plain_client(address).build().unwrap().list_repositories().await.unwrap_err();
+    let error = plain_client(address).build().unwrap().repositories().await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Interrupted, Outcome::Unknown));
 }
@@ -867,7 +872,7 @@ async fn a_connection_gets_no_request_after_its_greatest_age() {
 async fn requests_name_the_library_the_product_and_the_opaque_id() {
     let scene = Scene::with(|domain| domain, |client| client.user_agent("nightly-backup/1.4")).await;
 
-    scene.client.with_opaque_id("job-17").unwrap().list_repositories().await.unwrap();
+    scene.client.with_opaque_id("job-17").repositories().await.unwrap();
 
     let event = scene.domain.events().remove(0);
     let agent = concat!("es-snapshot/", env!("CARGO_PKG_VERSION"), " nightly-backup/1.4");
@@ -877,9 +882,9 @@ async fn requests_name_the_library_the_product_and_the_opaque_id() {
 #[tokio::test]
 async fn an_opaque_id_is_not_sent_unless_given() {
     let scene = Scene::new().await;
-    let _named = scene.client.with_opaque_id("job-17").unwrap();
+    let _named = scene.client.with_opaque_id("job-17");
 
-    scene.client.list_repositories().await.unwrap();
+    scene.client.repositories().await.unwrap();
 
     assert_eq!(scene.domain.events()[0].opaque_id, None);
 }
@@ -888,7 +893,10 @@ async fn an_opaque_id_is_not_sent_unless_given() {
 async fn an_opaque_id_that_no_header_can_carry_is_refused() {
     let scene = Scene::new().await;
 
-    assert_eq!(scene.client.with_opaque_id("a\r\nb").unwrap_err().kind(), ErrorKind::InvalidInput);
+    let error = scene.client.with_opaque_id("a\r\nb").repositories().await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
+    assert_eq!(scene.domain.events().len(), 0);
 }
 
 // ---- what a builder refuses
@@ -1017,7 +1025,7 @@ async fn a_snapshot_with_unknown_fields_and_an_unknown_state_is_read() {
     let client =
         canned(r#"{"snapshots":[{"snapshot":"s","state":"FROZEN","colour":"blue","shards":{"total":1,"odd":2}}],"total":1}"#);
 
-    let found = client.get_snapshot(&repository(), &snapshot()).await.unwrap();
+    let found = backups(&client).snapshot(snapshot()).unwrap().info().await.unwrap();
 
     assert_eq!(found.state().as_str(), "FROZEN");
     assert!(!matches!(found.state(), SnapshotState::Success | SnapshotState::InProgress));
@@ -1026,7 +1034,7 @@ async fn a_snapshot_with_unknown_fields_and_an_unknown_state_is_read() {
 
 #[tokio::test]
 async fn a_snapshot_of_nothing_but_a_name_is_read() {
-    let found = canned(r#"{"snapshots":[{"snapshot":"s"}]}"#).get_snapshot(&repository(), &snapshot()).await.unwrap();
+    let found = backups(&canned(r#"{"snapshots":[{"snapshot":"s"}]}"#)).snapshot(snapshot()).unwrap().info().await.unwrap();
 
     assert_eq!((found.name(), found.uuid(), found.start_time()), ("s", None, None));
 }
@@ -1035,7 +1043,7 @@ async fn a_snapshot_of_nothing_but_a_name_is_read() {
 async fn a_status_with_an_unknown_state_is_read() {
     let client = canned(r#"{"snapshots":[{"snapshot":"s","state":"DREAMING","extra":{}}]}"#);
 
-    let status = client.snapshot_status(&repository(), &snapshot()).await.unwrap();
+    let status = backups(&client).snapshot(snapshot()).unwrap().status().await.unwrap();
 
     assert_eq!(status.state().as_str(), "DREAMING");
     assert_ne!(status.state(), &SnapshotStatusState::Success);
@@ -1043,14 +1051,14 @@ async fn a_status_with_an_unknown_state_is_read() {
 
 #[tokio::test]
 async fn a_repository_of_an_unknown_type_is_read() {
-    let found = canned(r#"{"r":{"type":"hdfs","settings":{"uri":"hdfs://x"},"new":1}}"#).list_repositories().await.unwrap();
+    let found = canned(r#"{"r":{"type":"hdfs","settings":{"uri":"hdfs://x"},"new":1}}"#).repositories().await.unwrap();
 
     assert_eq!(found[0].settings().repository_type(), "hdfs");
 }
 
 #[tokio::test]
 async fn an_answer_of_another_shape_names_where_it_differs() {
-    let error = canned(r#"{"snapshots":[{"snapshot":7}]}"#).get_snapshot(&repository(), &snapshot()).await.unwrap_err();
+    let error = backups(&canned(r#"{"snapshots":[{"snapshot":7}]}"#)).snapshot(snapshot()).unwrap().info().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Decode);
     assert!(error.to_string().contains("snapshots[0]"), "{error}");
@@ -1061,7 +1069,7 @@ async fn metadata_that_is_too_large_with_its_token_is_refused_before_anything_is
     let scene = Scene::new().await;
     let options = CreateSnapshot::new().with_metadata(json!({"note": "x".repeat(1000)}).as_object().unwrap().clone());
 
-    let error = scene.client.create_snapshot(&repository(), &snapshot(), &options).await.unwrap_err();
+    let error = backups(&scene.client).create_snapshot(snapshot(), options).await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
     assert_eq!(scene.domain.events().len(), 0);
@@ -1072,9 +1080,9 @@ async fn deleting_by_names_passes_over_one_that_is_missing() {
     let scene = prepared().await;
     let pattern = SnapshotPattern::new(["s", "absent", "nightly-*"]).unwrap();
 
-    let deleted = scene.client.delete_snapshots(&repository(), &pattern).await.unwrap();
+    let deleted = backups(&scene.client).delete_snapshots(pattern).await.unwrap();
 
-    assert!(matches!(deleted.as_slice(), [(name, Ok(()))] if name == "s"), "{deleted:?}");
+    assert!(deleted.is_complete() && deleted.deleted() == ["s"], "{deleted:?}");
     assert_eq!(scene.domain.snapshots("r").len(), 0);
 }
 
@@ -1183,7 +1191,9 @@ async fn a_listing_of_more_names_than_a_request_line_holds_is_asked_for_in_parts
 
         let listed = client
             .with_master_timeout(Duration::from_secs(30))
-            .list_snapshots(&repository, &ListSnapshots::new().with_pattern(pattern))
+            .repository(&repository)
+            .unwrap()
+            .list(ListSnapshots::new().with_pattern(pattern))
             .await
             .unwrap();
 
@@ -1202,8 +1212,8 @@ async fn a_part_of_wildcards_that_matches_nothing_hides_no_other_part() {
     let some = ListSnapshots::new().with_pattern(SnapshotPattern::new(wildcards.clone().chain(["s".to_owned()])).unwrap());
     let none = ListSnapshots::new().with_pattern(SnapshotPattern::new(wildcards).unwrap());
 
-    assert_eq!(client.list_snapshots(&repository(), &some).await.unwrap().len(), 1);
-    assert_eq!(client.list_snapshots(&repository(), &none).await.unwrap_err().kind(), ErrorKind::SnapshotMissing);
+    assert_eq!(backups(&client).list(some).await.unwrap().len(), 1);
+    assert_eq!(backups(&client).list(none).await.unwrap_err().kind(), ErrorKind::SnapshotMissing);
 }
 
 #[tokio::test]
@@ -1211,10 +1221,7 @@ async fn a_name_that_is_missing_in_one_part_makes_a_listing_fail() {
     let (client, _) = Scripted::client(LOCAL, listing(vec!["s".to_owned()]));
     let names = ["s".to_owned()].into_iter().chain((0..400).map(|n| format!("absent-{n}")));
 
-    let error = client
-        .list_snapshots(&repository(), &ListSnapshots::new().with_pattern(SnapshotPattern::new(names).unwrap()))
-        .await
-        .unwrap_err();
+    let error = backups(&client).list(ListSnapshots::new().with_pattern(SnapshotPattern::new(names).unwrap())).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::SnapshotMissing);
 }
@@ -1224,9 +1231,9 @@ async fn more_names_than_a_request_line_holds_are_all_deleted() {
     let names = many_names();
     let (client, transport) = Scripted::client(LOCAL, listing(names.clone()));
 
-    let deleted = client.delete_snapshots(&repository(), &SnapshotPattern::new(names.clone()).unwrap()).await.unwrap();
+    let deleted = backups(&client).delete_snapshots(SnapshotPattern::new(names.clone()).unwrap()).await.unwrap();
 
-    assert!(deleted.iter().all(|(_, result)| result.is_ok()) && deleted.len() == names.len(), "{deleted:?}");
+    assert!(deleted.is_complete() && deleted.deleted().len() == names.len(), "{deleted:?}");
     assert!(transport.targets().iter().all(|target| target.len() < 3600));
 }
 
@@ -1256,7 +1263,7 @@ async fn a_listing_contains_nothing_that_was_not_asked_for() {
     });
     let options = ListSnapshots::new().with_pattern("old-*".parse::<SnapshotPattern>().unwrap()).with_ignore_unavailable(true);
 
-    let listed = client.list_snapshots(&repository(), &options).await.unwrap();
+    let listed = backups(&client).list(options).await.unwrap();
 
     assert_eq!(listed.iter().map(SnapshotInfo::name).collect::<Vec<_>>(), ["old-1"]);
 }
@@ -1272,9 +1279,9 @@ async fn deleting_by_pattern_spares_what_does_not_match_it() {
         }
     });
 
-    let deleted = client.delete_snapshots(&repository(), &"old-*".parse().unwrap()).await.unwrap();
+    let deleted = backups(&client).delete_snapshots("old-*".parse().unwrap()).await.unwrap();
 
-    assert!(deleted.is_empty() && transport.targets().len() == 1, "{deleted:?}");
+    assert!(deleted.deleted().is_empty() && deleted.is_complete() && transport.targets().len() == 1, "{deleted:?}");
 }
 
 #[tokio::test]
@@ -1284,18 +1291,17 @@ async fn what_runs_in_another_repository_is_not_what_runs_in_this_one() {
         (200, json!({"snapshots": [running("other"), running("r")]}))
     });
 
-    assert_eq!(client.running_snapshots(Some(&repository())).await.unwrap().len(), 1);
-    assert_eq!(client.running_snapshots(None).await.unwrap().len(), 2);
-    assert_eq!(client.snapshot_status(&repository(), &snapshot()).await.unwrap().repository(), Some("r"));
+    assert_eq!(client.running_snapshots().await.unwrap().len(), 2);
+    assert_eq!(backups(&client).snapshot(snapshot()).unwrap().status().await.unwrap().repository(), Some("r"));
 }
 
 #[tokio::test]
 async fn a_snapshot_with_a_percent_sign_in_its_name_can_be_deleted() {
     let (client, transport) = Scripted::client(LOCAL, listing(vec!["snap-100%".to_owned()]));
 
-    let deleted = client.delete_snapshots(&repository(), &"snap-100%".parse().unwrap()).await.unwrap();
+    let deleted = backups(&client).delete_snapshots("snap-100%".parse().unwrap()).await.unwrap();
 
-    assert!(matches!(deleted.as_slice(), [(_, Ok(()))]), "{deleted:?}");
+    assert!(deleted.is_complete() && deleted.deleted().len() == 1, "{deleted:?}");
     assert_eq!(transport.targets().last().unwrap(), "/_snapshot/r/snap-100%25");
 }
 
@@ -1321,7 +1327,7 @@ async fn a_deletion_that_a_restore_blocks_names_no_running_snapshot() {
     let reason = "[r:s] cannot delete snapshot during a restore in progress in [r:s/u1]";
     let (client, transport) = busy("concurrent_snapshot_execution_exception", reason);
 
-    let error = client.delete_snapshot(&repository(), &snapshot()).await.unwrap_err();
+    let error = backups(&client).snapshot(snapshot()).unwrap().delete().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Busy);
     assert!(!error.to_string().contains("running:") && error.to_string().contains(reason), "{error}");
@@ -1332,7 +1338,7 @@ async fn a_deletion_that_a_restore_blocks_names_no_running_snapshot() {
 async fn a_repository_in_use_names_only_its_own_snapshots() {
     let (client, _) = busy("illegal_state_exception", "trying to modify or unregister repository that is currently used");
 
-    let error = client.unregister_repository(&repository()).await.unwrap_err();
+    let error = backups(&client).unregister().await.unwrap_err();
 
     assert!(error.to_string().contains("running: r:running: HTTP"), "{error}");
 }
@@ -1341,7 +1347,7 @@ async fn a_repository_in_use_names_only_its_own_snapshots() {
 async fn a_clean_up_names_the_snapshots_of_every_repository() {
     let (client, _) = busy("illegal_state_exception", "Cannot cleanup [r] - a snapshot is currently running in [x]");
 
-    let error = client.cleanup_repository(&repository()).await.unwrap_err();
+    let error = backups(&client).cleanup().await.unwrap_err();
 
     assert!(error.to_string().contains("running: r:running, other:running"), "{error}");
 }
@@ -1361,7 +1367,7 @@ async fn no_secret_among_settings_goes_over_http_to_another_host() {
         let settings: RepositorySettings = settings;
         let (client, transport) = Scripted::client("http://logs.example.com:9200", |_| (200, json!({"acknowledged": true})));
 
-        let error = client.register_repository(&repository(), &settings).await.unwrap_err();
+        let error = backups(&client).register(settings).await.unwrap_err();
 
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
         assert!(error.to_string().contains("danger_send_credentials_unencrypted") && transport.targets().is_empty(), "{error}");
@@ -1380,18 +1386,18 @@ async fn secrets_among_settings_go_over_https_to_this_host_or_with_consent() {
     ] {
         let builder = SnapshotClient::builder(endpoint).transport(Canned(r#"{"acknowledged":true}"#));
 
-        change(builder).build().unwrap().register_repository(&repository(), &settings).await.unwrap();
+        backups(&change(builder).build().unwrap()).register(settings.clone()).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_value_that_would_be_dropped_is_refused_before_anything_is_sent() {
     let (client, transport) = Scripted::client(LOCAL, |_| (200, json!({"acknowledged": true})));
-    let settings = S3Settings::new("b").with_region("eu-west-1").with_setting("region", "eu-west-2").into();
+    let settings = S3Settings::new("b").with_region("eu-west-1").with_setting("region", "eu-west-2");
     let options = RestoreSnapshot::new().with_setting("include_global_state", true);
 
-    let registration = client.register_repository(&repository(), &settings).await.unwrap_err();
-    let restore = client.restore_snapshot(&repository(), &snapshot(), &options).await.unwrap_err();
+    let registration = backups(&client).register(settings).await.unwrap_err();
+    let restore = backups(&client).snapshot(snapshot()).unwrap().restore(options).await.unwrap_err();
 
     for error in [registration, restore] {
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
@@ -1406,7 +1412,7 @@ async fn a_role_that_is_set_as_any_other_setting_is_a_role() {
     let client = client.auth(Auth::none()).build().unwrap();
     let settings = S3Settings::new("b").with_setting("role_arn", "arn:aws:iam::123456789012:role/x");
 
-    client.register_repository(&repository(), &settings.into()).await.unwrap();
+    backups(&client).register(settings).await.unwrap();
 }
 
 // ---- raw requests

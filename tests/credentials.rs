@@ -296,8 +296,8 @@ async fn a_key_that_one_domain_refuses_serves_the_others_while_it_cannot_be_rene
     let (_taking, taken) = domain(true, &clock, &cache).await;
 
     for _ in 0..2 {
-        assert_eq!(refused.list_repositories().await.unwrap_err().kind(), ErrorKind::ExpiredToken);
-        taken.list_repositories().await.unwrap();
+        assert_eq!(refused.repositories().await.unwrap_err().kind(), ErrorKind::ExpiredToken);
+        taken.repositories().await.unwrap();
     }
 }
 
@@ -307,7 +307,7 @@ async fn a_domain_that_refuses_the_only_key_there_is_does_not_storm_the_provider
     let (_refusing, refused) = domain(false, &clock, &cache).await;
 
     for _ in 0..5 {
-        assert_eq!(refused.list_repositories().await.unwrap_err().kind(), ErrorKind::ExpiredToken);
+        assert_eq!(refused.repositories().await.unwrap_err().kind(), ErrorKind::ExpiredToken);
     }
 
     assert_eq!(provider.loads(), 2);
@@ -322,7 +322,7 @@ async fn a_key_that_is_refused_though_it_was_never_renewed_is_renewed_at_once() 
     refusing.fault(Fault::status(403, refused, "application/json").times(1));
     refusing.fault(Fault::status(200, "{}", "application/json"));
 
-    client.list_repositories().await.unwrap();
+    client.repositories().await.unwrap();
 
     assert_eq!(provider.loads(), 2);
 }
@@ -333,7 +333,7 @@ async fn a_domain_that_refuses_ever_new_keys_does_not_storm_the_provider() {
     let (_refusing, client) = domain(false, &clock, &cache).await;
 
     for _ in 0..5 {
-        assert_eq!(client.list_repositories().await.unwrap_err().kind(), ErrorKind::ExpiredToken);
+        assert_eq!(client.repositories().await.unwrap_err().kind(), ErrorKind::ExpiredToken);
     }
 
     assert_eq!(provider.loads(), 2);
@@ -347,7 +347,7 @@ async fn a_provider_slower_than_a_call_may_be_does_not_cost_it_a_valid_key() {
     clock.advance(LIFE - Duration::from_secs(100));
     let limit = Duration::from_secs(4);
     let client = client.with_timeouts(Timeouts::new().with_call(limit));
-    let mut listing = Box::pin(client.list_repositories());
+    let mut listing = Box::pin(client.repositories());
     assert!(poll!(&mut listing).is_pending());
 
     clock.advance(limit / 2);
@@ -423,8 +423,8 @@ async fn a_domain_whose_clock_is_wrong_causes_no_refresh() {
 
         for _ in 0..5 {
             clock.advance(Duration::from_secs(60));
-            wrong.list_repositories().await.unwrap();
-            right.list_repositories().await.unwrap();
+            wrong.repositories().await.unwrap();
+            right.repositories().await.unwrap();
         }
 
         assert_eq!(provider.loads(), 1, "{skew}");
@@ -438,14 +438,14 @@ async fn a_domain_whose_clock_is_wrong_does_not_move_the_renewal_for_others() {
         let (_right, right) = skewed(0, &clock, &cache).await;
         let (_wrong, wrong) = skewed(skew, &clock, &cache).await;
         // Without credentials yet, this client learns the wrong time and then gets the key for all.
-        wrong.list_repositories().await.unwrap();
+        wrong.repositories().await.unwrap();
         cache.provide_credentials().await.unwrap();
 
         clock.advance(Duration::from_secs(79));
-        right.list_repositories().await.unwrap();
+        right.repositories().await.unwrap();
         assert_eq!(provider.loads(), 1, "{skew}");
         clock.advance(Duration::from_secs(2));
-        right.list_repositories().await.unwrap();
+        right.repositories().await.unwrap();
         assert_eq!(provider.loads(), 2, "{skew}");
     }
 }
@@ -459,7 +459,7 @@ async fn a_host_whose_clock_is_days_off_asks_the_provider_no_more_often_than_nee
         let client = scene.client_with(Auth::sigv4(provider.clone()));
 
         for _ in 0..10 {
-            client.list_repositories().await.unwrap();
+            client.repositories().await.unwrap();
             scene.clock.advance(Duration::from_secs(60));
         }
 
@@ -485,10 +485,10 @@ impl ProvideCredentials for Counted {
 async fn an_expired_key_is_used_while_there_is_no_other_and_the_domain_decides() {
     let (clock, provider, cache) = scene([Script::Life(LIFE), Script::Fail]);
     let (_taking, client) = domain(true, &clock, &cache).await;
-    client.list_repositories().await.unwrap();
+    client.repositories().await.unwrap();
     clock.advance(2 * LIFE);
 
-    client.list_repositories().await.unwrap();
+    client.repositories().await.unwrap();
 
     assert_eq!(provider.loads(), 2);
 }
@@ -500,7 +500,7 @@ async fn an_expired_key_that_was_refused_is_not_used_again() {
     key(&cache).await.unwrap();
     clock.advance(2 * LIFE);
 
-    let error = client.list_repositories().await.unwrap_err();
+    let error = client.repositories().await.unwrap_err();
 
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Credentials, 2));
     assert!(causes(&error).contains("the service is down"), "{}", causes(&error));
@@ -519,7 +519,7 @@ async fn an_expired_token_has_the_providers_failure_as_its_cause() {
 
     // The second call comes within the second in which the provider is not asked again.
     for _ in 0..2 {
-        let error = client.list_repositories().await.unwrap_err();
+        let error = client.repositories().await.unwrap_err();
 
         assert_eq!(error.kind(), ErrorKind::ExpiredToken);
         assert!(causes(&error).ends_with("the service is down"), "{}", causes(&error));
@@ -581,7 +581,7 @@ impl ProvideCredentials for Failing {
 async fn refused_by(failure: CredentialsError) -> es_snapshot::Error {
     let scene = Scene::new().await;
     let client = scene.client_with(Auth::sigv4(Failing(Mutex::new(Some(failure)))));
-    client.list_repositories().await.unwrap_err()
+    client.repositories().await.unwrap_err()
 }
 
 #[tokio::test]
@@ -589,7 +589,7 @@ async fn a_calls_own_time_limit_names_the_provider_that_it_waited_for() {
     let scene = Scene::new().await;
     let provider = Provider::new(&scene.clock).then([Script::Hang]);
     let client = scene.client_with(Auth::sigv4(provider)).with_timeouts(Timeouts::new().with_call(Duration::from_secs(4)));
-    let mut listing = Box::pin(client.list_repositories());
+    let mut listing = Box::pin(client.repositories());
     assert!(poll!(&mut listing).is_pending());
 
     scene.clock.advance(Duration::from_secs(4));

@@ -17,8 +17,8 @@ use bytes::Bytes;
 use es_snapshot::testing::ManualClock;
 use es_snapshot::{
     Body, BoxFuture, Clock as _, CloneSnapshot, ConnectTarget, CreateSnapshot, ErrorKind, FsSettings, ListSnapshots, RawRequest,
-    RepositoryName, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotName, SnapshotPattern, Transport,
-    TransportError,
+    RegisterRepository, RepositoryName, RestoreSnapshot, RestoreTicket, RetryPolicy, S3Settings, SnapshotClient, SnapshotName,
+    SnapshotPattern, Transport, TransportError,
 };
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, poll};
 use http::Method;
@@ -283,9 +283,22 @@ impl World {
         self.domain.losses.store(0, Ordering::SeqCst);
         self.domain.outages.store(0, Ordering::SeqCst);
         self.domain.busy.store(0, Ordering::SeqCst);
-        let (r, name) = (repository(), "afterwards".parse().unwrap());
-        self.client.create_snapshot(&r, &name, &CreateSnapshot::new()).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
-        let ended = self.client.wait_for_snapshot(&r, &name).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        let (r, name) = (repository(), "afterwards");
+        self.client
+            .repository(&r)
+            .unwrap()
+            .create_snapshot(name, CreateSnapshot::new())
+            .await
+            .unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        let ended = self
+            .client
+            .repository(&r)
+            .unwrap()
+            .snapshot(name)
+            .unwrap()
+            .wait()
+            .await
+            .unwrap_or_else(|error| panic!("{what}: {error:?}"));
         ended.into_complete().unwrap_or_else(|error| panic!("{what}: {error:?}"));
         assert_eq!(self.loads.load(Ordering::SeqCst), 1, "{what}: credentials are loaded once, and that load is carried on");
     }
@@ -335,69 +348,69 @@ can_be_dropped_anywhere! {
     server_info_can_be_dropped_anywhere(World::new): |client| client.server_info();
     registering_can_be_dropped_anywhere(World::new): |client| {
         let role = "arn:aws:iam::123456789012:role/TestRole";
-        let settings = S3Settings::new("my-bucket-4-es").with_role_arn(role).into();
-        async move { client.register_repository(&repository(), &settings).await }
+        let settings = S3Settings::new("my-bucket-4-es").with_role_arn(role);
+        async move { client.repository(repository()).unwrap().register(settings).await }
     };
     registering_unverified_can_be_dropped_anywhere(World::new): |client| {
-        let settings = FsSettings::new("r").into();
-        async move { client.register_repository_unverified(&repository(), &settings).await }
+        let settings = FsSettings::new("r");
+        async move { client.repository(repository()).unwrap().register(RegisterRepository::new(settings.clone()).with_verify(false)).await }
     };
-    reading_a_repository_can_be_dropped_anywhere(World::new): |client| client.get_repository(&repository());
-    listing_repositories_can_be_dropped_anywhere(World::new): |client| client.list_repositories();
-    verifying_can_be_dropped_anywhere(World::new): |client| client.verify_repository(&repository());
-    cleaning_up_can_be_dropped_anywhere(World::new): |client| client.cleanup_repository(&repository());
-    unregistering_can_be_dropped_anywhere(World::new): |client| client.unregister_repository(&repository());
+    reading_a_repository_can_be_dropped_anywhere(World::new): |client| client.repository(repository()).unwrap().info();
+    listing_repositories_can_be_dropped_anywhere(World::new): |client| client.repositories();
+    verifying_can_be_dropped_anywhere(World::new): |client| client.repository(repository()).unwrap().verify();
+    cleaning_up_can_be_dropped_anywhere(World::new): |client| client.repository(repository()).unwrap().cleanup();
+    unregistering_can_be_dropped_anywhere(World::new): |client| client.repository(repository()).unwrap().unregister();
     creating_can_be_dropped_anywhere(World::new): |client|
-        client.create_snapshot(&repository(), &"t".parse().unwrap(), &CreateSnapshot::new());
+        client.repository(repository()).unwrap().create_snapshot("t", CreateSnapshot::new());
     creating_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
-        client.create_snapshot(&repository(), &"t".parse().unwrap(), &CreateSnapshot::new());
+        client.repository(repository()).unwrap().create_snapshot("t", CreateSnapshot::new());
     creating_in_a_held_request_can_be_dropped_anywhere(World::new): |client|
-        client.create_snapshot_and_hold(&repository(), &"t".parse().unwrap(), &CreateSnapshot::new());
+        client.repository(repository()).unwrap().create_snapshot("t", CreateSnapshot::new().with_wait_for_completion(true));
     creating_in_a_queue_can_be_dropped_anywhere(|| World::busy(3)): |client| {
         let client = client.with_queue_time(Duration::from_mins(5));
-        async move { client.create_snapshot(&repository(), &"t".parse().unwrap(), &CreateSnapshot::new()).await }
+        async move { client.repository(repository()).unwrap().create_snapshot("t", CreateSnapshot::new()).await }
     };
     cloning_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
-        client.clone_snapshot(&repository(), &snapshot(), &"u".parse().unwrap(), &CloneSnapshot::new(["i"]));
+        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().clone_to("u", CloneSnapshot::new(["i"]));
     cloning_can_be_dropped_anywhere(World::new): |client|
-        client.clone_snapshot(&repository(), &snapshot(), &"u".parse().unwrap(), &CloneSnapshot::new(["i"]));
-    reading_a_snapshot_can_be_dropped_anywhere(World::new): |client| client.get_snapshot(&repository(), &snapshot());
+        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().clone_to("u", CloneSnapshot::new(["i"]));
+    reading_a_snapshot_can_be_dropped_anywhere(World::new): |client| client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().info();
     listing_snapshots_can_be_dropped_anywhere(World::new): |client|
-        client.list_snapshots(&repository(), &ListSnapshots::new());
-    deleting_can_be_dropped_anywhere(World::new): |client| client.delete_snapshot(&repository(), &snapshot());
+        client.repository(repository()).unwrap().list(ListSnapshots::new());
+    deleting_can_be_dropped_anywhere(World::new): |client| client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().delete();
     deleting_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
-        client.delete_snapshot(&repository(), &snapshot());
+        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().delete();
     deleting_several_can_be_dropped_anywhere(World::new): |client|
-        client.delete_snapshots(&repository(), &SnapshotPattern::all());
+        client.repository(repository()).unwrap().delete_snapshots(SnapshotPattern::all());
     restoring_can_be_dropped_anywhere(World::new): |client|
-        client.restore_snapshot(&repository(), &snapshot(), &RestoreSnapshot::new());
+        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().restore(RestoreSnapshot::new());
     restoring_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
-        client.restore_snapshot(&repository(), &snapshot(), &RestoreSnapshot::new());
-    status_can_be_dropped_anywhere(World::new): |client| client.snapshot_status(&repository(), &snapshot());
-    listing_what_runs_can_be_dropped_anywhere(World::new): |client| client.running_snapshots(None);
-    recovery_can_be_dropped_anywhere(World::new): |client| client.recovery(&[]);
+        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().restore(RestoreSnapshot::new());
+    status_can_be_dropped_anywhere(World::new): |client| client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().status();
+    listing_what_runs_can_be_dropped_anywhere(World::new): |client| client.running_snapshots();
+    recovery_can_be_dropped_anywhere(World::new): |client| client.recovery([""; 0]);
     a_raw_request_can_be_dropped_anywhere(World::new): |client| client.raw(RawRequest::get(["_snapshot"]));
-    a_call_that_is_repeated_can_be_dropped_anywhere(|| World::failing(3)): |client| client.list_repositories();
+    a_call_that_is_repeated_can_be_dropped_anywhere(|| World::failing(3)): |client| client.repositories();
     a_wait_for_a_snapshot_can_be_dropped_anywhere(World::new): |client|
-        client.wait_for_snapshot(&repository(), &snapshot()).into_future();
+        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().wait().into_future();
     a_wait_for_a_restore_can_be_dropped_anywhere(World::new): |client|
-        client.wait_for_restore(&repository(), &snapshot()).into_future();
+        client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).into_future();
     a_wait_for_a_deletion_can_be_dropped_anywhere(World::leaving): |client|
-        client.wait_for_deletion(&repository(), &"leaving".parse().unwrap()).into_future();
+        client.repository(repository()).unwrap().snapshot("leaving").unwrap().wait_for_deletion().into_future();
     a_wait_whose_polls_fail_can_be_dropped_anywhere(|| World::failing(8)): |client|
-        client.wait_for_snapshot(&repository(), &snapshot()).into_future();
+        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().wait().into_future();
     the_progress_of_a_snapshot_can_be_dropped_anywhere(World::new): |client|
-        client.wait_for_snapshot(&repository(), &snapshot()).progress().try_collect::<Vec<_>>();
+        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().wait().progress().try_collect::<Vec<_>>();
     the_progress_of_a_restore_can_be_dropped_anywhere(World::new): |client|
-        client.wait_for_restore(&repository(), &snapshot()).progress().try_collect::<Vec<_>>();
+        client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).progress().try_collect::<Vec<_>>();
     the_progress_of_a_deletion_can_be_dropped_anywhere(World::leaving): |client|
-        client.wait_for_deletion(&repository(), &"leaving".parse().unwrap()).progress().try_collect::<Vec<_>>();
+        client.repository(repository()).unwrap().snapshot("leaving").unwrap().wait_for_deletion().progress().try_collect::<Vec<_>>();
 }
 
 #[tokio::test]
 async fn a_dropped_wait_asks_no_more() {
     let world = World::new();
-    let mut progress = world.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    let mut progress = world.client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().wait().progress();
     assert!(progress.next().await.is_some());
     let asked = world.domain.requests.load(Ordering::SeqCst);
 
@@ -413,8 +426,8 @@ async fn a_dropped_wait_asks_no_more() {
 async fn a_dropped_delete_of_several_deletes_no_more() {
     let world = World::new();
     world.domain.snapshots.lock().unwrap().insert("t".to_owned(), (Value::Null, 0));
-    let (r, pattern) = (repository(), SnapshotPattern::all());
-    let mut deleting = Box::pin(world.client.delete_snapshots(&r, &pattern));
+    let backups = world.client.repository(repository()).unwrap();
+    let mut deleting = Box::pin(backups.delete_snapshots(SnapshotPattern::all()));
     while world.domain.snapshots.lock().unwrap().len() == 2 {
         assert!(poll!(&mut deleting).is_pending());
     }
@@ -431,14 +444,14 @@ async fn a_dropped_delete_of_several_deletes_no_more() {
 async fn dropped_calls_use_up_no_retries() {
     let world = World::new();
     for _ in 0..1_000 {
-        let mut call = Box::pin(world.client.list_repositories());
+        let mut call = Box::pin(world.client.repositories());
         for _ in 0..STEPS {
             assert!(poll!(&mut call).is_pending());
         }
     }
     world.domain.outages.store(1, Ordering::SeqCst);
 
-    world.client.list_repositories().await.unwrap();
+    world.client.repositories().await.unwrap();
 }
 
 #[tokio::test]
@@ -446,22 +459,22 @@ async fn retries_that_were_used_up_come_back_with_successes() {
     let world = World::failing(usize::MAX);
     let stubborn = world.client.with_retry(RetryPolicy::new().with_max_attempts(100));
     for _ in 0..100 {
-        assert_eq!(stubborn.list_repositories().await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(stubborn.repositories().await.unwrap_err().kind(), ErrorKind::Unavailable);
     }
     world.domain.outages.store(1, Ordering::SeqCst);
-    assert_eq!(world.client.list_repositories().await.unwrap_err().attempts(), 1);
+    assert_eq!(world.client.repositories().await.unwrap_err().attempts(), 1);
 
-    world.client.list_repositories().await.unwrap();
+    world.client.repositories().await.unwrap();
 
     world.domain.outages.store(1, Ordering::SeqCst);
-    world.client.list_repositories().await.unwrap();
+    world.client.repositories().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_future_that_is_never_polled_sends_nothing() {
     let world = World::new();
 
-    drop(world.client.list_repositories());
+    drop(world.client.repositories());
     assert!(world.client.server_info().now_or_never().is_none());
 
     assert_eq!((world.domain.requests.load(Ordering::SeqCst), world.loads.load(Ordering::SeqCst)), (0, 1));

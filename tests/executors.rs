@@ -72,18 +72,19 @@ impl Transport for Layer {
 fn a_default_client_ends_with_an_error() {
     let client = builder().build().unwrap();
 
-    assert_names_the_runtime(&block_on(client.list_repositories()).unwrap_err());
+    assert_names_the_runtime(&block_on(client.repositories()).unwrap_err());
 }
 
 #[test]
 fn every_sort_of_call_ends_with_an_error() {
     let client = builder().build().unwrap();
-    let (repository, snapshot) = ("r".parse().unwrap(), "s".parse().unwrap());
+    let (repository, snapshot) = ("r", "s");
 
-    let created = block_on(client.create_snapshot(&repository, &snapshot, &CreateSnapshot::new()));
+    let created = block_on(client.repository(repository).unwrap().create_snapshot(snapshot, CreateSnapshot::new()));
     assert_names_the_runtime(&created.unwrap_err());
-    assert_names_the_runtime(&block_on(client.delete_snapshot(&repository, &snapshot)).unwrap_err());
-    let waited = block_on(std::future::IntoFuture::into_future(client.wait_for_snapshot(&repository, &snapshot)));
+    assert_names_the_runtime(&block_on(client.repository(repository).unwrap().snapshot(snapshot).unwrap().delete()).unwrap_err());
+    let waited =
+        block_on(std::future::IntoFuture::into_future(client.repository(repository).unwrap().snapshot(snapshot).unwrap().wait()));
     assert_names_the_runtime(&waited.unwrap_err());
 }
 
@@ -92,7 +93,7 @@ fn the_systems_clock_is_enough_for_an_error() {
     for client in [builder().transport(Empty), builder().transport(Empty).clock(Arc::new(SystemClock))] {
         let client = client.build().unwrap();
 
-        assert_names_the_runtime(&block_on(client.list_repositories()).unwrap_err());
+        assert_names_the_runtime(&block_on(client.repositories()).unwrap_err());
     }
 }
 
@@ -102,7 +103,7 @@ fn the_hyper_transport_is_enough_for_an_error() {
     for client in [builder().transport(transport()), builder().transport(Layer(transport())), builder()] {
         let client = client.clock(manual()).build().unwrap();
 
-        assert_names_the_runtime(&block_on(client.list_repositories()).unwrap_err());
+        assert_names_the_runtime(&block_on(client.repositories()).unwrap_err());
     }
 }
 
@@ -110,7 +111,7 @@ fn the_hyper_transport_is_enough_for_an_error() {
 fn a_client_of_another_clock_and_transport_needs_no_runtime() {
     let client = builder().transport(Empty).clock(manual()).build().unwrap();
 
-    assert!(block_on(client.list_repositories()).unwrap().is_empty());
+    assert!(block_on(client.repositories()).unwrap().is_empty());
 }
 
 #[derive(Debug)]
@@ -134,8 +135,8 @@ fn a_shared_cache_on_the_systems_clock_does_not_panic() {
         builder.transport(Empty).clock(manual()).build().unwrap()
     };
 
-    assert!(block_on(client(ready).list_repositories()).is_ok());
-    assert_eq!(block_on(client(hanging).list_repositories()).unwrap_err().kind(), ErrorKind::Credentials);
+    assert!(block_on(client(ready).repositories()).is_ok());
+    assert_eq!(block_on(client(hanging).repositories()).unwrap_err().kind(), ErrorKind::Credentials);
 }
 
 #[test]

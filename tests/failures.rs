@@ -15,12 +15,12 @@ use aws_credential_types::Credentials;
 use bytes::Bytes;
 use es_snapshot::testing::{Fault, ManualClock};
 use es_snapshot::{
-    Auth, Body, BoxFuture, ConnectTarget, CreateSnapshot, CreatedSnapshot, ErrorKind, Outcome, RawRequest, RestoreSnapshot,
+    Auth, Body, BoxFuture, ConnectTarget, CreateSnapshot, ErrorKind, HowStarted, Outcome, RawRequest, RestoreSnapshot,
     ServerLayer, SnapshotClient, SnapshotClientBuilder, SnapshotState, Transport, TransportError,
 };
 use http::{Method, Response};
 use http_body::Frame;
-use scene::{Scene, repository, snapshot};
+use scene::{Scene, backups, snapshot};
 use serde_json::{Value, json};
 
 /// A transport that answers by a function, and counts.
@@ -93,7 +93,7 @@ async fn reads_64_kib_of_an_error_that_never_ends() {
     let endless = move |_: &_| Response::builder().status(403).body(Body::new(Endless(Arc::clone(&count)))).unwrap();
     let (client, _) = client_of(endless, |builder| builder);
 
-    let error = client.list_repositories().await.unwrap_err();
+    let error = client.repositories().await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::AccessDenied, Outcome::Rejected));
     assert_eq!(pieces.load(Ordering::SeqCst), 4);
@@ -105,7 +105,7 @@ async fn an_error_over_the_limit_of_replies_is_still_the_servers_error() {
     let body = json!({"error": {"type": "repository_missing_exception", "reason": reason}, "status": 404}).to_string();
     let (client, _) = client_of(move |_| response(404, body.clone()), |builder| builder.max_reply_bytes(1000));
 
-    let error = client.list_repositories().await.unwrap_err();
+    let error = client.repositories().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::RepositoryMissing);
 }
@@ -123,7 +123,7 @@ async fn a_message_of_another_front_end_is_kept_and_is_no_signature_check() {
             let body = body.to_string();
             let (client, sent) = client_of(move |_| response(status, body.clone()), build);
 
-            let error = client.list_repositories().await.unwrap_err();
+            let error = client.repositories().await.unwrap_err();
 
             assert_eq!((error.kind(), error.server().unwrap().layer()), (kind, ServerLayer::Gateway), "{error}");
             assert!(error.server().unwrap().reason().ends_with("for maintenance"), "{error}");
@@ -142,7 +142,7 @@ async fn only_what_was_signed_can_have_a_bad_signature() {
         let body = body.clone();
         let (client, _) = client_of(move |_| response(403, body.clone()), build);
 
-        let error = client.list_repositories().await.unwrap_err();
+        let error = client.repositories().await.unwrap_err();
 
         assert_eq!(error.kind(), kind, "{error}");
     }
@@ -155,7 +155,7 @@ async fn a_repository_whose_name_reads_like_a_throttle_is_refused_once() {
     };
     let (client, sent) = client_of(refuse, |builder| builder);
 
-    let error = client.verify_repository(&"unthrottled".parse().unwrap()).await.unwrap_err();
+    let error = client.repository("unthrottled").unwrap().verify().await.unwrap_err();
 
     assert_eq!((error.kind(), sent.load(Ordering::SeqCst)), (ErrorKind::NotAllowed, 1));
 }
@@ -168,7 +168,7 @@ async fn a_redirect_says_where_to_and_shows_no_secret() {
     };
     let (client, sent) = client_of(redirect, with_password);
 
-    let error = client.list_repositories().await.unwrap_err();
+    let error = client.repositories().await.unwrap_err();
 
     assert!(error.to_string().contains("redirects to https://login.example.org/start, which is not followed"), "{error}");
     assert!(!format!("{error:?}").contains("passw0rd"), "{error:?}");
@@ -193,9 +193,9 @@ async fn a_snapshot_that_began_behind_a_gateway_that_gave_up_waiting_is_found() 
         };
         let (client, _) = client_of(domain, |builder| builder);
 
-        let created = client.create_snapshot(&repository(), &snapshot(), &CreateSnapshot::new()).await;
+        let created = backups(&client).create_snapshot(snapshot(), CreateSnapshot::new()).await;
 
-        assert!(matches!(created, Ok(CreatedSnapshot::Adopted(_))), "{status}: {created:?}");
+        assert_eq!(created.unwrap().how(), HowStarted::Adopted, "{status}");
     }
 }
 
@@ -222,7 +222,7 @@ async fn a_restore_that_conflicts_with_an_alias_is_refused_at_once() {
     scene.domain.fault(Fault::status(500, body, "application/json").on_path("_restore"));
     let before = scene.domain.events().len();
 
-    let error = scene.client.restore_snapshot(&repository(), &snapshot(), &RestoreSnapshot::new()).await.unwrap_err();
+    let error = backups(&scene.client).snapshot(snapshot()).unwrap().restore(RestoreSnapshot::new()).await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Restore, Outcome::Rejected));
     assert_eq!(scene.events_since(before).iter().filter(|event| event.path.contains("_restore")).count(), 1);
@@ -237,7 +237,7 @@ async fn a_wait_outlives_nodes_whose_security_is_not_ready() {
     let body = json!({"error": error, "status": 503}).to_string();
     scene.domain.fault(Fault::status(503, body, "application/json").on_method("GET").on_path("/_snapshot/r/s").times(8));
 
-    let ended = scene.client.wait_for_snapshot(&repository(), &snapshot()).await.unwrap();
+    let ended = backups(&scene.client).snapshot(snapshot()).unwrap().wait().await.unwrap();
 
     assert_eq!(ended.state(), &SnapshotState::Success);
 }

@@ -23,9 +23,9 @@ async fn prepare(builder: FakeDomainBuilder, clock: &ManualClock) -> (FakeDomain
         .clock(clock.clone());
     let in_process = domain.endpoint().ends_with(":1");
     let client = if in_process { builder.transport(domain.transport()) } else { builder }.build().unwrap();
-    let repository = "r".parse().unwrap();
-    let settings = S3Settings::new("my-bucket-4-es").with_role_arn(ROLE).into();
-    client.register_repository(&repository, &settings).await.unwrap();
+    let repository: RepositoryName = "r".parse().unwrap();
+    let settings = S3Settings::new("my-bucket-4-es").with_role_arn(ROLE);
+    client.repository(&repository).unwrap().register(settings).await.unwrap();
     (domain, client, repository)
 }
 
@@ -40,7 +40,7 @@ fn read_under(fault: Fault) -> (Result<usize, Error>, Duration, Vec<Event>) {
         let (domain, client, _) = prepare(in_process(), &clock).await;
         domain.fault(fault);
         let (began, mark) = (clock.monotonic(), domain.event_count());
-        let read = client.with_retry(RetryPolicy::never()).list_repositories().await.map(|list| list.len());
+        let read = client.with_retry(RetryPolicy::never()).repositories().await.map(|list| list.len());
         (read, clock.monotonic() - began, domain.events_since(mark))
     })
 }
@@ -51,7 +51,7 @@ fn signatures_are_checked_without_sockets() {
     clock.block_on(async {
         let (domain, client, _) = prepare(in_process(), &clock).await;
         domain.revoke();
-        client.list_repositories().await.unwrap();
+        client.repositories().await.unwrap();
         let statuses: Vec<_> = domain.events().into_iter().map(|event| event.response).collect();
         assert_eq!(statuses, [Some(200), Some(403), Some(200)]);
     });
@@ -105,9 +105,9 @@ fn a_restart_closes_the_connections_of_others() {
         let client = client.with_retry(RetryPolicy::never());
         domain.fault(Fault::delay(Duration::from_secs(60)).on_path("/_snapshot/r"));
         domain.fault(Fault::restart());
-        let (delayed, restarting) = join(client.get_repository(&repository), async {
+        let (delayed, restarting) = join(client.repository(&repository).unwrap().info(), async {
             clock.sleep(Duration::from_secs(1)).await;
-            client.list_repositories().await
+            client.repositories().await
         })
         .await;
         assert_eq!(delayed.unwrap_err().kind(), ErrorKind::Interrupted);
@@ -122,9 +122,9 @@ fn a_late_request_arrives_although_its_call_was_dropped() {
     clock.block_on(async {
         let (domain, client, repository) = prepare(in_process(), &clock).await;
         domain.fault(Fault::late(Duration::from_secs(30)).on_method("PUT"));
-        let name = "s".parse().unwrap();
+        let name = "s";
         let create = CreateSnapshot::new();
-        let call = Box::pin(client.create_snapshot(&repository, &name, &create));
+        let call = Box::pin(client.repository(&repository).unwrap().create_snapshot(name, create));
         drop(select(call, clock.timeout(Duration::from_secs(5))).await);
         assert!(domain.snapshots("r").is_empty());
         clock.sleep(Duration::from_secs(26)).await;
@@ -138,10 +138,10 @@ fn a_stopped_domain_refuses_connections_and_keeps_its_state() {
     clock.block_on(async {
         let (domain, client, _) = prepare(in_process(), &clock).await;
         domain.stop();
-        let error = client.with_retry(RetryPolicy::never()).list_repositories().await.unwrap_err();
+        let error = client.with_retry(RetryPolicy::never()).repositories().await.unwrap_err();
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
         domain.start_again();
-        assert_eq!(client.list_repositories().await.unwrap().len(), 1);
+        assert_eq!(client.repositories().await.unwrap().len(), 1);
     });
 }
 
@@ -153,10 +153,10 @@ async fn a_domain_with_sockets_is_stopped_and_started_on_its_port() {
     domain.stop();
     let once = client.with_retry(RetryPolicy::never());
     // The first goes out on the connection that has just been closed.
-    once.list_repositories().await.unwrap_err();
-    assert_eq!(once.list_repositories().await.unwrap_err().outcome(), Outcome::NotSent);
+    once.repositories().await.unwrap_err();
+    assert_eq!(once.repositories().await.unwrap_err().outcome(), Outcome::NotSent);
     domain.start_again();
-    assert_eq!(once.list_repositories().await.unwrap().len(), 1);
+    assert_eq!(once.repositories().await.unwrap().len(), 1);
     assert_eq!(domain.endpoint(), endpoint);
 }
 
@@ -172,13 +172,13 @@ fn gist(events: &[Event]) -> Vec<String> {
 /// Takes and deletes a snapshot, each under the fault.
 async fn take_and_delete(builder: FakeDomainBuilder, clock: &ManualClock, fault: &Fault) -> Vec<String> {
     let (domain, client, repository) = prepare(builder, clock).await;
-    let name = "s".parse().unwrap();
+    let name = "s";
     domain.create_index("movies", 1);
     domain.fault(fault.clone().on_method("PUT").times(1));
     domain.fault(fault.clone().on_method("DELETE").times(1));
-    client.create_snapshot(&repository, &name, &CreateSnapshot::new()).await.unwrap();
+    client.repository(&repository).unwrap().create_snapshot(name, CreateSnapshot::new()).await.unwrap();
     clock.advance(Duration::from_secs(200));
-    client.delete_snapshot(&repository, &name).await.unwrap();
+    client.repository(&repository).unwrap().snapshot(name).unwrap().delete().await.unwrap();
     gist(&domain.events())
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms from the bottom up. A room may use those of lower layers, itself, and what the last column lists.
 const ROOMS: &[(u8, &str, &[&str])] = &[
-    (0, "error", &[]),
+    (0, "error", &["ticket", "progress"]),
     (0, "name", &["error"]),
     (0, "ticket", &["error", "name"]),
     (0, "progress", &[]),

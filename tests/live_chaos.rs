@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use es_snapshot::{
     Clock as _, CreateSnapshot, Error, ErrorKind, IndexName, ListSnapshots, RawRequest, RepositoryName, RestoreSnapshot,
-    RetryPolicy, SnapshotClient, SnapshotName, SystemClock, Timeouts,
+    RestoreTicket, RetryPolicy, SnapshotClient, SnapshotName, SystemClock, Timeouts,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future, stream};
 use http::Method;
@@ -85,32 +85,39 @@ impl Story {
     async fn tell(&self, live: &Live, client: &SnapshotClient, repository: &RepositoryName, index: &str) -> Result<(), Error> {
         let Self { name, extra, restored, action } = self;
         let node = live.node();
-        client.register_repository(extra, &live.s3(extra.as_str()).into()).await?;
-        assert_eq!(node.get_repository(extra).await?.name(), extra.as_str());
+        client.repository(extra)?.register(live.s3(extra.as_str())).await?;
+        assert_eq!(node.repository(extra)?.info().await?.name(), extra.as_str());
 
         let mark = json!({"story": name.as_str()}).as_object().cloned().unwrap();
         let options = CreateSnapshot::new().with_indices([index]).with_include_global_state(false).with_metadata(mark);
-        client.create_snapshot(repository, name, &options).await?;
-        let made = node.get_snapshot(repository, name).await?;
+        client.repository(repository)?.create_snapshot(name, options).await?;
+        let made = node.repository(repository)?.snapshot(name)?.info().await?;
         assert_eq!(made.metadata().and_then(|metadata| metadata.get("story")), Some(&json!(name.as_str())), "{action}");
 
-        let ended = client.wait_for_snapshot(repository, name).within(SOON).await?.into_complete()?;
+        let ended = client.repository(repository)?.snapshot(name)?.wait().with_deadline(SOON).await?.into_complete()?;
         assert_eq!(ended.uuid(), made.uuid(), "{action}");
-        client.get_snapshot(repository, name).await?;
-        let listed = client.list_snapshots(repository, &ListSnapshots::new()).await?;
+        client.repository(repository)?.snapshot(name)?.info().await?;
+        let listed = client.repository(repository)?.list(ListSnapshots::new()).await?;
         assert!(listed.iter().any(|found| found.uuid() == made.uuid()), "{action}");
 
         let options = RestoreSnapshot::new().with_indices([index]).with_rename("(.+)", restored.as_str());
-        client.restore_snapshot(repository, name, &options).await?;
-        let report = client.wait_for_restore(repository, name).indices([restored.clone()]).within(SOON).await?;
+        client.repository(repository)?.snapshot(name)?.restore(options).await?;
+        let report = client
+            .resume(RestoreTicket::new(repository, name)?.with_index(restored.clone().as_str()))
+            .with_deadline(SOON)
+            .await?;
         assert_eq!(report.into_complete()?.indices(), [restored.as_str()], "{action}");
         let count = node.raw(RawRequest::get([restored.as_str(), "_count"])).await?;
         assert_eq!(count.body()["count"], 20, "{action}");
 
-        client.delete_snapshot(repository, name).await?;
-        assert_eq!(refused(node.get_snapshot(repository, name).await).kind(), ErrorKind::SnapshotMissing, "{action}");
-        client.unregister_repository(extra).await?;
-        assert_eq!(refused(node.get_repository(extra).await).kind(), ErrorKind::RepositoryMissing, "{action}");
+        client.repository(repository)?.snapshot(name)?.delete().await?;
+        assert_eq!(
+            refused(node.repository(repository)?.snapshot(name)?.info().await).kind(),
+            ErrorKind::SnapshotMissing,
+            "{action}"
+        );
+        client.repository(extra)?.unregister().await?;
+        assert_eq!(refused(node.repository(extra)?.info().await).kind(), ErrorKind::RepositoryMissing, "{action}");
         Ok(())
     }
 
@@ -174,8 +181,8 @@ async fn no_fault_makes_a_duplicate(live: Arc<Live>) -> Result<(), Error> {
     for story in &stories {
         story.check(&log, &repository);
     }
-    assert_eq!(live.node().list_snapshots(&repository, &ListSnapshots::new().with_ignore_unavailable(true)).await?, []);
-    client.unregister_repository(&repository).await?;
+    assert_eq!(live.node().repository(&repository)?.list(ListSnapshots::new().with_ignore_unavailable(true)).await?, []);
+    client.repository(&repository)?.unregister().await?;
     Ok(())
 }
 
@@ -215,7 +222,7 @@ async fn every_operation_survives_a_moved_clock(live: Arc<Live>) -> Result<(), E
             live.gate("clock", json!({ "skew_s": if away { seconds } else { 0 } })).await;
             client.server_info().await?;
             let mut moved = Moved { live: Arc::clone(&live), seconds, away };
-            every_operation(&live, &client, &index, &mut moved).await?;
+            Box::pin(every_operation(&live, &client, &index, &mut moved)).await?;
         }
     }
     live.gate("clock", json!({"skew_s": 0})).await;
@@ -227,30 +234,34 @@ async fn every_operation(live: &Live, client: &SnapshotClient, index: &IndexName
     let (name, target): (SnapshotName, SnapshotName) = ("one".parse()?, "two".parse()?);
     let restored: IndexName = unique("restored").parse()?;
     moved.call("info", client.server_info()).await?;
-    moved.call("register", client.register_repository(&repository, &live.s3(repository.as_str()).into())).await?;
-    moved.call("get repository", client.get_repository(&repository)).await?;
-    moved.call("list repositories", client.list_repositories()).await?;
-    moved.call("verify", client.verify_repository(&repository)).await?;
+    moved.call("register", client.repository(&repository)?.register(live.s3(repository.as_str()))).await?;
+    moved.call("get repository", client.repository(&repository)?.info()).await?;
+    moved.call("list repositories", client.repositories()).await?;
+    moved.call("verify", client.repository(&repository)?.verify()).await?;
     let options = CreateSnapshot::new().with_indices([index.as_str()]).with_include_global_state(false);
-    moved.call("create", client.create_snapshot(&repository, &name, &options)).await?;
-    let ended = moved.call("wait", client.wait_for_snapshot(&repository, &name).within(SOON).into_future()).await?;
+    moved.call("create", client.repository(&repository)?.create_snapshot(&name, options)).await?;
+    let ended =
+        moved.call("wait", client.repository(&repository)?.snapshot(&name)?.wait().with_deadline(SOON).into_future()).await?;
     ended.into_complete()?;
-    moved.call("get", client.get_snapshot(&repository, &name)).await?;
-    moved.call("list", client.list_snapshots(&repository, &ListSnapshots::new())).await?;
-    moved.call("status", client.snapshot_status(&repository, &name)).await?;
+    moved.call("get", client.repository(&repository)?.snapshot(&name)?.info()).await?;
+    moved.call("list", client.repository(&repository)?.list(ListSnapshots::new())).await?;
+    moved.call("status", client.repository(&repository)?.snapshot(&name)?.status()).await?;
     let clone = es_snapshot::CloneSnapshot::new([index.as_str()]);
-    moved.call("clone", client.clone_snapshot(&repository, &name, &target, &clone)).await?;
-    moved.call("wait", client.wait_for_snapshot(&repository, &target).within(SOON).into_future()).await?;
+    moved.call("clone", client.repository(&repository)?.snapshot(&name)?.clone_to(&target, clone)).await?;
+    moved.call("wait", client.repository(&repository)?.snapshot(&target)?.wait().with_deadline(SOON).into_future()).await?;
     let options = RestoreSnapshot::new().with_indices([index.as_str()]).with_rename("(.+)", restored.as_str());
-    moved.call("restore", client.restore_snapshot(&repository, &name, &options)).await?;
-    let wait = client.wait_for_restore(&repository, &name).indices([restored]).within(SOON).into_future();
+    moved.call("restore", client.repository(&repository)?.snapshot(&name)?.restore(options)).await?;
+    let wait =
+        client.resume(RestoreTicket::new(&repository, &name)?.with_index(restored.as_str())).with_deadline(SOON).into_future();
     let report = moved.call("wait", wait).await?.into_complete()?;
     assert_eq!(report.shards_total(), 1);
-    moved.call("delete", client.delete_snapshot(&repository, &name)).await?;
-    moved.call("wait", client.wait_for_deletion(&repository, &name).within(SOON).into_future()).await?;
-    client.delete_snapshot(&repository, &target).await?;
-    moved.call("clean up", client.cleanup_repository(&repository)).await?;
-    moved.call("unregister", client.unregister_repository(&repository)).await?;
+    moved.call("delete", client.repository(&repository)?.snapshot(&name)?.delete()).await?;
+    moved
+        .call("wait", client.repository(&repository)?.snapshot(&name)?.wait_for_deletion().with_deadline(SOON).into_future())
+        .await?;
+    client.repository(&repository)?.snapshot(&target)?.delete().await?;
+    moved.call("clean up", client.repository(&repository)?.cleanup()).await?;
+    moved.call("unregister", client.repository(&repository)?.unregister()).await?;
     Ok(())
 }
 
@@ -260,7 +271,7 @@ async fn a_wait_outlives_its_credentials(live: Arc<Live>) -> Result<(), Error> {
     let repository = live.repository(&client, "rotated").await?;
     let name: SnapshotName = "held".parse()?;
     let hold = live.steer(".hold", "");
-    client.create_snapshot(&repository, &name, &CreateSnapshot::new().with_indices([index.as_str()])).await?;
+    client.repository(&repository)?.create_snapshot(&name, CreateSnapshot::new().with_indices([index.as_str()])).await?;
     // Either their life is short, or they are revoked.
     let soon = SystemClock.wall() + Duration::from_secs(60);
     let expire = live.credentials().await.expiry().is_some_and(|expiry| expiry < soon);
@@ -274,7 +285,7 @@ async fn a_wait_outlives_its_credentials(live: Arc<Live>) -> Result<(), Error> {
         drop(hold);
     };
 
-    let wait = client.wait_for_snapshot(&repository, &name).within(Duration::from_secs(200)).into_future();
+    let wait = client.repository(&repository)?.snapshot(&name)?.wait().with_deadline(Duration::from_secs(200)).into_future();
     let (ended, ()) = future::join(wait, rotate.boxed_local()).await;
 
     ended?.into_complete()?;
@@ -287,7 +298,7 @@ async fn a_wait_outlives_its_credentials(live: Arc<Live>) -> Result<(), Error> {
     assert!(keys.len() > 3, "polls were signed with {keys:?}");
     let denied = polls.iter().any(|entry| entry["verdict"] == "denied");
     assert_ne!(denied, expire, "revoked credentials are met by a refusal, those that expire are renewed before");
-    client.delete_snapshot(&repository, &name).await?;
-    client.unregister_repository(&repository).await?;
+    client.repository(&repository)?.snapshot(&name)?.delete().await?;
+    client.repository(&repository)?.unregister().await?;
     Ok(())
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use aws_credential_types::Credentials;
 use es_snapshot::{
-    Auth, CloneSnapshot, CreateSnapshot, CreatedSnapshot, ErrorKind, ListSnapshots, Outcome as Known, RawRequest, RepositoryName,
-    RestoreSnapshot, S3Settings, ServerLayer, SnapshotClient, SnapshotState, SnapshotStatusState,
+    Auth, CloneSnapshot, CreateSnapshot, ErrorKind, ListSnapshots, Outcome as Known, RawRequest, RepositoryName, RestoreSnapshot,
+    S3Settings, ServerLayer, SnapshotClient, SnapshotInfo, SnapshotName, SnapshotState, SnapshotStatusState,
 };
 use http::Method;
 use live::{Live, LiveTest, Need, Outcome, refused, take, unique};
@@ -46,7 +46,7 @@ fn a_wrong_secret(live: Arc<Live>) -> Outcome {
         let wrong = Credentials::new(known.access_key_id(), "not-the-secret", token.clone(), None, "test");
         let client = live.plain_builder().credentials(wrong).build()?;
 
-        let error = refused(client.list_repositories().await);
+        let error = refused(client.repositories().await);
 
         assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Signature, Known::Rejected, 1));
         assert_eq!(error.server().map(es_snapshot::ServerError::layer), Some(ServerLayer::Signature));
@@ -61,7 +61,7 @@ fn a_wrong_region(live: Arc<Live>) -> Outcome {
         let client =
             SnapshotClient::builder(live.given("endpoint")).region("eu-north-1").credentials(live.credentials().await).build()?;
 
-        assert_eq!(refused(client.list_repositories().await).kind(), ErrorKind::Signature);
+        assert_eq!(refused(client.repositories().await).kind(), ErrorKind::Signature);
         Ok(())
     })
 }
@@ -72,7 +72,7 @@ fn an_unknown_token(live: Arc<Live>) -> Outcome {
         let stale = Credentials::new(known.access_key_id(), known.secret_access_key(), Some("stale".to_owned()), None, "test");
         let client = live.plain_builder().credentials(stale).build()?;
 
-        assert_eq!(refused(client.list_repositories().await).kind(), ErrorKind::ExpiredToken);
+        assert_eq!(refused(client.repositories().await).kind(), ErrorKind::ExpiredToken);
         Ok(())
     })
 }
@@ -81,7 +81,7 @@ fn an_unsigned_request(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
         let client = live.plain_builder().build()?;
 
-        let error = refused(client.list_repositories().await);
+        let error = refused(client.repositories().await);
 
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::AccessDenied, Known::Rejected));
         Ok(())
@@ -94,7 +94,7 @@ fn a_role_that_may_not_be_passed(live: Arc<Live>) -> Outcome {
         // A registration that has to be signed, whatever the rest is.
         let client = live.plain_builder().credentials(es_snapshot::default_credentials().await).build()?;
 
-        let error = refused(client.register_repository(&unique("denied").parse()?, &settings.into()).await);
+        let error = refused(client.repository(unique("denied"))?.register(settings).await);
 
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::AccessDenied, Known::Rejected));
         assert!(error.to_string().contains("iam:PassRole"), "{error}");
@@ -107,7 +107,7 @@ fn a_missing_role(live: Arc<Live>) -> Outcome {
         let client = live.client().await;
         let settings = S3Settings::new(live.bucket().0);
 
-        let error = refused(client.register_repository(&unique("roleless").parse()?, &settings.into()).await);
+        let error = refused(client.repository(unique("roleless"))?.register(settings).await);
 
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::MissingRoleArn, Known::Rejected));
         Ok(())
@@ -120,12 +120,12 @@ fn a_missing_bucket(live: Arc<Live>) -> Outcome {
         let name: RepositoryName = unique("bucketless").parse()?;
         let settings = S3Settings::new("no-such-bucket").with_role_arn(live.given("role_arn"));
 
-        let error = refused(client.register_repository(&name, &settings.into()).await);
+        let error = refused(client.repository(&name)?.register(settings).await);
 
         assert_eq!(error.kind(), ErrorKind::RepositoryVerification);
         assert!(error.to_string().contains("bucket does not exist"), "{error}");
         // Before Elasticsearch 8 it is registered all the same.
-        let _ = client.unregister_repository(&name).await;
+        let _ = client.repository(&name)?.unregister().await;
         Ok(())
     })
 }
@@ -136,12 +136,12 @@ fn a_bucket_elsewhere(live: Arc<Live>) -> Outcome {
         let name: RepositoryName = unique("elsewhere").parse()?;
         let elsewhere = live.steer(".region", "eu-west-1");
 
-        let error = refused(client.register_repository(&name, &live.s3("x").into()).await);
+        let error = refused(client.repository(&name)?.register(live.s3("x")).await);
 
         drop(elsewhere);
         assert_eq!(error.kind(), ErrorKind::RepositoryVerification);
         assert!(error.to_string().contains("eu-west-1"), "{error}");
-        let _ = client.unregister_repository(&name).await;
+        let _ = client.repository(&name)?.unregister().await;
         Ok(())
     })
 }
@@ -149,24 +149,24 @@ fn a_bucket_elsewhere(live: Arc<Live>) -> Outcome {
 fn a_missing_repository(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
         let client = live.client().await;
-        let (none, name): (RepositoryName, _) = (unique("none").parse()?, "x".parse()?);
+        let (none, name) = (unique("none"), "x");
 
         let errors = [
-            refused(client.get_repository(&none).await),
-            refused(client.verify_repository(&none).await),
-            refused(client.cleanup_repository(&none).await),
-            refused(client.unregister_repository(&none).await),
-            refused(client.create_snapshot(&none, &name, &CreateSnapshot::new()).await),
-            refused(client.get_snapshot(&none, &name).await),
-            refused(client.list_snapshots(&none, &ListSnapshots::new()).await),
-            refused(client.snapshot_status(&none, &name).await),
-            refused(client.delete_snapshot(&none, &name).await),
-            refused(client.restore_snapshot(&none, &name, &RestoreSnapshot::new()).await),
+            refused(client.repository(&none)?.info().await),
+            refused(client.repository(&none)?.verify().await),
+            refused(client.repository(&none)?.cleanup().await),
+            refused(client.repository(&none)?.unregister().await),
+            refused(client.repository(&none)?.create_snapshot(name, CreateSnapshot::new()).await),
+            refused(client.repository(&none)?.snapshot(name)?.info().await),
+            refused(client.repository(&none)?.list(ListSnapshots::new()).await),
+            refused(client.repository(&none)?.snapshot(name)?.status().await),
+            refused(client.repository(&none)?.snapshot(name)?.delete().await),
+            refused(client.repository(&none)?.snapshot(name)?.restore(RestoreSnapshot::new()).await),
         ];
 
         for error in errors {
             assert_eq!(error.kind(), ErrorKind::RepositoryMissing, "{error}");
-            assert!(error.is_missing() && error.outcome() == Known::Rejected);
+            assert!(error.is_not_found() && error.outcome() == Known::Rejected);
         }
         Ok(())
     })
@@ -176,14 +176,15 @@ fn a_missing_snapshot(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
         let client = live.client().await;
         let repository = live.repository(&client, "empty").await?;
-        let name = "missing".parse()?;
+        let name = "missing";
 
         let errors = [
-            refused(client.get_snapshot(&repository, &name).await),
-            refused(client.snapshot_status(&repository, &name).await),
-            refused(client.delete_snapshot(&repository, &name).await),
+            refused(client.repository(&repository)?.snapshot(name)?.info().await),
+            refused(client.repository(&repository)?.snapshot(name)?.status().await),
+            refused(client.repository(&repository)?.snapshot(name)?.delete().await),
         ];
-        let restore = refused(client.restore_snapshot(&repository, &name, &RestoreSnapshot::new().with_indices(["x"])).await);
+        let restore =
+            refused(client.repository(&repository)?.snapshot(name)?.restore(RestoreSnapshot::new().with_indices(["x"])).await);
 
         // A security plugin looks for the snapshot's indices itself, and refuses what it does not find.
         let secured = live.text("node_user").is_some();
@@ -194,7 +195,7 @@ fn a_missing_snapshot(live: Arc<Live>) -> Outcome {
         for error in errors {
             assert_eq!(error.kind(), ErrorKind::SnapshotMissing, "{error}");
         }
-        client.unregister_repository(&repository).await?;
+        client.repository(&repository)?.unregister().await?;
         Ok(())
     })
 }
@@ -207,11 +208,11 @@ fn a_taken_name(live: Arc<Live>) -> Outcome {
         let name = "taken".parse()?;
         take(&client, &repository, &name, &index).await?.into_complete()?;
 
-        let error = refused(client.create_snapshot(&repository, &name, &CreateSnapshot::new()).await);
+        let error = refused(client.repository(&repository)?.create_snapshot(&name, CreateSnapshot::new()).await);
 
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::SnapshotNameTaken, Known::Rejected));
-        client.delete_snapshot(&repository, &name).await?;
-        client.unregister_repository(&repository).await?;
+        client.repository(&repository)?.snapshot(&name)?.delete().await?;
+        client.repository(&repository)?.unregister().await?;
         Ok(())
     })
 }
@@ -222,10 +223,10 @@ fn a_missing_index(live: Arc<Live>) -> Outcome {
         let repository = live.repository(&client, "indexless").await?;
 
         let options = CreateSnapshot::new().with_indices([unique("absent")]);
-        let error = refused(client.create_snapshot(&repository, &"x".parse()?, &options).await);
+        let error = refused(client.repository(&repository)?.create_snapshot("x", options).await);
 
         assert_eq!(error.kind(), ErrorKind::IndexMissing);
-        client.unregister_repository(&repository).await?;
+        client.repository(&repository)?.unregister().await?;
         Ok(())
     })
 }
@@ -240,11 +241,11 @@ fn a_missing_primary(live: Arc<Live>) -> Outcome {
         live.node().raw(create).await?;
 
         let options = CreateSnapshot::new().with_indices([&index]);
-        let error = refused(client.create_snapshot(&repository, &"x".parse()?, &options).await);
+        let error = refused(client.repository(&repository)?.create_snapshot("x", options).await);
 
         live.node().raw(RawRequest::new(Method::DELETE, [index])).await?;
         assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Server, Known::Rejected, 1), "{error}");
-        client.unregister_repository(&repository).await?;
+        client.repository(&repository)?.unregister().await?;
         Ok(())
     })
 }
@@ -254,14 +255,15 @@ fn a_clone_of_nothing(live: Arc<Live>) -> Outcome {
         let client = live.client().await;
         let index = live.index("nothing", 1).await?;
         let repository = live.repository(&client, "nothing").await?;
-        let (name, target) = ("source".parse()?, "target".parse()?);
+        let (name, target): (SnapshotName, _) = ("source".parse()?, "target");
         take(&client, &repository, &name, &index).await?.into_complete()?;
 
-        let error = refused(client.clone_snapshot(&repository, &name, &target, &CloneSnapshot::new(["absent*"])).await);
+        let error =
+            refused(client.repository(&repository)?.snapshot(&name)?.clone_to(target, CloneSnapshot::new(["absent*"])).await);
 
         assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Server, Known::Rejected, 1), "{error}");
-        client.delete_snapshot(&repository, &name).await?;
-        client.unregister_repository(&repository).await?;
+        client.repository(&repository)?.snapshot(&name)?.delete().await?;
+        client.repository(&repository)?.unregister().await?;
         Ok(())
     })
 }
@@ -281,34 +283,38 @@ fn a_deleted_create(live: Arc<Live>) -> Outcome {
         let client = live.client().await;
         let index = live.index("aborted", 1).await?;
         let repository = live.repository(&client, "aborted").await?;
-        let name = "aborted".parse()?;
+        let name = "aborted";
+        let snapshot = client.repository(&repository)?.snapshot(name)?;
         let hold = live.steer(".hold", "");
 
         let options = CreateSnapshot::new().with_indices([index.as_str()]);
         let delete = async {
-            comes_about(async || client.get_snapshot(&repository, &name).await.is_ok()).await;
+            comes_about(async || snapshot.info().await.is_ok()).await;
             let let_go = async {
-                let aborted = async || match client.snapshot_status(&repository, &name).await {
+                let aborted = async || match snapshot.status().await {
                     Ok(status) => *status.state() == SnapshotStatusState::Aborted,
                     Err(_) => true,
                 };
                 comes_about(aborted).await;
                 drop(hold);
             };
-            futures_util::join!(client.delete_snapshot(&repository, &name), let_go).0
+            futures_util::join!(snapshot.delete(), let_go).0
         };
-        let (created, deleted) = futures_util::join!(client.create_snapshot_and_hold(&repository, &name, &options), delete);
+        let (created, deleted) = futures_util::join!(
+            client.repository(&repository)?.create_snapshot(name, options.clone().with_wait_for_completion(true)),
+            delete
+        );
 
         deleted?;
         // Once a shard has begun, the engine tells the end of the snapshot; before, that it was aborted.
         match created {
             Ok(created) => {
-                assert!(matches!(&created, CreatedSnapshot::Finished(ended) if ended.state() == &SnapshotState::Failed));
+                assert_eq!(created.info().map(SnapshotInfo::state), Some(&SnapshotState::Failed));
             }
             Err(error) => assert_eq!((error.kind(), error.outcome()), (ErrorKind::Server, Known::Rejected), "{error}"),
         }
-        assert_eq!(refused(client.get_snapshot(&repository, &name).await).kind(), ErrorKind::SnapshotMissing);
-        client.unregister_repository(&repository).await?;
+        assert_eq!(refused(client.repository(&repository)?.snapshot(name)?.info().await).kind(), ErrorKind::SnapshotMissing);
+        client.repository(&repository)?.unregister().await?;
         Ok(())
     })
 }
@@ -322,11 +328,11 @@ fn an_open_index(live: Arc<Live>) -> Outcome {
         take(&client, &repository, &name, &index).await?.into_complete()?;
 
         let options = RestoreSnapshot::new().with_indices([index.as_str()]);
-        let error = refused(client.restore_snapshot(&repository, &name, &options).await);
+        let error = refused(client.repository(&repository)?.snapshot(&name)?.restore(options).await);
 
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Restore, Known::Rejected));
-        client.delete_snapshot(&repository, &name).await?;
-        client.unregister_repository(&repository).await?;
+        client.repository(&repository)?.snapshot(&name)?.delete().await?;
+        client.repository(&repository)?.unregister().await?;
         Ok(())
     })
 }
@@ -335,7 +341,7 @@ fn a_wrong_password(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
         let client = live.plain_builder().auth(Auth::basic("master", "wrong")?).build()?;
 
-        let error = refused(client.list_repositories().await);
+        let error = refused(client.repositories().await);
 
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Unauthenticated, Known::Rejected));
         Ok(())
@@ -347,7 +353,7 @@ fn an_unknown_authority(live: Arc<Live>) -> Outcome {
         // The roots that are compiled in do not know the domain's own authority.
         let client = SnapshotClient::builder(live.given("endpoint")).retry(es_snapshot::RetryPolicy::never()).build()?;
 
-        let error = refused(client.list_repositories().await);
+        let error = refused(client.repositories().await);
 
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Known::NotSent));
         Ok(())

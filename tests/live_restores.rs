@@ -260,8 +260,8 @@ impl Scene {
             .with_include_global_state(false)
             .with_partial(true)
             .with_expand_wildcards([ExpandWildcards::All]);
-        self.client.create_snapshot(&self.repository, &self.snapshot, &options).await?;
-        self.client.wait_for_snapshot(&self.repository, &self.snapshot).within(SOON).await
+        self.client.repository(&self.repository)?.create_snapshot(&self.snapshot, options).await?;
+        self.client.repository(&self.repository)?.snapshot(&self.snapshot)?.wait().with_deadline(SOON).await
     }
 
     /// A client whose pauses take no time, on this way to the domain.
@@ -271,7 +271,7 @@ impl Scene {
     }
 
     async fn restore(&self, client: &SnapshotClient, options: &RestoreSnapshot) -> Result<RestoreTicket, Error> {
-        Ok(client.restore_snapshot(&self.repository, &self.snapshot, options).await?.ticket().clone())
+        Ok(client.repository(&self.repository)?.snapshot(&self.snapshot)?.restore(options.clone()).await?.ticket().clone())
     }
 
     async fn restore_on(&self, way: &Arc<Way>, options: &RestoreSnapshot) -> Result<RestoreTicket, Error> {
@@ -279,18 +279,18 @@ impl Scene {
     }
 
     async fn wait(&self, ticket: &RestoreTicket) -> Result<RestoreReport, Error> {
-        self.client.resume_wait_for_restore(ticket.clone()).within(SOON).await
+        self.client.resume(ticket.clone()).with_deadline(SOON).await
     }
 
     async fn wait_by_name(&self) -> Result<RestoreReport, Error> {
-        self.client.wait_for_restore(&self.repository, &self.snapshot).within(SOON).await
+        self.client.resume(RestoreTicket::new(&self.repository, &self.snapshot)?).with_deadline(SOON).await
     }
 
     /// Judges a restore that has ended by then; the pauses between polls take no time.
     async fn judge(&self, ticket: &RestoreTicket) -> Result<RestoreReport, Error> {
         self.node.settle().await?;
         let client = self.client_on(&Arc::new(Way::new(&self.live, Lost::Nothing))).await?;
-        client.resume_wait_for_restore(ticket.clone()).within(SOON).await
+        client.resume(ticket.clone()).with_deadline(SOON).await
     }
 
     /// Another client's restore of this snapshot.
@@ -349,7 +349,7 @@ async fn a_shard_of_a_hidden_index_that_came_back_empty_is_named(live: Arc<Live>
     let failing = live.steer(".fail-shard-0", "");
     let (scene, index) = hidden(live).await?;
     drop(failing);
-    let snapshot = scene.client.get_snapshot(&scene.repository, &scene.snapshot).await?;
+    let snapshot = scene.client.repository(&scene.repository)?.snapshot(&scene.snapshot)?.info().await?;
     assert_eq!(*snapshot.state(), SnapshotState::Partial);
 
     let ticket = scene.restore(&scene.client, &RestoreSnapshot::new().with_partial(true)).await?;
@@ -421,7 +421,7 @@ async fn two(live: Arc<Live>) -> Result<(Scene, [String; 2]), Error> {
     let name = unique("slow");
     scene.repository = name.parse()?;
     let settings = scene.live.s3(&name).with_setting("max_restore_bytes_per_sec", "2kb");
-    scene.client.register_repository(&scene.repository, &settings.into()).await?;
+    scene.client.repository(&scene.repository)?.register(settings).await?;
     let indices = [unique("one"), unique("two")];
     for index in &indices {
         scene.node.make(index, json!({})).await?;
@@ -541,8 +541,8 @@ async fn the_ticket_names_the_indices_that_the_server_restored(live: Arc<Live>) 
             assert_eq!(names(&ticket), restored, "{selection:?}, running restores hidden: {hides_running}");
             assert_eq!(scene.judge(&ticket).await?.into_complete()?.shards_total(), restored.len() as u64, "{selection:?}");
             if *selection == [stream.as_str()] {
-                let named = [format!("{prefix}-{stream}").parse()?];
-                let wait = scene.client.wait_for_restore(&scene.repository, &scene.snapshot).indices(named);
+                let named = RestoreTicket::new(&scene.repository, &scene.snapshot)?.with_index(format!("{prefix}-{stream}"));
+                let wait = scene.client.resume(named);
                 let report = wait.await?.into_complete()?;
                 assert_eq!(report.indices().iter().cloned().collect::<BTreeSet<_>>(), restored, "by the stream's name");
             }
@@ -704,7 +704,7 @@ async fn a_ticket_is_resumed_by_another_process(live: Arc<Live>) -> Result<(), E
     let ticket = scene.restore(&scene.client, &RestoreSnapshot::new().with_rename("(.+)", "again-$1")).await?;
     let kept = serde_json::to_string(&ticket).unwrap();
     let another = live.client().await;
-    let resume = async || another.resume_wait_for_restore(serde_json::from_str(&kept).unwrap()).within(SOON).await;
+    let resume = async || another.resume(serde_json::from_str::<RestoreTicket>(&kept).unwrap()).with_deadline(SOON).await;
 
     let at_once = resume().await?.into_complete()?;
     scene.node.close(&restored).await?;
@@ -714,8 +714,8 @@ async fn a_ticket_is_resumed_by_another_process(live: Arc<Live>) -> Result<(), E
     assert_eq!(at_once, later);
     assert_eq!((later.indices(), later.shards_total()), ([restored.clone()].as_slice(), 2));
     // Nothing but the ticket's uuid shows it.
-    let by_name = scene.client.wait_for_restore(&scene.repository, &scene.snapshot).indices([restored.parse()?]);
-    assert_eq!(by_name.within(SOON).await?.unrestored().len(), 2);
+    let by_name = scene.client.resume(RestoreTicket::new(&scene.repository, &scene.snapshot)?.with_index(restored.as_str()));
+    assert_eq!(by_name.with_deadline(SOON).await?.unrestored().len(), 2);
     scene.node.delete(&restored).await?;
     scene.node.delete(&index).await
 }

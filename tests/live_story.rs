@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use es_snapshot::{
-    CloneSnapshot, CreateSnapshot, CreatedSnapshot, DateMathName, ErrorKind, ListSnapshots, RawRequest, RepositoryName,
-    RepositorySettings, RestoreSnapshot, SnapshotName, SnapshotPattern, SnapshotState, SnapshotToken, WaitUpdate,
+    CloneSnapshot, CreateSnapshot, DateMathName, ErrorKind, HowStarted, ListSnapshots, RawRequest, RepositoryName,
+    RepositorySettings, RestoreSnapshot, RestoreTicket, SnapshotName, SnapshotPattern, SnapshotState, SnapshotTicket,
+    SnapshotToken, WaitUpdate,
 };
 use futures_util::TryStreamExt as _;
 use http::Method;
@@ -53,17 +54,17 @@ async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Er
     let index = live.index("story", 2).await?;
 
     let repository = live.repository(&client, "story").await?;
-    let registered = client.get_repository(&repository).await?;
+    let registered = client.repository(&repository)?.info().await?;
     let RepositorySettings::S3(settings) = registered.settings() else { panic!("{registered:?}") };
     assert_eq!(settings.bucket(), Some(live.bucket().0));
-    assert!(client.list_repositories().await?.iter().any(|found| found.name() == repository.as_str()));
-    assert!(!client.verify_repository(&repository).await?.is_empty());
+    assert!(client.repositories().await?.iter().any(|found| found.name() == repository.as_str()));
+    assert!(!client.repository(&repository)?.verify().await?.is_empty());
 
     let name: SnapshotName = unique("snap").parse()?;
     let metadata = json!({"purpose": "story"}).as_object().cloned().unwrap();
     let options = CreateSnapshot::new().with_indices([index.as_str()]).with_include_global_state(false).with_metadata(metadata);
-    client.create_snapshot(&repository, &name, &options).await?;
-    let mut progress = client.wait_for_snapshot(&repository, &name).within(Duration::from_secs(60)).progress();
+    client.repository(&repository)?.create_snapshot(&name, options).await?;
+    let mut progress = client.repository(&repository)?.snapshot(&name)?.wait().with_deadline(Duration::from_secs(60)).progress();
     let mut ended = None;
     while let Some(update) = progress.try_next().await? {
         if let WaitUpdate::Ended(snapshot) = update {
@@ -76,29 +77,32 @@ async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Er
     assert_eq!(snapshot.metadata().and_then(|metadata| metadata.get("purpose")), Some(&json!("story")));
     assert!(snapshot.duration().is_some() && snapshot.end_time() >= snapshot.start_time());
 
-    let listed = client.list_snapshots(&repository, &ListSnapshots::new()).await?;
+    let listed = client.repository(&repository)?.list(ListSnapshots::new()).await?;
     assert_eq!(listed.iter().map(es_snapshot::SnapshotInfo::name).collect::<Vec<_>>(), [name.as_str()]);
     let pattern: SnapshotPattern = "snap-*".parse()?;
-    let brief = client.list_snapshots(&repository, &ListSnapshots::new().with_pattern(pattern).with_verbose(false)).await?;
+    let brief = client.repository(&repository)?.list(ListSnapshots::new().with_pattern(pattern).with_verbose(false)).await?;
     assert_eq!(*brief[0].state(), SnapshotState::Success);
-    let status = client.snapshot_status(&repository, &name).await?;
+    let status = client.repository(&repository)?.snapshot(&name)?.status().await?;
     assert_eq!((status.shards().total(), status.shards().done()), (2, 2));
-    assert_eq!(client.running_snapshots(Some(&repository)).await?, []);
+    assert_eq!(client.running_snapshots().await?, []);
 
-    let restored = format!("restored-{index}").parse()?;
+    let restored = format!("restored-{index}");
     let options = RestoreSnapshot::new().with_indices([index.as_str()]).with_rename("(.+)", "restored-$1");
-    client.restore_snapshot(&repository, &name, &options).await?;
-    let report =
-        client.wait_for_restore(&repository, &name).indices([restored]).within(Duration::from_secs(60)).await?.into_complete()?;
+    client.repository(&repository)?.snapshot(&name)?.restore(options).await?;
+    let report = client
+        .resume(RestoreTicket::new(&repository, &name)?.with_index(restored.as_str()))
+        .with_deadline(Duration::from_secs(60))
+        .await?
+        .into_complete()?;
     assert_eq!((report.indices(), report.shards_total()), ([format!("restored-{index}")].as_slice(), 2));
     let count = live.node().raw(RawRequest::get([format!("restored-{index}"), "_count".to_owned()])).await?;
     assert_eq!(count.body()["count"], 20);
 
-    client.delete_snapshot(&repository, &name).await?;
-    assert_eq!(refused(client.get_snapshot(&repository, &name).await).kind(), ErrorKind::SnapshotMissing);
-    client.cleanup_repository(&repository).await?;
-    client.unregister_repository(&repository).await?;
-    assert_eq!(refused(client.get_repository(&repository).await).kind(), ErrorKind::RepositoryMissing);
+    client.repository(&repository)?.snapshot(&name)?.delete().await?;
+    assert_eq!(refused(client.repository(&repository)?.snapshot(&name)?.info().await).kind(), ErrorKind::SnapshotMissing);
+    client.repository(&repository)?.cleanup().await?;
+    client.repository(&repository)?.unregister().await?;
+    assert_eq!(refused(client.repository(&repository)?.info().await).kind(), ErrorKind::RepositoryMissing);
     Ok(())
 }
 
@@ -134,18 +138,18 @@ fn date_math_names_resolve_as_the_server_resolves_them(live: Arc<Live>) -> Outco
         ];
         for expression in expressions {
             let name: DateMathName = expression.parse()?;
-            let before = client.resolve(&name)?;
+            let before = client.repository(&repository)?.resolve(&name)?;
 
             let body = json!({"indices": index.as_str(), "include_global_state": false});
             let reply =
                 live.put_on_node(&["_snapshot", repository.as_str(), expression], "?wait_for_completion=true", &body).await;
             let chosen = reply["snapshot"]["snapshot"].clone();
 
-            let after = client.resolve(&name)?;
+            let after = client.repository(&repository)?.resolve(&name)?;
             assert!(chosen == before.as_str() || chosen == after.as_str(), "{expression}: {chosen}, here {before}");
-            client.delete_snapshot(&repository, &chosen.as_str().unwrap().parse()?).await?;
+            client.repository(&repository)?.snapshot(chosen.as_str().unwrap())?.delete().await?;
         }
-        client.unregister_repository(&repository).await?;
+        client.repository(&repository)?.unregister().await?;
         Ok(())
     })
 }
@@ -155,7 +159,7 @@ fn odd_names_reach_what_they_name(live: Arc<Live>) -> Outcome {
         let client = live.client().await;
         let index = live.index("odd", 1).await?;
         let repository: RepositoryName = unique("odd.~(re'po)!@$&+;=:ü").parse()?;
-        client.register_repository(&repository, &live.s3(&unique("odd")).into()).await?;
+        client.repository(&repository)?.register(live.s3(&unique("odd"))).await?;
         let names = ["a+b", "x:y", "semi;colon", "a=b&c", "(x)'!$@", "~t.-", "ünï", "日本", "trailing.", "a..b", "[x]{y}^`"];
         for text in names {
             let name: SnapshotName = text.parse()?;
@@ -164,13 +168,13 @@ fn odd_names_reach_what_they_name(live: Arc<Live>) -> Outcome {
 
             assert_eq!((snapshot.name(), snapshot.state()), (text, &SnapshotState::Success));
         }
-        let listed = client.list_snapshots(&repository, &ListSnapshots::new()).await?;
+        let listed = client.repository(&repository)?.list(ListSnapshots::new()).await?;
         assert_eq!(listed.len(), names.len());
         for text in names {
-            client.delete_snapshot(&repository, &text.parse()?).await?;
+            client.repository(&repository)?.snapshot(text)?.delete().await?;
         }
-        assert_eq!(client.list_snapshots(&repository, &ListSnapshots::new()).await?, []);
-        client.unregister_repository(&repository).await?;
+        assert_eq!(client.repository(&repository)?.list(ListSnapshots::new()).await?, []);
+        client.repository(&repository)?.unregister().await?;
         Ok(())
     })
 }
@@ -182,24 +186,31 @@ fn a_held_snapshot(live: Arc<Live>) -> Outcome {
         let repository = live.repository(&client, "held").await?;
         let name: SnapshotName = "held".parse()?;
         let hold = live.steer(".hold", "");
-        client.create_snapshot(&repository, &name, &CreateSnapshot::new().with_indices([index.as_str()])).await?;
+        client.repository(&repository)?.create_snapshot(&name, CreateSnapshot::new().with_indices([index.as_str()])).await?;
 
-        let running = client.get_snapshot(&repository, &name).await?;
+        let running = client.repository(&repository)?.snapshot(&name)?.info().await?;
         assert_eq!((running.state(), running.end_time(), running.duration()), (&SnapshotState::InProgress, None, None));
-        assert_eq!(client.running_snapshots(Some(&repository)).await?.len(), 1);
-        let wait = client.wait_for_snapshot(&repository, &name).within(Duration::from_secs(2));
+        assert_eq!(client.running_snapshots().await?.len(), 1);
+        let wait = client.repository(&repository)?.snapshot(&name)?.wait().with_deadline(Duration::from_secs(2));
         assert_eq!(refused(wait.await).kind(), ErrorKind::Deadline);
-        assert_eq!(refused(client.unregister_repository(&repository).await).kind(), ErrorKind::Busy);
-        let again = client.create_snapshot(&repository, &name, &CreateSnapshot::new().with_indices([index.as_str()])).await;
+        assert_eq!(refused(client.repository(&repository)?.unregister().await).kind(), ErrorKind::Busy);
+        let again =
+            client.repository(&repository)?.create_snapshot(&name, CreateSnapshot::new().with_indices([index.as_str()])).await;
         assert_eq!(refused(again).kind(), ErrorKind::SnapshotNameTaken);
-        let restore = client.restore_snapshot(&repository, &name, &RestoreSnapshot::new()).await;
+        let restore = client.repository(&repository)?.snapshot(&name)?.restore(RestoreSnapshot::new()).await;
         assert_eq!(refused(restore).kind(), ErrorKind::SnapshotMissing);
 
         drop(hold);
-        let snapshot = client.wait_for_snapshot(&repository, &name).within(Duration::from_secs(60)).await?.into_complete()?;
+        let snapshot = client
+            .repository(&repository)?
+            .snapshot(&name)?
+            .wait()
+            .with_deadline(Duration::from_secs(60))
+            .await?
+            .into_complete()?;
         assert!(snapshot.end_time().is_some_and(|end| end > SystemTime::UNIX_EPOCH));
-        client.delete_snapshot(&repository, &name).await?;
-        client.unregister_repository(&repository).await?;
+        client.repository(&repository)?.snapshot(&name)?.delete().await?;
+        client.repository(&repository)?.unregister().await?;
         Ok(())
     })
 }
@@ -212,17 +223,23 @@ fn a_clone(live: Arc<Live>) -> Outcome {
         let (source, target): (SnapshotName, SnapshotName) = ("source".parse()?, "target".parse()?);
         take(&client, &repository, &source, &index).await?.into_complete()?;
 
-        client.clone_snapshot(&repository, &source, &target, &CloneSnapshot::new([index.as_str()])).await?;
+        client.repository(&repository)?.snapshot(&source)?.clone_to(&target, CloneSnapshot::new([index.as_str()])).await?;
 
-        let clone = client.wait_for_snapshot(&repository, &target).within(Duration::from_secs(60)).await?.into_complete()?;
+        let clone = client
+            .repository(&repository)?
+            .snapshot(&target)?
+            .wait()
+            .with_deadline(Duration::from_secs(60))
+            .await?
+            .into_complete()?;
         assert_eq!(clone.indices(), [index.as_str()]);
         assert_eq!(clone.token(), None);
-        let again = client.clone_snapshot(&repository, &source, &target, &CloneSnapshot::new(["*"])).await;
+        let again = client.repository(&repository)?.snapshot(&source)?.clone_to(&target, CloneSnapshot::new(["*"])).await;
         assert_eq!(refused(again).kind(), ErrorKind::SnapshotNameTaken);
         let pattern = SnapshotPattern::new(["source", "absent", "targ*"])?;
-        let deleted = client.delete_snapshots(&repository, &pattern).await?;
-        assert!(deleted.len() == 2 && deleted.iter().all(|(_, result)| result.is_ok()), "{deleted:?}");
-        client.unregister_repository(&repository).await?;
+        let deleted = client.repository(&repository)?.delete_snapshots(pattern).await?;
+        assert!(deleted.deleted().len() == 2 && deleted.is_complete(), "{deleted:?}");
+        client.repository(&repository)?.unregister().await?;
         Ok(())
     })
 }
@@ -234,17 +251,18 @@ fn a_queue(live: Arc<Live>) -> Outcome {
         let repository = live.repository(&client, "queue").await?;
         let name: SnapshotName = "running".parse()?;
         let hold = live.steer(".hold", "");
-        client.create_snapshot(&repository, &name, &CreateSnapshot::new().with_indices([index.as_str()])).await?;
-        let error = refused(client.unregister_repository(&repository).await);
+        client.repository(&repository)?.create_snapshot(&name, CreateSnapshot::new().with_indices([index.as_str()])).await?;
+        let error = refused(client.repository(&repository)?.unregister().await);
         assert_eq!(error.kind(), ErrorKind::Busy);
         assert!(error.to_string().contains(&format!("running: {repository}:{name}")), "{error}");
 
         let queued = client.with_queue_time(Duration::from_secs(60));
+        let (queued, at_once) = (queued.repository(&repository)?, client.repository(&repository)?);
         let let_go = async {
-            refused(client.unregister_repository(&repository).await);
+            refused(at_once.unregister().await);
             drop(hold);
         };
-        let (unregistered, ()) = futures_util::join!(queued.unregister_repository(&repository), let_go);
+        let (unregistered, ()) = futures_util::join!(queued.unregister(), let_go);
 
         unregistered?;
         Ok(())
@@ -259,18 +277,18 @@ fn an_earlier_process(live: Arc<Live>) -> Outcome {
         let name: SnapshotName = "once".parse()?;
         let token = SnapshotToken::random();
         let options = CreateSnapshot::new().with_indices([index.as_str()]).with_token(token.clone());
-        client.create_snapshot(&repository, &name, &options).await?;
+        client.repository(&repository)?.create_snapshot(&name, options.clone()).await?;
 
-        let again = client.create_snapshot(&repository, &name, &options).await?;
-        let another = client.create_snapshot(&repository, &name, &options.with_token(SnapshotToken::random())).await;
+        let again = client.repository(&repository)?.create_snapshot(&name, options.clone()).await?;
+        let another = client.repository(&repository)?.create_snapshot(&name, options.with_token(SnapshotToken::random())).await;
 
-        let CreatedSnapshot::Adopted(adopted) = again else { panic!("{again:?}") };
-        assert_eq!(adopted.token(), Some(token.as_str()));
+        assert_eq!(again.how(), HowStarted::Adopted);
+        assert_eq!(again.info().unwrap().token(), Some(token.as_str()));
         assert_eq!(refused(another).kind(), ErrorKind::SnapshotNameTaken);
-        let ticket = client.wait_for_snapshot(&repository, &name).token(token).ticket();
-        client.resume_wait(ticket).within(Duration::from_secs(60)).await?.into_complete()?;
-        client.delete_snapshot(&repository, &name).await?;
-        client.unregister_repository(&repository).await?;
+        let ticket = SnapshotTicket::new(&repository, &name)?.with_token(token);
+        client.resume(ticket).with_deadline(Duration::from_secs(60)).await?.into_complete()?;
+        client.repository(&repository)?.snapshot(&name)?.delete().await?;
+        client.repository(&repository)?.unregister().await?;
         Ok(())
     })
 }
@@ -293,8 +311,8 @@ fn a_partial_snapshot(live: Arc<Live>) -> Outcome {
         let error = refused(snapshot.into_complete());
         assert_eq!(error.kind(), ErrorKind::Incomplete);
         assert!(error.to_string().contains("PARTIAL"), "{error}");
-        client.delete_snapshot(&repository, &"partial".parse()?).await?;
-        client.unregister_repository(&repository).await?;
+        client.repository(&repository)?.snapshot("partial")?.delete().await?;
+        client.repository(&repository)?.unregister().await?;
         Ok(())
     })
 }
@@ -311,16 +329,16 @@ fn a_restore_to_nowhere(live: Arc<Live>) -> Outcome {
         let options =
             RestoreSnapshot::new().with_indices([index.as_str()]).with_rename("(.+)", "moved-$1").with_index_settings(nowhere);
 
-        client.restore_snapshot(&repository, &name, &options).await?;
-        let report = client.wait_for_restore(&repository, &name).within(Duration::from_secs(60)).await?;
+        client.repository(&repository)?.snapshot(&name)?.restore(options).await?;
+        let report = client.resume(RestoreTicket::new(&repository, &name)?).with_deadline(Duration::from_secs(60)).await?;
 
         live.node().raw(RawRequest::new(Method::DELETE, [format!("moved-{index}")])).await?;
         assert_eq!((report.unrestored().len(), report.shards_total()), (2, 2));
         for shard in report.unrestored() {
             assert!(shard.reason().contains("nobody") && shard.reason().contains("failed to be restored"), "{shard}");
         }
-        client.delete_snapshot(&repository, &name).await?;
-        client.unregister_repository(&repository).await?;
+        client.repository(&repository)?.snapshot(&name)?.delete().await?;
+        client.repository(&repository)?.unregister().await?;
         Ok(())
     })
 }
@@ -333,8 +351,12 @@ fn a_failed_restore(live: Arc<Live>) -> Outcome {
         let name: SnapshotName = "whole".parse()?;
         take(&client, &repository, &name, &index).await?.into_complete()?;
         let options = RestoreSnapshot::new().with_indices([index.as_str()]).with_rename("(.+)", "again-$1");
-        client.restore_snapshot(&repository, &name, &options).await?;
-        let report = client.wait_for_restore(&repository, &name).within(Duration::from_secs(60)).await?.into_complete()?;
+        client.repository(&repository)?.snapshot(&name)?.restore(options).await?;
+        let report = client
+            .resume(RestoreTicket::new(&repository, &name)?)
+            .with_deadline(Duration::from_secs(60))
+            .await?
+            .into_complete()?;
         assert_eq!(report.shards_total(), 2);
 
         // The shards' files are gone, what names them is not.
@@ -344,9 +366,12 @@ fn a_failed_restore(live: Arc<Live>) -> Outcome {
             std::fs::remove_dir_all(entry.unwrap().path().join("0")).unwrap();
         }
         let options = RestoreSnapshot::new().with_indices([index.as_str()]).with_rename("(.+)", "never-$1");
-        client.restore_snapshot(&repository, &name, &options).await?;
-        let never = format!("never-{index}").parse()?;
-        let report = client.wait_for_restore(&repository, &name).indices([never]).within(Duration::from_secs(60)).await?;
+        client.repository(&repository)?.snapshot(&name)?.restore(options).await?;
+        let never = format!("never-{index}");
+        let report = client
+            .resume(RestoreTicket::new(&repository, &name)?.with_index(never.as_str()))
+            .with_deadline(Duration::from_secs(60))
+            .await?;
 
         assert!(!report.unrestored().is_empty());
         for shard in report.unrestored() {
@@ -366,12 +391,12 @@ fn a_snapshot_without_its_file(live: Arc<Live>) -> Outcome {
         let snapshot = take(&client, &repository, &name, &index).await?.into_complete()?;
         let file = format!("snap-{}.dat", snapshot.uuid().unwrap());
         std::fs::remove_file(live.bucket().1.unwrap().join(repository.as_str()).join(file)).unwrap();
-        assert_eq!(refused(client.get_snapshot(&repository, &name).await).kind(), ErrorKind::SnapshotMissing);
+        assert_eq!(refused(client.repository(&repository)?.snapshot(&name)?.info().await).kind(), ErrorKind::SnapshotMissing);
 
-        client.delete_snapshot(&repository, &name).await?;
+        client.repository(&repository)?.snapshot(&name)?.delete().await?;
 
-        assert_eq!(client.list_snapshots(&repository, &ListSnapshots::new().with_verbose(false)).await?.len(), 0);
-        client.unregister_repository(&repository).await?;
+        assert_eq!(client.repository(&repository)?.list(ListSnapshots::new().with_verbose(false)).await?.len(), 0);
+        client.repository(&repository)?.unregister().await?;
         Ok(())
     })
 }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use es_snapshot::testing::ManualClock;
-use es_snapshot::{Body, BoxFuture, ConnectTarget, Error, ListSnapshots, RetryPolicy, SnapshotClient, Transport, TransportError};
+use es_snapshot::{
+    Body, BoxFuture, ConnectTarget, Error, ListSnapshots, RestoreTicket, RetryPolicy, SnapshotClient, Transport, TransportError,
+};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -61,7 +63,7 @@ async fn cost_of_failure(status: u16, body: Vec<u8>) -> Cost {
     let before = PEAK.current_usage();
     #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
     let began = Instant::now();
-    let error = client.list_repositories().await.unwrap_err();
+    let error = client.repositories().await.unwrap_err();
     let shown = error.to_string();
     let took = began.elapsed();
     assert!(shown.len() <= 2048 && !shown.contains(char::is_control), "{shown}");
@@ -183,12 +185,12 @@ enum Call {
 
 impl Call {
     async fn make(self, client: &SnapshotClient) -> Result<usize, Error> {
-        let (r, s) = ("nightly".parse().unwrap(), "s".parse().unwrap());
+        let (r, s) = ("nightly", "s");
         match self {
-            Self::Repositories => client.list_repositories().await.map(|found| found.len()),
-            Self::Snapshots => client.list_snapshots(&r, &ListSnapshots::new()).await.map(|found| found.len()),
-            Self::Recovery => client.recovery(&[]).await.map(|found| found.len()),
-            Self::Status => client.snapshot_status(&r, &s).await.map(|found| found.indices().len()),
+            Self::Repositories => client.repositories().await.map(|found| found.len()),
+            Self::Snapshots => client.repository(r).unwrap().list(ListSnapshots::new()).await.map(|found| found.len()),
+            Self::Recovery => client.recovery([""; 0]).await.map(|found| found.len()),
+            Self::Status => client.repository(r).unwrap().snapshot(s).unwrap().status().await.map(|found| found.indices().len()),
         }
     }
 }
@@ -390,11 +392,11 @@ async fn polls_a_restore_of_16_000_indices() {
         .transport(LargeRestore { rows, polls: Arc::clone(&polls) })
         .build()
         .unwrap();
-    let (repository, snapshot) = ("r".parse().unwrap(), "s".parse().unwrap());
+    let (repository, snapshot) = ("r", "s");
     #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
     let began = Instant::now();
 
-    let ended = client.wait_for_restore(&repository, &snapshot).within(Duration::from_millis(1)).await;
+    let ended = client.resume(RestoreTicket::new(repository, snapshot).unwrap()).with_deadline(Duration::from_millis(1)).await;
 
     let took = began.elapsed();
     let polls = polls.load(Ordering::Relaxed);

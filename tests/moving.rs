@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use es_snapshot::testing::{FakeOutcome, ManualClock};
 use es_snapshot::{
-    Clock as _, ErrorKind, HyperTransport, Outcome, RetryPolicy, SnapshotClient, SnapshotClientBuilder, SnapshotState,
-    WaitForSnapshot,
+    Clock as _, ErrorKind, HyperTransport, Outcome, RetryPolicy, SnapshotClient, SnapshotClientBuilder, SnapshotInfo,
+    SnapshotState, Wait,
 };
-use scene::{STEP, Scene, drive, repository, snapshot};
+use scene::{STEP, Scene, backups, drive, snapshot};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -173,15 +173,19 @@ async fn held(name: &Name) -> (Scene, FrontEnd) {
 }
 
 /// The wait of a client that has nothing but the domain's name.
-fn wait(scene: &Scene, port: u16) -> WaitForSnapshot {
-    SnapshotClient::builder(format!("http://{NAME}:{port}"))
-        .danger_send_credentials_unencrypted()
-        .region(scene.domain.region())
-        .credentials(scene.provider.clone())
-        .clock(scene.clock.clone())
-        .build()
-        .unwrap()
-        .wait_for_snapshot(&repository(), &snapshot())
+fn wait(scene: &Scene, port: u16) -> Wait<SnapshotInfo> {
+    backups(
+        &SnapshotClient::builder(format!("http://{NAME}:{port}"))
+            .danger_send_credentials_unencrypted()
+            .region(scene.domain.region())
+            .credentials(scene.provider.clone())
+            .clock(scene.clock.clone())
+            .build()
+            .unwrap(),
+    )
+    .snapshot(snapshot())
+    .unwrap()
+    .wait()
 }
 
 #[tokio::test]
@@ -296,9 +300,9 @@ async fn tries_the_next_addresses_while_the_first_ones_do_not_answer() {
     let _black_holes = (BlackHole::open(OLD, port).await, BlackHole::open(Ipv4Addr::new(127, 0, 0, 3), port).await);
     name.lead_to_all(&[OLD, Ipv4Addr::new(127, 0, 0, 3), NEW]);
 
-    let direct = client(&scene, format!("http://{NAME}:{port}")).build().unwrap().list_repositories().await;
+    let direct = client(&scene, format!("http://{NAME}:{port}")).build().unwrap().repositories().await;
     let detour = client(&scene, "http://elsewhere.test:9200".to_owned()).connect_to(format!("{NAME}:{port}"));
-    let through_a_detour = detour.build().unwrap().list_repositories().await;
+    let through_a_detour = detour.build().unwrap().repositories().await;
 
     direct.unwrap();
     through_a_detour.unwrap();
@@ -312,7 +316,7 @@ async fn tries_the_next_address_after_one_that_refuses() {
     let front_end = FrontEnd::open(NEW, 0, &scene).await;
     name.lead_to_all(&[OLD, NEW]);
 
-    let listed = client(&scene, format!("http://{NAME}:{}", front_end.port)).build().unwrap().list_repositories().await;
+    let listed = client(&scene, format!("http://{NAME}:{}", front_end.port)).build().unwrap().repositories().await;
 
     listed.unwrap();
 }
@@ -324,7 +328,7 @@ async fn tells_after_three_look_ups_that_a_name_does_not_resolve() {
     let client = client(&scene, format!("http://{NAME}:9200")).retry(RetryPolicy::default());
     let began = scene.clock.monotonic();
 
-    let error = client.build().unwrap().list_repositories().await.unwrap_err();
+    let error = client.build().unwrap().repositories().await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Connect, Outcome::NotSent, 3));
     assert!(error.to_string().contains("domain.test does not resolve"), "{error}");

@@ -21,7 +21,7 @@ use es_snapshot::{
     SnapshotClientBuilder, Transport, TransportError,
 };
 use futures_util::FutureExt as _;
-use scene::{Scene, repository, snapshot, want_every_trace};
+use scene::{Scene, backups, snapshot, want_every_trace};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Instrument as _, Subscriber};
@@ -97,7 +97,7 @@ async fn a_call_is_a_span_with_its_operation_names_attempts_and_outcome() {
     scene.domain.fault(Fault::drop_before().on_method("GET").times(2));
     let (seen, _guard) = observe();
 
-    scene.client.get_snapshot(&repository(), &snapshot()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().info().await.unwrap();
 
     let spans = seen.spans("es_snapshot.call");
     let expected =
@@ -113,7 +113,7 @@ async fn a_span_that_nobody_wants_leaves_the_callers_own_alone() {
     let _guard = tracing::subscriber::set_default(subscriber);
     let own = tracing::info_span!("backup", outcome = "begun", attempts = 7);
 
-    scene.client.list_repositories().instrument(own).await.unwrap();
+    scene.client.repositories().instrument(own).await.unwrap();
 
     let backup = &seen.spans("backup")[0];
     assert_eq!((backup["outcome"].as_str(), backup["attempts"].as_str()), ("begun", "7"));
@@ -125,7 +125,7 @@ async fn every_repetition_is_an_event_with_its_reason() {
     scene.domain.fault(Fault::status(503, "", "text/html").on_method("GET").times(2));
     let (seen, _guard) = observe();
 
-    scene.client.list_repositories().await.unwrap();
+    scene.client.repositories().await.unwrap();
 
     let reasons: Vec<_> = seen.events("repeating a request").into_iter().map(|fields| fields["reason"].clone()).collect();
     assert_eq!(reasons, ["domain not available", "domain not available"]);
@@ -197,13 +197,13 @@ fn the_transport_can_be_used_by_whoever_is_told_that_a_connection_is_retired() {
     let meddle = move || {
         count.fetch_add(1, Ordering::SeqCst);
         let client = SnapshotClient::builder("http://localhost:9").transport(own.clone()).build().unwrap();
-        let _ = client.list_repositories().now_or_never();
+        let _ = client.repositories().now_or_never();
     };
 
     ends_although_meddled_with("connection was poisoned", meddle, async move {
         let scene = Scene::with(|domain| domain, |client| client.transport(transport)).await;
         for _ in 0..3 {
-            scene.client.list_repositories().await.unwrap();
+            scene.client.repositories().await.unwrap();
         }
     });
 
@@ -243,7 +243,7 @@ async fn sent_by_a_fleet(own: impl Fn(SnapshotClientBuilder) -> SnapshotClientBu
         let builder = SnapshotClient::builder("http://localhost:9200").transport(down.clone()).clock(clock.clone());
         let client = own(builder).build().unwrap();
         for _ in 0..100 {
-            client.list_repositories().await.unwrap_err();
+            client.repositories().await.unwrap_err();
         }
     }
     down.0.load(Ordering::SeqCst)
@@ -265,7 +265,7 @@ async fn a_failed_call_tells_its_kind_as_its_outcome() {
     scene.prepare().await;
     let (seen, _guard) = observe();
 
-    scene.client.get_snapshot(&repository(), &snapshot()).await.unwrap_err();
+    backups(&scene.client).snapshot(snapshot()).unwrap().info().await.unwrap_err();
 
     assert_eq!(seen.spans("es_snapshot.call")[0]["outcome"], "SnapshotMissing");
 }
@@ -319,7 +319,7 @@ async fn what_is_in_the_way_is_named() {
     scene.prepare().await;
     scene.start_snapshot().await;
 
-    let error = scene.client.unregister_repository(&repository()).await.unwrap_err();
+    let error = backups(&scene.client).unregister().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Busy);
     assert!(error.to_string().contains("running: r:s"), "{error}");
@@ -333,7 +333,7 @@ async fn a_queued_call_is_tried_again_until_its_time_is_over() {
     let slept = scene.clock.sleeps().len();
 
     let queued = scene.client.with_queue_time(Duration::from_secs(10));
-    let error = queued.unregister_repository(&repository()).await.unwrap_err();
+    let error = backups(&queued).unregister().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Busy);
     assert_eq!(scene.clock.sleeps().split_off(slept), [1, 2, 4, 3].map(Duration::from_secs));
@@ -345,7 +345,7 @@ async fn a_queued_call_goes_through_once_the_way_is_free() {
     scene.prepare().await;
     scene.start_snapshot().await;
 
-    scene.client.with_queue_time(Duration::from_secs(60)).unregister_repository(&repository()).await.unwrap();
+    backups(&scene.client.with_queue_time(Duration::from_secs(60))).unregister().await.unwrap();
 
     assert!(scene.domain.repositories().is_empty());
 }
@@ -357,8 +357,8 @@ async fn the_masters_time_out_is_told_where_the_endpoint_takes_it() {
     let client = scene.client.with_master_timeout(Duration::from_millis(1500));
     let before = scene.domain.events().len();
 
-    client.create_snapshot(&repository(), &snapshot(), &CreateSnapshot::new()).await.unwrap();
-    client.get_repository(&repository()).await.unwrap();
+    backups(&client).create_snapshot(snapshot(), CreateSnapshot::new()).await.unwrap();
+    backups(&client).info().await.unwrap();
     client.server_info().await.unwrap();
 
     let paths: Vec<_> = scene.events_since(before).into_iter().map(|event| event.path).collect();

@@ -13,7 +13,7 @@ use es_snapshot::testing::{FakeDomain, FakeOutcome, Fault};
 use es_snapshot::{
     Clock as _, CreateSnapshot, ErrorKind, HowStarted, Outcome, RestoreSnapshot, RestoreTicket, SnapshotName, UnrestoredShard,
 };
-use scene::{Scene, repository, settings};
+use scene::{Scene, backups, repository, settings};
 
 const JSON: &str = "application/json";
 
@@ -28,11 +28,11 @@ async fn two_indices_to_restore() -> Scene {
 /// A domain with the indices `a` and `b`, and the snapshot `one` of them.
 async fn two_indices() -> Scene {
     let scene = Scene::new().await;
-    scene.client.register_repository(&repository(), &settings()).await.unwrap();
+    backups(&scene.client).register(settings()).await.unwrap();
     scene.domain.create_index("a", 1);
     scene.domain.create_index("b", 1);
-    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
-    scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap().into_complete().unwrap();
+    backups(&scene.client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap();
+    backups(&scene.client).snapshot(one()).unwrap().wait().await.unwrap().into_complete().unwrap();
     scene
 }
 
@@ -58,7 +58,7 @@ fn before_the_first_check(domain: &FakeDomain, act: impl Fn(&FakeDomain) + Send 
 }
 
 async fn restore(scene: &Scene, options: &RestoreSnapshot) -> Result<es_snapshot::StartedRestore, es_snapshot::Error> {
-    scene.client.restore_snapshot(&repository(), &one(), options).await
+    backups(&scene.client).snapshot(one()).unwrap().restore(options.clone()).await
 }
 
 #[tokio::test]
@@ -133,10 +133,10 @@ async fn adopts_its_own_although_the_index_is_hidden_or_its_shard_has_moved() {
     let advance_and_move = |domain: &FakeDomain| domain.relocate_shard("a", 0);
     for (act, takes) in [(hide as fn(&FakeDomain), 3), (advance_and_move, 600)] {
         let scene = Scene::with(|domain| domain.restores_take(Duration::from_secs(takes)), |client| client).await;
-        scene.client.register_repository(&repository(), &settings()).await.unwrap();
+        backups(&scene.client).register(settings()).await.unwrap();
         scene.domain.create_index("a", 2);
-        scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
-        scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap().into_complete().unwrap();
+        backups(&scene.client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap();
+        backups(&scene.client).snapshot(one()).unwrap().wait().await.unwrap().into_complete().unwrap();
         scene.domain.delete_index("a");
         scene.domain.fault(Fault::drop_after().on_path("_restore").times(1));
         if takes == 3 {
@@ -215,7 +215,7 @@ async fn a_failure_that_may_be_a_change_of_master_is_no_refusal() {
 
 /// What the report of a wait by this ticket says is not restored.
 async fn unrestored(scene: &Scene, ticket: &RestoreTicket) -> Vec<String> {
-    let report = scene.client.resume_wait_for_restore(ticket.clone()).await.unwrap();
+    let report = scene.client.resume(ticket.clone()).await.unwrap();
     report.unrestored().iter().map(UnrestoredShard::to_string).collect()
 }
 
@@ -269,11 +269,11 @@ async fn an_index_that_took_the_name_of_a_target_is_not_restored() {
 #[tokio::test]
 async fn shards_that_came_back_empty_are_unrestored_although_they_have_moved_since() {
     let scene = Scene::new().await;
-    scene.client.register_repository(&repository(), &settings()).await.unwrap();
+    backups(&scene.client).register(settings()).await.unwrap();
     scene.domain.create_index("a", 2);
     scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("a".to_owned(), 1)] });
-    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new().with_partial(true)).await.unwrap();
-    scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap();
+    backups(&scene.client).create_snapshot(one(), CreateSnapshot::new().with_partial(true)).await.unwrap();
+    backups(&scene.client).snapshot(one()).unwrap().wait().await.unwrap();
     scene.domain.delete_index("a");
     let restored = restore(&scene, &RestoreSnapshot::new().with_partial(true)).await.unwrap();
     scene.clock.advance(Duration::from_secs(60));
@@ -287,16 +287,16 @@ async fn shards_that_came_back_empty_are_unrestored_although_they_have_moved_sin
 #[tokio::test]
 async fn a_wait_without_a_ticket_sees_the_shards_that_came_back_empty() {
     let scene = Scene::new().await;
-    scene.client.register_repository(&repository(), &settings()).await.unwrap();
+    backups(&scene.client).register(settings()).await.unwrap();
     scene.domain.create_index("a", 2);
     scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("a".to_owned(), 1)] });
-    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new().with_partial(true)).await.unwrap();
-    scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap();
+    backups(&scene.client).create_snapshot(one(), CreateSnapshot::new().with_partial(true)).await.unwrap();
+    backups(&scene.client).snapshot(one()).unwrap().wait().await.unwrap();
     scene.domain.delete_index("a");
     restore(&scene, &RestoreSnapshot::new().with_partial(true)).await.unwrap();
     scene.clock.advance(Duration::from_secs(60));
 
-    let report = scene.client.wait_for_restore(&repository(), &one()).await.unwrap();
+    let report = scene.client.resume(RestoreTicket::new(repository(), one()).unwrap()).await.unwrap();
 
     let unrestored: Vec<_> = report.unrestored().iter().map(UnrestoredShard::to_string).collect();
     assert_eq!((unrestored.len(), report.shards_total()), (1, 2), "{unrestored:?}");
@@ -315,12 +315,12 @@ async fn a_shard_that_the_engine_tries_again_is_waited_for() {
 #[tokio::test]
 async fn hidden_indices_and_backing_indices_are_waited_for() {
     let scene = Scene::new().await;
-    scene.client.register_repository(&repository(), &settings()).await.unwrap();
+    backups(&scene.client).register(settings()).await.unwrap();
     scene.domain.create_index("secret", 1);
     scene.domain.hide_index("secret");
     scene.domain.create_data_stream("logs", 2);
-    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
-    scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap().into_complete().unwrap();
+    backups(&scene.client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap();
+    backups(&scene.client).snapshot(one()).unwrap().wait().await.unwrap().into_complete().unwrap();
     for index in scene.domain.indices() {
         scene.domain.delete_index(&index);
     }
@@ -331,19 +331,19 @@ async fn hidden_indices_and_backing_indices_are_waited_for() {
     let targets: Vec<_> = restored.ticket().indices().map(str::to_owned).collect();
     assert_eq!(targets, scene.domain.indices());
     assert_eq!(unrestored(&scene, restored.ticket()).await, [""; 0]);
-    let by_name = scene.client.wait_for_restore(&repository(), &one()).await.unwrap();
+    let by_name = scene.client.resume(RestoreTicket::new(repository(), one()).unwrap()).await.unwrap();
     assert_eq!(by_name.into_complete().unwrap().indices().len(), 3);
 }
 
 /// A snapshot of the index `movies` and of two data streams with two backing indices each, all of which are gone.
 async fn streams_to_restore() -> Scene {
     let scene = Scene::new().await;
-    scene.client.register_repository(&repository(), &settings()).await.unwrap();
+    backups(&scene.client).register(settings()).await.unwrap();
     scene.domain.create_index("movies", 1);
     scene.domain.create_data_stream("logs", 2);
     scene.domain.create_data_stream("metrics", 2);
-    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
-    scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap().into_complete().unwrap();
+    backups(&scene.client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap();
+    backups(&scene.client).snapshot(one()).unwrap().wait().await.unwrap().into_complete().unwrap();
     for index in scene.domain.indices() {
         scene.domain.delete_index(&index);
     }
@@ -356,9 +356,10 @@ async fn a_wait_for_a_data_stream_is_about_its_backing_indices() {
         let scene = streams_to_restore().await;
         scene.domain.fail_restore_shard(&format!(".ds-{prefix}logs-000002"), 0);
         restore(&scene, &RestoreSnapshot::new().with_rename("^(.+)$", format!("{prefix}$1"))).await.unwrap();
-        let named = ["logs", "movies"].map(|name| format!("{prefix}{name}").parse().unwrap());
+        let any = RestoreTicket::new(repository(), one()).unwrap();
+        let named = any.with_index(format!("{prefix}logs")).with_index(format!("{prefix}movies"));
 
-        let report = scene.client.wait_for_restore(&repository(), &one()).indices(named).await.unwrap();
+        let report = scene.client.resume(named).await.unwrap();
 
         let expected = [".ds-PREFIXlogs-000001", ".ds-PREFIXlogs-000002", "PREFIXmovies"];
         assert_eq!(report.indices(), expected.map(|name| name.replace("PREFIX", prefix)));
@@ -371,9 +372,9 @@ async fn a_wait_for_a_data_stream_is_about_its_backing_indices() {
 async fn a_name_that_is_neither_an_index_nor_a_data_stream_is_not_restored() {
     let scene = streams_to_restore().await;
     restore(&scene, &RestoreSnapshot::new()).await.unwrap();
-    let named = ["log".parse().unwrap()];
+    let named = RestoreTicket::new(repository(), one()).unwrap().with_index("log");
 
-    let report = scene.client.wait_for_restore(&repository(), &one()).indices(named).await.unwrap();
+    let report = scene.client.resume(named).await.unwrap();
 
     assert_eq!(report.unrestored()[0].reason(), "the index does not exist");
 }
@@ -384,7 +385,7 @@ async fn a_create_that_never_arrived_recovers_within_two_seconds() {
     scene.domain.fault(Fault::drop_before().on_method("PUT").times(1));
     let began = scene.clock.monotonic();
 
-    scene.client.create_snapshot(&repository(), &"two".parse().unwrap(), &CreateSnapshot::new()).await.unwrap();
+    backups(&scene.client).create_snapshot("two", CreateSnapshot::new()).await.unwrap();
 
     assert!(scene.clock.monotonic() - began <= Duration::from_secs(2));
 }
@@ -395,7 +396,7 @@ async fn a_create_behind_a_gateway_that_failed_waits_for_proof() {
     scene.domain.fault(Fault::status(504, "", "text/html").on_method("PUT").times(1));
     let began = scene.clock.monotonic();
 
-    scene.client.create_snapshot(&repository(), &"two".parse().unwrap(), &CreateSnapshot::new()).await.unwrap();
+    backups(&scene.client).create_snapshot("two", CreateSnapshot::new()).await.unwrap();
 
     assert!(scene.clock.monotonic() - began >= Duration::from_secs(10));
 }
@@ -405,12 +406,12 @@ const BROKEN: &str = r#"{"error":{"type":"null_pointer_exception","reason":"x is
 #[tokio::test]
 async fn does_not_adopt_anothers_restore_that_leaves_a_hidden_index_out() {
     let scene = Scene::new().await;
-    scene.client.register_repository(&repository(), &settings()).await.unwrap();
+    backups(&scene.client).register(settings()).await.unwrap();
     for index in ["movies", ".kibana_1"] {
         scene.domain.create_index(index, 1);
     }
-    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new()).await.unwrap();
-    scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap().into_complete().unwrap();
+    backups(&scene.client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap();
+    backups(&scene.client).snapshot(one()).unwrap().wait().await.unwrap().into_complete().unwrap();
     scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
     before_the_first_check(&scene.domain, |domain| {
         domain.another_client_restores("r", "one", &["movies"], Some(("(.+)", "r-$1")));
@@ -460,7 +461,7 @@ async fn checks_that_fail_alike_end_after_five() {
     scene.domain.fault(Fault::status(500, BROKEN, JSON).on_path("/_snapshot/r/two"));
     let began = scene.clock.monotonic();
 
-    let error = scene.client.create_snapshot(&repository(), &"two".parse().unwrap(), &CreateSnapshot::new()).await.unwrap_err();
+    let error = backups(&scene.client).create_snapshot("two", CreateSnapshot::new()).await.unwrap_err();
 
     assert_eq!(error.outcome(), Outcome::Unknown);
     assert!(scene.clock.monotonic() - began < Duration::from_secs(60));
@@ -501,7 +502,7 @@ async fn an_index_that_was_closed_since_is_restored_and_hides_no_other() {
     assert_eq!(unrestored(&scene, restored.ticket()).await, [""; 0]);
     scene.domain.close_index("a");
 
-    let report = scene.client.resume_wait_for_restore(restored.ticket().clone()).await.unwrap();
+    let report = scene.client.resume(restored.ticket().clone()).await.unwrap();
 
     assert_eq!(report.indices(), ["a", "b"]);
 }
@@ -509,12 +510,12 @@ async fn an_index_that_was_closed_since_is_restored_and_hides_no_other() {
 #[tokio::test]
 async fn an_index_that_the_partial_snapshot_has_whole_is_restored_although_its_recovery_has_vanished() {
     let scene = Scene::new().await;
-    scene.client.register_repository(&repository(), &settings()).await.unwrap();
+    backups(&scene.client).register(settings()).await.unwrap();
     scene.domain.create_index("a", 1);
     scene.domain.create_index("b", 1);
     scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("b".to_owned(), 0)] });
-    scene.client.create_snapshot(&repository(), &one(), &CreateSnapshot::new().with_partial(true)).await.unwrap();
-    scene.client.wait_for_snapshot(&repository(), &one()).await.unwrap();
+    backups(&scene.client).create_snapshot(one(), CreateSnapshot::new().with_partial(true)).await.unwrap();
+    backups(&scene.client).snapshot(one()).unwrap().wait().await.unwrap();
     scene.domain.delete_index("a");
     let restored = restore(&scene, &RestoreSnapshot::new().with_indices(["a"])).await.unwrap();
     scene.clock.advance(Duration::from_secs(60));

@@ -12,9 +12,11 @@ use std::time::Duration;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use es_snapshot::testing::{FakeCredentials, FakeOutcome, Fault, Verdict};
-use es_snapshot::{Auth, CredentialCache, Error, HyperTransport, RestoreSnapshot, SnapshotClient, SnapshotInfo, SnapshotState};
+use es_snapshot::{
+    Auth, CredentialCache, Error, HyperTransport, RestoreSnapshot, RestoreTicket, SnapshotClient, SnapshotInfo, SnapshotState,
+};
 use futures_util::future::join_all;
-use scene::{Scene, drive, repository, snapshot};
+use scene::{Scene, backups, drive, repository, snapshot};
 
 const ROTATIONS: usize = 4;
 const WAITS: usize = 50;
@@ -80,7 +82,7 @@ fn revoking(scene: &Scene) -> impl Fn(usize) {
 async fn a_wait_across_four_revocations_ends_well_with_a_refusal_and_a_refresh_for_each() {
     let scene = held(Duration::from_hours(6)).await;
     let provider = scene.domain.credentials_provider();
-    let wait = scene.client_with(Auth::sigv4(provider.clone())).wait_for_snapshot(&repository(), &snapshot());
+    let wait = backups(&scene.client_with(Auth::sigv4(provider.clone()))).snapshot(snapshot()).unwrap().wait();
 
     let ended = drive(&scene.clock, 1, ROTATIONS + 1, revoking(&scene), wait.into_future()).await;
 
@@ -96,7 +98,7 @@ async fn a_wait_for_a_restore_across_four_revocations_ends_well_with_a_refresh_f
     let provider = scene.domain.credentials_provider();
     let client = scene.client_with(Auth::sigv4(provider.clone()));
     let options = RestoreSnapshot::new().with_indices(["movies"]).with_rename("(.+)", "restored_$1");
-    client.restore_snapshot(&repository(), &snapshot(), &options).await.unwrap();
+    backups(&client).snapshot(snapshot()).unwrap().restore(options).await.unwrap();
     let between = |time| {
         if time > ROTATIONS {
             scene.domain.hold_restores(false);
@@ -105,7 +107,7 @@ async fn a_wait_for_a_restore_across_four_revocations_ends_well_with_a_refresh_f
         }
     };
 
-    let wait = client.wait_for_restore(&repository(), &snapshot()).into_future();
+    let wait = client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).into_future();
     let report = drive(&scene.clock, 1, ROTATIONS + 1, between, wait).await;
 
     assert_eq!(report.unwrap().into_complete().unwrap().indices(), ["restored_movies"]);
@@ -117,15 +119,19 @@ fn fleet(scene: &Scene, service: &Service) -> impl Future<Output = Vec<Result<Sn
     let cache = CredentialCache::with_clock(service.clone(), Arc::new(scene.clock.clone()));
     let transport = HyperTransport::builder().clock(scene.clock.clone()).build().unwrap();
     join_all((0..WAITS).map(|_| {
-        SnapshotClient::builder(scene.domain.endpoint())
-            .region(scene.domain.region())
-            .auth(Auth::sigv4_shared(cache.clone()))
-            .clock(scene.clock.clone())
-            .transport(transport.clone())
-            .build()
-            .unwrap()
-            .wait_for_snapshot(&repository(), &snapshot())
-            .into_future()
+        backups(
+            &SnapshotClient::builder(scene.domain.endpoint())
+                .region(scene.domain.region())
+                .auth(Auth::sigv4_shared(cache.clone()))
+                .clock(scene.clock.clone())
+                .transport(transport.clone())
+                .build()
+                .unwrap(),
+        )
+        .snapshot(snapshot())
+        .unwrap()
+        .wait()
+        .into_future()
     }))
 }
 
@@ -166,7 +172,7 @@ async fn fifty_waits_over_five_lives_of_their_credentials_are_never_refused_with
 async fn a_wait_outlives_a_metadata_service_that_is_down_when_its_key_ends() {
     let scene = held(Duration::from_secs(200)).await;
     let service = Service::of(&scene);
-    let wait = scene.client_with(Auth::sigv4(service.clone())).wait_for_snapshot(&repository(), &snapshot());
+    let wait = backups(&scene.client_with(Auth::sigv4(service.clone()))).snapshot(snapshot()).unwrap().wait();
     let before = scene.domain.events().len();
     let between = |time| match time {
         // The key ends at 200 s, and once it has been refused there is none.
@@ -192,7 +198,7 @@ async fn a_wait_outlives_a_domain_that_does_not_know_new_credentials_yet() {
     let refusal = r#"{"message":"The security token included in the request is invalid."}"#;
     scene.domain.fault(Fault::status(403, refusal, "application/json").times(10));
 
-    let ended = scene.client.wait_for_snapshot(&repository(), &snapshot()).await;
+    let ended = backups(&scene.client).snapshot(snapshot()).unwrap().wait().await;
 
     assert_eq!(ended.unwrap().state(), &SnapshotState::Success);
     let refused = scene.domain.events().iter().filter(|event| event.fault.is_some()).count();

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use es_snapshot::testing::ManualClock;
 use es_snapshot::{
-    Body, BoxFuture, CloneSnapshot, ConnectTarget, CreateSnapshot, IndexName, ListSnapshots, RepositoryName, RestoreSnapshot,
-    RetryPolicy, S3Settings, SnapshotClient, SnapshotName, SnapshotPattern, Transport, TransportError,
+    Body, BoxFuture, CloneSnapshot, ConnectTarget, CreateSnapshot, IndexName, ListSnapshots, RegisterRepository, RepositoryName,
+    RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotName, SnapshotPattern, Transport, TransportError,
 };
 use http::{Method, Request, Response, StatusCode};
 use proptest::prelude::*;
@@ -257,30 +257,31 @@ proptest! {
     ) {
         let (client, capture) = client(prefix);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let settings = S3Settings::new("bucket").into();
+        let settings = S3Settings::new("bucket");
         let target: SnapshotName = format!("{snapshot}{CLONE}").parse().unwrap();
+        let backups = client.repository(&repository).unwrap();
+        let taken = backups.snapshot(&snapshot).unwrap();
         runtime.block_on(async {
             let _ = client.server_info().await;
-            let _ = client.register_repository(&repository, &settings).await;
-            let _ = client.register_repository_unverified(&repository, &settings).await;
-            let _ = client.get_repository(&repository).await;
-            let _ = client.list_repositories().await;
-            let _ = client.verify_repository(&repository).await;
-            let _ = client.cleanup_repository(&repository).await;
-            let _ = client.unregister_repository(&repository).await;
-            let _ = client.create_snapshot_and_hold(&repository, &snapshot, &CreateSnapshot::new()).await;
-            let _ = client.get_snapshot(&repository, &snapshot).await;
-            let _ = client.list_snapshots(&repository, &ListSnapshots::new().with_pattern(SnapshotPattern::from(snapshot.clone()))).await;
+            let _ = backups.register(settings.clone()).await;
+            let _ = backups.register(RegisterRepository::new(settings.clone()).with_verify(false)).await;
+            let _ = backups.info().await;
+            let _ = client.repositories().await;
+            let _ = backups.verify().await;
+            let _ = backups.cleanup().await;
+            let _ = backups.unregister().await;
+            let _ = backups.create_snapshot(&snapshot, CreateSnapshot::new().with_wait_for_completion(true)).await;
+            let _ = taken.info().await;
+            let _ = backups.list(ListSnapshots::new().with_pattern(SnapshotPattern::from(snapshot.clone()))).await;
             let before = capture.sent.lock().unwrap().len();
-            let _ = client.restore_snapshot(&repository, &snapshot, &RestoreSnapshot::new()).await;
+            let _ = taken.restore(RestoreSnapshot::new()).await;
             capture.forget_reads_since(before);
-            let _ = client.snapshot_status(&repository, &snapshot).await;
-            let _ = client.running_snapshots(Some(&repository)).await;
-            let _ = client.running_snapshots(None).await;
+            let _ = taken.status().await;
+            let _ = client.running_snapshots().await;
             let _ = client.recovery(std::slice::from_ref(&index)).await;
-            let _ = client.recovery(&[]).await;
-            let _ = client.clone_snapshot(&repository, &snapshot, &target, &CloneSnapshot::new(["*"])).await;
-            let _ = client.delete_snapshot(&repository, &snapshot).await;
+            let _ = client.recovery([""; 0]).await;
+            let _ = taken.clone_to(&target, CloneSnapshot::new(["*"])).await;
+            let _ = taken.delete().await;
         });
 
         let (r, s) = (repository.to_string(), snapshot.to_string());
@@ -299,7 +300,6 @@ proptest! {
             ("get", both()),
             ("restore", both()),
             ("status", both()),
-            ("running", vec![r.clone()]),
             ("running", vec![]),
             ("recovery", vec![index.to_string()]),
             ("recovery", vec![]),
@@ -329,7 +329,7 @@ proptest! {
         let repository: RepositoryName = "r".parse().unwrap();
         let pattern = SnapshotPattern::from_names(snapshots.clone()).unwrap();
         runtime.block_on(async {
-            client.list_snapshots(&repository, &ListSnapshots::new().with_pattern(pattern)).await.unwrap();
+            client.repository(&repository).unwrap().list(ListSnapshots::new().with_pattern(pattern)).await.unwrap();
             client.recovery(&indices).await.unwrap();
         });
 

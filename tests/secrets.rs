@@ -18,11 +18,11 @@ use bytes::Bytes;
 use es_snapshot::testing::{FakeAuth, Fault};
 use es_snapshot::{
     Auth, Body, BoxFuture, ConnectTarget, CreateSnapshot, CredentialCache, Error, ErrorKind, HyperTransport, ListSnapshots,
-    OtherSettings, RawRequest, RepositorySettings, RetryPolicy, S3Settings, SnapshotClient, SnapshotClientBuilder, Transport,
-    TransportError, UrlSettings,
+    OtherSettings, RawRequest, RepositorySettings, RestoreTicket, RetryPolicy, S3Settings, SnapshotClient, SnapshotClientBuilder,
+    Transport, TransportError, UrlSettings,
 };
 use futures_util::FutureExt as _;
-use scene::{Scene, repository, settings, snapshot, want_every_trace};
+use scene::{Scene, backups, repository, settings, snapshot, want_every_trace};
 use serde_json::json;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -161,7 +161,7 @@ async fn a_filled_cache_shows_no_secret() {
 #[tokio::test]
 async fn a_client_that_has_signed_shows_no_secret() {
     let client = echoing(200, Shape::Text).credentials(credentials()).build().unwrap();
-    client.list_repositories().await.unwrap_err();
+    client.repositories().await.unwrap_err();
 
     Canaries::planted().assert_absent(&shown(&client), "a client");
 }
@@ -171,10 +171,15 @@ fn a_wait_shows_no_secret() {
     let client = echoing(200, Shape::Text).credentials(credentials()).build().unwrap();
     let (r, s) = (repository(), snapshot());
 
-    Canaries::planted().assert_absent(&shown(&client.wait_for_snapshot(&r, &s)), "a wait for a snapshot");
-    Canaries::planted().assert_absent(&shown(&client.wait_for_restore(&r, &s)), "a wait for a restore");
-    Canaries::planted().assert_absent(&shown(&client.wait_for_deletion(&r, &s)), "a wait for a deletion");
-    Canaries::planted().assert_absent(&shown(&client.wait_for_snapshot(&r, &s).progress()), "a stream");
+    Canaries::planted()
+        .assert_absent(&shown(&client.repository(&r).unwrap().snapshot(&s).unwrap().wait()), "a wait for a snapshot");
+    Canaries::planted().assert_absent(&shown(&client.resume(RestoreTicket::new(&r, &s).unwrap())), "a wait for a restore");
+    Canaries::planted().assert_absent(
+        &shown(&client.repository(&r).unwrap().snapshot(&s).unwrap().wait_for_deletion()),
+        "a wait for a deletion",
+    );
+    Canaries::planted()
+        .assert_absent(&shown(&client.repository(&r).unwrap().snapshot(&s).unwrap().wait().progress()), "a stream");
 }
 
 #[tokio::test]
@@ -208,10 +213,10 @@ fn settings_show_no_secret() {
 
 #[test]
 fn a_bucket_that_is_refused_is_not_repeated_with_its_secrets() {
-    let settings = S3Settings::new("s3://key:canary@bucket").into();
+    let settings = S3Settings::new("s3://key:canary@bucket");
     let client = SnapshotClient::builder("https://localhost").build().unwrap();
 
-    let error = client.register_repository(&repository(), &settings).now_or_never().unwrap().unwrap_err();
+    let error = backups(&client).register(settings).now_or_never().unwrap().unwrap_err();
 
     Canaries::planted().assert_absent_from_error(&error, "a refused bucket");
 }
@@ -290,7 +295,7 @@ async fn credentials_that_cannot_sign_are_not_repeated() {
         let bad = Credentials::new(key, secret, Some(token.to_owned()), None, "test");
         let client = echoing(200, Shape::Text).credentials(bad).build().unwrap();
 
-        let error = client.list_repositories().await.unwrap_err();
+        let error = client.repositories().await.unwrap_err();
 
         assert_eq!(error.kind(), ErrorKind::Credentials);
         Canaries::planted().assert_absent_from_error(&error, "credentials that cannot sign");
@@ -436,11 +441,11 @@ async fn what_a_domain_echoes_is_not_shown_whatever_the_shape_and_status() {
                 let (r, s) = (repository(), snapshot());
 
                 let results = [
-                    client.list_repositories().await.map(drop),
-                    client.get_repository(&r).await.map(drop),
-                    client.get_snapshot(&r, &s).await.map(drop),
-                    client.list_snapshots(&r, &ListSnapshots::new()).await.map(drop),
-                    client.register_repository(&r, &settings()).await.map(drop),
+                    client.repositories().await.map(drop),
+                    client.repository(&r).unwrap().info().await.map(drop),
+                    client.repository(&r).unwrap().snapshot(&s).unwrap().info().await.map(drop),
+                    client.repository(&r).unwrap().list(ListSnapshots::new()).await.map(drop),
+                    client.repository(&r).unwrap().register(settings()).await.map(drop),
                 ];
 
                 for error in results.into_iter().filter_map(Result::err) {
@@ -460,7 +465,7 @@ async fn a_refused_signature_echoes_the_token_and_shows_it_not() {
     let forged = Credentials::new(issued.access_key_id(), SECRET, Some(token), None, "test");
     let client = scene.client_with(Auth::sigv4(forged));
 
-    let error = client.list_repositories().await.unwrap_err();
+    let error = client.repositories().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Signature);
     assert!(everything(&error).contains("x-amz-security-token"), "the fake domain echoes the canonical request: {error}");
@@ -473,7 +478,7 @@ async fn a_refused_password_is_echoed_and_not_shown() {
     let scene = Scene::new().await;
     let client = scene.client_with(Auth::basic("master", PASSWORD).unwrap());
 
-    let error = client.list_repositories().await.unwrap_err();
+    let error = client.repositories().await.unwrap_err();
 
     assert!(everything(&error).contains("Authorization"), "the fake domain echoes the header: {error}");
     Canaries::planted().assert_absent_from_error(&error, "a refused password");
@@ -486,7 +491,7 @@ async fn the_beginning_of_a_header_that_is_echoed_is_not_shown() {
         Auth::api_key("canary-apikey-canary-apikey-canary-apikey").unwrap(),
         Auth::bearer("canary-bearer-canary-bearer-canary-bearer").unwrap(),
     ] {
-        let error = scene.client_with(auth).list_repositories().await.unwrap_err();
+        let error = scene.client_with(auth).repositories().await.unwrap_err();
 
         assert!(everything(&error).contains("not a valid key=value pair"), "{error}");
         Canaries::planted().assert_absent_from_error(&error, "an excerpt of a header");
@@ -503,15 +508,15 @@ async fn a_whole_story_traces_no_secret_and_no_body() {
     let settings: RepositorySettings =
         S3Settings::new("my-bucket-4-es").with_role_arn(scene::ROLE).with_setting("note", "canary").into();
 
-    scene.client.register_repository(&repository(), &settings).await.unwrap();
+    backups(&scene.client).register(settings).await.unwrap();
     let metadata = json!({"note": "canary"}).as_object().unwrap().clone();
     let options = CreateSnapshot::new().with_metadata(metadata);
-    scene.client.create_snapshot(&repository(), &snapshot(), &options).await.unwrap();
+    backups(&scene.client).create_snapshot(snapshot(), options).await.unwrap();
     scene.domain.revoke();
     scene.domain.fault(Fault::drop_after().times(2));
     scene.domain.set_skew(3_600);
-    scene.client.wait_for_snapshot(&repository(), &snapshot()).await.unwrap();
-    scene.client.delete_snapshot(&repository(), &snapshot()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().wait().await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().delete().await.unwrap();
 
     let issued = scene.provider.provide_credentials().await.unwrap();
     Canaries::of(&issued).assert_absent(&trace.text(), "the trace");
@@ -525,7 +530,7 @@ async fn refusals_trace_no_secret() {
         Scene::with(|domain| domain.auth(FakeAuth::Basic { user: "u".to_owned(), password: "p".to_owned() }), |c| c).await;
 
     for auth in every_auth() {
-        scene.client_with(auth).list_repositories().await.unwrap_err();
+        scene.client_with(auth).repositories().await.unwrap_err();
     }
 
     Canaries::planted().assert_absent(&trace.text(), "the trace");
@@ -543,7 +548,7 @@ async fn a_connection_that_cannot_be_made_traces_and_shows_no_secret() {
             .build()
             .unwrap();
 
-        let error = client.list_repositories().await.unwrap_err();
+        let error = client.repositories().await.unwrap_err();
 
         assert_eq!(error.kind(), ErrorKind::Connect);
         Canaries::planted().assert_absent_from_error(&error, "no connection");
@@ -555,11 +560,11 @@ async fn a_connection_that_cannot_be_made_traces_and_shows_no_secret() {
 async fn a_provider_that_fails_behind_a_cache_traces_no_older_secret() {
     let (trace, _guard) = Trace::start();
     let scene = Scene::with(|domain| domain.credential_life(Duration::from_mins(1)), |client| client).await;
-    scene.client.list_repositories().await.unwrap();
+    scene.client.repositories().await.unwrap();
     let issued = scene.provider.provide_credentials().await.unwrap();
 
     scene.clock.advance(Duration::from_secs(55));
-    scene.client.list_repositories().await.unwrap();
+    scene.client.repositories().await.unwrap();
 
     Canaries::of(&issued).assert_absent(&trace.text(), "the trace");
 }

@@ -243,14 +243,14 @@ fn an_absurd_date_neither_panics_nor_moves_a_signature() {
     ] {
         *date.lock().unwrap() = absurd;
         for _ in 0..2 {
-            runtime.block_on(client.list_repositories()).unwrap();
+            runtime.block_on(client.repositories()).unwrap();
         }
 
         assert!(signed.lock().unwrap().starts_with("20231114T2213"), "{absurd}");
-        assert_eq!(client.resolve(&name).unwrap().as_str(), "nightly-2023.11.14");
+        assert_eq!(client.repository("r").unwrap().resolve(&name).unwrap().as_str(), "nightly-2023.11.14");
     }
     clock.advance(Duration::from_secs(27 * 3600));
-    runtime.block_on(client.list_repositories()).unwrap();
+    runtime.block_on(client.repositories()).unwrap();
 }
 
 /// Responds with a `Date`, and keeps the date of the last signature.

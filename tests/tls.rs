@@ -133,7 +133,7 @@ async fn a_tunnel_is_shown_the_domains_own_name_in_tls_host_and_signature() {
     let (address, seen) = server(&authority, false).await;
     let client = through_a_tunnel(address, trusting(&authority)).build().unwrap();
 
-    client.list_repositories().await.unwrap();
+    client.repositories().await.unwrap();
 
     let seen = seen.lock().unwrap()[0].clone();
     assert_eq!(seen.server_name.as_deref(), Some(HOST));
@@ -148,8 +148,8 @@ async fn one_transport_leads_two_endpoints_of_one_name_to_their_own_addresses() 
     let (second, seen_by_second) = server(&authority, false).await;
     let transport = trusting(&authority);
 
-    through_a_tunnel(first, transport.clone()).build().unwrap().list_repositories().await.unwrap();
-    through_a_tunnel(second, transport).build().unwrap().list_repositories().await.unwrap();
+    through_a_tunnel(first, transport.clone()).build().unwrap().repositories().await.unwrap();
+    through_a_tunnel(second, transport).build().unwrap().repositories().await.unwrap();
 
     assert_eq!((seen_by_first.lock().unwrap().len(), seen_by_second.lock().unwrap().len()), (1, 1));
 }
@@ -182,7 +182,7 @@ async fn told_at_once(builder: SnapshotClientBuilder) -> String {
     let clock = manual_clock();
     let client = builder.retry(RetryPolicy::default()).clock(clock.clone()).build().unwrap();
 
-    let error = client.list_repositories().await.unwrap_err();
+    let error = client.repositories().await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent), "{error:?}");
     assert!(!error.is_transient(), "{error:?}");
@@ -250,7 +250,7 @@ async fn ends_a_wait_at_the_first_poll_if_the_certificate_does_not_verify() {
     let clock = manual_clock();
     let client = through_a_tunnel(address, trusting(&Authority::new())).clock(clock.clone()).build().unwrap();
 
-    let error = client.wait_for_snapshot(&"r".parse().unwrap(), &"s".parse().unwrap()).await.unwrap_err();
+    let error = client.repository("r").unwrap().snapshot("s").unwrap().wait().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Connect);
     assert!(error.to_string().contains("HyperTransportBuilder::ca_pem"), "{error}");
@@ -307,7 +307,7 @@ async fn tries_again_after_a_handshake_that_may_work_later() {
         let builder = through_a_tunnel(address, trusting(&Authority::new())).retry(RetryPolicy::default().with_max_attempts(3));
         let client = builder.clock(manual_clock()).build().unwrap();
 
-        let error = client.list_repositories().await.unwrap_err();
+        let error = client.repositories().await.unwrap_err();
 
         assert!(error.is_transient(), "{error:?}");
         assert_eq!(connections.load(Ordering::SeqCst), 3);
@@ -355,7 +355,7 @@ async fn a_client_certificate_is_shown_when_it_is_asked_for() {
         .build()
         .unwrap();
 
-    through_a_tunnel(address, transport).build().unwrap().list_repositories().await.unwrap();
+    through_a_tunnel(address, transport).build().unwrap().repositories().await.unwrap();
 
     assert!(seen.lock().unwrap()[0].client_certificate);
 }
@@ -387,7 +387,7 @@ mod native_roots {
         let Some(address) = env::var(ADDRESS).ok().and_then(|address| address.parse().ok()) else { return };
         let transport = HyperTransport::builder().roots(TrustRoots::Native).build().unwrap();
 
-        match through_a_tunnel(address, transport).build().unwrap().list_repositories().await {
+        match through_a_tunnel(address, transport).build().unwrap().repositories().await {
             Ok(_) => println!("\ntold: done"),
             Err(error) => println!("\ntold: {:?}, {:?}", error.kind(), error.outcome()),
         }

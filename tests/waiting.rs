@@ -12,12 +12,12 @@ use std::time::{Duration, SystemTime};
 
 use es_snapshot::testing::{FakeOutcome, Fault, Verdict};
 use es_snapshot::{
-    Clock as _, CreateSnapshot, Error, ErrorKind, HyperTransport, IndexName, Operation, Progress, RawRequest, RepositoryName,
-    RestoreReport, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotInfo, SnapshotState, SnapshotTicket,
-    SnapshotToken, UnrestoredShard, WaitUpdate,
+    Clock as _, CreateSnapshot, DeletionTicket, Error, ErrorKind, HyperTransport, IndexName, Operation, RawRequest,
+    RepositoryName, RestoreReport, RestoreSnapshot, RestoreTicket, RetryPolicy, S3Settings, SnapshotClient, SnapshotInfo,
+    SnapshotState, SnapshotTicket, SnapshotToken, UnrestoredShard, WaitStream, WaitUpdate,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, join};
-use scene::{ROLE, STEP, Scene, repository, snapshot};
+use scene::{ROLE, STEP, Scene, backups, repository, snapshot};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -44,7 +44,7 @@ async fn running_for(duration: Duration) -> Scene {
 }
 
 async fn wait(scene: &Scene) -> Result<SnapshotInfo, Error> {
-    scene.client.wait_for_snapshot(&repository(), &snapshot()).await
+    backups(&scene.client).snapshot(snapshot()).unwrap().wait().await
 }
 
 /// How the snapshot ends if it is planned so.
@@ -114,10 +114,10 @@ async fn a_snapshot_that_five_polls_miss_is_missing() {
 #[tokio::test]
 async fn a_snapshot_that_is_deleted_meanwhile_is_missing() {
     let scene = held().await;
-    let mut progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    let mut progress = backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress();
     assert!(matches!(progress.next().await, Some(Ok(WaitUpdate::Progress(_)))));
 
-    scene.client.delete_snapshot(&repository(), &snapshot()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().delete().await.unwrap();
 
     assert_eq!(end(progress).await.unwrap_err().kind(), ErrorKind::SnapshotMissing);
 }
@@ -125,10 +125,10 @@ async fn a_snapshot_that_is_deleted_meanwhile_is_missing() {
 #[tokio::test]
 async fn another_snapshot_under_the_name_is_not_the_one_waited_for() {
     let scene = held().await;
-    let mut progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    let mut progress = backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress();
     assert!(matches!(progress.next().await, Some(Ok(WaitUpdate::Progress(_)))));
 
-    scene.client.delete_snapshot(&repository(), &snapshot()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().delete().await.unwrap();
     scene.domain.another_client_creates("r", "s");
     scene.domain.finish_snapshot("r", "s", FakeOutcome::Success);
 
@@ -138,7 +138,7 @@ async fn another_snapshot_under_the_name_is_not_the_one_waited_for() {
 }
 
 /// The last thing that a stream yields.
-async fn end<O>(stream: impl futures_util::Stream<Item = Result<WaitUpdate<Progress, O>, Error>>) -> Result<O, Error> {
+async fn end<O>(stream: WaitStream<O>) -> Result<O, Error> {
     let updates: Vec<_> = stream.try_collect().await?;
     match updates.into_iter().next_back() {
         Some(WaitUpdate::Ended(outcome)) => Ok(outcome),
@@ -152,7 +152,8 @@ async fn end<O>(stream: impl futures_util::Stream<Item = Result<WaitUpdate<Progr
 async fn a_deadline_ends_the_wait_and_not_the_snapshot() {
     let scene = held().await;
 
-    let error = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_secs(10)).await.unwrap_err();
+    let error =
+        backups(&scene.client).snapshot(snapshot()).unwrap().wait().with_deadline(Duration::from_secs(10)).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Deadline);
     assert!(error.source().is_none(), "{error:?}");
@@ -164,7 +165,7 @@ async fn the_last_poll_is_at_the_deadline() {
     let scene = held().await;
     let (began, before) = (scene.clock.wall(), scene.domain.events().len());
 
-    let wait = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_secs(10));
+    let wait = backups(&scene.client).snapshot(snapshot()).unwrap().wait().with_deadline(Duration::from_secs(10));
     wait.await.unwrap_err();
 
     let polls: Vec<f64> = scene.events_since(before).iter().map(|event| seconds(event.time, began)).collect();
@@ -180,7 +181,8 @@ async fn a_deadline_tells_the_last_trouble() {
     let scene = held().await;
     scene.domain.fault(Fault::status(503, "no server", "text/plain"));
 
-    let error = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_mins(1)).await.unwrap_err();
+    let error =
+        backups(&scene.client).snapshot(snapshot()).unwrap().wait().with_deadline(Duration::from_mins(1)).await.unwrap_err();
 
     let trouble = error.source().and_then(|source| source.downcast_ref::<Error>()).map(Error::kind);
     assert_eq!((error.kind(), trouble), (ErrorKind::Deadline, Some(ErrorKind::Unavailable)));
@@ -191,7 +193,8 @@ async fn trouble_that_has_passed_is_not_told_by_the_deadline() {
     let scene = held().await;
     scene.domain.fault(Fault::status(503, "no server", "text/plain").times(3));
 
-    let error = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_mins(10)).await.unwrap_err();
+    let error =
+        backups(&scene.client).snapshot(snapshot()).unwrap().wait().with_deadline(Duration::from_mins(10)).await.unwrap_err();
 
     assert!(error.source().is_none(), "{error:?}");
 }
@@ -199,7 +202,7 @@ async fn trouble_that_has_passed_is_not_told_by_the_deadline() {
 #[tokio::test]
 async fn a_step_of_the_wall_clock_does_not_move_the_deadline() {
     let scene = held().await;
-    let wait = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_secs(10));
+    let wait = backups(&scene.client).snapshot(snapshot()).unwrap().wait().with_deadline(Duration::from_secs(10));
     let began = scene.clock.monotonic();
 
     scene.clock.step_wall(7200);
@@ -264,7 +267,7 @@ async fn a_wait_outlives_answers_that_come_too_late() {
 #[tokio::test]
 async fn a_wait_outlives_credentials_that_are_revoked() {
     let scene = held().await;
-    let mut progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    let mut progress = backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress();
     assert!(matches!(progress.next().await, Some(Ok(WaitUpdate::Progress(_)))));
 
     scene.domain.revoke();
@@ -353,7 +356,7 @@ async fn a_poll_that_hangs_does_not_outlast_the_deadline() {
     let scene = running_for(Duration::ZERO).await;
     scene.domain.fault(Fault::delay(Duration::from_secs(40)));
 
-    let wait = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_secs(10));
+    let wait = backups(&scene.client).snapshot(snapshot()).unwrap().wait().with_deadline(Duration::from_secs(10));
 
     assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
 }
@@ -366,7 +369,7 @@ async fn after_a_poll_that_hung_until_the_deadline_there_is_another() {
     let ninth = move |_: &str, path: &str| path == "/_snapshot/r/s" && polls.fetch_add(1, Ordering::SeqCst) == 8;
     scene.domain.fault(Fault::delay(Duration::from_mins(10)).on(ninth));
 
-    let wait = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_secs(100));
+    let wait = backups(&scene.client).snapshot(snapshot()).unwrap().wait().with_deadline(Duration::from_secs(100));
 
     assert_eq!(wait.await.unwrap().state(), &SnapshotState::Success);
 }
@@ -378,7 +381,7 @@ async fn progress_yields_changes_only_and_ends_with_the_outcome() {
     let scene = running_for(Duration::from_mins(10)).await;
     let before = scene.domain.events().len();
 
-    let progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    let progress = backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress();
     let updates: Vec<_> = progress.try_collect().await.unwrap();
 
     let (last, changes) = updates.split_last().unwrap();
@@ -391,7 +394,7 @@ async fn progress_yields_changes_only_and_ends_with_the_outcome() {
     assert!(updates.len() < polls, "{} updates of {polls} polls", updates.len());
 }
 
-fn figures(update: &WaitUpdate<Progress, SnapshotInfo>) -> Option<[u64; 7]> {
+fn figures(update: &WaitUpdate<SnapshotInfo>) -> Option<[u64; 7]> {
     let WaitUpdate::Progress(now) = update else { return None };
     Some([
         now.shards_total(),
@@ -418,7 +421,7 @@ async fn the_rate_and_the_rest_of_the_time_are_told_by_the_figures_that_were_see
         scene.domain.fault(Fault::status(code, body, JSON).on_path("_status").times(1));
     }
 
-    let progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    let progress = backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress();
     let updates: Vec<_> = progress.take(3).try_collect().await.unwrap();
 
     let told: Vec<_> = updates
@@ -442,7 +445,7 @@ async fn progress_does_not_fall_back_when_a_poll_goes_wrong() {
         scene.domain.fault(Fault::status(404, MISSING, JSON).on_path(path).probability(0.1));
     }
 
-    let progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    let progress = backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress();
     let updates: Vec<_> = progress.try_collect().await.unwrap();
 
     let figures: Vec<_> = updates.iter().filter_map(figures).collect();
@@ -457,7 +460,7 @@ async fn progress_tells_the_uuid_as_soon_as_it_is_known() {
     let known = unknown.replace("IN_PROGRESS\"", "IN_PROGRESS\",\"uuid\":\"u1\"");
     scene.domain.fault(Fault::status(200, known, JSON).on_path("/_snapshot/r/s"));
 
-    let progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    let progress = backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress();
     let updates: Vec<_> = progress.take(2).try_collect().await.unwrap();
 
     let uuids: Vec<_> =
@@ -470,7 +473,7 @@ async fn a_status_that_is_forbidden_five_times_leaves_progress_without_figures()
     let scene = running_for(Duration::from_mins(10)).await;
     scene.domain.forbid("/_snapshot/r/s/_status");
 
-    let ended = end(scene.client.wait_for_snapshot(&repository(), &snapshot()).progress()).await.unwrap();
+    let ended = end(backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress()).await.unwrap();
 
     assert_eq!(ended.state(), &SnapshotState::Success);
     let asked = scene.domain.events().iter().filter(|event| event.path.contains("_status")).count();
@@ -482,7 +485,7 @@ async fn a_status_that_hangs_is_not_asked_for_again_before_the_next_poll() {
     let scene = running_for(Duration::from_secs(10)).await;
     scene.domain.fault(Fault::delay(Duration::from_secs(80)).on_path("_status"));
 
-    end(scene.client.wait_for_snapshot(&repository(), &snapshot()).progress()).await.unwrap();
+    end(backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress()).await.unwrap();
 
     let asked = scene.domain.events().iter().filter(|event| event.path.contains("_status")).count();
     assert_eq!(asked, 1);
@@ -493,7 +496,7 @@ async fn a_stream_that_has_ended_stays_ended() {
     let scene = Scene::new().await;
     scene.prepare().await;
     scene.take_snapshot().await;
-    let mut progress = scene.client.wait_for_snapshot(&repository(), &snapshot()).progress();
+    let mut progress = backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress();
 
     assert!(matches!(progress.next().await, Some(Ok(WaitUpdate::Ended(_)))));
     assert!(progress.next().await.is_none());
@@ -507,7 +510,7 @@ async fn pauses_grow_by_half_from_a_second_to_thirty() {
     let scene = held().await;
     let before = scene.clock.sleeps().len();
 
-    let wait = scene.client.wait_for_snapshot(&repository(), &snapshot()).within(Duration::from_secs(200));
+    let wait = backups(&scene.client).snapshot(snapshot()).unwrap().wait().with_deadline(Duration::from_secs(200));
     wait.await.unwrap_err();
 
     let pauses: Vec<f64> = scene.clock.sleeps()[before..].iter().map(Duration::as_secs_f64).collect();
@@ -524,7 +527,7 @@ async fn a_poll_is_repeated_after_the_pauses_of_the_callers_policy() {
     let base = Duration::from_secs(7);
 
     let client = scene.client.with_retry(RetryPolicy::new().with_min_pause(base));
-    client.wait_for_snapshot(&repository(), &snapshot()).await.unwrap();
+    backups(&client).snapshot(snapshot()).unwrap().wait().await.unwrap();
 
     assert!(scene.clock.sleeps()[before] >= base, "{:?}", &scene.clock.sleeps()[before..]);
 }
@@ -536,7 +539,7 @@ async fn a_poll_of_a_client_that_repeats_nothing_is_followed_by_the_next_poll() 
     let before = scene.clock.sleeps().len();
 
     let client = scene.client.with_retry(RetryPolicy::never());
-    client.wait_for_snapshot(&repository(), &snapshot()).await.unwrap();
+    backups(&client).snapshot(snapshot()).unwrap().wait().await.unwrap();
 
     assert_eq!(scene.clock.sleeps()[before], Duration::from_secs(1));
 }
@@ -555,7 +558,7 @@ async fn an_hours_wait_makes_128_requests_over_one_connection() {
         .unwrap();
     let before = scene.domain.events().len();
 
-    client.wait_for_snapshot(&repository(), &snapshot()).await.unwrap().into_complete().unwrap();
+    backups(&client).snapshot(snapshot()).unwrap().wait().await.unwrap().into_complete().unwrap();
 
     assert_eq!(scene.events_since(before).len(), 128);
     assert_eq!(accepted.load(Ordering::SeqCst), 1);
@@ -566,7 +569,7 @@ async fn an_hours_wait_with_progress_makes_255_requests() {
     let scene = running_for(Duration::from_hours(1)).await;
     let before = scene.domain.events().len();
 
-    end(scene.client.wait_for_snapshot(&repository(), &snapshot()).progress()).await.unwrap();
+    end(backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress()).await.unwrap();
 
     assert_eq!(scene.events_since(before).len(), 255);
 }
@@ -603,8 +606,8 @@ fn renamed() -> RestoreSnapshot {
 }
 
 async fn restore(scene: &Scene, options: &RestoreSnapshot) -> RestoreReport {
-    scene.client.restore_snapshot(&repository(), &snapshot(), options).await.unwrap();
-    scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap()
+    backups(&scene.client).snapshot(snapshot()).unwrap().restore(options.clone()).await.unwrap();
+    scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).await.unwrap()
 }
 
 #[tokio::test]
@@ -631,10 +634,10 @@ async fn once_the_indices_of_a_restore_are_known_only_they_are_asked_for() {
     let scene = Scene::with(|domain| domain.restores_take(Duration::from_secs(60)), |client| client).await;
     scene.prepare().await;
     scene.take_snapshot().await;
-    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
     let before = scene.domain.events().len();
 
-    let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
+    let report = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).await.unwrap();
 
     assert_eq!(report.unrestored(), []);
     let paths: Vec<_> = scene.events_since(before).into_iter().map(|event| event.path).collect();
@@ -661,14 +664,14 @@ async fn a_failed_shard_is_named() {
 async fn a_shard_of_another_repositorys_snapshot_of_that_name_is_not_this_restores() {
     let scene = taken().await;
     let other: RepositoryName = "other".parse().unwrap();
-    let settings = S3Settings::new("my-bucket-4-es").with_base_path("other").with_role_arn(ROLE).into();
-    scene.client.register_repository(&other, &settings).await.unwrap();
-    scene.client.create_snapshot(&other, &snapshot(), &CreateSnapshot::new()).await.unwrap();
-    scene.client.wait_for_snapshot(&other, &snapshot()).await.unwrap().into_complete().unwrap();
+    let settings = S3Settings::new("my-bucket-4-es").with_base_path("other").with_role_arn(ROLE);
+    scene.client.repository(&other).unwrap().register(settings).await.unwrap();
+    scene.client.repository(&other).unwrap().create_snapshot(snapshot(), CreateSnapshot::new()).await.unwrap();
+    scene.client.repository(&other).unwrap().snapshot(snapshot()).unwrap().wait().await.unwrap().into_complete().unwrap();
     scene.domain.fail_restore_shard("broken_movies", 1);
     let broken = RestoreSnapshot::new().with_indices(["movies"]).with_rename("(.+)", "broken_$1");
-    scene.client.restore_snapshot(&other, &snapshot(), &broken).await.unwrap();
-    scene.client.wait_for_restore(&other, &snapshot()).await.unwrap().into_complete().unwrap_err();
+    scene.client.repository(&other).unwrap().snapshot(snapshot()).unwrap().restore(broken).await.unwrap();
+    scene.client.resume(RestoreTicket::new(&other, snapshot()).unwrap()).await.unwrap().into_complete().unwrap_err();
 
     let report = restore(&scene, &renamed()).await;
 
@@ -679,9 +682,10 @@ async fn a_shard_of_another_repositorys_snapshot_of_that_name_is_not_this_restor
 async fn an_expected_index_that_does_not_come_is_named() {
     let scene = taken().await;
     let absent: IndexName = "absent".parse().unwrap();
-    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
 
-    let report = scene.client.wait_for_restore(&repository(), &snapshot()).indices([absent]).await.unwrap();
+    let report =
+        scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap().with_index(absent.as_str())).await.unwrap();
 
     let missing: Vec<_> = report.unrestored().iter().map(|shard| (shard.index(), shard.shard())).collect();
     assert_eq!(missing, [("absent", None)]);
@@ -703,7 +707,7 @@ fn answer_with(scene: &Scene, row: &Value, recovery: &Value) {
 
 async fn wait_for_restored_movies(scene: &Scene) -> RestoreReport {
     let restored: IndexName = "restored_movies".parse().unwrap();
-    scene.client.wait_for_restore(&repository(), &snapshot()).indices([restored]).await.unwrap()
+    scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap().with_index(restored.as_str())).await.unwrap()
 }
 
 fn row_in(state: &str) -> Value {
@@ -750,11 +754,12 @@ async fn a_primary_that_was_restored_from_another_snapshot_is_not_restored() {
 #[tokio::test]
 async fn without_recoveries_the_rows_tell_the_end() {
     let scene = taken().await;
-    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
     scene.domain.forbid("/_recovery");
     let restored: IndexName = "restored_movies".parse().unwrap();
 
-    let report = scene.client.wait_for_restore(&repository(), &snapshot()).indices([restored]).await.unwrap();
+    let report =
+        scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap().with_index(restored.as_str())).await.unwrap();
 
     assert_eq!((report.indices(), report.shards_total()), (["restored_movies".to_owned()].as_slice(), 2));
     assert_eq!(report.unrestored(), []);
@@ -763,11 +768,11 @@ async fn without_recoveries_the_rows_tell_the_end() {
 #[tokio::test]
 async fn a_restore_of_which_nothing_may_be_asked_is_an_error() {
     let scene = taken().await;
-    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
     scene.domain.forbid("/_recovery");
     scene.domain.forbid("/_cat/shards");
 
-    let error = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap_err();
+    let error = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::NotAllowed);
 }
@@ -788,10 +793,10 @@ async fn without_cat_shards_all_recoveries_are_asked_for_since_more_may_begin() 
     scene.prepare().await;
     scene.take_snapshot().await;
     scene.domain.forbid("/_cat/shards");
-    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
     let before = scene.domain.events().len();
 
-    let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
+    let report = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).await.unwrap();
 
     let paths: Vec<_> = scene.events_since(before).into_iter().map(|event| event.path).collect();
     assert_eq!(report.unrestored(), []);
@@ -803,10 +808,10 @@ async fn without_cat_shards_all_recoveries_are_asked_for_since_more_may_begin() 
 async fn one_refusal_of_cat_shards_does_not_hide_a_failed_shard() {
     let scene = taken().await;
     scene.domain.fail_restore_shard("restored_movies", 1);
-    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
     scene.domain.fault(Fault::status(403, DENIED, JSON).on_path("/_cat/shards").times(1));
 
-    let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
+    let report = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).await.unwrap();
 
     assert_eq!(report.unrestored().len(), 1);
 }
@@ -818,12 +823,13 @@ async fn one_refusal_of_recoveries_does_not_hide_a_shard_that_came_back_empty() 
     scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] });
     scene.start_snapshot().await;
     wait(&scene).await.unwrap();
-    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed().with_partial(true)).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed().with_partial(true)).await.unwrap();
     scene.clock.advance(STEP);
     scene.domain.fault(Fault::status(403, DENIED, JSON).on_path("_recovery").times(1));
     let restored: IndexName = "restored_movies".parse().unwrap();
 
-    let report = scene.client.wait_for_restore(&repository(), &snapshot()).indices([restored]).await.unwrap();
+    let report =
+        scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap().with_index(restored.as_str())).await.unwrap();
 
     assert_eq!(report.unrestored().len(), 1);
 }
@@ -832,13 +838,13 @@ async fn one_refusal_of_recoveries_does_not_hide_a_shard_that_came_back_empty() 
 async fn without_cat_shards_shards_that_begin_late_are_waited_for() {
     let scene = taken().await;
     scene.domain.forbid("/_cat/shards");
-    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
     let first = r#"{"restored_movies":{"shards":[{"id":0,"type":"SNAPSHOT","stage":"DONE","primary":true,
         "source":{"repository":"r","snapshot":"s","index":"movies"}}]}}"#;
     scene.domain.fault(Fault::status(200, first, JSON).on_path("_recovery").times(4));
     let before = scene.domain.events().len();
 
-    let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
+    let report = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).await.unwrap();
 
     // Four polls found one shard, five the second too.
     let asked = scene.events_since(before).iter().filter(|event| event.path.starts_with("/_recovery")).count();
@@ -849,10 +855,10 @@ async fn without_cat_shards_shards_that_begin_late_are_waited_for() {
 async fn a_right_to_cat_shards_that_is_given_late_still_shows_a_failed_shard() {
     let scene = taken().await;
     scene.domain.fail_restore_shard("restored_movies", 1);
-    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
     scene.domain.fault(Fault::status(403, DENIED, JSON).on_path("/_cat/shards").times(7));
 
-    let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
+    let report = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).await.unwrap();
 
     assert_eq!(report.unrestored().len(), 1);
 }
@@ -864,7 +870,7 @@ const GIVEN_UP: &str = r#"{"can_allocate":"no","node_allocation_decisions":[{"de
 /// A restore of one shard that no node takes.
 async fn unassigned(explanation: &str) -> Scene {
     let scene = taken().await;
-    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
     let row = r#"[{"index":"restored_movies","shard":"0","prirep":"p","state":"UNASSIGNED","unassigned.reason":"NEW_INDEX_RESTORED",
         "unassigned.details":"restore_source[r/s]"}]"#;
     scene.domain.fault(Fault::status(200, row, JSON).on_path("_cat/shards"));
@@ -877,7 +883,7 @@ async fn unassigned(explanation: &str) -> Scene {
 async fn a_shard_that_the_engine_has_given_up_is_named() {
     let scene = unassigned(GIVEN_UP).await;
 
-    let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
+    let report = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).await.unwrap();
 
     let shards: Vec<_> = report.unrestored().iter().map(ToString::to_string).collect();
     assert_eq!(shards, ["[restored_movies][0] shard has failed to be restored"]);
@@ -906,7 +912,7 @@ async fn of_explanations_that_take_long_a_poll_asks_for_a_few() {
     scene.domain.fault(Fault::status(200, "{}", JSON).on_path("_recovery"));
     scene.domain.fault(Fault::status(200, GIVEN_UP, JSON).on(takes_long));
 
-    let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
+    let report = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).await.unwrap();
 
     let events = scene.domain.events();
     let polls = events.split(|event| event.path.starts_with("/_cat/shards"));
@@ -923,7 +929,7 @@ async fn a_shard_that_has_to_queue_is_waited_for() {
     )
     .await;
 
-    let wait = scene.client.wait_for_restore(&repository(), &snapshot()).within(Duration::from_mins(10));
+    let wait = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).with_deadline(Duration::from_mins(10));
 
     assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
 }
@@ -932,7 +938,7 @@ async fn a_shard_that_has_to_queue_is_waited_for() {
 async fn a_restore_that_nobody_began_is_no_success() {
     let scene = taken().await;
 
-    let error = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap_err();
+    let error = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::IndexMissing);
 }
@@ -941,24 +947,24 @@ async fn a_restore_that_nobody_began_is_no_success() {
 async fn a_restore_under_way_ends_at_the_deadline_and_goes_on() {
     let scene = taken().await;
     scene.domain.hold_restores(true);
-    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
 
-    let wait = scene.client.wait_for_restore(&repository(), &snapshot()).within(Duration::from_mins(1));
+    let wait = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).with_deadline(Duration::from_mins(1));
 
     let error = wait.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Deadline);
     assert!(error.to_string().contains("[restored_movies][0]"), "{error}");
     scene.domain.hold_restores(false);
-    let report = scene.client.wait_for_restore(&repository(), &snapshot()).await.unwrap();
+    let report = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).await.unwrap();
     assert_eq!(report.unrestored(), []);
 }
 
 #[tokio::test]
 async fn the_progress_of_a_restore_ends_with_its_report() {
     let scene = taken().await;
-    scene.client.restore_snapshot(&repository(), &snapshot(), &renamed()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
 
-    let report = end(scene.client.wait_for_restore(&repository(), &snapshot()).progress()).await.unwrap();
+    let report = end(scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).progress()).await.unwrap();
 
     assert_eq!(report.into_complete().unwrap().shards_total(), 2);
 }
@@ -970,15 +976,15 @@ async fn a_snapshot_that_is_not_there_is_deleted() {
     let scene = Scene::new().await;
     scene.prepare().await;
 
-    scene.client.wait_for_deletion(&repository(), &snapshot()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().wait_for_deletion().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_deletion_is_waited_for() {
     let scene = taken().await;
-    let delete = async { scene.client.delete_snapshot(&repository(), &snapshot()).await };
+    let delete = async { backups(&scene.client).snapshot(snapshot()).unwrap().delete().await };
 
-    let (waited, deleted) = join!(scene.client.wait_for_deletion(&repository(), &snapshot()).into_future(), delete);
+    let (waited, deleted) = join!(backups(&scene.client).snapshot(snapshot()).unwrap().wait_for_deletion().into_future(), delete);
 
     waited.unwrap();
     deleted.unwrap();
@@ -992,7 +998,7 @@ async fn a_snapshot_whose_name_another_has_taken_is_deleted() {
     scene.domain.fault(Fault::status(200, found("first"), JSON).times(2));
     scene.domain.fault(Fault::status(200, found("second"), JSON));
 
-    scene.client.wait_for_deletion(&repository(), &snapshot()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().wait_for_deletion().await.unwrap();
 
     assert_eq!(scene.domain.events().len(), 3);
 }
@@ -1000,16 +1006,16 @@ async fn a_snapshot_whose_name_another_has_taken_is_deleted() {
 #[tokio::test]
 async fn a_wait_for_a_deletion_that_is_resumed_by_uuid_is_not_held_up_by_another_snapshot() {
     let scene = taken().await;
-    let kept = scene.client.wait_for_deletion(&repository(), &snapshot()).uuid("of another one").ticket();
+    let kept = DeletionTicket::new(repository(), snapshot(), "of another one").unwrap();
 
-    let updates: Vec<_> = scene.client.resume_wait_for_deletion(kept).progress().try_collect().await.unwrap();
+    let updates: Vec<_> = scene.client.resume(kept).progress().try_collect().await.unwrap();
 
     assert_eq!(updates, [WaitUpdate::Ended(())]);
 }
 
 /// A ticket for the snapshot `s` of this token, as another process kept it.
 fn kept(token: &SnapshotToken) -> SnapshotTicket {
-    let text = serde_json::to_string(&SnapshotTicket::new(repository(), snapshot()).with_token(token.clone())).unwrap();
+    let text = serde_json::to_string(&SnapshotTicket::new(repository(), snapshot()).unwrap().with_token(token.clone())).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
@@ -1018,25 +1024,19 @@ async fn taken_with(token: &SnapshotToken) -> Scene {
     let scene = Scene::new().await;
     scene.prepare().await;
     let options = CreateSnapshot::new().with_token(token.clone());
-    scene.client.create_snapshot(&repository(), &snapshot(), &options).await.unwrap();
+    backups(&scene.client).create_snapshot(snapshot(), options).await.unwrap();
     scene
 }
 
 #[tokio::test]
-async fn a_wait_for_a_deletion_that_is_resumed_by_token_lasts_as_long_as_that_snapshot() {
-    let token = SnapshotToken::random();
-    let scene = taken_with(&token).await;
+async fn a_wait_for_a_deletion_that_is_resumed_by_uuid_lasts_as_long_as_that_snapshot() {
+    let scene = taken().await;
+    let info = backups(&scene.client).snapshot(snapshot()).unwrap().info().await.unwrap();
+    let kept = DeletionTicket::new(repository(), snapshot(), info.uuid().unwrap()).unwrap();
 
-    let wait = scene.client.resume_wait_for_deletion(kept(&token)).within(Duration::from_mins(1));
+    let wait = scene.client.resume(kept).with_deadline(Duration::from_mins(1));
 
     assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
-}
-
-#[tokio::test]
-async fn a_wait_for_a_deletion_that_is_resumed_by_token_is_not_held_up_by_another_snapshot() {
-    let scene = taken_with(&SnapshotToken::random()).await;
-
-    scene.client.resume_wait_for_deletion(kept(&SnapshotToken::random())).await.unwrap();
 }
 
 #[tokio::test]
@@ -1044,7 +1044,7 @@ async fn a_wait_that_is_resumed_by_token_takes_its_own_snapshot() {
     let token = SnapshotToken::random();
     let scene = taken_with(&token).await;
 
-    let ended = scene.client.resume_wait(kept(&token)).await.unwrap();
+    let ended = scene.client.resume(kept(&token)).await.unwrap();
 
     assert_eq!(ended.token(), Some(token.as_str()));
 }
@@ -1053,7 +1053,7 @@ async fn a_wait_that_is_resumed_by_token_takes_its_own_snapshot() {
 async fn a_wait_that_is_resumed_by_token_does_not_take_anothers_snapshot() {
     let scene = taken_with(&SnapshotToken::random()).await;
 
-    let error = scene.client.resume_wait(kept(&SnapshotToken::random())).await.unwrap_err();
+    let error = scene.client.resume(kept(&SnapshotToken::random())).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::SnapshotMissing);
 }
@@ -1061,11 +1061,11 @@ async fn a_wait_that_is_resumed_by_token_does_not_take_anothers_snapshot() {
 #[tokio::test]
 async fn the_progress_of_a_deletion_tells_the_uuid_to_resume_with() {
     let scene = taken().await;
-    let uuid = scene.client.get_snapshot(&repository(), &snapshot()).await.unwrap().uuid().map(str::to_owned);
-    let mut progress = scene.client.wait_for_deletion(&repository(), &snapshot()).progress();
+    let uuid = backups(&scene.client).snapshot(snapshot()).unwrap().info().await.unwrap().uuid().map(str::to_owned);
+    let mut progress = backups(&scene.client).snapshot(snapshot()).unwrap().wait_for_deletion().progress();
 
     let Some(Ok(WaitUpdate::Progress(first))) = progress.next().await else { panic!("no progress") };
-    scene.client.delete_snapshot(&repository(), &snapshot()).await.unwrap();
+    backups(&scene.client).snapshot(snapshot()).unwrap().delete().await.unwrap();
 
     assert_eq!(first.uuid(), uuid.as_deref());
     end(progress).await.unwrap();
@@ -1076,7 +1076,7 @@ async fn a_snapshot_whose_file_in_the_bucket_is_gone_is_not_taken_for_deleted() 
     let scene = held().await;
     scene.domain.fault(Fault::status(404, MISSING, JSON).on(|_, path| path == "/_snapshot/r/s"));
 
-    let wait = scene.client.wait_for_deletion(&repository(), &snapshot()).within(Duration::from_mins(1));
+    let wait = backups(&scene.client).snapshot(snapshot()).unwrap().wait_for_deletion().with_deadline(Duration::from_mins(1));
 
     assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
 }
@@ -1085,7 +1085,7 @@ async fn a_snapshot_whose_file_in_the_bucket_is_gone_is_not_taken_for_deleted() 
 async fn waiting_for_a_deletion_deletes_nothing() {
     let scene = taken().await;
 
-    let wait = scene.client.wait_for_deletion(&repository(), &snapshot()).within(Duration::from_mins(1));
+    let wait = backups(&scene.client).snapshot(snapshot()).unwrap().wait_for_deletion().with_deadline(Duration::from_mins(1));
 
     assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
     assert_eq!(scene.domain.snapshots("r").len(), 1);
@@ -1095,7 +1095,7 @@ async fn waiting_for_a_deletion_deletes_nothing() {
 async fn a_missing_repository_is_no_deletion() {
     let scene = Scene::new().await;
 
-    let error = scene.client.wait_for_deletion(&repository(), &snapshot()).await.unwrap_err();
+    let error = backups(&scene.client).snapshot(snapshot()).unwrap().wait_for_deletion().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::RepositoryMissing);
 }
@@ -1104,7 +1104,7 @@ async fn a_missing_repository_is_no_deletion() {
 async fn two_waits_may_watch_one_snapshot() {
     let scene = Scene::new().await;
     scene.prepare().await;
-    scene.client.create_snapshot(&repository(), &snapshot(), &CreateSnapshot::new()).await.unwrap();
+    backups(&scene.client).create_snapshot(snapshot(), CreateSnapshot::new()).await.unwrap();
 
     let (first, second) = join!(wait(&scene), wait(&scene));
 

@@ -4,8 +4,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use http::HeaderName;
 use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use http::{HeaderName, HeaderValue};
 
 use super::response::{Received, Reply, exchange, judge, parse_retry_after};
 use super::{CallOptions, Core};
@@ -59,7 +59,10 @@ pub(super) async fn attempt(core: &Core, options: &CallOptions, request: &Reques
     }
     wire = wire.header(USER_AGENT, &core.user_agent);
     if let Some(id) = &options.opaque_id {
-        wire = wire.header(OPAQUE_ID, id);
+        match HeaderValue::from_str(id) {
+            Ok(id) => wire = wire.header(OPAQUE_ID, id),
+            Err(_) => return Attempt::unsent(Error::invalid(format!("opaque id {id:?} cannot be sent in a header"))),
+        }
     }
     for (name, value) in authorization.headers {
         wire = wire.header(name, value);

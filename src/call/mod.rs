@@ -68,7 +68,7 @@ impl fmt::Debug for Core {
 pub(crate) struct CallOptions {
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: RetryPolicy,
-    pub(crate) opaque_id: Option<HeaderValue>,
+    pub(crate) opaque_id: Option<String>,
     /// How long to wait for another operation that is in the way.
     pub(crate) queue: Duration,
     /// How long the server may wait for an elected master, if it is told.

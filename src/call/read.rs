@@ -8,15 +8,15 @@ use serde_json::json;
 use super::{Reply, Session};
 use crate::error::{Error, ErrorKind, Outcome, ServerError};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
-use crate::repository::{Repositories, Repository};
+use crate::repository::{Repositories, RepositoryInfo};
 use crate::request;
 use crate::restore::{Marks, Recoveries, RunningRestores, ShardRecovery, ShardRow, ShardRows, Tombstones};
 use crate::snapshot::{ListSnapshots, SnapshotInfo, SnapshotList, SnapshotStatus, SnapshotStatusList};
 
 impl Session {
     /// The repository of that name.
-    pub(crate) async fn find_repository(&self, repository: &RepositoryName) -> Result<Repository, Error> {
-        let is_asked_for = |found: &Repository| found.name() == repository.as_str();
+    pub(crate) async fn find_repository(&self, repository: &RepositoryName) -> Result<RepositoryInfo, Error> {
+        let is_asked_for = |found: &RepositoryInfo| found.name() == repository.as_str();
         let is_asked_for = &is_asked_for;
         self.call_decoding(&request::get_repository(repository), |reply| async move {
             asked_for(reply.gather(&mut Repositories::new(reply.body.clone()), is_asked_for).await?.pop())
@@ -25,7 +25,7 @@ impl Session {
     }
 
     /// All repositories, in the order of their names.
-    pub(crate) async fn list_repositories(&self) -> Result<Vec<Repository>, Error> {
+    pub(crate) async fn list_repositories(&self) -> Result<Vec<RepositoryInfo>, Error> {
         let gather = |reply: Reply| async move { reply.gather(&mut Repositories::new(reply.body.clone()), |_| true).await };
         let mut all = self.call_decoding(&request::list_repositories(), gather).await?;
         // A stable sort would copy half of them.

@@ -2,14 +2,22 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::progress::Progress;
+use crate::ticket::Ticket;
 
 mod body;
 mod classify;
+mod kind;
 mod scrub;
 mod server;
 
 pub(crate) use body::ERROR_BODY;
 pub(crate) use classify::Failure;
+pub use kind::{ErrorKind, Operation, Outcome};
 use scrub::one_line;
 pub(crate) use scrub::{cleaned, quoted};
 pub(crate) use server::FailedResponse;
@@ -17,246 +25,6 @@ pub use server::{ErrorType, ServerError, ServerLayer};
 
 /// The longest text that an error shows, in bytes.
 const LINE: usize = 2048;
-
-/// The operation that an error, a span or a transport wrapper speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Operation {
-    /// `PUT /_snapshot/{repository}`
-    RegisterRepository,
-    /// `GET /_snapshot/{repository}`
-    GetRepository,
-    /// `GET /_snapshot`
-    ListRepositories,
-    /// `POST /_snapshot/{repository}/_verify`
-    VerifyRepository,
-    /// `POST /_snapshot/{repository}/_cleanup`
-    CleanUpRepository,
-    /// `DELETE /_snapshot/{repository}`
-    UnregisterRepository,
-    /// `PUT /_snapshot/{repository}/{snapshot}`
-    CreateSnapshot,
-    /// `GET /_snapshot/{repository}/{snapshot}` for one name
-    GetSnapshot,
-    /// `GET /_snapshot/{repository}/{pattern}`
-    ListSnapshots,
-    /// `DELETE /_snapshot/{repository}/{snapshot}`
-    DeleteSnapshot,
-    /// `PUT /_snapshot/{repository}/{snapshot}/_clone/{target_snapshot}`
-    CloneSnapshot,
-    /// `POST /_snapshot/{repository}/{snapshot}/_restore`
-    RestoreSnapshot,
-    /// `GET /_snapshot/{repository}/{snapshot}/_status` and its shorter forms
-    SnapshotStatus,
-    /// `GET /_recovery`
-    Recovery,
-    /// `GET /_cat/shards`
-    Shards,
-    /// `POST /_cluster/allocation/explain`
-    AllocationExplain,
-    /// `GET /_cluster/state`
-    ClusterState,
-    /// `GET /`
-    ServerInfo,
-    /// A call of [`raw`](crate::SnapshotClient::raw).
-    Raw,
-}
-
-impl Operation {
-    /// The name that spans and errors use, such as `create_snapshot`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::RegisterRepository => "register_repository",
-            Self::GetRepository => "get_repository",
-            Self::ListRepositories => "list_repositories",
-            Self::VerifyRepository => "verify_repository",
-            Self::CleanUpRepository => "cleanup_repository",
-            Self::UnregisterRepository => "unregister_repository",
-            Self::CreateSnapshot => "create_snapshot",
-            Self::GetSnapshot => "get_snapshot",
-            Self::ListSnapshots => "list_snapshots",
-            Self::DeleteSnapshot => "delete_snapshot",
-            Self::CloneSnapshot => "clone_snapshot",
-            Self::RestoreSnapshot => "restore_snapshot",
-            Self::SnapshotStatus => "snapshot_status",
-            Self::Recovery => "recovery",
-            Self::Shards => "shards",
-            Self::AllocationExplain => "allocation_explain",
-            Self::ClusterState => "cluster_state",
-            Self::ServerInfo => "server_info",
-            Self::Raw => "raw",
-        }
-    }
-}
-
-impl Operation {
-    /// Whether it changes something in the domain. A raw request may, too.
-    fn changes(self) -> bool {
-        self.happens_once() || matches!(self, Self::RegisterRepository | Self::UnregisterRepository | Self::CleanUpRepository)
-    }
-
-    /// Whether a second request collides with what the first one did.
-    fn happens_once(self) -> bool {
-        matches!(self, Self::CreateSnapshot | Self::CloneSnapshot | Self::RestoreSnapshot | Self::DeleteSnapshot)
-    }
-
-    /// Whether its endpoint is one of those of snapshots and repositories.
-    pub(crate) fn takes_master_timeout(self) -> bool {
-        !matches!(
-            self,
-            Self::Raw | Self::ServerInfo | Self::Recovery | Self::Shards | Self::AllocationExplain | Self::ClusterState
-        )
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// What is known about the domain after a failed call.
-///
-/// ```
-/// use es_snapshot::{Error, Outcome};
-///
-/// /// Whether the caller may simply try again.
-/// fn may_repeat(error: &Error) -> bool {
-///     match error.outcome() {
-///         Outcome::NotSent | Outcome::Rejected => true,
-///         // The snapshot may exist, or the restore may be running: check first.
-///         _ => error.is_safe_to_repeat(),
-///     }
-/// }
-/// # let error = "Not Lower".parse::<es_snapshot::SnapshotName>().unwrap_err();
-/// # assert!(may_repeat(&error));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// The request did not reach the domain. Nothing happened there.
-    NotSent,
-    /// The domain refused the request, or the engine reported a failure and checks showed that
-    /// nothing came of it. Two kinds differ: after [`ErrorKind::RepositoryVerification`] the
-    /// repository may be registered, and with [`ErrorKind::Incomplete`] what the request began has
-    /// ended, though not well.
-    Rejected,
-    /// The response was lost or leaves the question open, and the client could not determine in
-    /// time whether the request was carried out. Check the domain before repeating it, unless
-    /// [`is_safe_to_repeat`](Error::is_safe_to_repeat) is true.
-    Unknown,
-}
-
-/// The kind of a failure: stable, coarse, made to be matched on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// An argument or a setting was refused before anything was sent.
-    InvalidInput,
-    /// The credential provider returned no usable credentials.
-    Credentials,
-    /// No connection could be made: name, route, port or TLS. Nothing was sent.
-    Connect,
-    /// A time limit of this client ran out.
-    Timeout,
-    /// The connection broke after the request had been sent, wholly or in part.
-    Interrupted,
-    /// The response was larger than
-    /// [`max_reply_bytes`](crate::SnapshotClientBuilder::max_reply_bytes).
-    ReplyTooLarge,
-    /// The response was not what this endpoint returns. The error's text contains the JSON path.
-    Decode,
-    /// The signature was refused: wrong secret, service, region, or a request changed on its way.
-    Signature,
-    /// The signature's time was refused: this host's clock and the domain's differ too much.
-    ClockSkew,
-    /// The session token is expired or not known.
-    ExpiredToken,
-    /// User and password, API key or token were refused, or none was given where one is wanted.
-    Unauthenticated,
-    /// The caller is known and may not do this: IAM policy, `iam:PassRole`, or fine-grained access
-    /// control. Or the domain may not assume the repository's role.
-    AccessDenied,
-    /// Amazon's allow-list does not let this path or payload through (HTTP 401, which does not mean
-    /// a wrong password).
-    NotAllowed,
-    /// `settings.role_arn` is missing in the registration of an S3 repository on an Amazon domain.
-    MissingRoleArn,
-    /// The repository is not registered.
-    RepositoryMissing,
-    /// The snapshot does not exist.
-    SnapshotMissing,
-    /// An index that was named does not exist.
-    IndexMissing,
-    /// A snapshot of that name exists or is being taken.
-    SnapshotNameTaken,
-    /// Another snapshot operation is running, or the repository is in use. The call may succeed
-    /// later; see [`with_queue_time`](crate::SnapshotClient::with_queue_time).
-    Busy,
-    /// The domain sheds load. Try again later, and less often.
-    Throttled,
-    /// An index or the cluster is blocked, for example by the flood-stage watermark, or the
-    /// snapshot by an index that is searched in it. Waiting alone does not help.
-    Blocked,
-    /// The repository could not be verified on every node. It stays registered, except on
-    /// Elasticsearch 8 and later.
-    RepositoryVerification,
-    /// Another failure of the repository: name, type, settings, storage, read-only, full, disabled, or a snapshot in it that
-    /// cannot be read.
-    Repository,
-    /// The restore was refused: an open index of that name, a conflict of indices or aliases, the
-    /// version, or the state of the snapshot.
-    Restore,
-    /// The server calls the request invalid.
-    InvalidRequest,
-    /// A gateway or the cluster cannot respond now: 502, 503, 504, a gateway that gave up waiting
-    /// (408, 425, 444, 460, 499), no elected master, or security that is not initialized.
-    Unavailable,
-    /// A snapshot ended as `PARTIAL` or `FAILED`, or a restore without all of its shards.
-    Incomplete,
-    /// What was waited for did not end before the deadline. It goes on at the domain.
-    Deadline,
-    /// Another response of the server that means failure.
-    Server,
-}
-
-impl ErrorKind {
-    /// What this kind means, as the first words of an error's text.
-    fn words(self) -> &'static str {
-        match self {
-            Self::InvalidInput => "invalid input",
-            Self::Credentials => "no usable credentials",
-            Self::Connect => "cannot connect",
-            Self::Timeout => "timed out",
-            Self::Interrupted => "connection lost",
-            Self::ReplyTooLarge => "reply too large",
-            Self::Decode => "unexpected reply",
-            Self::Signature => "signature refused",
-            Self::ClockSkew => "signature's time refused",
-            Self::ExpiredToken => "session token expired or not known",
-            Self::Unauthenticated => "not authenticated",
-            Self::AccessDenied => "access denied",
-            Self::NotAllowed => "not on the service's allow-list",
-            Self::MissingRoleArn => "role_arn is missing",
-            Self::RepositoryMissing => "no such repository",
-            Self::SnapshotMissing => "no such snapshot",
-            Self::IndexMissing => "no such index",
-            Self::SnapshotNameTaken => "snapshot name already in use",
-            Self::Busy => "another operation is in the way",
-            Self::Throttled => "throttled",
-            Self::Blocked => "blocked",
-            Self::RepositoryVerification => "repository verification failed",
-            Self::Repository => "repository failure",
-            Self::Restore => "restore refused",
-            Self::InvalidRequest => "invalid request",
-            Self::Unavailable => "domain not available",
-            Self::Incomplete => "not complete",
-            Self::Deadline => "deadline passed",
-            Self::Server => "server error",
-        }
-    }
-}
 
 /// A failed call of this crate.
 ///
@@ -289,6 +57,14 @@ struct Inner {
     unresolved: bool,
     server: Option<ServerError>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    resume: Option<Box<Resume>>,
+}
+
+/// With what a caller can come back to what the call has started, or may have.
+struct Resume {
+    ticket: Ticket,
+    elapsed: Duration,
+    progress: Option<Progress>,
 }
 
 impl Error {
@@ -305,6 +81,7 @@ impl Error {
             unresolved: false,
             server: None,
             source: None,
+            resume: None,
         }))
     }
 
@@ -346,6 +123,11 @@ impl Error {
     /// fails is about the settings, which every request carried alike.
     pub(crate) fn after_a_loss(self) -> Self {
         if self.0.kind == ErrorKind::RepositoryVerification { self } else { self.with_outcome(Outcome::Unknown) }
+    }
+
+    /// The failure of a read that comes before a change: of the change nothing was sent.
+    pub(crate) fn before_sending(self) -> Self {
+        if self.outcome() == Outcome::Unknown { self.with_outcome(Outcome::NotSent) } else { self }
     }
 
     pub(crate) fn during(mut self, operation: Operation, attempts: u32) -> Self {
@@ -390,9 +172,54 @@ impl Error {
         self.0.server.as_ref()
     }
 
+    /// Returns the ticket of what the call has started, or may have started, so that a later call
+    /// can come back to it. Errors with [`Outcome::Unknown`] of a create, clone, restore or delete
+    /// carry one, and all errors of a [`Wait`](crate::Wait).
+    #[must_use]
+    pub fn ticket(&self) -> Option<&Ticket> {
+        self.0.resume.as_ref().map(|resume| &resume.ticket)
+    }
+
+    /// Returns how long the call or the wait took, for errors with a [`ticket`](Self::ticket).
+    #[must_use]
+    pub fn elapsed(&self) -> Option<Duration> {
+        self.0.resume.as_ref().map(|resume| resume.elapsed)
+    }
+
+    /// Returns how far it had come when the wait ended.
+    #[must_use]
+    pub fn last_progress(&self) -> Option<&Progress> {
+        self.0.resume.as_ref()?.progress.as_ref()
+    }
+
+    pub(crate) fn resumable(mut self, ticket: Ticket, elapsed: Duration, progress: Option<Progress>) -> Self {
+        self.0.resume = Some(Box::new(Resume { ticket, elapsed, progress }));
+        self
+    }
+
+    /// Returns the whole chain of causes, one line each.
+    ///
+    /// ```
+    /// use es_snapshot::SnapshotClient;
+    ///
+    /// let error = SnapshotClient::builder("nowhere").build().unwrap_err();
+    /// eprintln!("{}", error.report());
+    /// ```
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut report = self.to_string();
+        let mut cause = StdError::source(self);
+        while let Some(error) = cause {
+            report.push_str("\ncaused by: ");
+            report.push_str(&one_line(&error.to_string(), LINE));
+            cause = error.source();
+        }
+        report
+    }
+
     /// Returns whether a named repository, snapshot or index does not exist.
     #[must_use]
-    pub fn is_missing(&self) -> bool {
+    pub fn is_not_found(&self) -> bool {
         matches!(self.0.kind, ErrorKind::RepositoryMissing | ErrorKind::SnapshotMissing | ErrorKind::IndexMissing)
     }
 
@@ -499,6 +326,32 @@ impl Error {
     /// Whether the domain may have changed by this call.
     fn may_have_changed(&self) -> bool {
         self.0.outcome == Outcome::Unknown && (self.0.raw_write || self.0.operation.is_some_and(Operation::changes))
+    }
+}
+
+/// As `kind`, `outcome`, `operation`, `attempts` and `message`, and the `ticket` if there is one.
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            kind: ErrorKind,
+            outcome: Outcome,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            operation: Option<Operation>,
+            attempts: u32,
+            message: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            ticket: Option<&'a Ticket>,
+        }
+        let shown = Shown {
+            kind: self.kind(),
+            outcome: self.outcome(),
+            operation: self.operation(),
+            attempts: self.attempts(),
+            message: self.to_string(),
+            ticket: self.ticket(),
+        };
+        shown.serialize(serializer)
     }
 }
 

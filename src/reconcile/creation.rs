@@ -1,6 +1,6 @@
 //! Creating and cloning snapshots.
 
-use super::drive::{Reconciled, reconcile, unsent};
+use super::drive::{Reconciled, reconcile};
 use super::evidence::{Evidence, Found};
 use super::machine::{Reconciler, Sighting};
 use crate::call::Session;
@@ -9,6 +9,7 @@ use crate::name::{RepositoryName, SnapshotName};
 use crate::repository::Acknowledged;
 use crate::request::{self, Replay, Request};
 use crate::snapshot::{CloneSnapshot, CreateSnapshot, CreatedSnapshot, SnapshotInfo};
+use crate::ticket::{SnapshotTicket, Ticket};
 
 /// A snapshot being created, or cloned from another.
 struct Creation<'a> {
@@ -16,6 +17,7 @@ struct Creation<'a> {
     name: &'a SnapshotName,
     request: &'a Request,
     evidence: Evidence,
+    ticket: &'a SnapshotTicket,
 }
 
 impl Reconciled for Creation<'_> {
@@ -42,6 +44,10 @@ impl Reconciled for Creation<'_> {
         Ok((sighting, found.map(|found| CreatedSnapshot::Adopted(Box::new(found)))))
     }
 
+    fn ticket(&self) -> Ticket {
+        self.ticket.clone().into()
+    }
+
     fn is_echo(&self, kind: ErrorKind) -> bool {
         kind == ErrorKind::SnapshotNameTaken
     }
@@ -52,33 +58,37 @@ pub(super) fn as_found(snapshot: &SnapshotInfo) -> Found<'_> {
 }
 
 impl Session {
-    /// Starts a snapshot, or holds the request until it has ended.
+    /// Starts a snapshot.
     pub(crate) async fn create_snapshot(
         &self,
         repository: &RepositoryName,
         name: &SnapshotName,
         options: &CreateSnapshot,
-        hold: bool,
-    ) -> Result<CreatedSnapshot, Error> {
+    ) -> Result<(CreatedSnapshot, SnapshotTicket), Error> {
         let refuse = |error: Error| error.during(Operation::CreateSnapshot, 0);
         let token = options.mark(|| self.core.entropy.token()).map_err(refuse)?;
         let body = options.marked(token.as_ref()).map_err(refuse)?;
-        let request = request::create_snapshot(repository, name, &body, hold).map_err(refuse)?;
-        self.queued(Replay::Probe, repository, async || {
+        let request = request::create_snapshot(repository, name, &body, options.wait_for_completion()).map_err(refuse)?;
+        let ticket = SnapshotTicket::named(repository.clone(), name.clone());
+        let ticket = match token.clone() {
+            Some(token) => ticket.with_token(token),
+            None => ticket,
+        };
+        let created = self.queued(Replay::Probe, repository, async || {
             let (machine, evidence) = if let Some(token) = &token {
                 (Reconciler::new().doubting_first_refusal().resending_early(), Evidence::Token(token.as_str().to_owned()))
             } else {
                 self.find_free(Operation::CreateSnapshot, repository, name).await?;
                 (Reconciler::new(), Evidence::WasFree)
             };
-            reconcile(self, machine, Creation { repository, name, request: &request, evidence }).await
-        })
-        .await
+            reconcile(self, machine, Creation { repository, name, request: &request, evidence, ticket: &ticket }).await
+        });
+        Ok((created.await?, ticket))
     }
 
     /// Makes sure that no snapshot has this name before one is made that only its name will tell to be this call's.
     async fn find_free(&self, operation: Operation, repository: &RepositoryName, name: &SnapshotName) -> Result<(), Error> {
-        if self.look_up(repository, name, true).await.map_err(unsent)?.is_some() {
+        if self.look_up(repository, name, true).await.map_err(Error::before_sending)?.is_some() {
             let text = format!("snapshot {repository}:{name} exists");
             return Err(Error::new(ErrorKind::SnapshotNameTaken, Outcome::NotSent, text).during(operation, 0));
         }
@@ -92,15 +102,16 @@ impl Session {
         source: &SnapshotName,
         target: &SnapshotName,
         options: &CloneSnapshot,
-    ) -> Result<CreatedSnapshot, Error> {
+    ) -> Result<(CreatedSnapshot, SnapshotTicket), Error> {
         let refuse = |error: Error| error.during(Operation::CloneSnapshot, 0);
         options.validate().map_err(refuse)?;
         let request = request::clone_snapshot(repository, source, target, options).map_err(refuse)?;
-        self.queued(Replay::Probe, repository, async || {
+        let ticket = SnapshotTicket::named(repository.clone(), target.clone());
+        let created = self.queued(Replay::Probe, repository, async || {
             self.find_free(Operation::CloneSnapshot, repository, target).await?;
-            let creation = Creation { repository, name: target, request: &request, evidence: Evidence::WasFree };
+            let creation = Creation { repository, name: target, request: &request, evidence: Evidence::WasFree, ticket: &ticket };
             reconcile(self, Reconciler::new(), creation).await
-        })
-        .await
+        });
+        Ok((created.await?, ticket))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::creation::as_found;
-use super::drive::{Reconciled, reconcile, unsent};
+use super::drive::{Reconciled, reconcile};
 use super::evidence::Evidence;
 use super::machine::{Reconciler, Sighting};
 use crate::call::Session;
@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{RepositoryName, SnapshotName};
 use crate::repository::Acknowledged;
 use crate::request::{self, Replay};
+use crate::ticket::{DeletionTicket, Ticket};
 
 /// A snapshot being deleted.
 struct Deletion<'a> {
@@ -39,6 +40,14 @@ impl Reconciled for Deletion<'_> {
         Ok((self.evidence.judge(found.as_ref().map(as_found)), Some(())))
     }
 
+    fn ticket(&self) -> Ticket {
+        let uuid = match &self.evidence {
+            Evidence::Deletes(uuid) => uuid.clone(),
+            Evidence::Token(_) | Evidence::WasFree => None,
+        };
+        DeletionTicket::named(self.repository.clone(), self.name.clone(), uuid).into()
+    }
+
     fn is_echo(&self, kind: ErrorKind) -> bool {
         kind == ErrorKind::SnapshotMissing
     }
@@ -54,7 +63,7 @@ impl Session {
     ) -> Result<(), Error> {
         let wanted: OnceLock<String> = uuid.map(str::to_owned).map(OnceLock::from).unwrap_or_default();
         self.queued(Replay::Probe, repository, async || {
-            let found = self.find_snapshot(repository, name, true).await.map_err(unsent)?;
+            let found = self.find_snapshot(repository, name, true).await.map_err(Error::before_sending)?;
             if let Some(uuid) = found.uuid()
                 && wanted.get_or_init(|| uuid.to_owned()) != uuid
             {

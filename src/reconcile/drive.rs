@@ -9,6 +9,7 @@ use super::machine::{Loss, Reconciler, Sent, Sighting, Step, Verdict};
 use crate::call::{Session, record_outcome};
 use crate::error::{Error, ErrorKind, Failure, Operation, Outcome, ServerError};
 use crate::name::{RepositoryName, SnapshotName};
+use crate::ticket::Ticket;
 
 /// How much time a call has at least to check the domain, and to send again, from when it first has to.
 const CHECKING_TIME: Duration = Duration::from_secs(60);
@@ -38,6 +39,9 @@ pub(super) trait Reconciled: Send {
     fn confirm(&mut self, _session: &Session) -> impl Future<Output = Result<Sighting, Error>> + Send {
         std::future::ready(Ok(Sighting::Nothing))
     }
+
+    /// With what a caller can come back to it, if nobody knows what became of it.
+    fn ticket(&self) -> Ticket;
 
     /// Whether an earlier request of ours could be what made the domain refuse this one.
     fn is_echo(&self, kind: ErrorKind) -> bool;
@@ -161,7 +165,9 @@ async fn drive<R: Reconciled>(
         (Verdict::Refused, _) => trouble.unwrap_or_else(last).with_outcome(Outcome::Rejected),
         _ => trouble.unwrap_or_else(last).with_outcome(Outcome::Unknown),
     };
-    Err(error.during(subject.operation(), attempts.max(1)))
+    let error = error.during(subject.operation(), attempts.max(1));
+    let elapsed = clock.monotonic().saturating_sub(began);
+    Err(if error.outcome() == Outcome::Unknown { error.resumable(subject.ticket(), elapsed, None) } else { error })
 }
 
 /// Runs a check of however many requests within one limit.
@@ -202,9 +208,4 @@ fn classify(error: &Error, before: Option<&Error>, subject: &impl Reconciled, un
         (Outcome::Unknown, _) if error.kind() == ErrorKind::Interrupted => Sent::Lost(Loss::Broken),
         (Outcome::Unknown, _) => Sent::Lost(Loss::Unanswered),
     }
-}
-
-/// The failure of a read that comes before a change: of the change nothing was sent.
-pub(super) fn unsent(error: Error) -> Error {
-    if error.outcome() == Outcome::Unknown { error.with_outcome(Outcome::NotSent) } else { error }
 }

@@ -1,6 +1,6 @@
 //! Restoring snapshots.
 
-use super::drive::{LAST_CHECK, Reconciled, reconcile, unsent};
+use super::drive::{LAST_CHECK, Reconciled, reconcile};
 use super::evidence::RestoreEvidence;
 use super::machine::{Reconciler, Sighting};
 use crate::call::Session;
@@ -8,11 +8,9 @@ use crate::config::RetryPolicy;
 use crate::error::{Error, ErrorKind, Failure, Operation, Outcome};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::request::{self, Replay, Request};
-use crate::restore::{
-    EarlierRestores, IndexMark, Marks, RestoreReply, RestoreSnapshot, ShardRow, Source, StartedRestore, Targets,
-};
+use crate::restore::{EarlierRestores, IndexMark, Marks, RestoreReply, RestoreSnapshot, ShardRow, Source, Targets};
 use crate::snapshot::SnapshotInfo;
-use crate::ticket::RestoreTicket;
+use crate::ticket::{RestoreTicket, Ticket};
 
 /// A snapshot being restored.
 struct Restoration<'a> {
@@ -22,6 +20,7 @@ struct Restoration<'a> {
     /// The targets as names for requests; empty where one of them cannot be one.
     names: &'a [IndexName],
     evidence: &'a mut RestoreEvidence,
+    snapshot_uuid: Option<&'a str>,
     /// Whether shards may be read, where the cluster state may not.
     sees_shards: bool,
 }
@@ -78,6 +77,17 @@ impl Reconciled for Restoration<'_> {
             return Ok(sighting);
         }
         Ok(self.evidence.compare_tombstones(&session.tombstones().await?))
+    }
+
+    fn ticket(&self) -> Ticket {
+        let targets = self.evidence.targets();
+        let mut ticket = RestoreTicket::named(self.repository.clone(), self.snapshot.clone());
+        ticket.set_snapshot_uuid(self.snapshot_uuid);
+        targets.certain().iter().for_each(|index| ticket.add(index.clone(), None, targets.source(index)));
+        if targets.are_exact() {
+            ticket.close_list();
+        }
+        ticket.into()
     }
 
     fn is_echo(&self, kind: ErrorKind) -> bool {
@@ -143,18 +153,18 @@ struct Prepared {
 }
 
 impl Session {
-    /// Starts a restore.
+    /// Starts a restore. The reply is `None` if a check has shown that it was started.
     pub(crate) async fn restore_snapshot(
         &self,
         repository: &RepositoryName,
         name: &SnapshotName,
         options: &RestoreSnapshot,
-    ) -> Result<StartedRestore, Error> {
+    ) -> Result<(Option<RestoreReply>, RestoreTicket), Error> {
         let refuse = |error: Error| error.during(Operation::RestoreSnapshot, 0);
         options.validate().map_err(refuse)?;
         let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
         self.queued(Replay::Probe, repository, async || {
-            let mut prepared = self.prepare_restore(repository, name, options).await.map_err(unsent)?;
+            let mut prepared = self.prepare_restore(repository, name, options).await.map_err(Error::before_sending)?;
             let machine =
                 if prepared.evidence.can_prove_absence() { Reconciler::new() } else { Reconciler::new().without_resend() };
             let restoration = Restoration {
@@ -163,11 +173,12 @@ impl Session {
                 snapshot: name,
                 names: &prepared.names,
                 evidence: &mut prepared.evidence,
+                snapshot_uuid: prepared.snapshot_uuid.as_deref(),
                 sees_shards: prepared.sees_shards,
             };
             let reply = reconcile(self, machine, restoration).await?;
             let ticket = self.restore_ticket(repository, name, &prepared, reply.as_ref()).await;
-            Ok(StartedRestore::new(reply, ticket))
+            Ok((reply, ticket))
         })
         .await
     }
@@ -219,7 +230,7 @@ impl Session {
     ) -> RestoreTicket {
         let session = self.with(|options| options.retry = RetryPolicy::never()).with_limit(LAST_CHECK);
         let Prepared { evidence, .. } = prepared;
-        let mut ticket = RestoreTicket::new(repository.clone(), name.clone());
+        let mut ticket = RestoreTicket::named(repository.clone(), name.clone());
         ticket.set_snapshot_uuid(prepared.snapshot_uuid.as_deref());
         let targets = evidence.targets();
         let mut add = |index: &str, uuid: Option<&str>| {

@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 pub use other::{FsSettings, OtherSettings, UrlSettings};
-pub use reply::{Acknowledged, CleanUp, Repository, VerifiedNode};
-pub(crate) use reply::{Repositories, VerifiedNodes};
+pub(crate) use reply::{Acknowledged, Repositories, VerifiedNodes};
+pub use reply::{CleanUp, RepositoryInfo, VerifiedNode};
 pub use s3::S3Settings;
 use secret::{Redacted, find_secret, shown};
 
@@ -368,6 +368,56 @@ macro_rules! open_settings {
 }
 
 use open_settings;
+
+/// The registration of a repository: its settings, and whether the nodes verify it.
+///
+/// The settings of every type convert into it, and are verified.
+///
+/// ```
+/// use es_snapshot::{FsSettings, RegisterRepository};
+///
+/// let unverified = RegisterRepository::from(FsSettings::new("/mnt/backups")).with_verify(false);
+/// assert!(!unverified.verify());
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegisterRepository {
+    settings: RepositorySettings,
+    verify: bool,
+}
+
+impl RegisterRepository {
+    /// Returns the registration with these settings.
+    #[must_use]
+    pub fn new(settings: impl Into<RepositorySettings>) -> Self {
+        Self { settings: settings.into(), verify: true }
+    }
+
+    /// Sets whether all nodes write to the repository and read from it before the call ends. If
+    /// not, storage problems surface at the first snapshot. Default: yes.
+    #[must_use]
+    pub fn with_verify(mut self, verify: bool) -> Self {
+        self.verify = verify;
+        self
+    }
+
+    /// Returns the settings.
+    #[must_use]
+    pub fn settings(&self) -> &RepositorySettings {
+        &self.settings
+    }
+
+    /// Returns whether the nodes verify the repository.
+    #[must_use]
+    pub fn verify(&self) -> bool {
+        self.verify
+    }
+}
+
+impl<S: Into<RepositorySettings>> From<S> for RegisterRepository {
+    fn from(settings: S) -> Self {
+        Self::new(settings)
+    }
+}
 
 impl From<S3Settings> for RepositorySettings {
     fn from(settings: S3Settings) -> Self {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::RepositorySettings;
 use crate::byte_size::ByteSize;
@@ -15,7 +15,7 @@ use crate::wire::null_as_default;
 
 /// A repository as the domain has it registered.
 #[derive(Clone)]
-pub struct Repository {
+pub struct RepositoryInfo {
     name: Box<str>,
     definition: Definition,
     /// Made of the definition when they are first read: typed, they take twice as much memory.
@@ -31,7 +31,7 @@ struct Definition {
     uuid: Option<Box<str>>,
 }
 
-impl Repository {
+impl RepositoryInfo {
     /// The name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -54,16 +54,16 @@ impl Repository {
     }
 }
 
-impl PartialEq for Repository {
+impl PartialEq for RepositoryInfo {
     fn eq(&self, other: &Self) -> bool {
         (self.name(), self.uuid()) == (other.name(), other.uuid())
             && (self.definition == other.definition || self.settings() == other.settings())
     }
 }
 
-impl fmt::Debug for Repository {
+impl fmt::Debug for RepositoryInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Repository")
+        f.debug_struct("RepositoryInfo")
             .field("name", &self.name())
             .field("uuid", &self.uuid())
             .field("settings", self.settings())
@@ -85,7 +85,7 @@ impl Repositories {
         Self { pieces: Pieces::new(json), document: None, is_over: false }
     }
 
-    fn advance(&mut self) -> Result<Option<Repository>, Malformed> {
+    fn advance(&mut self) -> Result<Option<RepositoryInfo>, Malformed> {
         let document = match &mut self.document {
             Some(document) => document,
             none => match self.pieces.open(b'{')? {
@@ -98,14 +98,14 @@ impl Repositories {
         }
         let name = self.pieces.key()?.into_boxed_str();
         match self.pieces.value() {
-            Ok(definition) => Ok(Some(Repository { name, definition, settings: OnceLock::new() })),
+            Ok(definition) => Ok(Some(RepositoryInfo { name, definition, settings: OnceLock::new() })),
             Err(error) => Err(error.within(name)),
         }
     }
 }
 
 impl Iterator for Repositories {
-    type Item = Result<Repository, Malformed>;
+    type Item = Result<RepositoryInfo, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.is_over {
@@ -118,34 +118,22 @@ impl Iterator for Repositories {
 }
 
 impl Elements for Repositories {
-    type Element = Repository;
+    type Element = RepositoryInfo;
 
     fn pieces(&self) -> &Pieces {
         &self.pieces
     }
 }
 
-/// The domain's word that a change was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct Acknowledged {
-    acknowledged: bool,
-}
-
-impl Acknowledged {
-    /// A removal whose answer was lost, known by what is gone.
-    pub(crate) fn by_absence() -> Self {
-        Self { acknowledged: true }
-    }
-
-    /// Whether every node confirmed in time. If not, the change is made all the same, and some node has yet to learn of it.
-    #[must_use]
-    pub fn by_all_nodes(self) -> bool {
-        self.acknowledged
-    }
+/// The response that a change was made. If `acknowledged` is false, the change is made too, and some node has yet to learn of it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Acknowledged {
+    #[serde(rename = "acknowledged")]
+    _by_all_nodes: bool,
 }
 
 /// A node that could read and write a repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VerifiedNode {
     id: String,
     name: Option<String>,
@@ -185,7 +173,7 @@ impl<'de> Deserialize<'de> for VerifiedNodes {
 }
 
 /// What a clean-up removed: data that no snapshot refers to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "CleanUpReply")]
 pub struct CleanUp {
     deleted_bytes: u64,
@@ -230,7 +218,7 @@ mod tests {
     use super::super::OtherSettings;
     use super::*;
 
-    fn list(json: &str) -> Vec<Repository> {
+    fn list(json: &str) -> Vec<RepositoryInfo> {
         Repositories::new(Bytes::copy_from_slice(json.as_bytes())).collect::<Result<_, _>>().unwrap()
     }
 
@@ -238,7 +226,7 @@ mod tests {
     fn the_services_own_repository_has_no_settings() {
         let repositories =
             list(r#"{"backup":{"type":"gcs","uuid":"u","settings":{"bucket":"b"}},"cs-automated-enc":{"type":"s3"}}"#);
-        assert_eq!(repositories.iter().map(Repository::name).collect::<Vec<_>>(), ["backup", "cs-automated-enc"]);
+        assert_eq!(repositories.iter().map(RepositoryInfo::name).collect::<Vec<_>>(), ["backup", "cs-automated-enc"]);
         assert_eq!(repositories[0].uuid(), Some("u"));
         assert_eq!(repositories[0].settings(), &OtherSettings::new("gcs").with_setting("bucket", "b").into());
         let RepositorySettings::S3(automated) = repositories[1].settings() else { panic!("{repositories:?}") };
@@ -275,8 +263,8 @@ mod tests {
 
     #[test]
     fn small_replies_are_decoded() {
-        let acknowledged: Acknowledged = serde_json::from_str(r#"{"acknowledged":false}"#).unwrap();
-        assert!(!acknowledged.by_all_nodes());
+        assert!(serde_json::from_str::<Acknowledged>(r#"{"acknowledged":false}"#).is_ok());
+        assert!(serde_json::from_str::<Acknowledged>("{}").is_err());
         let VerifiedNodes(nodes) = serde_json::from_str(r#"{"nodes":{"x3yQ":{"name":"node-1"}}}"#).unwrap();
         assert_eq!((nodes[0].id(), nodes[0].name()), ("x3yQ", Some("node-1")));
         let clean_up: CleanUp = serde_json::from_str(r#"{"results":{"deleted_bytes":20,"deleted_blobs":5}}"#).unwrap();

@@ -13,8 +13,8 @@ mod view;
 
 pub(crate) use marks::{IndexMark, Marks, Moment, Tombstones, Trace};
 pub use options::RestoreSnapshot;
-pub use reply::{HowStarted, RecoveryStage, RecoveryType, RestoreSummary, ShardRecovery, StartedRestore};
 pub(crate) use reply::{Recoveries, RestoreReply};
+pub use reply::{RecoveryStage, RecoveryType, RestoreSummary, ShardRecovery};
 pub use report::{RestoreReport, UnrestoredShard};
 pub(crate) use running::{RunningRestore, RunningRestores, ShardRestoreState};
 pub(crate) use shards::{AllocationExplanation, ShardRow, ShardRows, ShardState};

@@ -16,7 +16,7 @@ use crate::wire::{is_same, laid_over};
 ///
 /// The options also decide whether a restore may be sent again after a lost response: only if the
 /// client can determine exactly which indices it writes; see
-/// [`SnapshotClient::restore_snapshot`](crate::SnapshotClient::restore_snapshot).
+/// [`Snapshot::restore`](crate::Snapshot::restore).
 ///
 /// ```
 /// use es_snapshot::RestoreSnapshot;

@@ -1,93 +1,15 @@
 //! What comes back: how a restore began or ended, and how far the shards are.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::byte_size::ByteSize;
 use crate::pieces::{Elements, Malformed, Open, Pieces};
 use crate::snapshot::ShardCounts;
-use crate::ticket::RestoreTicket;
 use crate::wire::{count, integer_or_text, moment, null_as_default, open_vocabulary};
-
-/// A restore that has been started; returned by
-/// [`SnapshotClient::restore_snapshot`](crate::SnapshotClient::restore_snapshot).
-///
-/// It need not have ended. Give its [`ticket`](Self::ticket) to
-/// [`SnapshotClient::resume_wait_for_restore`](crate::SnapshotClient::resume_wait_for_restore).
-#[derive(Clone, Debug, PartialEq)]
-pub struct StartedRestore {
-    how: HowStarted,
-    summary: Option<RestoreSummary>,
-    ticket: RestoreTicket,
-}
-
-/// How the client knows that something was started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HowStarted {
-    /// The server responded that it has begun.
-    Accepted,
-    /// The server responded that it has ended, or that there was nothing to do.
-    Finished,
-    /// The response was lost, and a check showed it running or done.
-    Adopted,
-}
-
-impl HowStarted {
-    /// Returns the word for logs: `accepted`, `finished` or `adopted`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Finished => "finished",
-            Self::Adopted => "adopted",
-        }
-    }
-}
-
-impl fmt::Display for HowStarted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl StartedRestore {
-    pub(crate) fn new(reply: Option<RestoreReply>, ticket: RestoreTicket) -> Self {
-        let (how, summary) = match reply {
-            None => (HowStarted::Adopted, None),
-            Some(RestoreReply::Accepted) => (HowStarted::Accepted, None),
-            Some(RestoreReply::Finished(summary)) => (HowStarted::Finished, Some(summary)),
-        };
-        Self { how, summary, ticket }
-    }
-
-    /// Returns how the client knows that the restore was started.
-    #[must_use]
-    pub fn how(&self) -> HowStarted {
-        self.how
-    }
-
-    /// Returns what the server reports of a restore that has finished. Shards may have failed.
-    #[must_use]
-    pub fn summary(&self) -> Option<&RestoreSummary> {
-        self.summary.as_ref()
-    }
-
-    /// Returns the ticket that names this restore in a wait, also in another process:
-    /// [`SnapshotClient::resume_wait_for_restore`](crate::SnapshotClient::resume_wait_for_restore).
-    ///
-    /// It names exactly the indices of this restore, as the server shows them right after the
-    /// response, or as the client determined them before. It names none where neither was possible:
-    /// the wait then judges every index that is restored from the snapshot.
-    #[must_use]
-    pub fn ticket(&self) -> &RestoreTicket {
-        &self.ticket
-    }
-}
 
 /// The response to a restore. Either form may come, whether or not one waits for the end.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -116,7 +38,7 @@ impl TryFrom<StartedReply> for RestoreReply {
 }
 
 /// What the server reports of a restore that has finished.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreSummary {
     snapshot: String,
     #[serde(default, deserialize_with = "null_as_default")]
@@ -183,7 +105,7 @@ open_vocabulary! {
 ///
 /// A restore is finished when all primary shards of its indices whose [`kind`](Self::kind) is
 /// [`Snapshot`](RecoveryType::Snapshot) are [`Done`](RecoveryStage::Done). A shard that failed or
-/// waits is not listed. [`WaitForRestore`](crate::WaitForRestore) knows these cases.
+/// waits is not listed. [`Wait`](crate::Wait) knows these cases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShardRecovery {
     // A reply has one for every shard of the cluster, so this is packed: unknown figures are negative, times not after 0.

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 
 /// How a restore ended, shard by shard.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[must_use = "a restore that has ended need not be complete"]
 pub struct RestoreReport {
     pub(crate) indices: Vec<String>,
@@ -33,13 +35,19 @@ impl RestoreReport {
         &self.unrestored
     }
 
+    /// Returns whether every shard was restored.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.unrestored.is_empty()
+    }
+
     /// Returns the report if every shard was restored.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Incomplete`], which names the first three of the other shards.
     pub fn into_complete(self) -> Result<Self, Error> {
-        if self.unrestored.is_empty() {
+        if self.is_complete() {
             return Ok(self);
         }
         let first: Vec<String> = self.unrestored.iter().take(3).map(ToString::to_string).collect();
@@ -49,7 +57,7 @@ impl RestoreReport {
 }
 
 /// A primary that a restore did not bring back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UnrestoredShard {
     pub(crate) index: String,
     pub(crate) shard: Option<u32>,

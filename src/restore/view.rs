@@ -414,7 +414,7 @@ mod tests {
     use crate::restore::{Recoveries, ShardRows};
 
     fn view(indices: &[&str]) -> RestoreView {
-        let ticket = RestoreTicket::new("r".parse().unwrap(), "s".parse().unwrap());
+        let ticket = RestoreTicket::new("r", "s").unwrap();
         RestoreView::new(&indices.iter().fold(ticket, |ticket, index| ticket.with_index(*index)))
     }
 
@@ -545,7 +545,7 @@ mod tests {
 
     #[test]
     fn what_an_earlier_restore_has_left_in_the_cluster_state_does_not_count() {
-        let mut ticket = RestoreTicket::new("r".parse().unwrap(), "s".parse().unwrap());
+        let mut ticket = RestoreTicket::new("r", "s").unwrap();
         ticket.add("a".to_owned(), Some("new".to_owned()), None);
         let mut view = RestoreView::new(&ticket);
 
@@ -577,7 +577,7 @@ mod tests {
 
     #[test]
     fn data_of_another_index_of_the_snapshot_is_not_what_was_restored() {
-        let mut ticket = RestoreTicket::new("r".parse().unwrap(), "s".parse().unwrap());
+        let mut ticket = RestoreTicket::new("r", "s").unwrap();
         ticket.add("a".to_owned(), None, Some("movies"));
 
         let look = RestoreView::new(&ticket).observe(Some(&[row("a", 0, "STARTED")]), &recovery("a", "SNAPSHOT", "s"), None);

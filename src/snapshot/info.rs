@@ -17,15 +17,12 @@ use crate::wire::{integer_or_text, moment, null_as_default, open_vocabulary, spa
 /// How a create or a clone began.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "CreatedReply")]
-#[non_exhaustive]
-pub enum CreatedSnapshot {
+pub(crate) enum CreatedSnapshot {
     /// The server responded that the snapshot has begun.
     Accepted,
-    /// The server responded that the snapshot has ended, not necessarily well: see
-    /// [`SnapshotInfo::into_complete`].
+    /// The server responded that the snapshot has ended.
     Finished(Box<SnapshotInfo>),
-    /// A response was lost, or an earlier process sent the same token. A check found this call's
-    /// snapshot, running or ended.
+    /// A check found this call's snapshot, running or ended.
     Adopted(Box<SnapshotInfo>),
 }
 

@@ -4,8 +4,8 @@ mod info;
 mod options;
 mod status;
 
-pub(crate) use info::SnapshotList;
-pub use info::{CreatedSnapshot, FeatureState, ShardCounts, ShardFailure, SnapshotInfo, SnapshotState};
+pub(crate) use info::{CreatedSnapshot, SnapshotList};
+pub use info::{FeatureState, ShardCounts, ShardFailure, SnapshotInfo, SnapshotState};
 pub use options::{CloneSnapshot, CreateSnapshot, ExpandWildcards, ListSnapshots};
 pub(crate) use status::SnapshotStatusList;
 pub use status::{

@@ -57,6 +57,8 @@ pub struct CreateSnapshot {
     metadata: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "TokenChoice::is_random")]
     token: TokenChoice,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    wait_for_completion: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -212,6 +214,24 @@ impl CreateSnapshot {
         self
     }
 
+    /// Sets whether the server responds only when the snapshot has ended. Default: no.
+    ///
+    /// For small snapshots on self-managed clusters. The limits of the client
+    /// ([`Timeouts`](crate::Timeouts)) or of a gateway (Amazon's: about a minute) cut the request
+    /// off. The snapshot is then adopted, and may still be running. A
+    /// [wait](crate::StartedSnapshot::wait) has no such limit.
+    #[must_use]
+    pub fn with_wait_for_completion(mut self, wait: bool) -> Self {
+        self.wait_for_completion = wait;
+        self
+    }
+
+    /// Returns whether the server responds only when the snapshot has ended.
+    #[must_use]
+    pub fn wait_for_completion(&self) -> bool {
+        self.wait_for_completion
+    }
+
     /// The token that a call with these options marks the snapshot with: the caller's, or a new one.
     pub(crate) fn mark(&self, random: impl FnOnce() -> Result<SnapshotToken, Error>) -> Result<Option<SnapshotToken>, Error> {
         match &self.token {
@@ -223,7 +243,7 @@ impl CreateSnapshot {
 
     /// The request's body: these options with the token among the metadata, once nothing is found wrong with them.
     pub(crate) fn marked(&self, token: Option<&SnapshotToken>) -> Result<Self, Error> {
-        let mut body = Self { token: TokenChoice::Random, ..self.clone() };
+        let mut body = Self { token: TokenChoice::Random, wait_for_completion: false, ..self.clone() };
         if body.metadata.as_ref().is_some_and(|metadata| metadata.contains_key(TOKEN_KEY)) {
             return Err(Error::invalid(format!(
                 "metadata must not have the key {TOKEN_KEY:?}; give CreateSnapshot::token a token"

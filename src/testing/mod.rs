@@ -18,19 +18,13 @@
 //! use std::time::{Duration, SystemTime};
 //!
 //! use es_snapshot::testing::{FakeDomain, FakeOutcome, Fault, ManualClock};
-//! use es_snapshot::{
-//!     CreateSnapshot, Error, ErrorKind, RepositoryName, S3Settings, SnapshotClient, SnapshotName,
-//! };
+//! use es_snapshot::{CreateSnapshot, Error, ErrorKind, Repository, S3Settings, SnapshotClient};
 //!
 //! // What a service does each night, and what its test is about.
-//! async fn back_up(
-//!     client: &SnapshotClient,
-//!     repository: &RepositoryName,
-//!     name: &SnapshotName,
-//! ) -> Result<(), Error> {
+//! async fn back_up(backups: &Repository, name: &str) -> Result<(), Error> {
 //!     let options = CreateSnapshot::new().with_indices(["movies"]);
-//!     client.create_snapshot(repository, name, &options).await?;
-//!     client.wait_for_snapshot(repository, name).await?.into_complete()?;
+//!     let started = backups.create_snapshot(name, options).await?;
+//!     started.wait().await?.into_complete()?;
 //!     Ok(())
 //! }
 //!
@@ -48,20 +42,19 @@
 //!     .credentials(domain.credentials_provider())
 //!     .clock(clock)
 //!     .build()?;
-//! let repository: RepositoryName = "my-snapshot-repo".parse()?;
+//! let backups = client.repository("my-snapshot-repo")?;
 //! let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
-//! let settings = S3Settings::new("my-bucket-4-es").with_role_arn(role);
-//! client.register_repository(&repository, &settings.into()).await?;
+//! backups.register(S3Settings::new("my-bucket-4-es").with_role_arn(role)).await?;
 //!
 //! // The response to the create is lost, and the domain has an hour's work. Neither costs the test
 //! // any time.
 //! domain.fault(Fault::drop_after().on_method("PUT").times(1));
-//! back_up(&client, &repository, &"monday".parse()?).await?;
+//! back_up(&backups, "monday").await?;
 //! assert_eq!(domain.snapshots("my-snapshot-repo").len(), 1);
 //!
 //! // A shard fails: that is no backup, and the service has to notice.
 //! domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] });
-//! let error = back_up(&client, &repository, &"tuesday".parse()?).await.unwrap_err();
+//! let error = back_up(&backups, "tuesday").await.unwrap_err();
 //! assert_eq!(error.kind(), ErrorKind::Incomplete);
 //!
 //! domain.assert_no_unexpected_calls();

@@ -56,7 +56,7 @@ use crate::error::{Error, ErrorKind, Outcome};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), es_snapshot::Error> {
 /// let client = SnapshotClient::builder("http://localhost:9200").transport(Canned).build()?;
-/// assert_eq!(client.list_repositories().await?.len(), 1);
+/// assert_eq!(client.repositories().await?.len(), 1);
 /// # Ok(())
 /// # }
 /// ```

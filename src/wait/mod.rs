@@ -1,9 +1,11 @@
 //! Waiting: polls that outlive credentials, gateways and moving domains.
 
-pub(crate) mod restore;
-pub(crate) mod snapshot;
+mod deletion;
+mod restore;
+mod snapshot;
 
 use std::fmt;
+use std::future::IntoFuture;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,11 +13,19 @@ use std::time::Duration;
 use futures_core::Stream;
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt as _};
+use serde::Serialize;
 
 use crate::call::Session;
 use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Outcome, ServerLayer};
 use crate::progress::{Counts, Progress};
+use crate::restore::RestoreReport;
+use crate::snapshot::SnapshotInfo;
+use crate::ticket::{DeletionTicket, RestoreTicket, SnapshotTicket, Ticket};
+
+use deletion::DeletionWatch;
+use restore::RestoreWatch;
+use snapshot::SnapshotWatch;
 
 /// How long a wait lasts if it is not told otherwise: a day.
 const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -32,39 +42,329 @@ const ASIDE: Duration = Duration::from_secs(5);
 /// How long the poll at the deadline may take.
 const LAST_POLL: Duration = Duration::from_secs(5);
 
-/// An item of a progress stream: any number of changes, then the end.
-#[derive(Clone, Debug, PartialEq)]
+/// How something that a [`Ticket`] names has ended.
+///
+/// Converts into the outcome of its kind by `TryFrom`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum WaitUpdate<P, O> {
+pub enum AnyOutcome {
+    /// A snapshot has ended, not necessarily well: see [`SnapshotInfo::into_complete`].
+    Snapshot(Box<SnapshotInfo>),
+    /// A restore has ended. Shards may have failed: see [`RestoreReport::into_complete`].
+    Restore(RestoreReport),
+    /// The snapshot is gone.
+    Deletion,
+}
+
+impl TryFrom<AnyOutcome> for SnapshotInfo {
+    type Error = AnyOutcome;
+
+    fn try_from(outcome: AnyOutcome) -> Result<Self, AnyOutcome> {
+        match outcome {
+            AnyOutcome::Snapshot(snapshot) => Ok(*snapshot),
+            other => Err(other),
+        }
+    }
+}
+
+impl TryFrom<AnyOutcome> for RestoreReport {
+    type Error = AnyOutcome;
+
+    fn try_from(outcome: AnyOutcome) -> Result<Self, AnyOutcome> {
+        match outcome {
+            AnyOutcome::Restore(report) => Ok(report),
+            other => Err(other),
+        }
+    }
+}
+
+impl TryFrom<AnyOutcome> for () {
+    type Error = AnyOutcome;
+
+    fn try_from(outcome: AnyOutcome) -> Result<Self, AnyOutcome> {
+        match outcome {
+            AnyOutcome::Deletion => Ok(()),
+            other => Err(other),
+        }
+    }
+}
+
+/// What a [`Ticket`] names, as one check found it; returned by
+/// [`SnapshotClient::check`](crate::SnapshotClient::check).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TicketState {
+    /// It is running.
+    Running(Progress),
+    /// It has ended.
+    Ended(AnyOutcome),
+    /// The domain has nothing of it: the snapshot does not exist, or no shard is restored from it.
+    NotFound,
+}
+
+/// A ticket whose kind is known, and with it the outcome of a wait: [`SnapshotTicket`],
+/// [`RestoreTicket`] and [`DeletionTicket`].
+///
+/// No other type can implement it.
+pub trait TypedTicket: Into<Ticket> + sealed::Sealed {
+    /// What a wait for it ends with.
+    type Outcome: TryFrom<AnyOutcome> + Send + 'static;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! typed_tickets {
+    ($($ticket:ty => $outcome:ty)*) => {$(
+        impl sealed::Sealed for $ticket {}
+
+        impl TypedTicket for $ticket {
+            type Outcome = $outcome;
+        }
+    )*};
+}
+
+typed_tickets! {
+    SnapshotTicket => SnapshotInfo
+    RestoreTicket => RestoreReport
+    DeletionTicket => ()
+}
+
+/// A wait for the end of a snapshot, a restore or a deletion.
+///
+/// Await it for its outcome:
+///
+/// | a wait for | returned by | outcome |
+/// | --- | --- | --- |
+/// | a snapshot or a clone | [`StartedSnapshot::wait`](crate::StartedSnapshot::wait), [`Snapshot::wait`](crate::Snapshot::wait) | [`SnapshotInfo`] |
+/// | a restore | [`StartedRestore::wait`](crate::StartedRestore::wait) | [`RestoreReport`] |
+/// | a deletion | [`Snapshot::wait_for_deletion`](crate::Snapshot::wait_for_deletion) | `()` |
+/// | what a ticket names | [`SnapshotClient::resume`](crate::SnapshotClient::resume) | that of its kind |
+/// | what any ticket names | [`SnapshotClient::resume_any`](crate::SnapshotClient::resume_any) | [`AnyOutcome`] |
+///
+/// [`progress`](Self::progress) shows how far it has come. `tokio::spawn` and `join!` take futures:
+/// give them [`into_future`](IntoFuture::into_future) or an `async move` block.
+///
+/// # Requests
+///
+/// A wait polls at once, after 1 s and then less and less often, down to every 30 s. A wait of one
+/// hour makes 128 polls, one after the other and so over one connection at a time. It survives, for
+/// as long as they last, throttling, gateway errors, lost connections, and credentials that have
+/// expired or cannot be had. It survives failures of the server's own (HTTP 500, such as a
+/// repository that cannot be read) and responses that are not the API's (such as the page of a
+/// login) for two minutes, and a 404 shortly after the snapshot was created.
+///
+/// A poll of a snapshot is one request, two with [`progress`](Self::progress). The state is that of
+/// `GET _snapshot/{repository}/{snapshot}`, never that of `_status`, where many versions call a
+/// partial snapshot `SUCCESS`. A poll of a deletion is one request.
+///
+/// A poll of a restore is three requests: `_cat/shards`, `_recovery` and the running restores of
+/// the cluster state. There are more while shards rest unassigned, and once a shard has failed or
+/// shows no origin. Once the indices are known, only they are requested, unless their names are too
+/// long for one request.
+///
+/// # What counts in a restore
+///
+/// A wait judges exactly the indices of its [`RestoreTicket`]. The name of a data stream means its
+/// backing indices. Where none are known, it judges every index of which a shard names this
+/// snapshot as its source, whichever restore that was. So prefer the ticket of
+/// [`StartedRestore`](crate::StartedRestore::ticket). Each primary has to be started and to come
+/// from the snapshot. Replicas are not waited for.
+///
+/// * The server shows a shard's origin until the shard moves or its node restarts. The wait
+///   remembers what it saw, also that a shard came back empty or from another snapshot.
+/// * If it never saw the origin, an index counts that still has the uuid of the ticket, or of which
+///   other shards come from the snapshot, provided that the snapshot has all of the index's shards.
+/// * An index that has another uuid than the ticket says, or the data of another index of the
+///   snapshot, is reported as not restored.
+/// * A named index of which nothing shows that this snapshot was its source is reported as not
+///   restored.
+/// * A shard that failed counts as lost only when the server has given it up, as
+///   `_cluster/allocation/explain` or the cluster state shows. Until then the server tries it
+///   again.
+///
+/// A request that is refused five times in a row is done without:
+///
+/// * `_cat/shards`: shards that failed, or that no node has begun, are not seen. The wait then ends
+///   only when five polls in a row found the same shards and all of them done.
+/// * `_recovery`: a shard counts if it was seen waiting to be restored from the snapshot, even if
+///   it came back empty. One of `_cat/shards` and `_recovery` has to be allowed.
+/// * The explanation (`cluster:monitor/allocation/explain`): a shard that waits for its restore
+///   counts as given up when the cluster state shows no restore that writes its index.
+/// * The cluster state (`cluster:monitor/state`) as well: a shard that the server has given up is
+///   waited for until the deadline.
+///
+/// # Errors
+///
+/// * [`ErrorKind::Deadline`] if it has not ended at the deadline. The last failed poll, if any, is
+///   the source. The poll at the deadline may take 5 s more.
+/// * [`ErrorKind::SnapshotMissing`] if a snapshot is gone, or another one has taken its name.
+/// * [`ErrorKind::IndexMissing`] if a restore's ticket names no index, and five polls found no
+///   shard that is restored from the snapshot.
+/// * [`ErrorKind::RepositoryMissing`]. A missing repository is an error, not a deletion.
+/// * [`ErrorKind::Connect`] at once if TLS cannot work until a setting changes, such as a
+///   certificate that does not verify.
+/// * Another kind if five polls in a row are refused for a reason that does not pass.
+///
+/// Each carries the [ticket](Error::ticket), the [elapsed time](Error::elapsed) and the
+/// [last progress](Error::last_progress).
+///
+/// # Cancel safety
+///
+/// Dropping the wait stops watching. What it waits for goes on.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use es_snapshot::{RestoreTicket, SnapshotClient};
+///
+/// # async fn run(client: SnapshotClient, kept: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// // Another process has started the restore and kept its ticket.
+/// let ticket: RestoreTicket = serde_json::from_str(kept)?;
+/// let hours = Duration::from_secs(6 * 60 * 60);
+/// let report = client.resume(ticket).with_deadline(hours).await?;
+/// for shard in report.unrestored() {
+///     println!("{shard}");
+/// }
+/// report.into_complete()?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a wait does nothing until it is awaited"]
+pub struct Wait<O> {
+    session: Session,
+    ticket: Ticket,
+    limit: Duration,
+    outcome: Extract<O>,
+}
+
+/// Takes the outcome of one kind from any.
+type Extract<O> = fn(AnyOutcome) -> Option<O>;
+
+impl<O: TryFrom<AnyOutcome>> Wait<O> {
+    pub(crate) fn new(session: Session, ticket: Ticket) -> Self {
+        Self { session, ticket, limit: DEADLINE, outcome: |any| any.try_into().ok() }
+    }
+}
+
+impl<O> Wait<O> {
+    /// Sets how long to wait at most, on the monotonic clock. Default: 24 hours.
+    pub fn with_deadline(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Returns the ticket with which another process can resume the wait.
+    #[must_use]
+    pub fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+}
+
+impl<O: Send + 'static> Wait<O> {
+    /// Returns a stream with a [`WaitUpdate::Progress`] for every change, then
+    /// [`WaitUpdate::Ended`].
+    ///
+    /// Of a snapshot it also requests `_status`. Where that is refused, the stream does without. Of
+    /// a deletion the only figures are the uuid and the time.
+    ///
+    /// ```
+    /// use es_snapshot::{Snapshot, WaitUpdate};
+    /// use futures_util::TryStreamExt as _;
+    ///
+    /// # async fn run(snapshot: Snapshot) -> Result<(), es_snapshot::Error> {
+    /// let mut progress = snapshot.wait().progress();
+    /// while let Some(update) = progress.try_next().await? {
+    ///     match update {
+    ///         WaitUpdate::Progress(now) => {
+    ///             println!("{} of {} shards", now.shards_done(), now.shards_total());
+    ///         }
+    ///         WaitUpdate::Ended(snapshot) => println!("{}", snapshot.state()),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn progress(self) -> WaitStream<O> {
+        let Self { session, ticket, limit, outcome } = self;
+        let state = (Pace::new(&session, limit), Watch::new(ticket));
+        let updates = stream::unfold(state, move |(mut pace, mut watch)| async move {
+            if pace.over {
+                return None;
+            }
+            let update = advance(&mut pace, &mut watch, true, outcome).await;
+            pace.over = !matches!(update, Ok(WaitUpdate::Progress(_)));
+            Some((update, (pace, watch)))
+        });
+        // An unfolded stream panics when it is polled after its end.
+        WaitStream(Box::pin(updates.fuse()))
+    }
+}
+
+impl<O: Send + 'static> IntoFuture for Wait<O> {
+    type Output = Result<O, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { session, ticket, limit, outcome } = self;
+        Box::pin(async move {
+            let (mut pace, mut watch) = (Pace::new(&session, limit), Watch::new(ticket));
+            loop {
+                if let WaitUpdate::Ended(outcome) = advance(&mut pace, &mut watch, false, outcome).await? {
+                    return Ok(outcome);
+                }
+            }
+        })
+    }
+}
+
+impl<O> Clone for Wait<O> {
+    fn clone(&self) -> Self {
+        Self { session: self.session.clone(), ticket: self.ticket.clone(), limit: self.limit, outcome: self.outcome }
+    }
+}
+
+impl<O> fmt::Debug for Wait<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait").field("ticket", &self.ticket).field("deadline", &self.limit).finish_non_exhaustive()
+    }
+}
+
+/// An item of a [`WaitStream`]: any number of changes, then the end.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WaitUpdate<O> {
     /// Something has changed.
-    Progress(P),
-    /// It has ended; nothing follows.
+    Progress(Progress),
+    /// It has ended. Nothing follows.
     Ended(O),
 }
 
-/// A stream of [`WaitUpdate`]s; see
-/// [`WaitForSnapshot::progress`](crate::WaitForSnapshot::progress).
+/// A stream of [`WaitUpdate`]s; returned by [`Wait::progress`].
 ///
 /// # Cancel safety
 ///
 /// Dropping it stops watching. It cancels and deletes nothing on the domain.
-pub struct ProgressStream<P, O>(Pin<Box<dyn Updates<P, O>>>);
+pub struct WaitStream<O>(Pin<Box<dyn Stream<Item = Result<WaitUpdate<O>, Error>> + Send>>);
 
-trait Updates<P, O>: Stream<Item = Result<WaitUpdate<P, O>, Error>> + Send {}
-
-impl<P, O, S: Stream<Item = Result<WaitUpdate<P, O>, Error>> + Send> Updates<P, O> for S {}
-
-impl<P, O> Stream for ProgressStream<P, O> {
-    type Item = Result<WaitUpdate<P, O>, Error>;
+impl<O> Stream for WaitStream<O> {
+    type Item = Result<WaitUpdate<O>, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.as_mut().poll_next(cx)
     }
 }
 
-impl<P, O> fmt::Debug for ProgressStream<P, O> {
+impl<O> fmt::Debug for WaitStream<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ProgressStream(..)")
+        f.write_str("WaitStream(..)")
     }
 }
 
@@ -190,6 +490,12 @@ impl Pace {
         Ok(())
     }
 
+    /// How far it had come when it was last seen, and how long this has been watching by now.
+    fn last_progress(&self) -> Progress {
+        let (counts, uuid) = self.told.clone().unwrap_or_default();
+        Progress { counts, uuid, elapsed: self.elapsed(), rate: None }
+    }
+
     /// The progress, if it differs from the one before.
     fn changed(&mut self, counts: Counts, uuid: Option<&str>) -> Option<Progress> {
         self.refusals = 0;
@@ -214,37 +520,83 @@ impl Pace {
 }
 
 /// What one look at the domain tells.
-enum Look<O> {
+enum Look {
     Running(Counts),
-    Ended(O),
+    Ended(AnyOutcome),
 }
 
-/// A thing that is waited for.
-trait Watched: Send + 'static {
-    type Outcome: Send + 'static;
+/// What is waited for, with what polls have shown of it.
+enum Watch {
+    Snapshot(SnapshotWatch),
+    Restore(Box<RestoreWatch>),
+    Deletion(DeletionWatch),
+}
 
-    fn what(&self) -> String;
-
-    /// The uuid of the snapshot that is waited for, once known.
-    fn uuid(&self) -> Option<&str> {
-        None
+impl Watch {
+    fn new(ticket: Ticket) -> Self {
+        match ticket {
+            Ticket::Snapshot(ticket) => Self::Snapshot(SnapshotWatch::new(ticket)),
+            Ticket::Restore(ticket) => Self::Restore(Box::new(RestoreWatch::new(ticket))),
+            Ticket::Deletion(ticket) => Self::Deletion(DeletionWatch::new(ticket)),
+        }
     }
 
-    fn look(&mut self, session: &Session, details: bool) -> impl Future<Output = Result<Look<Self::Outcome>, Error>> + Send;
+    /// The ticket, with what polls have added to it.
+    fn ticket(&self) -> Ticket {
+        match self {
+            Self::Snapshot(watch) => watch.ticket.clone().into(),
+            Self::Restore(watch) => watch.ticket.clone().into(),
+            Self::Deletion(watch) => watch.ticket.clone().into(),
+        }
+    }
+
+    fn what(&self) -> String {
+        match self {
+            Self::Snapshot(watch) => watch.what(),
+            Self::Restore(watch) => watch.what(),
+            Self::Deletion(watch) => watch.what(),
+        }
+    }
+
+    /// The uuid of the snapshot that is waited for, once known; `None` for a restore.
+    fn uuid(&self) -> Option<&str> {
+        match self {
+            Self::Snapshot(watch) => watch.ticket.uuid(),
+            Self::Restore(_) => None,
+            Self::Deletion(watch) => watch.ticket.uuid(),
+        }
+    }
+
+    async fn look(&mut self, session: &Session, details: bool) -> Result<Look, Error> {
+        match self {
+            Self::Snapshot(watch) => watch.look(session, details).await,
+            Self::Restore(watch) => watch.look(session).await,
+            Self::Deletion(watch) => watch.look(session).await,
+        }
+    }
 }
 
 /// The next change or the end.
-async fn advance<W: Watched>(pace: &mut Pace, watched: &mut W, details: bool) -> Result<WaitUpdate<Progress, W::Outcome>, Error> {
+async fn advance<O>(pace: &mut Pace, watch: &mut Watch, details: bool, outcome: Extract<O>) -> Result<WaitUpdate<O>, Error> {
+    let update = match poll(pace, watch, details).await {
+        Ok(WaitUpdate::Progress(progress)) => return Ok(WaitUpdate::Progress(progress)),
+        Ok(WaitUpdate::Ended(any)) => outcome(any).ok_or_else(|| Error::invalid("the ticket is of another kind than the wait")),
+        Err(error) => Err(error),
+    };
+    update.map(WaitUpdate::Ended).map_err(|error| error.resumable(watch.ticket(), pace.elapsed(), Some(pace.last_progress())))
+}
+
+async fn poll(pace: &mut Pace, watch: &mut Watch, details: bool) -> Result<WaitUpdate<AnyOutcome>, Error> {
     loop {
-        pace.next_poll(&watched.what()).await?;
-        let look = match select(pin!(watched.look(&pace.session, details)), pace.session.core.clock.timeout(pace.left())).await {
+        pace.next_poll(&watch.what()).await?;
+        let look = match select(pin!(watch.look(&pace.session, details)), pace.session.core.clock.timeout(pace.left())).await {
             Either::Left((look, _)) => look,
             Either::Right(((), _)) => Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, "no answer to a poll")),
         };
         match look {
             Ok(Look::Ended(outcome)) => return Ok(WaitUpdate::Ended(outcome)),
             Ok(Look::Running(counts)) => {
-                if let Some(progress) = pace.changed(counts, watched.uuid()) {
+                if let Some(progress) = pace.changed(counts, watch.uuid()) {
                     return Ok(WaitUpdate::Progress(progress));
                 }
             }
@@ -253,27 +605,24 @@ async fn advance<W: Watched>(pace: &mut Pace, watched: &mut W, details: bool) ->
     }
 }
 
-fn outcome<W: Watched>(session: Session, limit: Duration, mut watched: W) -> BoxFuture<'static, Result<W::Outcome, Error>> {
-    Box::pin(async move {
-        let mut pace = Pace::new(&session, limit);
-        loop {
-            if let WaitUpdate::Ended(outcome) = advance(&mut pace, &mut watched, false).await? {
-                return Ok(outcome);
-            }
+/// Checks once what a ticket names.
+pub(crate) async fn check(session: &Session, ticket: Ticket) -> Result<TicketState, Error> {
+    let began = session.clock().monotonic();
+    let mut watch = Watch::new(ticket);
+    if let Watch::Restore(watch) = &mut watch {
+        watch.looks_once();
+    }
+    match watch.look(session, true).await {
+        Ok(Look::Ended(AnyOutcome::Restore(report))) if report.shards_total() == 0 && !report.is_complete() => {
+            Ok(TicketState::NotFound)
         }
-    })
-}
-
-fn progress<W: Watched>(session: &Session, limit: Duration, watched: W) -> ProgressStream<Progress, W::Outcome> {
-    let state = (Pace::new(session, limit), watched);
-    let updates = stream::unfold(state, |(mut pace, mut watched)| async move {
-        if pace.over {
-            return None;
+        Ok(Look::Ended(outcome)) => Ok(TicketState::Ended(outcome)),
+        Ok(Look::Running(counts)) => {
+            let uuid = watch.uuid().map(str::to_owned);
+            let elapsed = session.clock().monotonic().saturating_sub(began);
+            Ok(TicketState::Running(Progress { counts, uuid, elapsed, rate: None }))
         }
-        let update = advance(&mut pace, &mut watched, true).await;
-        pace.over = !matches!(update, Ok(WaitUpdate::Progress(_)));
-        Some((update, (pace, watched)))
-    });
-    // An unfolded stream panics when it is polled after its end.
-    ProgressStream(Box::pin(updates.fuse()))
+        Err(error) if matches!(error.kind(), ErrorKind::SnapshotMissing | ErrorKind::IndexMissing) => Ok(TicketState::NotFound),
+        Err(error) => Err(error),
+    }
 }

@@ -1,149 +1,16 @@
 //! Waiting for the end of a restore.
 
-use std::future::IntoFuture;
-use std::time::Duration;
-
+use super::{ASIDE, AnyOutcome, Look, PATIENCE, Permission};
 use crate::call::Session;
-use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Failure, Operation, Outcome, ServerError};
 use crate::name::IndexName;
-use crate::progress::Progress;
 use crate::request;
-use crate::restore::{
-    AllocationExplanation, IndexMark, Look as View, RestoreReport, RestoreView, RunningRestores, ShardRecovery, ShardRow,
-};
+use crate::restore::{AllocationExplanation, IndexMark, Look as View, RestoreView, RunningRestores, ShardRecovery, ShardRow};
 use crate::snapshot::SnapshotState;
 use crate::ticket::RestoreTicket;
-use crate::wait::{ASIDE, DEADLINE, Look, PATIENCE, Permission, ProgressStream, Watched, outcome, progress};
 
-/// A wait for the end of a restore; returned by
-/// [`SnapshotClient::resume_wait_for_restore`](crate::SnapshotClient::resume_wait_for_restore) and
-/// [`SnapshotClient::wait_for_restore`](crate::SnapshotClient::wait_for_restore).
-///
-/// Await it for a [`RestoreReport`], which names every shard that was not restored.
-/// [`RestoreReport::into_complete`] makes those an error. [`progress`](Self::progress) shows how
-/// far the restore has come.
-///
-/// # What counts
-///
-/// The wait judges exactly the indices of its ticket and those added by [`indices`](Self::indices).
-/// The name of a data stream means its backing indices.
-/// Where none are known, it judges every index of which a shard names this snapshot as its source,
-/// whichever restore that was. So prefer the ticket of
-/// [`StartedRestore`](crate::StartedRestore::ticket). Each primary has to be started and to come
-/// from the snapshot. Replicas are not waited for.
-///
-/// * The server shows a shard's origin until the shard moves or its node restarts. The wait
-///   remembers what it saw, also that a shard came back empty or from another snapshot.
-/// * If it never saw the origin, an index counts that still has the uuid of the ticket, or of which
-///   other shards come from the snapshot, provided that the snapshot has all of the index's shards.
-/// * An index that has another uuid than the ticket says, or the data of another index of the
-///   snapshot, is reported as not restored.
-/// * A named index of which nothing shows that this snapshot was its source is reported as not
-///   restored.
-/// * A shard that failed counts as lost only when the server has given it up, as
-///   `_cluster/allocation/explain` or the cluster state shows. Until then the server tries it
-///   again.
-///
-/// # Requests
-///
-/// Polls and limits are those of [`WaitForSnapshot`](crate::WaitForSnapshot), with three requests a
-/// poll: `_cat/shards`, `_recovery` and the running restores of the cluster state. There are more
-/// while shards rest unassigned, and once a shard has failed or shows no origin. Once the indices
-/// are known, only they are asked for, unless their names are too long for one request.
-///
-/// A request that is refused five times in a row is done without:
-///
-/// * `_cat/shards`: shards that failed, or that no node has begun, are not seen. The wait then ends
-///   only when five polls in a row found the same shards and all of them done.
-/// * `_recovery`: a shard counts if it was seen waiting to be restored from the snapshot, even if
-///   it came back empty. One of `_cat/shards` and `_recovery` has to be allowed.
-/// * The explanation (`cluster:monitor/allocation/explain`): a shard that waits for its restore
-///   counts as given up when the cluster state shows no restore that writes its index.
-/// * The cluster state (`cluster:monitor/state`) as well: a shard that the server has given up is
-///   waited for until the deadline.
-///
-/// # Errors
-///
-/// Those of [`WaitForSnapshot`](crate::WaitForSnapshot), and [`ErrorKind::IndexMissing`] if no
-/// index was named and five polls found no shard that is restored from this snapshot.
-///
-/// # Cancel safety
-///
-/// Dropping the wait stops watching. The restore goes on.
-///
-/// # Examples
-///
-/// ```no_run
-/// # use es_snapshot::{RestoreTicket, SnapshotClient};
-/// use std::time::Duration;
-///
-/// # async fn run(client: SnapshotClient, kept: &str) -> Result<(), Box<dyn std::error::Error>> {
-/// // Another process has started the restore and kept its ticket.
-/// let ticket: RestoreTicket = serde_json::from_str(kept)?;
-/// let hours = Duration::from_secs(6 * 60 * 60);
-/// let report = client.resume_wait_for_restore(ticket).within(hours).await?;
-/// for shard in report.unrestored() {
-///     println!("{shard}");
-/// }
-/// report.into_complete()?;
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug)]
-#[must_use = "a wait does nothing until it is awaited"]
-pub struct WaitForRestore {
-    session: Session,
-    ticket: RestoreTicket,
-    limit: Duration,
-}
-
-impl WaitForRestore {
-    pub(crate) fn resume(session: Session, ticket: RestoreTicket) -> Self {
-        Self { session, ticket, limit: DEADLINE }
-    }
-
-    /// Sets how long to wait at most, on the monotonic clock. Default: 24 hours.
-    pub fn within(mut self, limit: Duration) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// Adds indices that have to be restored in the end, under their new names. The wait then
-    /// judges the named indices only.
-    pub fn indices(mut self, indices: impl IntoIterator<Item = IndexName>) -> Self {
-        for index in indices {
-            self.ticket = self.ticket.with_index(index.as_str());
-        }
-        self
-    }
-
-    /// Returns the ticket with which another process can resume the wait.
-    #[must_use]
-    pub fn ticket(&self) -> RestoreTicket {
-        self.ticket.clone()
-    }
-
-    /// Returns a stream with a [`WaitUpdate::Progress`](crate::WaitUpdate::Progress) for every
-    /// change, then [`WaitUpdate::Ended`](crate::WaitUpdate::Ended).
-    pub fn progress(self) -> ProgressStream<Progress, RestoreReport> {
-        let Self { session, ticket, limit } = self;
-        progress(&session, limit, RestoreWatch::new(ticket))
-    }
-}
-
-impl IntoFuture for WaitForRestore {
-    type Output = Result<RestoreReport, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        let Self { session, ticket, limit } = self;
-        outcome(session, limit, RestoreWatch::new(ticket))
-    }
-}
-
-struct RestoreWatch {
-    ticket: RestoreTicket,
+pub(super) struct RestoreWatch {
+    pub(super) ticket: RestoreTicket,
     view: RestoreView,
     /// Polls in a row that would end the wait, but may be wrong: an index may not be there yet, and without rows a shard that
     /// no node has begun is not seen.
@@ -155,6 +22,8 @@ struct RestoreWatch {
     recoveries: Permission,
     state: Permission,
     explanations: Permission,
+    /// No poll follows the first one.
+    once: bool,
     /// Whether the last poll found no further index.
     complete: bool,
     shards: u64,
@@ -170,7 +39,7 @@ struct Reading {
 }
 
 impl RestoreWatch {
-    fn new(ticket: RestoreTicket) -> Self {
+    pub(super) fn new(ticket: RestoreTicket) -> Self {
         let view = RestoreView::new(&ticket);
         Self {
             complete: view.is_named(),
@@ -182,9 +51,15 @@ impl RestoreWatch {
             recoveries: Permission::default(),
             state: Permission::default(),
             explanations: Permission::default(),
+            once: false,
             shards: 0,
             pending: Vec::new(),
         }
+    }
+
+    /// Takes what the first poll finds for the whole truth.
+    pub(super) fn looks_once(&mut self) {
+        self.once = true;
     }
 
     /// The indices to ask for: all of the cluster's until those of the restore are known, or if they are too many for one request.
@@ -304,16 +179,14 @@ fn is_closed(error: &Error) -> bool {
     error_type.is_some_and(|error_type| error_type.as_str() == "index_closed_exception")
 }
 
-impl Watched for RestoreWatch {
-    type Outcome = RestoreReport;
-
-    fn what(&self) -> String {
+impl RestoreWatch {
+    pub(super) fn what(&self) -> String {
         let first: Vec<String> = self.pending.iter().take(3).map(|(index, shard)| format!("[{index}][{shard}]")).collect();
         let open = if first.is_empty() { String::new() } else { format!(", open shards such as {},", first.join(", ")) };
         format!("restore of {}:{}{open}", self.ticket.repository(), self.ticket.snapshot())
     }
 
-    async fn look(&mut self, session: &Session, _details: bool) -> Result<Look<RestoreReport>, Error> {
+    pub(super) async fn look(&mut self, session: &Session) -> Result<Look, Error> {
         let narrowed = self.narrowed(session);
         let mut reading = match self.read(session, &narrowed).await {
             // An index is gone or closed, and with it the response for the others.
@@ -332,7 +205,7 @@ impl Watched for RestoreWatch {
         // All indices of a restore are there from its beginning; but only their rows show those that no node has begun.
         self.complete = self.view.is_named() || self.view.indices().len() > 0 && reading.rows.is_some() && !view.is_wider;
         let pending: Vec<_> = view.pending().cloned().collect();
-        let is_resting = view.under_way.is_empty() && !view.unassigned.is_empty() && pending == self.pending;
+        let is_resting = view.under_way.is_empty() && !view.unassigned.is_empty() && (self.once || pending == self.pending);
         self.pending = pending;
         if is_resting {
             self.ask_why(session, &view, &reading).await;
@@ -343,7 +216,7 @@ impl Watched for RestoreWatch {
         }
         let more = std::mem::replace(&mut self.shards, view.counts.shards_total) != view.counts.shards_total;
         if self.view.is_named() && self.view.indices().len() == 0 {
-            return Ok(Look::Ended(self.view.report(view)));
+            return Ok(Look::Ended(AnyOutcome::Restore(self.view.report(view))));
         }
         // The cluster state may be behind the shards, but not for long.
         self.lingering = if view.is_running && !view.has_pending() { self.lingering + 1 } else { 0 };
@@ -353,7 +226,7 @@ impl Watched for RestoreWatch {
         }
         if !view.unrestored.is_empty() || view.counts.shards_total == 0 || view.lacks_rows || reading.rows.is_none() {
             self.unstable = if more { 1 } else { self.unstable + 1 };
-            if self.unstable < PATIENCE {
+            if self.unstable < PATIENCE && !self.once {
                 return Ok(Look::Running(view.counts));
             }
         }
@@ -362,11 +235,9 @@ impl Watched for RestoreWatch {
             let error = Error::new(ErrorKind::IndexMissing, Outcome::Rejected, text);
             return Err(error.during(Operation::Recovery, 1).lasting());
         }
-        Ok(Look::Ended(self.view.report(view)))
+        Ok(Look::Ended(AnyOutcome::Restore(self.view.report(view))))
     }
-}
 
-impl RestoreWatch {
     fn observe(&mut self, reading: &Reading) -> View {
         self.view.observe(reading.rows.as_deref(), &reading.recoveries, reading.running.as_ref())
     }

@@ -14,7 +14,7 @@ impl Round {
         let bucket = if self.chance(40) { "missing-bucket" } else { "my-bucket-4-es" };
         let is_known = self.chance(3);
         if is_known {
-            self.janitor.register_repository(&extra, &settings("my-bucket-4-es", &extra)).await.unwrap();
+            self.janitor.repository(&extra).unwrap().register(settings("my-bucket-4-es", &extra)).await.unwrap();
         }
         let meddles = self.chance(40);
         if meddles {
@@ -27,16 +27,16 @@ impl Round {
         }
         self.begin(Act::Register, trouble, &format!("/_snapshot/{extra}"));
 
-        let result = self.client.register_repository(&extra, &settings(bucket, &extra)).await;
+        let result = self.client.repository(&extra).unwrap().register(settings(bucket, &extra)).await;
 
         self.settle();
         Self::note(tally, &result, false);
         let executed = self.executed(Operation::RegisterRepository);
         match &result {
-            Ok(_) if executed == 0 || !self.domain.repositories().contains(&extra.to_string()) => {
+            Ok(()) if executed == 0 || !self.domain.repositories().contains(&extra.to_string()) => {
                 self.broken("a false success", &result);
             }
-            Ok(_) => {}
+            Ok(()) => {}
             Err(error) if bucket == "missing-bucket" && error.kind() == ErrorKind::RepositoryVerification => {}
             Err(error) if meddles && error.kind() == ErrorKind::Busy => {
                 if executed > 0 && error.outcome() != Outcome::Unknown {
@@ -51,18 +51,18 @@ impl Round {
         let extra = repository(&format!("extra-{}", self.number));
         let is_missing = self.chance(8);
         if !is_missing {
-            self.janitor.register_repository(&extra, &settings("my-bucket-4-es", &extra)).await.unwrap();
+            self.janitor.repository(&extra).unwrap().register(settings("my-bucket-4-es", &extra)).await.unwrap();
         }
         self.begin(Act::Unregister, trouble, &format!("/_snapshot/{extra}"));
 
-        let result = self.client.unregister_repository(&extra).await;
+        let result = self.client.repository(&extra).unwrap().unregister().await;
 
         self.settle();
         Self::note(tally, &result, false);
         let executed = self.executed(Operation::UnregisterRepository);
         match &result {
-            Ok(_) if self.domain.repositories().contains(&extra.to_string()) => self.broken("a false success", &result),
-            Ok(_) => {}
+            Ok(()) if self.domain.repositories().contains(&extra.to_string()) => self.broken("a false success", &result),
+            Ok(()) => {}
             Err(_) if executed > 0 => self.broken("a false failure", &result),
             Err(error) if is_missing && error.kind() == ErrorKind::RepositoryMissing && error.outcome() == Outcome::Rejected => {}
             Err(_) => self.broken("a needless failure", &result),
@@ -77,7 +77,7 @@ impl Round {
         }
         self.begin(Act::CleanUp, trouble, &format!("/_snapshot/{MAIN}/_cleanup"));
 
-        let result = self.client.cleanup_repository(&repository(MAIN)).await;
+        let result = self.client.repository(repository(MAIN)).unwrap().cleanup().await;
 
         self.domain.hold_snapshots(false);
         self.settle();
@@ -96,16 +96,16 @@ impl Round {
         let result: Result<BTreeSet<String>, Error> = match act {
             Act::GetRepository => {
                 self.begin(act, trouble, &format!("/_snapshot/{asked}"));
-                self.client.get_repository(&asked).await.map(|found| [found.name().to_owned()].into())
+                self.client.repository(&asked).unwrap().info().await.map(|found| [found.name().to_owned()].into())
             }
             Act::ListRepositories => {
                 self.begin(act, trouble, "/_snapshot");
-                let list = self.client.list_repositories().await;
+                let list = self.client.repositories().await;
                 list.map(|list| list.iter().map(|found| found.name().to_owned()).collect())
             }
             _ => {
                 self.begin(act, trouble, &format!("/_snapshot/{asked}/_verify"));
-                self.client.verify_repository(&asked).await.map(|nodes| {
+                self.client.repository(&asked).unwrap().verify().await.map(|nodes| {
                     assert_eq!(nodes.len(), 1);
                     [asked.to_string()].into()
                 })
@@ -125,15 +125,29 @@ impl Round {
         let result: Result<BTreeSet<String>, Error> = match act {
             Act::Get => {
                 self.begin(act, trouble, &format!("/_snapshot/{MAIN}/{asked}"));
-                self.client.get_snapshot(&main, &asked).await.map(|found| [found.name().to_owned()].into())
+                self.client
+                    .repository(&main)
+                    .unwrap()
+                    .snapshot(&asked)
+                    .unwrap()
+                    .info()
+                    .await
+                    .map(|found| [found.name().to_owned()].into())
             }
             Act::Status => {
                 self.begin(act, trouble, &format!("/_snapshot/{MAIN}/{asked}/_status"));
-                self.client.snapshot_status(&main, &asked).await.map(|found| [found.name().to_owned()].into())
+                self.client
+                    .repository(&main)
+                    .unwrap()
+                    .snapshot(&asked)
+                    .unwrap()
+                    .status()
+                    .await
+                    .map(|found| [found.name().to_owned()].into())
             }
             _ => {
                 self.begin(act, trouble, &format!("/_snapshot/{MAIN}/_all"));
-                let list = self.client.list_snapshots(&main, &ListSnapshots::new()).await;
+                let list = self.client.repository(&main).unwrap().list(ListSnapshots::new()).await;
                 list.map(|list| list.iter().map(|found| found.name().to_owned()).collect())
             }
         };

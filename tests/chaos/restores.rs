@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use es_snapshot::testing::{Event, FakeDomain, ManualClock};
-use es_snapshot::{ErrorKind, IndexName, Operation, Outcome, RestoreSnapshot, UnrestoredShard};
+use es_snapshot::{ErrorKind, IndexName, Operation, Outcome, RestoreSnapshot, RestoreTicket, UnrestoredShard};
 
 use crate::round::{Round, is_ours, name, repository};
 use crate::trouble::{Act, Trouble};
@@ -176,7 +176,7 @@ impl Round {
 
         let names = sources.iter().map(|(name, _)| *name);
         let options = RestoreSnapshot::new().with_indices(names).with_rename("(.+)", format!("{prefix}$1"));
-        let result = self.client.restore_snapshot(&repository(MAIN), &name(BASE), &options).await;
+        let result = self.client.repository(repository(MAIN)).unwrap().snapshot(name(BASE)).unwrap().restore(options).await;
 
         let by_then = self.executed(Operation::RestoreSnapshot);
         let is_unsettled = self.is_unsettled();
@@ -253,7 +253,7 @@ impl Round {
         let path = if self.random.bool() { "/_cat/shards" } else { "/_recovery" };
         self.begin(Act::WaitForRestore, trouble, path);
 
-        let wait = self.client.wait_for_restore(&repository(MAIN), &source).indices([target.clone()]);
+        let wait = self.client.resume(RestoreTicket::new(repository(MAIN), &source).unwrap().with_index(target.clone().as_str()));
         let result = if self.chance(3) { end(wait.progress()).await } else { wait.await };
 
         self.settle();

@@ -1,5 +1,6 @@
 //! One domain with its clients, and what every call under test begins and ends with.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -92,7 +93,7 @@ impl Round {
         domain.create_index("books", 1);
         domain.create_index("attic", 1);
         domain.hide_index("attic");
-        janitor.register_repository(&repository(MAIN), &settings("my-bucket-4-es", &repository(MAIN))).await.unwrap();
+        janitor.repository(repository(MAIN)).unwrap().register(settings("my-bucket-4-es", &repository(MAIN))).await.unwrap();
         domain.another_client_creates(MAIN, BASE);
         clock.advance(LONG);
         let (path, label) = (String::new(), String::new());
@@ -220,10 +221,11 @@ impl Round {
     }
 
     /// Counts a call. It may end unknown where nothing that the client may read could settle it; otherwise hardly ever.
-    pub(crate) fn note<T>(tally: &mut Tally, result: &Result<T, Error>, excused: bool) {
+    pub(crate) fn note<T, E: Borrow<Error>>(tally: &mut Tally, result: &Result<T, E>, excused: bool) {
         tally.calls += 1;
         match result {
-            Err(error) if error.outcome() == Outcome::Unknown => {
+            Err(error) if error.borrow().outcome() == Outcome::Unknown => {
+                let error = error.borrow();
                 if excused {
                     tally.excused += 1;
                 } else {
@@ -370,7 +372,7 @@ impl Round {
                 for snapshot in self.domain.snapshots(&extra) {
                     self.domain.another_client_deletes(&extra, &snapshot.name);
                 }
-                self.janitor.unregister_repository(&repository(&extra)).await.unwrap();
+                self.janitor.repository(repository(&extra)).unwrap().unregister().await.unwrap();
             }
         }
     }

@@ -1,9 +1,12 @@
 //! Creates, clones and deletes, each with what has to be true of its result.
 
+use std::borrow::Borrow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use es_snapshot::{CloneSnapshot, CreateSnapshot, CreatedSnapshot, Error, ErrorKind, Operation, Outcome, SnapshotPattern};
+use es_snapshot::{
+    CloneSnapshot, CreateSnapshot, Error, ErrorKind, FailedDeletion, HowStarted, Operation, Outcome, SnapshotPattern,
+};
 use serde_json::json;
 
 use crate::round::{Proof, Round, is_unsettled, name, proven, repository};
@@ -11,8 +14,8 @@ use crate::trouble::{Act, Trouble};
 use crate::{BASE, MAIN, Tally};
 
 /// Whether the error says that nobody knows, which a client may say where it could read nothing.
-fn is_unknown<T>(result: &Result<T, Error>) -> bool {
-    result.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown)
+fn is_unknown<T, E: Borrow<Error>>(result: &Result<T, E>) -> bool {
+    result.as_ref().is_err_and(|error| error.borrow().outcome() == Outcome::Unknown)
 }
 
 impl Round {
@@ -30,7 +33,7 @@ impl Round {
         }
         if is_earlier {
             // A process that crashed had sent this already.
-            self.janitor.create_snapshot(&repository(MAIN), &snapshot, &options).await.unwrap();
+            self.janitor.repository(MAIN).unwrap().create_snapshot(&snapshot, options.clone()).await.unwrap();
         }
         match self.random.u32(..6) {
             0 if !marked => {
@@ -67,9 +70,13 @@ impl Round {
         let hold = self.chance(4);
         let repository = repository(MAIN);
         let result = if hold {
-            self.client.create_snapshot_and_hold(&repository, &snapshot, &options).await
+            self.client
+                .repository(&repository)
+                .unwrap()
+                .create_snapshot(&snapshot, options.clone().with_wait_for_completion(true))
+                .await
         } else {
-            self.client.create_snapshot(&repository, &snapshot, &options).await
+            self.client.repository(&repository).unwrap().create_snapshot(&snapshot, options).await
         };
 
         let is_excused = is_unknown(&result) && self.is_unsettled();
@@ -89,7 +96,8 @@ impl Round {
         match &result {
             Ok(_) if executed == 0 => self.broken("a false success", &result),
             Ok(_) if ours.is_empty() && deletions == 0 => self.broken("a lost snapshot", &result),
-            Ok(CreatedSnapshot::Adopted(found)) => {
+            Ok(started) if started.how() == HowStarted::Adopted => {
+                let Some(found) = started.info() else { self.broken("adopted what it does not show", &result) };
                 let mark = found.metadata().and_then(|metadata| metadata.get("call"));
                 if mark != Some(&json!(self.number)) {
                     self.broken("adopted another's", &result);
@@ -129,7 +137,8 @@ impl Round {
         }
 
         let options = CloneSnapshot::new(["movies"]);
-        let result = self.client.clone_snapshot(&repository(MAIN), &name(BASE), &target, &options).await;
+        let result =
+            self.client.repository(repository(MAIN)).unwrap().snapshot(name(BASE)).unwrap().clone_to(&target, options).await;
 
         let is_excused = is_unknown(&result) && self.is_unsettled();
         self.settle();
@@ -188,7 +197,8 @@ impl Round {
         }
 
         let queue = Duration::from_secs(if is_queued { 120 } else { 0 });
-        let result = self.client.with_queue_time(queue).delete_snapshot(&repository(MAIN), &target).await;
+        let result =
+            self.client.with_queue_time(queue).repository(repository(MAIN)).unwrap().snapshot(&target).unwrap().delete().await;
 
         let is_excused = is_unknown(&result) && self.is_unsettled();
         self.settle();
@@ -238,7 +248,7 @@ impl Round {
         self.begin(Act::DeleteMatching, trouble, &format!("/_snapshot/{MAIN}/{struck}"));
 
         let pattern: SnapshotPattern = format!("{prefix}*").parse().unwrap();
-        let result = self.client.delete_snapshots(&main, &pattern).await;
+        let result = self.client.repository(&main).unwrap().delete_snapshots(pattern).await;
 
         let events = self.events();
         let left = |round: &Self, name: &str| round.snapshot(name).is_some();
@@ -252,7 +262,11 @@ impl Round {
             self.broken("a needless failure", &result)
         };
         for (target, was_there) in targets.iter().zip(there) {
-            let Some((_, of_it)) = report.iter().find(|(name, _)| name == target) else { self.broken("left one out", &result) };
+            let failed = report.failed().iter().find(|failed| failed.name() == target).map(FailedDeletion::error);
+            if failed.is_none() && !report.deleted().contains(target) {
+                self.broken("left one out", &result);
+            }
+            let of_it = &failed.map_or(Ok(()), Err);
             let events = events.iter().filter(|event| event.path.split(['/', '?']).any(|segment| segment == target));
             let is_excused = is_unknown(of_it) && is_unsettled(&events.cloned().collect::<Vec<_>>());
             Self::note(tally, of_it, is_excused);

@@ -3,9 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use es_snapshot::testing::{FakeOutcome, Fault};
-use es_snapshot::{
-    CloneSnapshot, CreateSnapshot, Error, ErrorKind, Operation, Outcome, Progress, ProgressStream, RestoreSnapshot, WaitUpdate,
-};
+use es_snapshot::{CloneSnapshot, CreateSnapshot, Error, ErrorKind, Operation, Outcome, RestoreSnapshot, WaitStream, WaitUpdate};
 use futures_util::TryStreamExt as _;
 use serde_json::json;
 
@@ -14,7 +12,7 @@ use crate::trouble::{Act, Trouble};
 use crate::{BASE, MAIN, Tally};
 
 /// What a wait comes to that is watched on its way.
-pub(crate) async fn end<O>(mut progress: ProgressStream<Progress, O>) -> Result<O, Error> {
+pub(crate) async fn end<O>(mut progress: WaitStream<O>) -> Result<O, Error> {
     while let Some(update) = progress.try_next().await? {
         if let WaitUpdate::Ended(outcome) = update {
             return Ok(outcome);
@@ -57,7 +55,7 @@ impl Round {
             self.domain.fault(first);
         }
 
-        let wait = self.client.wait_for_snapshot(&repository(MAIN), &target);
+        let wait = self.client.repository(repository(MAIN)).unwrap().snapshot(&target).unwrap().wait();
         let result = if self.chance(3) { end(wait.progress()).await } else { wait.await };
 
         let now = self.snapshot(target.as_str());
@@ -96,7 +94,7 @@ impl Round {
         self.wire.before_request(if makes { 12 } else { self.random.u32(1..=4) }, deed);
         self.begin(Act::WaitForDeletion, trouble, &format!("/_snapshot/{MAIN}/{target}"));
 
-        let wait = self.client.wait_for_deletion(&repository(MAIN), &target);
+        let wait = self.client.repository(repository(MAIN)).unwrap().snapshot(&target).unwrap().wait_for_deletion();
         let result = if self.chance(3) { end(wait.progress()).await } else { wait.await };
 
         let now = self.snapshot(target.as_str());
@@ -132,13 +130,21 @@ impl Round {
         self.domain.fault(Fault::drop_before().on(move |_, _| has_sent.load(Ordering::Relaxed)));
 
         let result: Result<(), Error> = match kind {
-            0 => self.client.create_snapshot(&main, &snapshot, &CreateSnapshot::new()).await.map(drop),
-            1 => self.client.clone_snapshot(&main, &name(BASE), &snapshot, &CloneSnapshot::new(["movies"])).await.map(drop),
+            0 => self.client.repository(&main).unwrap().create_snapshot(&snapshot, CreateSnapshot::new()).await.map(drop),
+            1 => self
+                .client
+                .repository(&main)
+                .unwrap()
+                .snapshot(name(BASE))
+                .unwrap()
+                .clone_to(&snapshot, CloneSnapshot::new(["movies"]))
+                .await
+                .map(drop),
             2 => {
                 let options = RestoreSnapshot::new().with_indices(["movies"]).with_rename("(.+)", restored);
-                self.client.restore_snapshot(&main, &name(BASE), &options).await.map(drop)
+                self.client.repository(&main).unwrap().snapshot(name(BASE)).unwrap().restore(options).await.map(drop)
             }
-            _ => self.client.delete_snapshot(&main, &snapshot).await,
+            _ => self.client.repository(&main).unwrap().snapshot(&snapshot).unwrap().delete().await,
         };
 
         self.settle();

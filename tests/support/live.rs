@@ -194,7 +194,7 @@ impl Live {
     /// Registers a repository and gives its name.
     pub(crate) async fn repository(&self, client: &SnapshotClient, test: &str) -> Result<RepositoryName, Error> {
         let name: RepositoryName = unique(test).parse()?;
-        client.register_repository(&name, &self.s3(name.as_str()).into()).await?;
+        client.repository(&name)?.register(self.s3(name.as_str())).await?;
         Ok(name)
     }
 
@@ -221,8 +221,8 @@ pub(crate) async fn take(
     index: &IndexName,
 ) -> Result<SnapshotInfo, Error> {
     let options = CreateSnapshot::new().with_indices([index.as_str()]).with_include_global_state(false);
-    client.create_snapshot(repository, name, &options).await?;
-    client.wait_for_snapshot(repository, name).within(Duration::from_secs(60)).await
+    client.repository(repository)?.create_snapshot(name, options).await?;
+    client.repository(repository)?.snapshot(name)?.wait().with_deadline(Duration::from_secs(60)).await
 }
 
 /// A bucket's steering file, which is removed with this value.

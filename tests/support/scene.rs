@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use es_snapshot::testing::{Event, FakeCredentials, FakeDomain, FakeDomainBuilder, ManualClock};
 use es_snapshot::{
-    Auth, CreateSnapshot, RepositoryName, RepositorySettings, S3Settings, SnapshotClient, SnapshotClientBuilder, SnapshotName,
+    Auth, CreateSnapshot, Repository, RepositoryName, RepositorySettings, S3Settings, SnapshotClient, SnapshotClientBuilder,
+    SnapshotName,
 };
 use futures_util::future::{Either, select};
 use tracing::Dispatch;
@@ -17,6 +18,11 @@ pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManua
 
 /// The longest pause between two polls: once it has passed, every wait has polled.
 pub(crate) const STEP: Duration = Duration::from_secs(30);
+
+/// The repository `r` of this client.
+pub(crate) fn backups(client: &SnapshotClient) -> Repository {
+    client.repository(repository()).unwrap()
+}
 
 /// A fake domain and a signing client of it, both on one manual clock.
 pub(crate) struct Scene {
@@ -61,18 +67,18 @@ impl Scene {
     /// Creates the index `movies` of two shards and registers the repository `r`.
     pub(crate) async fn prepare(&self) {
         self.domain.create_index("movies", 2);
-        self.client.register_repository(&repository(), &settings()).await.unwrap();
+        backups(&self.client).register(settings()).await.unwrap();
     }
 
     /// Starts the snapshot `s`.
     pub(crate) async fn start_snapshot(&self) {
-        self.client.create_snapshot(&repository(), &snapshot(), &CreateSnapshot::new()).await.unwrap();
+        backups(&self.client).create_snapshot(snapshot(), CreateSnapshot::new()).await.unwrap();
     }
 
     /// Takes the snapshot `s`, to its end.
     pub(crate) async fn take_snapshot(&self) {
         self.start_snapshot().await;
-        self.client.wait_for_snapshot(&repository(), &snapshot()).await.unwrap().into_complete().unwrap();
+        backups(&self.client).snapshot(snapshot()).unwrap().wait().await.unwrap().into_complete().unwrap();
     }
 
     /// The requests since that many, by the domain's log.

@@ -178,7 +178,7 @@ impl FakeDomainBuilder {
     ///         .clock(clock.clone())
     ///         .build()?;
     ///     domain.fault(Fault::drop_before().times(1));
-    ///     assert!(client.list_repositories().await?.is_empty());
+    ///     assert!(client.repositories().await?.is_empty());
     ///     assert_eq!(domain.events().len(), 2);
     ///     Ok::<_, es_snapshot::Error>(())
     /// })

@@ -1,0 +1,425 @@
+//! A repository, and what can be done in it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::snapshot::Snapshot;
+use super::{SnapshotClient, StartedSnapshot, with_call_options};
+use crate::call::{CallOptions, Session};
+use crate::clock::BoxFuture;
+use crate::config::{RetryPolicy, Timeouts};
+use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::name::{DateMathName, RepositoryName, SnapshotName, SnapshotPattern};
+use crate::repository::{
+    Acknowledged, CleanUp, RegisterRepository, RepositoryInfo, RepositorySettings, S3Settings, VerifiedNode, VerifiedNodes,
+};
+use crate::request;
+use crate::snapshot::{CreateSnapshot, ListSnapshots, SnapshotInfo};
+
+/// A handle of one repository; returned by
+/// [`SnapshotClient::repository`](crate::SnapshotClient::repository).
+///
+/// Cheap to clone. It holds a clone of the client and a name that was checked. The repository need
+/// not exist.
+///
+/// ```no_run
+/// use es_snapshot::{ListSnapshots, SnapshotClient};
+///
+/// # async fn run(client: SnapshotClient) -> Result<(), es_snapshot::Error> {
+/// let backups = client.repository("my-snapshot-repo")?;
+/// for snapshot in backups.list(ListSnapshots::new()).await? {
+///     println!("{} {}", snapshot.name(), snapshot.state());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Repository {
+    session: Session,
+    name: RepositoryName,
+}
+
+impl Repository {
+    pub(super) fn new(session: Session, name: RepositoryName) -> Self {
+        Self { session, name }
+    }
+
+    fn with(&self, change: impl FnOnce(&mut CallOptions)) -> Self {
+        Self { session: self.session.with(change), name: self.name.clone() }
+    }
+
+    with_call_options!("handle");
+
+    /// Returns the repository's name.
+    #[must_use]
+    pub fn name(&self) -> &RepositoryName {
+        &self.name
+    }
+
+    /// Returns a client with the options of this handle.
+    #[must_use]
+    pub fn client(&self) -> SnapshotClient {
+        SnapshotClient { session: self.session.clone() }
+    }
+
+    /// Returns a handle of the snapshot with this name. It sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if the name is not a [`SnapshotName`].
+    pub fn snapshot(&self, name: impl AsRef<str>) -> Result<Snapshot, Error> {
+        Ok(Snapshot::new(self.session.clone(), self.name.clone(), name.as_ref().parse()?))
+    }
+
+    /// Resolves a date-math name such as `<nightly-{now/d}>` by the domain's clock, as far as it is
+    /// known. It sends nothing.
+    ///
+    /// The server would resolve it too, but its response does not contain the resolved name. A name
+    /// that was resolved here can be requested later.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if the result is not a snapshot name.
+    pub fn resolve(&self, name: &DateMathName) -> Result<SnapshotName, Error> {
+        name.resolve(self.session.core.now())
+    }
+
+    /// Registers the repository, or changes its settings (`PUT /_snapshot/{repository}`). All nodes
+    /// then verify it, unless [`RegisterRepository::with_verify`] says otherwise. The settings of
+    /// any type convert into [`RegisterRepository`].
+    ///
+    /// An Amazon domain requires a signature on this call, because the service checks
+    /// `iam:PassRole` on `role_arn` for the signer ([Amazon's
+    /// guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html)).
+    ///
+    /// # Errors
+    ///
+    /// * [`ErrorKind::InvalidInput`], before anything is sent: settings that cannot work; a setting
+    ///   that may be a secret (by its key, or as the password in a URL) over `http://` to another
+    ///   host without [consent](crate::SnapshotClientBuilder::danger_send_credentials_unencrypted);
+    ///   a name that starts with `cs-` on an Amazon domain, where it is reserved.
+    /// * [`ErrorKind::MissingRoleArn`]: an S3 repository on an Amazon domain without `role_arn`.
+    ///   Nothing is sent where the endpoint's host is Amazon's.
+    /// * [`ErrorKind::AccessDenied`]: `iam:PassRole`, a policy, or fine-grained access control.
+    /// * [`ErrorKind::RepositoryVerification`]: the nodes cannot write to it. The repository
+    ///   **stays registered**, except on Elasticsearch 8 and later.
+    /// * [`ErrorKind::Busy`]: it is registered and in use.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped after the request was sent, the repository may be registered.
+    /// Registering it again does no harm.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use es_snapshot::{FsSettings, Repository};
+    ///
+    /// # async fn run(backups: Repository) -> Result<(), es_snapshot::Error> {
+    /// backups.register(FsSettings::new("/mnt/backups")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "create_repository")]
+    #[doc(alias = "put_repository")]
+    pub fn register(&self, registration: impl Into<RegisterRepository>) -> BoxFuture<'static, Result<(), Error>> {
+        let (this, registration) = (self.clone(), registration.into());
+        Box::pin(async move { this.register_with(&registration).await })
+    }
+
+    async fn register_with(&self, registration: &RegisterRepository) -> Result<(), Error> {
+        let (repository, settings) = (&self.name, registration.settings());
+        let operation = Operation::RegisterRepository;
+        let refuse = |error: Error| error.during(operation, 0);
+        settings.validate().map_err(refuse)?;
+        if let Some(key) = settings.secret().filter(|_| !self.session.core.is_confidential) {
+            let text = format!(
+                "setting {key:?} may be a secret and would be sent unencrypted to {}; use https://, or consent by \
+                 SnapshotClientBuilder::danger_send_credentials_unencrypted",
+                self.session.core.endpoint
+            );
+            return Err(refuse(Error::invalid(text)));
+        }
+        if self.session.core.endpoint.region().is_some() {
+            if repository.as_str().starts_with("cs-") {
+                let text =
+                    format!("repository name {:?} starts with `cs-`, which the service keeps for its own", repository.as_str());
+                return Err(refuse(Error::invalid(text)));
+            }
+            let lacks_role = |s3: &S3Settings| s3.role_arn().is_none() && !s3.other().contains_key("role_arn");
+            if matches!(settings, RepositorySettings::S3(s3) if lacks_role(s3)) {
+                let text = "an Amazon domain needs the role that it is to read and write the bucket with";
+                return Err(refuse(Error::new(ErrorKind::MissingRoleArn, Outcome::NotSent, text)));
+            }
+        }
+        let request = request::register_repository(repository, settings, registration.verify()).map_err(refuse)?;
+        self.session.queued(request.replay, repository, || self.session.call::<Acknowledged>(&request)).await.map(drop)
+    }
+
+    /// Returns the repository's definition (`GET /_snapshot/{repository}`).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RepositoryMissing`] if it is not registered.
+    #[doc(alias = "get_repository")]
+    pub async fn info(&self) -> Result<RepositoryInfo, Error> {
+        self.session.find_repository(&self.name).await
+    }
+
+    /// Makes every node write to the repository and read from it
+    /// (`POST /_snapshot/{repository}/_verify`).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RepositoryVerification`] with the nodes' texts. [`ErrorKind::NotAllowed`] where
+    /// Amazon's allow-list does not let it through.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped after the request was sent, the nodes finish the verification. It
+    /// leaves nothing behind.
+    #[doc(alias = "verify_repository")]
+    pub async fn verify(&self) -> Result<Vec<VerifiedNode>, Error> {
+        let nodes: VerifiedNodes = self.session.call(&request::verify_repository(&self.name)).await?;
+        Ok(nodes.0)
+    }
+
+    /// Deletes files that no snapshot refers to any more (`POST /_snapshot/{repository}/_cleanup`).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`] while a snapshot, deletion or clean-up is running.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped after the request was sent, the clean-up goes on. Cleaning up again
+    /// does no harm.
+    #[doc(alias = "cleanup_repository")]
+    pub async fn cleanup(&self) -> Result<CleanUp, Error> {
+        let request = request::clean_up_repository(&self.name);
+        self.session.queued(request.replay, &self.name, || self.session.call(&request)).await
+    }
+
+    /// Unregisters the repository (`DELETE /_snapshot/{repository}`). Its snapshots stay in the
+    /// bucket.
+    ///
+    /// # Errors
+    ///
+    /// * [`ErrorKind::RepositoryMissing`] if it is not registered. If an earlier response of the
+    ///   same call was lost, that counts as success.
+    /// * [`ErrorKind::Busy`] if it is in use.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped after the request was sent, the repository may be unregistered.
+    /// Unregistering it again then fails with [`ErrorKind::RepositoryMissing`].
+    #[doc(alias = "delete_repository")]
+    pub async fn unregister(&self) -> Result<(), Error> {
+        let request = request::unregister_repository(&self.name);
+        match self.session.queued(request.replay, &self.name, || self.session.call::<Acknowledged>(&request)).await {
+            Err(error) if error.kind() == ErrorKind::RepositoryMissing && error.outcome() == Outcome::Unknown => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    /// Starts a snapshot (`PUT /_snapshot/{repository}/{snapshot}`, [create snapshot
+    /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-create))
+    /// and returns once it is running. [`StartedSnapshot::wait`] waits for its end.
+    ///
+    /// The snapshot's metadata carries a token. If a response is lost, a gateway fails, the engine
+    /// reports a failure, or the name turns out to be taken, the client reads the snapshot of that
+    /// name. The token shows whose it is: this call returns it as
+    /// [`HowStarted::Adopted`](crate::HowStarted::Adopted), or the error that the name is taken. No snapshot is made twice, and none that exists is reported as
+    /// failed.
+    ///
+    /// If there is no such snapshot, the request is sent again with the same token: after one check
+    /// if the connection broke, otherwise after three checks in a row over at least 10 s. If the
+    /// engine reports the same failure twice and checks find nothing, the call fails with
+    /// [`Outcome::Rejected`]. At most three requests may be unaccounted for. The call has at least
+    /// 60 s for this, from the first check on, whatever [`Timeouts::with_call`] is.
+    ///
+    /// # Errors
+    ///
+    /// * [`ErrorKind::InvalidInput`], before anything is sent. Also if the operating system has no
+    ///   randomness for the token.
+    /// * [`ErrorKind::SnapshotNameTaken`]: by a snapshot that is not this call's.
+    /// * [`ErrorKind::RepositoryMissing`], [`ErrorKind::IndexMissing`].
+    /// * [`ErrorKind::Busy`]: another operation is running, for longer than
+    ///   [`with_queue_time`](Self::with_queue_time) allows.
+    /// * Any kind with [`Outcome::Unknown`]: the client could not determine in time whether the
+    ///   snapshot was created, or five checks in a row were refused.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped after the request was sent, the snapshot may have been started and
+    /// goes on. A later call with the same name and the same [`CreateSnapshot::with_token`] adopts it.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use es_snapshot::{CreateSnapshot, Repository, SnapshotToken};
+    /// # async fn run(nightly: Repository) -> Result<(), es_snapshot::Error> {
+    /// // Kept somewhere, the token makes the call safe to repeat after a crash.
+    /// let token = SnapshotToken::try_random()?;
+    /// let options = CreateSnapshot::new().with_indices(["movies"]).with_token(token);
+    /// let started = nightly.create_snapshot("2024.05.01", options).await?;
+    /// started.wait().await?.into_complete()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn create_snapshot(
+        &self,
+        name: impl AsRef<str>,
+        options: CreateSnapshot,
+    ) -> BoxFuture<'static, Result<StartedSnapshot, Error>> {
+        let (this, name) = (self.clone(), parsed(name, Operation::CreateSnapshot));
+        Box::pin(async move {
+            let (created, ticket) = this.session.create_snapshot(&this.name, &name?, &options).await?;
+            Ok(StartedSnapshot::new(this.session, created, ticket))
+        })
+    }
+
+    /// Returns the snapshots of a repository (`GET /_snapshot/{repository}/{pattern}`), oldest
+    /// first unless they are requested without details.
+    ///
+    /// Only those that match the pattern are returned. The engines accept a request line of 4,096
+    /// bytes, so a longer pattern is split into several requests. Each of them has the time limit
+    /// of a call.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RepositoryMissing`]. [`ErrorKind::SnapshotMissing`] for a name, and before
+    /// Elasticsearch 8 for a pattern, that matches nothing.
+    #[doc(alias = "get_snapshot")]
+    pub async fn list(&self, options: ListSnapshots) -> Result<Vec<SnapshotInfo>, Error> {
+        self.session.list_snapshots(&self.name, &options).await
+    }
+
+    /// Deletes every snapshot that matches now, one after the other, and reports each.
+    ///
+    /// The client resolves the pattern first, so that a snapshot which another client makes
+    /// meanwhile is not deleted. It checks each name that comes back against the pattern again. A
+    /// name in the pattern that has no snapshot is skipped.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`list`](Self::list). The error of one snapshot is in the
+    /// report.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped on the way, the snapshots before are deleted, the current one may
+    /// be, and the others are not.
+    pub async fn delete_snapshots(&self, pattern: SnapshotPattern) -> Result<DeletionReport, Error> {
+        // Otherwise one name that is missing would hide all the others.
+        let options = ListSnapshots::new().with_pattern(pattern).with_verbose(false).with_ignore_unavailable(true);
+        let found = match self.session.list_snapshots(&self.name, &options).await {
+            Err(error) if error.kind() == ErrorKind::SnapshotMissing => Vec::new(),
+            found => found?,
+        };
+        let mut report = DeletionReport::default();
+        for snapshot in found {
+            let result = match snapshot.name().parse() {
+                Ok(name) => self.session.delete_snapshot(&self.name, &name, snapshot.uuid()).await,
+                Err(error) => Err(error),
+            };
+            let name = snapshot.name().to_owned();
+            match result {
+                Ok(()) => report.deleted.push(name),
+                Err(error) => report.failed.push(FailedDeletion { name, error: Arc::new(error) }),
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// The name, checked before anything is sent.
+pub(super) fn parsed(name: impl AsRef<str>, operation: Operation) -> Result<SnapshotName, Error> {
+    name.as_ref().parse().map_err(|error: Error| error.during(operation, 0))
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let endpoint = self.session.core.endpoint.to_string();
+        f.debug_struct("Repository").field("name", &self.name.as_str()).field("endpoint", &endpoint).finish_non_exhaustive()
+    }
+}
+
+/// What became of each of several snapshots that were to be deleted; returned by
+/// [`Repository::delete_snapshots`].
+#[derive(Clone, Debug, Default, Serialize)]
+#[must_use = "some of the snapshots may not be deleted"]
+pub struct DeletionReport {
+    deleted: Vec<String>,
+    failed: Vec<FailedDeletion>,
+}
+
+impl DeletionReport {
+    /// Returns the names of the snapshots that are deleted, in the order of their deletion.
+    #[must_use]
+    pub fn deleted(&self) -> &[String] {
+        &self.deleted
+    }
+
+    /// Returns the snapshots whose deletion failed.
+    #[must_use]
+    pub fn failed(&self) -> &[FailedDeletion] {
+        &self.failed
+    }
+
+    /// Returns whether every snapshot is deleted.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.failed.is_empty()
+    }
+
+    /// Returns the report if every snapshot is deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Incomplete`], which names the first three of the others.
+    pub fn into_complete(self) -> Result<Self, Error> {
+        if self.is_complete() {
+            return Ok(self);
+        }
+        let first: Vec<String> = self.failed.iter().take(3).map(ToString::to_string).collect();
+        let total = self.failed.len() + self.deleted.len();
+        let text = format!("{} of {total} snapshots were not deleted: {}", self.failed.len(), first.join("; "));
+        Err(Error::new(ErrorKind::Incomplete, Outcome::Rejected, text).during(Operation::DeleteSnapshot, 1))
+    }
+}
+
+/// A snapshot whose deletion failed.
+#[derive(Clone, Debug, Serialize)]
+pub struct FailedDeletion {
+    name: String,
+    #[serde(serialize_with = "shared")]
+    error: Arc<Error>,
+}
+
+fn shared<S: Serializer>(error: &Arc<Error>, serializer: S) -> Result<S::Ok, S::Error> {
+    error.as_ref().serialize(serializer)
+}
+
+impl FailedDeletion {
+    /// Returns the snapshot's name as the server wrote it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns why it failed.
+    #[must_use]
+    pub fn error(&self) -> &Error {
+        &self.error
+    }
+}
+
+impl fmt::Display for FailedDeletion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.error)
+    }
+}

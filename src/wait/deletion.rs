@@ -1,0 +1,35 @@
+//! Waiting for a snapshot to be gone.
+
+use super::{AnyOutcome, Look};
+use crate::call::Session;
+use crate::error::{Error, ErrorKind};
+use crate::progress::Counts;
+use crate::ticket::DeletionTicket;
+
+pub(super) struct DeletionWatch {
+    pub(super) ticket: DeletionTicket,
+}
+
+impl DeletionWatch {
+    pub(super) fn new(ticket: DeletionTicket) -> Self {
+        Self { ticket }
+    }
+
+    pub(super) fn what(&self) -> String {
+        format!("deletion of snapshot {}:{}", self.ticket.repository(), self.ticket.snapshot())
+    }
+
+    pub(super) async fn look(&mut self, session: &Session) -> Result<Look, Error> {
+        // Without details, because the snapshot's own file may be the first part of it that is gone.
+        let found = match session.find_snapshot(self.ticket.repository(), self.ticket.snapshot(), true).await {
+            Err(error) if error.kind() == ErrorKind::SnapshotMissing => return Ok(Look::Ended(AnyOutcome::Deletion)),
+            found => found?,
+        };
+        let is_another = self.ticket.uuid().zip(found.uuid()).is_some_and(|(ours, now)| ours != now);
+        if is_another {
+            return Ok(Look::Ended(AnyOutcome::Deletion));
+        }
+        self.ticket.learn_uuid(found.uuid());
+        Ok(Look::Running(Counts::default()))
+    }
+}
