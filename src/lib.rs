@@ -17,14 +17,14 @@
 //! | span `es_snapshot.call`: one request with its attempts | debug | `operation`, `repository`, `snapshot`, `attempts`, `outcome` |
 //! | event `repeating a request` | info | `attempt`: the attempt or send that failed; `reason`; `wait_ms` |
 //! | event `checked the domain after a lost response` | info | `sighting`: `Happened`, `Foreign`, `Nothing`, `Barred`, `Unseen`, `Unclear`, `Blind` or `Denied` |
-//! | event `another operation is in the way` | info | `wait_ms` |
+//! | event `another operation is running` | info | `wait_ms` |
 //! | event `snapshot ended`, from a wait | info | `repository`, `snapshot`, `state`, `ended_ms` (since the epoch) |
 //! | event `credentials could not be renewed` | warn | `kept`: whether a valid key is left; `error`: the provider's failure and its causes |
 //! | event `some of the system's roots could not be read` (feature `native-roots`) | warn | `error` |
 //!
 //! `operation` is [`Operation::as_str`]. `outcome` is `done` or an [`ErrorKind`]. A `sighting`
 //! other than `Happened` and `Foreign` shows a call that is still looking: `Nothing` and `Barred`
-//! prove that the request had no effect so far, `Unseen` is no proof, `Unclear` is a change that
+//! prove that the request had no effect so far, `Unseen` proves nothing, `Unclear` is a change that
 //! nobody can attribute, and after `Blind` and `Denied` the client knows nothing.
 //!
 //! Events of level debug are not listed. They show attempts, and polls and checks that failed.

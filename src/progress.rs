@@ -115,7 +115,7 @@ impl Progress {
         self.elapsed
     }
 
-    /// Bytes a second since this wait first saw how many there are; `None` until there is anything to tell it by.
+    /// Returns the bytes per second since this wait first saw figures. `None` until some were copied.
     #[must_use]
     pub fn bytes_per_second(&self) -> Option<f64> {
         self.rate

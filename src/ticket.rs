@@ -277,12 +277,12 @@ impl DeletionTicket {
 /// A restore.
 ///
 /// It names the indices that this restore writes, under their new names; for a data stream, its
-/// backing indices. A wait judges exactly those, whatever else is or was restored from the same
+/// backing indices. A wait considers exactly those, whatever else is or was restored from the same
 /// snapshot. The uuids distinguish an index of this restore from another that takes its name later,
 /// and the names in the snapshot one that another client restores from another index.
 ///
 /// [`StartedRestore::ticket`](crate::StartedRestore::ticket) returns the one of a restore that was
-/// started. One that is made by hand names no index. A wait then judges every index that is
+/// started. One that is made by hand names no index. A wait then considers every index that is
 /// restored from the snapshot, unless some are [added](Self::with_index).
 ///
 /// ```
@@ -327,7 +327,7 @@ impl RestoreTicket {
     }
 
     /// Adds an index, or a data stream, that the restore writes, under its new name. A wait then
-    /// judges the added indices only.
+    /// considers the added indices only.
     #[must_use]
     pub fn with_index(mut self, name: impl Into<String>) -> Self {
         self.add(name.into(), None, None);

@@ -46,7 +46,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// The domain's time, as far as its answers have told it.
+    /// The domain's time, as far as its responses have shown it.
     pub(crate) fn now(&self) -> SystemTime {
         self.skew.apply(self.clock.wall())
     }
@@ -69,9 +69,9 @@ pub(crate) struct CallOptions {
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: RetryPolicy,
     pub(crate) opaque_id: Option<String>,
-    /// How long to wait for another operation that is in the way.
+    /// How long to wait for another operation that is already running.
     pub(crate) queue: Duration,
-    /// How long the server may wait for an elected master, if it is told.
+    /// How long the server may wait for an elected master; `None` for its own default.
     pub(crate) master_timeout: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! Waiting for another operation that is in the way.
+//! Waiting for another operation that is already running.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 const ASKING: Duration = Duration::from_secs(5);
 
 impl Session {
-    /// Does something, and again while another operation is in the way, for as long as the client queues. What tells an own
-    /// doing from another's has to be gathered each time: much may happen in the queue.
+    /// Does something, and again while another operation is running, for as long as the client queues. What distinguishes
+    /// an own doing from another's has to be read each time: much may happen in the queue.
     ///
     /// It is not begun anew with a request of its own unaccounted for, as that could do it twice, unless `replay` says that
     /// doing it twice does no harm.
@@ -44,7 +44,7 @@ impl Session {
                         return Err(if running.is_empty() { error } else { error.with_message(running) });
                     }
                     lost |= error.outcome() == Outcome::Unknown;
-                    tracing::info!(wait_ms = u64::try_from(pause.as_millis()).ok(), "another operation is in the way");
+                    tracing::info!(wait_ms = u64::try_from(pause.as_millis()).ok(), "another operation is running");
                     clock.sleep(pause.min(left)).await;
                     pause = (pause * 2).min(LONGEST);
                 }
@@ -66,8 +66,8 @@ impl Session {
     }
 }
 
-/// Which running snapshots a refusal is about. A restore, a deletion, a clone or a clean-up that is
-/// in the way is named by the server.
+/// Which running snapshots a refusal is about. A restore, a deletion, a clone or a clean-up that
+/// is running is named by the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Blockers {
     OfTheRepository,

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::retry::RetryBudget;
 use crate::transport::Transport;
 
-/// The largest answer that is read by default, decoded: 256 MiB, a listing of some hundred thousand snapshots.
+/// The largest response that is read by default, decoded: 256 MiB, a listing of some hundred thousand snapshots.
 const REPLY_LIMIT: usize = 256 << 20;
 
 /// Settings of a [`SnapshotClient`]; see [`SnapshotClient::builder`].
@@ -26,7 +26,7 @@ pub struct SnapshotClientBuilder {
     endpoint: String,
     connect_to: Option<String>,
     region: Option<String>,
-    /// The region of an AWS configuration, for hosts that do not tell theirs.
+    /// The region of an AWS configuration, for hosts whose name does not contain one.
     fallback_region: Option<String>,
     auth: Auth,
     unencrypted: bool,
@@ -66,7 +66,7 @@ impl SnapshotClientBuilder {
     }
 
     /// Signs every request with the credentials of a loaded AWS configuration, and for its region where the endpoint's host
-    /// does not tell another (feature `aws-config`).
+    /// does not contain another (feature `aws-config`).
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl SnapshotClientBuilder {
     }
 
     /// Sets the region to sign for, where the host is not an Amazon domain's own and so does not
-    /// tell it. It is used instead of the region of an AWS configuration.
+    /// contain it. It is used instead of the region of an AWS configuration.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
@@ -167,7 +167,7 @@ impl SnapshotClientBuilder {
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if
     ///
-    /// * the endpoint is no URL of a domain, has a user, query or fragment, or is one that has no snapshot API;
+    /// * the endpoint is not the URL of a domain, has a user, query or fragment, or is one that has no snapshot API;
     /// * requests are to be signed and no region is known, or another than the host's own is given;
     /// * credentials would travel over `http://` to another host;
     /// * there is no transport (without the feature `hyper`).
@@ -224,7 +224,7 @@ fn region(endpoint: &Endpoint, given: Option<String>, signs: bool) -> Result<Opt
             "region {given:?} is not the one in the endpoint's host, {own:?}; the domain would refuse the signature"
         ))),
         (None, None) if signs => {
-            Err(Error::invalid("endpoint does not tell the region to sign for; give it by SnapshotClientBuilder::region"))
+            Err(Error::invalid("endpoint does not contain the region to sign for; give it by SnapshotClientBuilder::region"))
         }
         (given, own) => Ok(given.or_else(|| own.map(str::to_owned))),
     }

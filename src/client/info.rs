@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// What `GET /` tells.
+/// What `GET /` returns.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ServerInfo {
     #[serde(default)]

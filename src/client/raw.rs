@@ -57,13 +57,13 @@ impl RawReply {
         self.status
     }
 
-    /// The JSON of the answer, `null` if it was empty.
+    /// Returns the JSON of the response, `null` if it was empty.
     #[must_use]
     pub fn body(&self) -> &Value {
         &self.body
     }
 
-    /// The JSON of the answer, by value.
+    /// Returns the JSON of the response, by value.
     #[must_use]
     pub fn into_body(self) -> Value {
         self.body

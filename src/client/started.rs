@@ -100,7 +100,7 @@ impl StartedRestore {
     ///
     /// It names exactly the indices of this restore, as the server shows them right after the
     /// response, or as the client determined them before. It names none where neither was possible:
-    /// a wait then judges every index that is restored from the snapshot.
+    /// a wait then considers every index that is restored from the snapshot.
     #[must_use]
     pub fn ticket(&self) -> &RestoreTicket {
         &self.ticket

@@ -290,7 +290,7 @@ impl ErrorKind {
             Self::SnapshotMissing => "no such snapshot",
             Self::IndexMissing => "no such index",
             Self::SnapshotNameTaken => "snapshot name already in use",
-            Self::Busy => "another operation is in the way",
+            Self::Busy => "another operation is running",
             Self::Throttled => "throttled",
             Self::Blocked => "blocked",
             Self::RepositoryVerification => "repository verification failed",

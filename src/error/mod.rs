@@ -90,14 +90,14 @@ impl Error {
         Self::new(ErrorKind::InvalidInput, Outcome::NotSent, message)
     }
 
-    /// An answer that is no JSON, or only a part of one: a gateway's page under a status of success.
+    /// A response that is not JSON, or only a part of it: a gateway's page under a status of success.
     pub(crate) fn garbled(message: impl Into<String>) -> Self {
         let mut this = Self::new(ErrorKind::Decode, Outcome::Unknown, message);
         this.0.garbled = true;
         this
     }
 
-    /// A failed answer of the domain.
+    /// A failed response of the domain.
     pub(crate) fn from_server(server: ServerError) -> Self {
         let mut this = Self::new(server.kind(), server.outcome(), "");
         this.0.server = Some(server);
@@ -119,7 +119,7 @@ impl Error {
         self
     }
 
-    /// The refusal of a repetition: it says nothing of the earlier request whose answer was lost. But a verification that
+    /// The refusal of a repetition: it says nothing of the earlier request whose response was lost. But a verification that
     /// fails is about the settings, which every request carried alike.
     pub(crate) fn after_a_loss(self) -> Self {
         if self.0.kind == ErrorKind::RepositoryVerification { self } else { self.with_outcome(Outcome::Unknown) }
@@ -249,7 +249,7 @@ impl Error {
         self.0.unresolved
     }
 
-    /// Takes an answer that is no JSON for what the server meant to say.
+    /// Takes a response that is not JSON for what the server meant to say.
     pub(crate) fn meant(mut self) -> Self {
         self.0.garbled = false;
         self
@@ -262,7 +262,7 @@ impl Error {
         passes && self.server().is_some_and(|server| server.error_type().is_none())
     }
 
-    /// Whether the answer was no whole JSON, which a repetition may mend.
+    /// Whether the response was not whole JSON, which a repetition may mend.
     pub(crate) fn is_garbled(&self) -> bool {
         self.0.garbled
     }

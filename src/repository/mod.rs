@@ -65,7 +65,7 @@ impl RepositorySettings {
         }
     }
 
-    /// What can be told to be wrong before anything is sent.
+    /// What can be seen to be wrong before anything is sent.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         match self {
             Self::S3(settings) => settings.validate()?,

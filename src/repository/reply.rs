@@ -153,7 +153,7 @@ impl VerifiedNode {
     }
 }
 
-/// The reply of `POST /_snapshot/{repository}/_verify`.
+/// The response to `POST /_snapshot/{repository}/_verify`.
 #[derive(Debug)]
 pub(crate) struct VerifiedNodes(pub(crate) Vec<VerifiedNode>);
 

@@ -276,7 +276,7 @@ impl RestoreSnapshot {
         typed || self.other.contains_key(key)
     }
 
-    /// What can be told to be wrong before anything is sent.
+    /// What can be seen to be wrong before anything is sent.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         for pattern in self.typed.indices.iter().flatten() {
             pattern.parse::<IndexPattern>()?;

@@ -108,7 +108,7 @@ open_vocabulary! {
 /// waits is not listed. [`Wait`](crate::Wait) knows these cases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShardRecovery {
-    // A reply has one for every shard of the cluster, so this is packed: unknown figures are negative, times not after 0.
+    // A response has one for every shard of the cluster, so this is packed: unknown figures are negative, times not after 0.
     index: Arc<str>,
     source: Option<Box<WireSource>>,
     r#type: RecoveryType,

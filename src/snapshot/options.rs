@@ -256,7 +256,7 @@ impl CreateSnapshot {
         Ok(body)
     }
 
-    /// What can be told to be wrong before anything is sent.
+    /// What can be seen to be wrong before anything is sent.
     fn validate(&self) -> Result<(), Error> {
         for pattern in self.indices.iter().flatten() {
             pattern.parse::<IndexPattern>()?;
@@ -297,7 +297,7 @@ impl CloneSnapshot {
         &self.indices
     }
 
-    /// What can be told to be wrong before anything is sent.
+    /// What can be seen to be wrong before anything is sent.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         if self.indices.is_empty() {
             return Err(Error::invalid("a clone needs at least one index pattern"));
@@ -341,7 +341,7 @@ impl ListSnapshots {
     }
 
     /// Whether everything is read of each snapshot, one object of the repository for each. Server's default: yes. If not, only
-    /// name, uuid, indices and state are told.
+    /// name, uuid, indices and state are returned.
     #[must_use]
     pub fn with_verbose(mut self, verbose: bool) -> Self {
         self.verbose = Some(verbose);

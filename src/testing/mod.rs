@@ -8,7 +8,7 @@
 //! responds as Elasticsearch or OpenSearch of the requested version. [`Fault`] makes requests and
 //! responses go wrong. [`ManualClock`] lets hours pass at once.
 //!
-//! A test judges by [`FakeDomain::events`], the log of all that arrived, and by the state, such as
+//! A test goes by [`FakeDomain::events`], the log of all that arrived, and by the state, such as
 //! [`FakeDomain::snapshots`]: not by what the client says about itself.
 //! [`FakeDomain::assert_no_unexpected_calls`] panics if there was a call that the fake does not
 //! know; such a call gets a 400. [`FakeDomain::assert_no_storm`] panics if a create, clone, restore

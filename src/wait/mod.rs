@@ -27,14 +27,14 @@ use deletion::DeletionWatch;
 use restore::RestoreWatch;
 use snapshot::SnapshotWatch;
 
-/// How long a wait lasts if it is not told otherwise: a day.
+/// How long a wait lasts by default: a day.
 const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The first pause between two polls, and the longest.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 /// How many polls in a row have to miss the thing waited for, or have to be refused, before the wait believes it.
 const PATIENCE: u32 = 5;
-/// How long polls have to be answered with failures of the engine (HTTP 5xx), or with what is no answer at all, before the wait
+/// How long responses have to be failures of the engine (HTTP 5xx), or nothing of the API at all, before the wait
 /// believes that they stay.
 const OUTAGE: Duration = Duration::from_secs(120);
 /// How much of a poll may be spent on what the verdict does not need: figures, and why shards wait.
@@ -168,8 +168,8 @@ typed_tickets! {
 ///
 /// # What counts in a restore
 ///
-/// A wait judges exactly the indices of its [`RestoreTicket`]. The name of a data stream means its
-/// backing indices. Where none are known, it judges every index of which a shard names this
+/// A wait considers exactly the indices of its [`RestoreTicket`]. The name of a data stream means its
+/// backing indices. Where none are known, it considers every index of which a shard names this
 /// snapshot as its source, whichever restore that was. So prefer the ticket of
 /// [`StartedRestore`](crate::StartedRestore::ticket). Each primary has to be started and to come
 /// from the snapshot. Replicas are not waited for.
@@ -383,12 +383,12 @@ impl Permission {
         matches!(error.kind(), ErrorKind::NotAllowed | ErrorKind::AccessDenied)
     }
 
-    /// Notes an answer with which nothing can be begun, as if it were a refusal.
+    /// Notes a response that is of no use, as if it were a refusal.
     fn refuse(&mut self) {
         self.refusals += 1;
     }
 
-    /// The answer; `None` if it is believed that it may not be had.
+    /// The response; `None` if the endpoint may not be asked.
     fn judge<T>(&mut self, answer: Result<T, Error>) -> Result<Option<T>, Error> {
         let refused = matches!(&answer, Err(error) if Self::counts(error));
         self.refusals = if refused { self.refusals + 1 } else { 0 };
@@ -410,7 +410,7 @@ struct Pace {
     outage: bool,
     refused_since: Duration,
     trouble: Option<Error>,
-    /// What the last progress told, and how many bytes were done when figures were first told, that long after the beginning.
+    /// The last progress that was reported; and how many bytes were done at the first report with figures, and when that was.
     told: Option<(Counts, Option<String>)>,
     at_first: Option<(u64, Duration)>,
     over: bool,
@@ -519,7 +519,7 @@ impl Pace {
     }
 }
 
-/// What one look at the domain tells.
+/// What one poll shows.
 enum Look {
     Running(Counts),
     Ended(AnyOutcome),

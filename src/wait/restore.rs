@@ -193,7 +193,7 @@ impl RestoreWatch {
             Err(error) if error.kind() == ErrorKind::IndexMissing || is_closed(&error) => self.read(session, &[]).await?,
             reading => reading?,
         };
-        // Only for what shards do not show: its failure is no failure of the poll.
+        // Only for what shards do not show, so a failure of it does not fail the poll.
         reading.running = self.state.judge(session.with_limit(ASIDE).running_restores().await).unwrap_or_default();
         if self.resolve_streams(session, &reading).await {
             let indices = self.narrowed(session);

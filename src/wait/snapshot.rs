@@ -12,7 +12,7 @@ use crate::ticket::SnapshotTicket;
 
 pub(super) struct SnapshotWatch {
     pub(super) ticket: SnapshotTicket,
-    /// Whether `_status` may be asked for, and what it told last.
+    /// Whether `_status` may be asked for, and what it returned last.
     status: Permission,
     figures: Option<Counts>,
 }
