@@ -73,7 +73,7 @@ pub use auth::credentials::CredentialCache;
 pub use byte_size::ByteSize;
 pub use client::builder::SnapshotClientBuilder;
 pub use client::{
-    DeletionReport, FailedDeletion, RawReply, RawRequest, Repository, ServerInfo, Snapshot, SnapshotClient, StartedRestore,
+    DeletionReport, FailedDeletion, RawRequest, RawResponse, Repository, ServerInfo, Snapshot, SnapshotClient, StartedRestore,
     StartedSnapshot,
 };
 pub use clock::{BoxFuture, Clock, SystemClock};
@@ -100,3 +100,4 @@ pub use ticket::{DeletionTicket, RestoreTicket, SnapshotTicket, SnapshotToken, T
 pub use transport::hyper::{HyperTransport, HyperTransportBuilder, TrustRoots};
 pub use transport::{Body, Transport, TransportError};
 pub use wait::{AnyOutcome, TicketState, TypedTicket, Wait, WaitStream, WaitUpdate};
+pub use wire::OtherWord;

@@ -220,7 +220,7 @@ mod tests {
             (Box::new(|| answered(307, "")), [false, false, false]),
             (Box::new(|| Error::invalid("")), [false, false, false]),
             (Box::new(|| Error::new(ErrorKind::Credentials, Outcome::NotSent, "")), [false, false, false]),
-            (Box::new(move || lost(ErrorKind::ReplyTooLarge)), [false, false, false]),
+            (Box::new(move || lost(ErrorKind::ResponseTooLarge)), [false, false, false]),
             (Box::new(move || lost(ErrorKind::Decode)), [false, false, false]),
         ];
         for (make, expected) in rows {

@@ -109,6 +109,20 @@ pub(crate) fn laid_over<T: Serialize>(open: &Map<String, Value>, typed: &T) -> R
     Ok(all)
 }
 
+/// A word of a server's that this version of the crate does not know.
+///
+/// Only the `From` of its vocabulary makes one, so a word that is known is never one of these.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OtherWord(pub(crate) String);
+
+impl OtherWord {
+    /// Returns the word as the server wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// An open vocabulary of the wire: the words that are known, and `Other` for one that is not.
 macro_rules! open_vocabulary {
     ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident = $text:literal,)* }) => {
@@ -117,8 +131,8 @@ macro_rules! open_vocabulary {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$word_doc])* $word,)*
-            /// A word that this version of the crate does not know, as the server wrote it; empty if it wrote none.
-            Other(String),
+            /// A word that this version of the crate does not know; empty if the server wrote none.
+            Other($crate::wire::OtherWord),
         }
 
         impl $name {
@@ -127,7 +141,7 @@ macro_rules! open_vocabulary {
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$word => $text,)*
-                    Self::Other(text) => text,
+                    Self::Other(word) => word.as_str(),
                 }
             }
         }
@@ -136,15 +150,21 @@ macro_rules! open_vocabulary {
             fn from(text: String) -> Self {
                 match text.as_str() {
                     $($text => Self::$word,)*
-                    _ => Self::Other(text),
+                    _ => Self::Other($crate::wire::OtherWord(text)),
                 }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                text.to_owned().into()
             }
         }
 
         impl Default for $name {
             /// The empty word: none was written.
             fn default() -> Self {
-                Self::Other(String::new())
+                Self::Other($crate::wire::OtherWord(String::new()))
             }
         }
 

@@ -606,11 +606,11 @@ async fn an_answer_that_drips_without_a_gap_ends_with_the_attempts_time() {
 
 #[tokio::test]
 async fn an_answer_over_the_cap_is_refused_and_not_asked_for_again() {
-    let scene = Scene::with(|domain| domain, |client| client.max_reply_bytes(100)).await;
+    let scene = Scene::with(|domain| domain, |client| client.max_response_bytes(100)).await;
 
     let error = scene.client.server_info().await.unwrap_err();
 
-    assert_eq!((error.kind(), scene.domain.events().len()), (ErrorKind::ReplyTooLarge, 1));
+    assert_eq!((error.kind(), scene.domain.events().len()), (ErrorKind::ResponseTooLarge, 1));
 }
 
 #[tokio::test]
@@ -800,9 +800,9 @@ async fn a_gzip_bomb_is_stopped_at_the_cap() {
     assert!(bomb.len() < 100_000);
     let (address, _) = server(answer(GZIP, &bomb)).await;
 
-    let error = plain_client(address).max_reply_bytes(1 << 20).build().unwrap().server_info().await.unwrap_err();
+    let error = plain_client(address).max_response_bytes(1 << 20).build().unwrap().server_info().await.unwrap_err();
 
-    assert_eq!(error.kind(), ErrorKind::ReplyTooLarge);
+    assert_eq!(error.kind(), ErrorKind::ResponseTooLarge);
 }
 
 #[tokio::test]
@@ -1330,7 +1330,7 @@ async fn a_deletion_that_a_restore_blocks_names_no_running_snapshot() {
     let error = backups(&client).snapshot(snapshot()).unwrap().delete().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Busy);
-    assert!(!error.to_string().contains("running:") && error.to_string().contains(reason), "{error}");
+    assert!(!error.to_string().contains("running: r") && error.to_string().contains(reason), "{error}");
     assert!(!transport.targets().iter().any(|target| target.contains("_status")));
 }
 

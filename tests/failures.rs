@@ -103,7 +103,7 @@ async fn reads_64_kib_of_an_error_that_never_ends() {
 async fn an_error_over_the_limit_of_replies_is_still_the_servers_error() {
     let reason = "x".repeat(10_000);
     let body = json!({"error": {"type": "repository_missing_exception", "reason": reason}, "status": 404}).to_string();
-    let (client, _) = client_of(move |_| response(404, body.clone()), |builder| builder.max_reply_bytes(1000));
+    let (client, _) = client_of(move |_| response(404, body.clone()), |builder| builder.max_response_bytes(1000));
 
     let error = client.repositories().await.unwrap_err();
 

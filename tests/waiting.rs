@@ -892,6 +892,19 @@ async fn a_shard_that_the_engine_has_given_up_is_named() {
 }
 
 #[tokio::test]
+async fn a_shard_that_only_the_cluster_state_shows_as_given_up_is_explained() {
+    let scene = unassigned(GIVEN_UP).await;
+    let shard = json!({"index": {"index_name": "restored_movies", "index_uuid": "u"}, "shard": 0, "state": "FAILURE"});
+    let restore = json!({"snapshot": "s", "repository": "r", "indices": ["restored_movies"], "shards": [shard]});
+    let state = json!({"restore": {"snapshots": [restore]}}).to_string();
+    scene.domain.fault(Fault::status(200, state, JSON).on_path("_cluster/state/customs"));
+
+    let report = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).await.unwrap();
+
+    assert_eq!(report.unrestored()[0].reason(), "shard has failed to be restored");
+}
+
+#[tokio::test]
 async fn of_explanations_that_take_long_a_poll_asks_for_a_few() {
     let scene = unassigned(GIVEN_UP).await;
     let row = |shard: u32| {

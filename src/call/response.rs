@@ -135,8 +135,8 @@ async fn read(
         }
         if bytes.len() + data.len() > core.reply_limit {
             let message =
-                format!("more than {} bytes; SnapshotClientBuilder::max_reply_bytes raises the limit", core.reply_limit);
-            return Err(Error::new(ErrorKind::ReplyTooLarge, Outcome::Unknown, message));
+                format!("more than {} bytes; SnapshotClientBuilder::max_response_bytes raises the limit", core.reply_limit);
+            return Err(Error::new(ErrorKind::ResponseTooLarge, Outcome::Unknown, message));
         }
         make_room(bytes, data.len(), body.size_hint().upper());
         bytes.extend_from_slice(&data);

@@ -147,7 +147,7 @@ impl SnapshotClientBuilder {
     }
 
     /// Sets the largest response that is read, in bytes after decompression. Default: 256 MiB.
-    pub fn max_reply_bytes(mut self, bytes: usize) -> Self {
+    pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.reply_limit = bytes;
         self
     }

@@ -1,9 +1,9 @@
 //! What a server says of itself.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What `GET /` returns.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerInfo {
     #[serde(default)]
     name: String,
@@ -13,7 +13,7 @@ pub struct ServerInfo {
     version: ServerVersion,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct ServerVersion {
     #[serde(default)]
     number: String,

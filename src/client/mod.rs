@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 pub use info::ServerInfo;
-pub use raw::{RawReply, RawRequest};
+pub use raw::{RawRequest, RawResponse};
 pub use repository::{DeletionReport, FailedDeletion, Repository};
 pub use snapshot::Snapshot;
 pub use started::{StartedRestore, StartedSnapshot};
@@ -298,7 +298,7 @@ impl SnapshotClient {
     /// # Cancel safety
     ///
     /// If the future is dropped after the request was sent, it may be carried out.
-    pub async fn raw(&self, request: RawRequest) -> Result<RawReply, Error> {
+    pub async fn raw(&self, request: RawRequest) -> Result<RawResponse, Error> {
         let RawRequest { method, segments, query, body } = request;
         let body = match body {
             Some(value) => Bytes::from(value.to_string()),
@@ -308,7 +308,7 @@ impl SnapshotClient {
         self.session
             .call_with(&request, |reply| {
                 let body = if reply.body.is_empty() { Value::Null } else { reply.decode().map_err(Error::meant)? };
-                Ok(RawReply { status: reply.status, body })
+                Ok(RawResponse { status: reply.status, body })
             })
             .await
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use http::{Method, StatusCode};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 /// A request of the caller's own making, for [`SnapshotClient::raw`](crate::SnapshotClient::raw).
@@ -44,13 +45,20 @@ impl RawRequest {
 }
 
 /// The response to a [`RawRequest`]. `Debug` does not show the body, which may hold secrets.
-#[derive(Clone, PartialEq)]
-pub struct RawReply {
+/// Serialising shows it.
+#[derive(Clone, PartialEq, Serialize)]
+pub struct RawResponse {
+    #[serde(serialize_with = "as_number")]
     pub(super) status: StatusCode,
     pub(super) body: Value,
 }
 
-impl RawReply {
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn as_number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+impl RawResponse {
     /// The HTTP status, which means success; a failure is an [`Error`](crate::Error).
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -78,8 +86,8 @@ impl fmt::Debug for RawRequest {
     }
 }
 
-impl fmt::Debug for RawReply {
+impl fmt::Debug for RawResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RawReply").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("RawResponse").field("status", &self.status).finish_non_exhaustive()
     }
 }

@@ -174,8 +174,8 @@ pub enum ErrorKind {
     /// The connection broke after the request had been sent, wholly or in part.
     Interrupted,
     /// The response was larger than
-    /// [`max_reply_bytes`](crate::SnapshotClientBuilder::max_reply_bytes).
-    ReplyTooLarge,
+    /// [`max_response_bytes`](crate::SnapshotClientBuilder::max_response_bytes).
+    ResponseTooLarge,
     /// The response was not what this endpoint returns. The error's text contains the JSON path.
     Decode,
     /// The signature was refused: wrong secret, service, region, or a request changed on its way.
@@ -242,7 +242,7 @@ impl ErrorKind {
             Self::Connect => "connect",
             Self::Timeout => "timeout",
             Self::Interrupted => "interrupted",
-            Self::ReplyTooLarge => "reply_too_large",
+            Self::ResponseTooLarge => "response_too_large",
             Self::Decode => "decode",
             Self::Signature => "signature",
             Self::ClockSkew => "clock_skew",
@@ -277,7 +277,7 @@ impl ErrorKind {
             Self::Connect => "cannot connect",
             Self::Timeout => "timed out",
             Self::Interrupted => "connection lost",
-            Self::ReplyTooLarge => "reply too large",
+            Self::ResponseTooLarge => "reply too large",
             Self::Decode => "unexpected reply",
             Self::Signature => "signature refused",
             Self::ClockSkew => "signature's time refused",

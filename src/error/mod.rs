@@ -329,7 +329,7 @@ impl Error {
     }
 }
 
-/// As `kind`, `outcome`, `operation`, `attempts` and `message`, and the `ticket` if there is one.
+/// As `kind`, `outcome`, `operation`, `attempts` and `message`; and `server` and `ticket`, if there are any.
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
@@ -341,6 +341,8 @@ impl Serialize for Error {
             attempts: u32,
             message: String,
             #[serde(skip_serializing_if = "Option::is_none")]
+            server: Option<&'a ServerError>,
+            #[serde(skip_serializing_if = "Option::is_none")]
             ticket: Option<&'a Ticket>,
         }
         let shown = Shown {
@@ -349,6 +351,7 @@ impl Serialize for Error {
             operation: self.operation(),
             attempts: self.attempts(),
             message: self.to_string(),
+            server: self.server(),
             ticket: self.ticket(),
         };
         shown.serialize(serializer)

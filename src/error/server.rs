@@ -2,13 +2,16 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::body::{Cause, ERROR_BODY, ErrorField, Said};
 use super::classify::{self, Facts, Failure, lasting_words, unquoted};
 use super::scrub::{cleaned, one_line, plain};
 use super::{ErrorKind, LINE, Outcome};
 
 /// The layer in front of or in the domain that wrote a response (on AWS there are five).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ServerLayer {
     /// Amazon's policy and allow-list layer: `{"Message":"…"}`. The engine never saw the request.
@@ -25,7 +28,7 @@ pub enum ServerLayer {
 }
 
 /// An exception type of the engine, such as `snapshot_missing_exception`: an open vocabulary.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct ErrorType(String);
 
 macro_rules! error_types {
@@ -99,7 +102,7 @@ pub(crate) struct FailedResponse<'a> {
 ///
 /// The first 64 KiB of a body are read. [`Display`](fmt::Display) shows at most 2 KiB on one line.
 /// The methods return all that is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ServerError {
     status: u16,
     layer: ServerLayer,
@@ -107,19 +110,22 @@ pub struct ServerError {
     reason: String,
     causes: Vec<ServerCause>,
     causes_left_out: usize,
+    #[serde(skip)]
     is_cut: bool,
     request_id: Option<String>,
     location: Option<String>,
     kind: ErrorKind,
     outcome: Outcome,
+    #[serde(skip)]
     failure: Failure,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct ServerCause {
     error_type: Option<ErrorType>,
     reason: String,
     /// Whether it is reached from the error by `caused_by` alone.
+    #[serde(skip)]
     is_direct: bool,
 }
 

@@ -126,7 +126,7 @@ fn is_refusal(error: &Error) -> bool {
 fn spared<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     unless(result, |error| {
         let fails = error.server().is_some_and(|server| server.status() >= 500);
-        is_refusal(error) || error.is_garbled() || error.kind() == ErrorKind::ReplyTooLarge || fails
+        is_refusal(error) || error.is_garbled() || error.kind() == ErrorKind::ResponseTooLarge || fails
     })
 }
 

@@ -80,7 +80,7 @@ impl RepositorySettings {
         let differs = |key: &str, value: &Value| other.get(key).is_some_and(|open| !is_same(open, value));
         match self.typed().iter().find(|(key, value)| differs(key, value)) {
             Some((key, _)) => Err(Error::invalid(format!(
-                "`{key}` has two values, one by its own method and another by `setting`; give one of them"
+                "`{key}` has two values, one by its own method and another by `with_setting`; give one of them"
             ))),
             None => Ok(()),
         }

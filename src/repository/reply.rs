@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::RepositorySettings;
+use super::{Redacted, RepositorySettings};
 use crate::byte_size::ByteSize;
 use crate::open::ObjectText;
 use crate::pieces::{Elements, Malformed, Open, Pieces};
@@ -58,6 +59,21 @@ impl PartialEq for RepositoryInfo {
     fn eq(&self, other: &Self) -> bool {
         (self.name(), self.uuid()) == (other.name(), other.uuid())
             && (self.definition == other.definition || self.settings() == other.settings())
+    }
+}
+
+/// As `name`, `uuid`, `type` and `settings`. What may be a secret among the settings is redacted.
+impl Serialize for RepositoryInfo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let settings = self.settings();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", self.name())?;
+        if let Some(uuid) = self.uuid() {
+            map.serialize_entry("uuid", uuid)?;
+        }
+        map.serialize_entry("type", settings.repository_type())?;
+        map.serialize_entry("settings", &Redacted(&settings.settings()))?;
+        map.end()
     }
 }
 

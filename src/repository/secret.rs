@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// What the keys of secrets contain, once dots, dashes and underscores are gone.
@@ -115,6 +116,25 @@ impl fmt::Debug for Redacted<'_> {
 }
 
 struct RedactedValue<'a>(&'a str, &'a Value);
+
+impl Serialize for Redacted<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, RedactedValue(key, value))))
+    }
+}
+
+impl Serialize for RedactedValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(key, value) = *self;
+        match value {
+            _ if is_secret_key(key) => serializer.serialize_str("[redacted]"),
+            Value::String(text) => serializer.serialize_str(&shown(text)),
+            Value::Array(values) => serializer.collect_seq(values.iter().map(|value| RedactedValue(key, value))),
+            Value::Object(inner) => Redacted(inner).serialize(serializer),
+            value => value.serialize(serializer),
+        }
+    }
+}
 
 impl fmt::Debug for RedactedValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

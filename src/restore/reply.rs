@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::byte_size::ByteSize;
 use crate::pieces::{Elements, Malformed, Open, Pieces};
@@ -137,6 +138,43 @@ impl ShardRecovery {
             bytes: [size.total_in_bytes, size.recovered_in_bytes].map(figure),
             files: [files.total, files.recovered].map(figure),
         }
+    }
+}
+
+/// As the getters name it, what is unknown left out; times in milliseconds since the epoch.
+impl Serialize for ShardRecovery {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("index", self.index())?;
+        map.serialize_entry("kind", self.kind())?;
+        map.serialize_entry("stage", self.stage())?;
+        map.serialize_entry("primary", &self.primary())?;
+        let source = [
+            ("source_repository", self.source_repository()),
+            ("source_snapshot", self.source_snapshot()),
+            ("source_index", self.source_index()),
+            ("restore_uuid", self.restore_uuid()),
+        ];
+        for (key, text) in source {
+            if let Some(text) = text {
+                map.serialize_entry(key, text)?;
+            }
+        }
+        let figures = [
+            ("shard", self.shard().map(u64::from)),
+            ("total_bytes", self.total_size().map(ByteSize::bytes)),
+            ("recovered_bytes", self.recovered_size().map(ByteSize::bytes)),
+            ("total_files", self.total_files()),
+            ("recovered_files", self.recovered_files()),
+            ("start_time_in_millis", u64::try_from(self.start_millis).ok().filter(|millis| *millis > 0)),
+            ("stop_time_in_millis", u64::try_from(self.stop_millis).ok().filter(|millis| *millis > 0)),
+        ];
+        for (key, figure) in figures {
+            if let Some(figure) = figure {
+                map.serialize_entry(key, &figure)?;
+            }
+        }
+        map.end()
     }
 }
 
@@ -402,7 +440,7 @@ mod tests {
         let (start, stop) = (restored.start_time().unwrap(), restored.stop_time().unwrap());
         assert_eq!(start, SystemTime::UNIX_EPOCH + Duration::from_millis(1_714_557_600_123));
         assert_eq!(stop.duration_since(start).unwrap(), Duration::from_millis(100));
-        assert_eq!(other.kind(), &RecoveryType::Other("REMOTE_STORE".into()));
+        assert_eq!(other.kind(), &RecoveryType::from("REMOTE_STORE"));
         assert_eq!((other.total_size(), other.stop_time(), other.source_repository()), (None, None, None));
     }
 

@@ -13,6 +13,9 @@ use crate::progress::Counts;
 use crate::snapshot::SnapshotInfo;
 use crate::ticket::RestoreTicket;
 
+/// The reason of a shard that the cluster state shows as given up, which does not say why.
+const GIVEN_UP: &str = "the engine has given the shard up";
+
 /// What is known about the origin of a shard's data, by the newest sign of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Origin {
@@ -92,6 +95,8 @@ pub(crate) struct Look {
     /// Started shards of these indices show no origin.
     pub(crate) doubtful: Vec<String>,
     pub(crate) unrestored: Vec<UnrestoredShard>,
+    /// Those of them of which only the cluster state shows that they were given up.
+    pub(crate) unexplained: Vec<(String, u32)>,
     /// Whether a restore that writes these indices is running, as the cluster state shows it.
     pub(crate) is_running: bool,
     /// Whether an index was seen for the first time.
@@ -322,7 +327,7 @@ impl RestoreView {
                 match shard.state() {
                     ShardRestoreState::Success if view.origin == Origin::Unknown => view.origin = Origin::Snapshot,
                     ShardRestoreState::Failure => {
-                        view.given_up.get_or_insert_with(|| "the engine has given the shard up".to_owned());
+                        view.given_up.get_or_insert_with(|| GIVEN_UP.to_owned());
                     }
                     _ => {}
                 }
@@ -349,6 +354,9 @@ impl Look {
             Judgement::UnderWay => self.under_way.push((index.to_owned(), shard)),
             Judgement::Failed(reason) => {
                 self.counts.shards_failed += 1;
+                if reason == GIVEN_UP {
+                    self.unexplained.push((index.to_owned(), shard));
+                }
                 self.unrestored.push(UnrestoredShard { index: index.to_owned(), shard: Some(shard), reason });
             }
             Judgement::Doubtful => {

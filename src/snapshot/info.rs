@@ -325,7 +325,13 @@ impl SnapshotInfo {
         self.metadata()?.get(TOKEN_KEY)?.as_str()
     }
 
-    /// This snapshot if it is complete, that is [`Success`](SnapshotState::Success).
+    /// Returns whether every shard is in the snapshot: its state is [`Success`](SnapshotState::Success).
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.state == SnapshotState::Success
+    }
+
+    /// Returns the snapshot if it [is complete](Self::is_complete).
     ///
     /// # Errors
     ///
@@ -338,7 +344,7 @@ impl SnapshotInfo {
     /// assert_eq!(snapshot.into_complete().unwrap_err().kind(), ErrorKind::Incomplete);
     /// ```
     pub fn into_complete(self) -> Result<Self, Error> {
-        if self.state == SnapshotState::Success {
+        if self.is_complete() {
             return Ok(self);
         }
         Err(Error::new(ErrorKind::Incomplete, Outcome::Rejected, self.what_is_missing()))
@@ -658,7 +664,7 @@ mod tests {
         assert_eq!(snapshot.feature_states()[0].feature_name(), "kibana");
         assert_eq!(snapshot.feature_states()[0].indices(), [".kibana_1"]);
         assert_eq!(snapshot.metadata().and_then(|metadata| metadata.get("policy")), Some(&json!("nightly")));
-        assert_eq!(snapshot.state(), &SnapshotState::Other("PAUSED".into()));
+        assert_eq!(snapshot.state(), &SnapshotState::from("PAUSED"));
         assert_eq!(snapshot.other().get("index_details"), Some(&json!({})));
     }
 

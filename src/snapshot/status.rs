@@ -404,7 +404,7 @@ mod tests {
     fn only_the_name_is_needed() {
         let list: SnapshotStatusList =
             serde_json::from_str(r#"{"snapshots":[{"snapshot":"s","state":"THAWING","indices":null}]}"#).unwrap();
-        assert_eq!(list.snapshots[0].state(), &SnapshotStatusState::Other("THAWING".into()));
+        assert_eq!(list.snapshots[0].state(), &SnapshotStatusState::from("THAWING"));
     }
 
     #[test]

@@ -98,6 +98,28 @@ impl ManualClock {
         Self { times: Arc::new(Mutex::new(times)) }
     }
 
+    /// Creates a clock that shows this time, in the form of RFC 3339; its monotonic time starts at
+    /// zero.
+    ///
+    /// ```
+    /// use es_snapshot::Clock;
+    /// use es_snapshot::testing::ManualClock;
+    ///
+    /// let clock = ManualClock::at("2026-05-01T00:00:00Z");
+    /// assert_eq!(clock.wall(), ManualClock::at("2026-05-01T02:00:00+02:00").wall());
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the text is not such a time.
+    #[must_use]
+    pub fn at(time: &str) -> Self {
+        match time.parse::<jiff::Timestamp>() {
+            Ok(time) => Self::new(time.into()),
+            Err(error) => panic!("{time:?} is not a time such as 2026-05-01T00:00:00Z: {error}"),
+        }
+    }
+
     /// Runs a future to its end on this thread, without a runtime.
     ///
     /// The future is polled until nothing in it can go on. Then time moves to the end of the earliest wait on this clock, and

@@ -75,6 +75,13 @@
 //! Dropping a call takes nothing back there either: the domain has carried the request out, or
 //! will.
 //!
+//! # Clocks and held snapshots
+//!
+//! A [`ManualClock`] moves by itself whenever somebody waits on it, so a wait for a snapshot of an
+//! hour takes no time. A snapshot that is [held](FakeDomainBuilder::hold_snapshots) never ends by
+//! itself: a wait for it then polls until its deadline, unless the test calls
+//! [`FakeDomain::finish_snapshot`] meanwhile.
+//!
 //! # Behind the client's back
 //!
 //! Other clients and operators act through methods of [`FakeDomain`]. They close, hide, write to
@@ -107,6 +114,7 @@ mod edge;
 mod engine;
 mod fake;
 mod fault;
+mod function;
 mod relay;
 mod rest;
 
@@ -114,5 +122,6 @@ pub use clock::ManualClock;
 pub use cluster::{FakeDamage, FakeOutcome};
 pub use edge::FakeAuth;
 pub use engine::Engine;
-pub use fake::{Event, FakeCredentials, FakeDomain, FakeDomainBuilder, FakeSnapshot, FakeTransport, Verdict};
+pub use fake::{CredentialTrouble, Event, FakeCredentials, FakeDomain, FakeDomainBuilder, FakeSnapshot, FakeTransport, Verdict};
 pub use fault::Fault;
+pub use function::{TransportFn, transport_fn};

@@ -22,6 +22,8 @@ pub(super) struct RestoreWatch {
     recoveries: Permission,
     state: Permission,
     explanations: Permission,
+    /// Whether it was asked why the engine gave up the shards that only the cluster state shows as such.
+    has_asked: bool,
     /// No poll follows the first one.
     once: bool,
     /// Whether the last poll found no further index.
@@ -51,6 +53,7 @@ impl RestoreWatch {
             recoveries: Permission::default(),
             state: Permission::default(),
             explanations: Permission::default(),
+            has_asked: false,
             once: false,
             shards: 0,
             pending: Vec::new(),
@@ -91,7 +94,7 @@ impl RestoreWatch {
 
     /// Asks of the shards that no node has, one after the other, whether the engine has given them up, until one has a future or
     /// the time for it is over. Where that may not be asked, a restore that no longer runs has given them up.
-    async fn ask_why(&mut self, session: &Session, view: &View, reading: &Reading) {
+    async fn ask_why(&mut self, session: &Session, shards: &[(String, u32)], reading: &Reading) {
         let waits = |index: &str, shard: u32| {
             let mut rows = reading.rows.iter().flatten();
             rows.any(|row| row.is_primary && &*row.index == index && row.shard == Some(shard) && row.waits_for_its_restore())
@@ -99,7 +102,7 @@ impl RestoreWatch {
         let clock = session.clock();
         let deadline = clock.monotonic().saturating_add(ASIDE);
         let session = session.with_limit(ASIDE);
-        for (index, shard) in &view.unassigned {
+        for (index, shard) in shards {
             if self.explanations.is_denied() {
                 let ended = reading.running.as_ref().is_some_and(|running| !running.write(index));
                 if ended && waits(index, *shard) && !self.view.has_restored_shard(index, *shard) {
@@ -208,9 +211,12 @@ impl RestoreWatch {
         let is_resting = view.under_way.is_empty() && !view.unassigned.is_empty() && (self.once || pending == self.pending);
         self.pending = pending;
         if is_resting {
-            self.ask_why(session, &view, &reading).await;
+            self.ask_why(session, &view.unassigned, &reading).await;
             view = self.observe(&reading);
         } else if !view.has_pending() {
+            if !std::mem::replace(&mut self.has_asked, true) {
+                self.ask_why(session, &view.unexplained, &reading).await;
+            }
             self.compare_uuids(session, &view.doubtful).await;
             view = self.observe(&reading);
         }

@@ -19,9 +19,9 @@ use crate::testing::engine::Engine;
 use crate::testing::relay::{self, Order};
 
 /// The role that a domain may be given unless the builder says otherwise.
-const PASS_ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+pub(super) const PASS_ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
 /// The bucket that is always there.
-const BUCKET: &str = "my-bucket-4-es";
+pub(super) const BUCKET: &str = "my-bucket-4-es";
 
 /// The seed of the next domain that is given none.
 static STARTED: AtomicU64 = AtomicU64::new(1);

@@ -1,10 +1,11 @@
 //! The domain's metadata service.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 
 use super::Shared;
@@ -14,13 +15,55 @@ use super::Shared;
 pub struct FakeCredentials {
     pub(super) shared: Arc<Shared>,
     pub(super) loads: Arc<AtomicUsize>,
+    pub(super) trouble: Arc<Mutex<Option<CredentialTrouble>>>,
+}
+
+/// What is wrong with a source of credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CredentialTrouble {
+    /// It reports that there are no credentials.
+    Fails,
+    /// It never responds.
+    Hangs,
+    /// It panics.
+    Panics,
 }
 
 impl FakeCredentials {
-    /// How often credentials were asked for.
+    /// Returns how often credentials were asked for.
     #[must_use]
     pub fn loads(&self) -> usize {
         self.loads.load(Ordering::SeqCst)
+    }
+
+    /// Makes this source and its clones fail, hang or panic from now on; `None` mends them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use es_snapshot::ErrorKind;
+    /// use es_snapshot::testing::{CredentialTrouble, FakeDomain};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// let domain = FakeDomain::with_repository("backups").await;
+    /// let credentials = domain.credentials_provider();
+    /// let client = domain.client_builder().credentials(credentials.clone()).build()?;
+    ///
+    /// credentials.set_trouble(CredentialTrouble::Fails);
+    /// let error = client.repositories().await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Credentials);
+    ///
+    /// credentials.set_trouble(None);
+    /// // A client does not ask again at once.
+    /// domain.clock().unwrap().advance(Duration::from_secs(60));
+    /// assert_eq!(client.repositories().await?.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_trouble(&self, trouble: impl Into<Option<CredentialTrouble>>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble.into();
     }
 }
 
@@ -36,6 +79,15 @@ impl ProvideCredentials for FakeCredentials {
         Self: 'a,
     {
         self.loads.fetch_add(1, Ordering::SeqCst);
+        let trouble = *self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match trouble {
+            None => {}
+            Some(CredentialTrouble::Fails) => {
+                return future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("the test says so")));
+            }
+            Some(CredentialTrouble::Hangs) => return future::ProvideCredentials::new(std::future::pending()),
+            Some(CredentialTrouble::Panics) => panic!("the test says so"),
+        }
         let (mut state, now) = self.shared.enter();
         let issued = state.edge.current(now.monotonic);
         let expires = now.wall.checked_add(issued.expires.saturating_sub(now.monotonic));

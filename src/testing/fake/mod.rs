@@ -3,6 +3,7 @@
 mod builder;
 mod credentials;
 mod operators;
+mod ready;
 mod reply;
 mod storm;
 mod transport;
@@ -28,7 +29,7 @@ use crate::testing::relay::{Order, Spoil};
 use crate::testing::rest;
 
 pub use builder::FakeDomainBuilder;
-pub use credentials::FakeCredentials;
+pub use credentials::{CredentialTrouble, FakeCredentials};
 use reply::Reply;
 pub use transport::FakeTransport;
 
@@ -234,7 +235,7 @@ impl FakeDomain {
     /// A source of the domain's current credentials, with a count of its own of how often it was asked.
     #[must_use]
     pub fn credentials_provider(&self) -> FakeCredentials {
-        FakeCredentials { shared: Arc::clone(&self.shared), loads: Arc::default() }
+        FakeCredentials { shared: Arc::clone(&self.shared), loads: Arc::default(), trouble: Arc::default() }
     }
 
     /// Gives out new credentials; older ones stay good until they expire.

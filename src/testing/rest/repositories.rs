@@ -60,6 +60,12 @@ impl Cluster {
         }
     }
 
+    /// Registers a repository without verifying it; gives whether that is possible.
+    pub(in crate::testing) fn register(&mut self, name: &str, kind: &str, settings: Map<String, Value>) -> bool {
+        let repository = self.check_repository_name(name).and_then(|()| Self::build_repository(name, kind, settings));
+        repository.is_ok_and(|repository| self.repositories.insert(name.to_owned(), repository).is_none())
+    }
+
     fn check_repository_name(&self, name: &str) -> Result<(), Fail> {
         let problem = if name.is_empty() {
             "cannot be empty".to_owned()

@@ -1,0 +1,274 @@
+//! What names something that was started, and comes back to it: tickets, from calls, errors and by hand; and handles by uuid.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+use std::time::Duration;
+
+use es_snapshot::testing::{FakeDomain, FakeOutcome, Fault};
+use es_snapshot::{
+    AnyOutcome, CloneSnapshot, CreateSnapshot, DeletionTicket, Error, ErrorKind, HowStarted, Outcome, Repository,
+    RestoreSnapshot, RestoreTicket, Snapshot, SnapshotState, SnapshotTicket, SnapshotToken, Ticket, TicketState, Timeouts,
+};
+
+/// A domain with the index `movies` and the repository `backups`.
+async fn domain() -> FakeDomain {
+    let domain = FakeDomain::with_repository("backups").await;
+    domain.create_index("movies", 2);
+    domain
+}
+
+fn backups(domain: &FakeDomain) -> Repository {
+    domain.client().repository("backups").unwrap()
+}
+
+/// The snapshot `s`, which has ended.
+async fn taken(domain: &FakeDomain) -> Snapshot {
+    let started = backups(domain).create_snapshot("s", CreateSnapshot::new()).await.unwrap();
+    started.wait().await.unwrap().into_complete().unwrap();
+    backups(domain).snapshot("s").unwrap()
+}
+
+/// What another process reads that was given nothing but the text.
+fn kept(ticket: impl Into<Ticket>) -> Ticket {
+    let text = serde_json::to_string(&ticket.into()).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[tokio::test]
+async fn another_process_waits_for_a_snapshot_by_its_ticket() {
+    let domain = domain().await;
+    let started = backups(&domain).create_snapshot("s", CreateSnapshot::new()).await.unwrap();
+
+    let outcome = domain.client().resume_any(kept(started.ticket().clone())).await.unwrap();
+
+    let AnyOutcome::Snapshot(snapshot) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((snapshot.name(), snapshot.state()), ("s", &SnapshotState::Success));
+}
+
+#[tokio::test]
+async fn another_process_waits_for_a_restore_by_its_ticket() {
+    let domain = domain().await;
+    let options = RestoreSnapshot::new().with_rename_prefix("restored-");
+    let started = taken(&domain).await.restore(options).await.unwrap();
+
+    let outcome = domain.client().resume_any(kept(started.ticket().clone())).await.unwrap();
+
+    let AnyOutcome::Restore(report) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(report.into_complete().unwrap().indices(), ["restored-movies"]);
+}
+
+/// Makes the domain unreachable once a request of this method has arrived, so that nobody learns what became of it.
+fn black_out(domain: &FakeDomain, method: &'static str) {
+    let arrived = std::sync::atomic::AtomicBool::new(false);
+    let follows =
+        move |actual: &str, _: &str| arrived.fetch_or(actual == method, std::sync::atomic::Ordering::SeqCst) && actual == "GET";
+    domain.fault(Fault::drop_before().on(follows));
+    domain.fault(Fault::drop_after().on_method(method));
+}
+
+#[tokio::test]
+async fn an_unknown_create_carries_a_ticket_that_finds_the_snapshot() {
+    let domain = domain().await;
+    black_out(&domain, "PUT");
+    let error = backups(&domain).create_snapshot("s", CreateSnapshot::new()).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    domain.clear_faults();
+
+    let ticket = kept(error.ticket().unwrap().clone());
+
+    assert!(error.elapsed().unwrap() >= Duration::from_secs(60));
+    let outcome = domain.client().resume_any(ticket).await.unwrap();
+    assert!(matches!(outcome, AnyOutcome::Snapshot(snapshot) if snapshot.is_complete()));
+}
+
+#[tokio::test]
+async fn an_unknown_restore_carries_a_ticket_of_exactly_its_indices() {
+    let domain = domain().await;
+    let snapshot = taken(&domain).await;
+    black_out(&domain, "POST");
+    let error = snapshot.restore(RestoreSnapshot::new().with_rename_prefix("restored-")).await.unwrap_err();
+    domain.clear_faults();
+
+    let Some(Ticket::Restore(ticket)) = error.ticket().cloned() else { panic!("{error:?}") };
+
+    assert_eq!(ticket.indices().collect::<Vec<_>>(), ["restored-movies"]);
+    assert!(domain.client().resume(ticket).await.unwrap().is_complete());
+}
+
+#[tokio::test]
+async fn an_unknown_deletion_carries_a_ticket_with_the_uuid() {
+    let domain = domain().await;
+    let snapshot = taken(&domain).await;
+    let uuid = snapshot.info().await.unwrap().uuid().unwrap().to_owned();
+    black_out(&domain, "DELETE");
+    let error = snapshot.delete().await.unwrap_err();
+    domain.clear_faults();
+
+    let Some(Ticket::Deletion(ticket)) = error.ticket().cloned() else { panic!("{error:?}") };
+
+    assert_eq!(ticket.uuid(), Some(uuid.as_str()));
+    domain.client().resume(ticket).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refused_create_carries_no_ticket() {
+    let domain = domain().await;
+    taken(&domain).await;
+
+    let error = backups(&domain).create_snapshot("s", CreateSnapshot::new()).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.ticket()), (ErrorKind::SnapshotNameTaken, None));
+}
+
+#[tokio::test]
+async fn a_wait_that_ends_without_a_verdict_carries_ticket_time_and_progress() {
+    let domain = domain().await;
+    domain.hold_snapshots(true);
+    let started = backups(&domain).create_snapshot("s", CreateSnapshot::new()).await.unwrap();
+    let uuid = domain.snapshots("backups")[0].uuid.clone();
+
+    let error = started.wait().with_deadline(Duration::from_secs(120)).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Deadline);
+    let Some(Ticket::Snapshot(ticket)) = error.ticket() else { panic!("{error:?}") };
+    assert_eq!((ticket.uuid(), ticket.token()), (Some(uuid.as_str()), started.ticket().token()));
+    assert!(error.elapsed().unwrap() >= Duration::from_secs(120));
+    assert_eq!(error.last_progress().unwrap().uuid(), Some(uuid.as_str()));
+}
+
+#[tokio::test]
+async fn a_token_that_was_kept_before_the_create_finds_what_a_killed_process_has_made() {
+    let domain = domain().await;
+    let token = SnapshotToken::random();
+    let ticket = SnapshotTicket::new("backups", "s").unwrap().with_token(token.clone());
+    let call = backups(&domain).create_snapshot("s", CreateSnapshot::new().with_token(token.clone()));
+    // The process is killed while the response is on its way.
+    domain.fault(Fault::delay(Duration::from_secs(50)).on_method("PUT").times(1));
+    let clock = domain.clock().unwrap();
+    futures_util::future::select(call, es_snapshot::Clock::sleep(&clock, Duration::from_secs(10))).await;
+
+    let again = backups(&domain).create_snapshot("s", CreateSnapshot::new().with_token(token)).await.unwrap();
+    let ended = domain.client().resume_any(kept(ticket)).await.unwrap();
+
+    assert_eq!(again.how(), HowStarted::Adopted);
+    assert!(matches!(ended, AnyOutcome::Snapshot(snapshot) if snapshot.is_complete()));
+    assert_eq!(domain.snapshots("backups").len(), 1);
+}
+
+async fn check(domain: &FakeDomain, ticket: impl Into<Ticket>) -> TicketState {
+    domain.client().check(ticket).await.unwrap()
+}
+
+#[tokio::test]
+async fn one_check_tells_whether_a_snapshot_runs_has_ended_or_is_missing() {
+    let domain = domain().await;
+    let ticket = || SnapshotTicket::new("backups", "s").unwrap();
+    assert_eq!(check(&domain, ticket()).await, TicketState::NotFound);
+
+    domain.hold_snapshots(true);
+    backups(&domain).create_snapshot("s", CreateSnapshot::new()).await.unwrap();
+    assert!(matches!(check(&domain, ticket()).await, TicketState::Running(now) if now.shards_total() == 2));
+
+    domain.finish_snapshot("backups", "s", FakeOutcome::Success);
+    let TicketState::Ended(AnyOutcome::Snapshot(snapshot)) = check(&domain, ticket()).await else { panic!("still running") };
+    assert!(snapshot.is_complete());
+    assert_eq!(check(&domain, ticket().with_uuid("of another")).await, TicketState::NotFound);
+}
+
+#[tokio::test]
+async fn one_check_tells_whether_a_restore_runs_has_ended_or_is_missing() {
+    let domain = domain().await;
+    let snapshot = taken(&domain).await;
+    let by_hand = || RestoreTicket::new("backups", "s").unwrap();
+    assert_eq!(check(&domain, by_hand()).await, TicketState::NotFound);
+    assert_eq!(check(&domain, by_hand().with_index("restored-movies")).await, TicketState::NotFound);
+
+    domain.hold_restores(true);
+    let started = snapshot.restore(RestoreSnapshot::new().with_rename_prefix("restored-")).await.unwrap();
+    assert!(matches!(check(&domain, started.ticket().clone()).await, TicketState::Running(now) if now.shards_total() == 2));
+
+    domain.hold_restores(false);
+    let state = check(&domain, started.ticket().clone()).await;
+    let TicketState::Ended(AnyOutcome::Restore(report)) = state else { panic!("{state:?}") };
+    assert!(report.is_complete());
+}
+
+#[tokio::test]
+async fn one_check_tells_whether_a_shard_of_a_restore_is_lost() {
+    let domain = domain().await;
+    let snapshot = taken(&domain).await;
+    domain.fail_restore_shard("restored-movies", 1);
+    let started = snapshot.restore(RestoreSnapshot::new().with_rename_prefix("restored-")).await.unwrap();
+    domain.clock().unwrap().advance(Duration::from_secs(60));
+
+    let state = check(&domain, started.ticket().clone()).await;
+
+    let TicketState::Ended(AnyOutcome::Restore(report)) = state else { panic!("{state:?}") };
+    assert_eq!(report.unrestored()[0].shard(), Some(1));
+}
+
+#[tokio::test]
+async fn one_check_tells_whether_a_snapshot_is_still_to_be_deleted() {
+    let domain = domain().await;
+    let snapshot = taken(&domain).await;
+    let uuid = snapshot.info().await.unwrap().uuid().unwrap().to_owned();
+    let ticket = || DeletionTicket::new("backups", "s", uuid.clone()).unwrap();
+
+    assert!(matches!(check(&domain, ticket()).await, TicketState::Running(now) if now.uuid() == Some(&uuid)));
+    snapshot.delete().await.unwrap();
+    assert_eq!(check(&domain, ticket()).await, TicketState::Ended(AnyOutcome::Deletion));
+}
+
+#[tokio::test]
+async fn a_handle_by_uuid_refuses_what_has_taken_the_name() {
+    let domain = domain().await;
+    let snapshot = taken(&domain).await;
+    let listed = snapshot.with_uuid(snapshot.info().await.unwrap().uuid().unwrap());
+    assert!(listed.info().await.is_ok());
+    domain.another_client_deletes("backups", "s");
+    domain.another_client_creates("backups", "s");
+
+    let refused: [Error; 5] = [
+        listed.info().await.unwrap_err(),
+        listed.status().await.unwrap_err(),
+        listed.clone_to("t", CloneSnapshot::new(["*"])).await.unwrap_err(),
+        listed.restore(RestoreSnapshot::new().with_rename_prefix("restored-")).await.unwrap_err(),
+        listed.delete().await.unwrap_err(),
+    ];
+
+    for error in refused {
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::SnapshotMissing, Outcome::NotSent), "{error}");
+    }
+    assert_eq!((domain.snapshots("backups").len(), domain.indices()), (1, vec!["movies".to_owned()]));
+}
+
+#[tokio::test]
+async fn what_was_started_serialises_without_the_client() {
+    let domain = domain().await;
+
+    let started = backups(&domain).create_snapshot("s", CreateSnapshot::new()).await.unwrap();
+
+    let shown = serde_json::to_value(&started).unwrap();
+    assert_eq!(shown["how"], "accepted");
+    assert_eq!(shown["ticket"], serde_json::to_value(started.ticket()).unwrap());
+    assert_eq!(shown.as_object().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_deletion_of_several_reports_each() {
+    let domain = domain().await;
+    for name in ["a", "b"] {
+        domain.another_client_creates("backups", name);
+        domain.clock().unwrap().advance(Duration::from_secs(10));
+    }
+    let denied = r#"{"error":{"type":"security_exception","reason":"no permissions"},"status":403}"#;
+    domain.fault(Fault::status(403, denied, "application/json").on_method("DELETE").on_path("/a"));
+
+    let backups = backups(&domain).with_timeouts(Timeouts::new().with_call(Duration::from_secs(30)));
+    let report = backups.delete_snapshots("*".parse().unwrap()).await.unwrap();
+
+    assert_eq!(report.deleted(), ["b"]);
+    assert_eq!((report.failed()[0].name(), report.failed()[0].error().kind()), ("a", ErrorKind::AccessDenied));
+    assert_eq!(serde_json::to_value(&report).unwrap()["failed"][0]["error"]["kind"], "access_denied");
+    assert_eq!(report.into_complete().unwrap_err().kind(), ErrorKind::Incomplete);
+}
