@@ -86,7 +86,9 @@ pub use repository::{
     CleanUp, FsSettings, OtherSettings, RegisterRepository, RepositoryInfo, RepositorySettings, S3Settings, UrlSettings,
     VerifiedNode,
 };
-pub use restore::{RecoveryStage, RecoveryType, RestoreReport, RestoreSnapshot, RestoreSummary, ShardRecovery, UnrestoredShard};
+pub use restore::{
+    PreparedRestore, RecoveryStage, RecoveryType, RestoreReport, RestoreSnapshot, RestoreSummary, ShardRecovery, UnrestoredShard,
+};
 pub use retry::RetryBudget;
 pub use snapshot::{
     CloneSnapshot, CreateSnapshot, ExpandWildcards, FeatureState, ListSnapshots, ShardCounts, ShardFailure, SnapshotInfo,

@@ -306,6 +306,15 @@ mod tests {
     }
 
     #[test]
+    fn a_success_does_not_enlarge_a_full_budget() {
+        let budget = RetryBudget::default();
+
+        budget.succeeded();
+
+        assert_eq!(std::iter::repeat_with(|| budget.take()).take_while(|taken| *taken).count(), 500);
+    }
+
+    #[test]
     fn a_new_signature_takes_nothing_from_the_budget() {
         let budget = RetryBudget::default();
         while budget.take() {}

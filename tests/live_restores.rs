@@ -14,9 +14,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use es_snapshot::testing::ManualClock;
 use es_snapshot::{
-    Body, BoxFuture, Clock as _, ConnectTarget, CreateSnapshot, Error, ExpandWildcards, HyperTransport, Outcome, RawRequest,
-    RepositoryName, RestoreReport, RestoreSnapshot, RestoreTicket, SnapshotClient, SnapshotInfo, SnapshotName, SnapshotState,
-    SystemClock, Transport, TransportError,
+    Body, BoxFuture, Clock as _, ConnectTarget, CreateSnapshot, Error, ExpandWildcards, HowStarted, HyperTransport, Outcome,
+    RawRequest, RepositoryName, RestoreReport, RestoreSnapshot, RestoreTicket, SnapshotClient, SnapshotInfo, SnapshotName,
+    SnapshotState, SystemClock, Transport, TransportError,
 };
 use http::Method;
 use live::{Live, LiveTest, Need, refused, unique};
@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         live_test!(an_index_is_renamed_as_the_ticket_says, Gate),
         live_test!(an_earlier_restore_that_failed_does_not_fail_a_later_one, Gate, Steering),
         live_test!(a_ticket_is_resumed_by_another_process, Gate),
+        live_test!(a_prepared_restore_that_two_processes_start_is_sent_once, Gate),
         live_test!(a_closed_target_that_was_changed_is_still_restored_over_once, Gate),
         live_test!(a_closed_target_that_was_opened_is_not_restored_over, Gate),
         live_test!(a_restore_that_the_server_refuses_is_sent_once, Gate),
@@ -693,6 +694,31 @@ async fn an_earlier_restore_that_failed_does_not_fail_a_later_one(live: Arc<Live
         scene.node.delete(&index).await?;
     }
     Ok(())
+}
+
+async fn a_prepared_restore_that_two_processes_start_is_sent_once(live: Arc<Live>) -> Result<(), Error> {
+    let scene = Scene::new(Arc::clone(&live), "prepared").await?;
+    let index = unique("prepared");
+    scene.node.make(&index, json!({"number_of_shards": 2})).await?;
+    scene.take(&[&index]).await?.into_complete()?;
+    let options = RestoreSnapshot::new().with_rename_prefix("started-");
+    let prepared = scene.client.repository(&scene.repository)?.snapshot(&scene.snapshot)?.prepare_restore(options).await?;
+    let kept = serde_json::to_string(&prepared).unwrap();
+    let another = live.client().await;
+    let start = async |client: &SnapshotClient| client.start(serde_json::from_str(&kept).unwrap()).await;
+
+    let first = start(&scene.client).await?;
+    let again = start(&another).await?;
+
+    assert_eq!((first.how(), again.how()), (HowStarted::Accepted, HowStarted::Adopted));
+    let report = again.wait().with_deadline(SOON).await?.into_complete()?;
+    assert_eq!((report.indices(), report.shards_total()), ([format!("started-{index}")].as_slice(), 2));
+    scene.node.close(&format!("started-{index}")).await?;
+    // Closed, it would be restored over.
+    let third = start(&another).await;
+    assert!(third.is_err_and(|error| error.outcome() == Outcome::Unknown));
+    scene.node.delete(&format!("started-{index}")).await?;
+    scene.node.delete(&index).await
 }
 
 async fn a_ticket_is_resumed_by_another_process(live: Arc<Live>) -> Result<(), Error> {

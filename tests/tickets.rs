@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use es_snapshot::testing::{FakeDomain, FakeOutcome, Fault};
 use es_snapshot::{
-    AnyOutcome, CloneSnapshot, CreateSnapshot, DeletionTicket, Error, ErrorKind, HowStarted, Outcome, Repository,
-    RestoreSnapshot, RestoreTicket, Snapshot, SnapshotState, SnapshotTicket, SnapshotToken, Ticket, TicketState, Timeouts,
+    AnyOutcome, CloneSnapshot, CreateSnapshot, DeletionTicket, Error, ErrorKind, HowStarted, Outcome, PreparedRestore,
+    Repository, RestoreSnapshot, RestoreTicket, Snapshot, SnapshotState, SnapshotTicket, SnapshotToken, Ticket, TicketState,
+    Timeouts,
 };
 
 /// A domain with the index `movies` and the repository `backups`.
@@ -271,4 +272,93 @@ async fn a_deletion_of_several_reports_each() {
     assert_eq!((report.failed()[0].name(), report.failed()[0].error().kind()), ("a", ErrorKind::AccessDenied));
     assert_eq!(serde_json::to_value(&report).unwrap()["failed"][0]["error"]["kind"], "access_denied");
     assert_eq!(report.into_complete().unwrap_err().kind(), ErrorKind::Incomplete);
+}
+
+/// The restore of `movies` as `restored-movies`, prepared and stored.
+async fn stored(domain: &FakeDomain) -> String {
+    let options = RestoreSnapshot::new().with_rename_prefix("restored-");
+    let prepared = taken(domain).await.prepare_restore(options).await.unwrap();
+    serde_json::to_string(&prepared).unwrap()
+}
+
+fn sent_restores(domain: &FakeDomain) -> usize {
+    domain.events().iter().filter(|event| event.path.ends_with("/_restore")).count()
+}
+
+fn read_back(stored: &str) -> PreparedRestore {
+    serde_json::from_str(stored).unwrap()
+}
+
+#[tokio::test]
+async fn preparing_a_restore_sends_reads_alone_and_names_its_indices() {
+    let domain = domain().await;
+
+    let prepared = read_back(&stored(&domain).await);
+
+    assert_eq!(prepared.indices().collect::<Vec<_>>(), ["restored-movies"]);
+    assert_eq!((sent_restores(&domain), domain.indices()), (0, vec!["movies".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_prepared_restore_is_started_by_another_process() {
+    let domain = domain().await;
+    let stored = stored(&domain).await;
+
+    let started = domain.client().start(read_back(&stored)).await.unwrap();
+
+    assert_eq!(started.how(), HowStarted::Accepted);
+    assert!(started.wait().await.unwrap().is_complete());
+}
+
+#[tokio::test]
+async fn a_restore_that_a_killed_process_has_started_is_adopted_and_not_sent_again() {
+    let domain = domain().await;
+    let stored = stored(&domain).await;
+    assert!(domain.client().start(read_back(&stored)).await.unwrap().wait().await.unwrap().is_complete());
+
+    let again = domain.client().start(read_back(&stored)).await.unwrap();
+
+    assert_eq!((again.how(), sent_restores(&domain)), (HowStarted::Adopted, 1));
+    assert!(again.wait().await.unwrap().is_complete());
+}
+
+#[tokio::test]
+async fn what_a_killed_process_has_restored_and_others_have_written_to_is_not_restored_over() {
+    let domain = domain().await;
+    let stored = stored(&domain).await;
+    assert!(domain.client().start(read_back(&stored)).await.unwrap().wait().await.unwrap().is_complete());
+    domain.write("restored-movies");
+    domain.close_index("restored-movies");
+    let documents = domain.documents("restored-movies");
+
+    let error = domain.client().start(read_back(&stored)).await.unwrap_err();
+
+    assert_eq!((error.outcome(), sent_restores(&domain)), (Outcome::Unknown, 1));
+    assert_eq!(domain.documents("restored-movies"), documents);
+    assert!(matches!(error.ticket(), Some(Ticket::Restore(_))));
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_while_it_starts_a_restore_leaves_one_restore() {
+    let domain = domain().await;
+    let stored = stored(&domain).await;
+    domain.fault(Fault::delay(Duration::from_secs(50)).on_method("POST").times(1));
+    let clock = domain.clock().unwrap();
+    let call = domain.client().start(read_back(&stored));
+    futures_util::future::select(call, es_snapshot::Clock::sleep(&clock, Duration::from_secs(10))).await;
+
+    let started = domain.client().start(read_back(&stored)).await.unwrap();
+
+    assert_eq!((started.how(), sent_restores(&domain)), (HowStarted::Adopted, 1));
+    assert!(started.wait().await.unwrap().is_complete());
+}
+
+#[tokio::test]
+async fn a_restore_whose_indices_cannot_be_determined_is_not_prepared() {
+    let domain = domain().await;
+    let snapshot = taken(&domain).await;
+
+    let error = snapshot.prepare_restore(RestoreSnapshot::new().with_include_global_state(true)).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
 }

@@ -27,7 +27,7 @@ use crate::error::{Error, Operation};
 use crate::name::IndexName;
 use crate::repository::RepositoryInfo;
 use crate::request;
-use crate::restore::ShardRecovery;
+use crate::restore::{PreparedRestore, ShardRecovery};
 use crate::snapshot::SnapshotStatus;
 use crate::ticket::Ticket;
 use crate::wait::{self, AnyOutcome, TicketState, TypedTicket, Wait};
@@ -270,6 +270,30 @@ impl SnapshotClient {
     pub fn check(&self, ticket: impl Into<Ticket>) -> BoxFuture<'static, Result<TicketState, Error>> {
         let (session, ticket) = (self.session.clone(), ticket.into());
         Box::pin(async move { wait::check(&session, ticket).await })
+    }
+
+    /// Starts a restore that was [prepared](Snapshot::prepare_restore), by this process or by one
+    /// that is gone.
+    ///
+    /// If it was read back from where it was stored, it may have been sent already. The client then
+    /// first compares its indices with what they were. If the restore is running or done, the
+    /// result is [`HowStarted::Adopted`](crate::HowStarted::Adopted). If nothing of it happened, it
+    /// is sent. If something else changed them, nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Snapshot::restore`]. With [`Outcome::Unknown`](crate::Outcome::Unknown) the
+    /// indices have changed, and nothing shows that this restore did it.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of [`Snapshot::restore`]. Starting it again from the stored form is safe.
+    pub fn start(&self, restore: PreparedRestore) -> BoxFuture<'static, Result<StartedRestore, Error>> {
+        let session = self.session.clone();
+        Box::pin(async move {
+            let (reply, ticket) = session.start_restore(&restore).await?;
+            Ok(StartedRestore::new(session, reply, ticket))
+        })
     }
 
     /// Sends a request that this crate has no type for. It is signed, timed and classified like the

@@ -10,7 +10,7 @@ use crate::clock::BoxFuture;
 use crate::config::{RetryPolicy, Timeouts};
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::{RepositoryName, SnapshotName};
-use crate::restore::RestoreSnapshot;
+use crate::restore::{PreparedRestore, RestoreSnapshot};
 use crate::snapshot::{CloneSnapshot, SnapshotInfo, SnapshotStatus};
 use crate::ticket::{DeletionTicket, SnapshotTicket};
 use crate::wait::Wait;
@@ -282,6 +282,44 @@ impl Snapshot {
         self.check_uuid(Operation::RestoreSnapshot).await?;
         let (reply, ticket) = self.session.restore_snapshot(&self.repository, &self.name, &options).await?;
         Ok(StartedRestore::new(self.session.clone(), reply, ticket))
+    }
+
+    /// Prepares a restore and sends nothing but reads, for a caller who must survive being killed
+    /// while it is started. Store the result, then give it to
+    /// [`SnapshotClient::start`](crate::SnapshotClient::start).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`restore`](Self::restore), and [`ErrorKind::InvalidInput`] if the indices that the
+    /// restore writes cannot be determined exactly, or their state cannot be read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use es_snapshot::testing::FakeDomain;
+    /// use es_snapshot::{CreateSnapshot, PreparedRestore, RestoreSnapshot};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let domain = FakeDomain::with_repository("backups").await;
+    /// domain.create_index("movies", 1);
+    /// let client = domain.client();
+    /// let backups = client.repository("backups")?;
+    /// backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
+    ///
+    /// let options = RestoreSnapshot::new().with_rename_prefix("restored-");
+    /// let prepared = backups.snapshot("monday")?.prepare_restore(options).await?;
+    /// let stored = serde_json::to_string(&prepared)?;
+    ///
+    /// // The same process, or the next one.
+    /// let prepared: PreparedRestore = serde_json::from_str(&stored)?;
+    /// client.start(prepared).await?.wait().await?.into_complete()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn prepare_restore(&self, options: RestoreSnapshot) -> Result<PreparedRestore, Error> {
+        self.check_uuid(Operation::RestoreSnapshot).await?;
+        self.session.prepare_restore(&self.repository, &self.name, options).await
     }
 
     /// Returns a wait for the end of the snapshot; see [`Wait`].

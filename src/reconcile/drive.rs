@@ -82,7 +82,7 @@ async fn drive<R: Reconciled>(
     let mut found: Option<R::Output> = None;
     // What kept the last check from a finding.
     let mut blinded: Option<Error> = None;
-    let mut step = Step::Send;
+    let mut step = machine.begin();
     let verdict = loop {
         let left = deadline.saturating_sub(clock.monotonic());
         step = match step {

@@ -2,7 +2,8 @@
 
 use super::machine::Sighting;
 use crate::restore::{
-    EarlierRestores, Marks, Moment, RunningRestore, RunningRestores, ShardRecovery, ShardRow, Source, Targets, Tombstones, Trace,
+    EarlierRestores, Groundwork, Marks, Moment, RunningRestore, RunningRestores, ShardRecovery, ShardRow, Source, Targets,
+    Tombstones, Trace,
 };
 
 /// What an operation of ours would leave behind, to tell it from other clients' doings.
@@ -71,6 +72,15 @@ impl RestoreEvidence {
         let cluster = before.as_ref().map(Marks::cluster_uuid).unwrap_or_default();
         let tombstones = tombstones.filter(|tombstones| tombstones.show(cluster, newest));
         Self { source, targets, before, newest, tombstones, earlier }
+    }
+
+    /// What another process needs to go on with; `None` if nothing could ever prove that the restore has not happened.
+    pub(crate) fn into_groundwork(self, snapshot_uuid: Option<String>) -> Option<Groundwork> {
+        if !self.can_prove_absence() {
+            return None;
+        }
+        let Self { targets, before, tombstones, earlier, .. } = self;
+        Some(Groundwork { snapshot_uuid, targets, marks: before?, tombstones, earlier })
     }
 
     pub(crate) fn source(&self) -> &Source {

@@ -185,6 +185,17 @@ impl Reconciler {
         Self { resends: false, ..self }
     }
 
+    /// Begins with a request that a process which is gone may have sent. Since then time has passed, so one check that finds
+    /// nothing is enough to send it.
+    pub(crate) fn resuming(self) -> Self {
+        Self { unaccounted: 1, lost: true, broken: true, resends_early: true, ..self }
+    }
+
+    /// What to do first.
+    pub(crate) fn begin(&self) -> Step {
+        if self.is_unaccounted() { Step::Check { after: Duration::ZERO } } else { Step::Send }
+    }
+
     /// Whether an earlier request is unaccounted for.
     pub(crate) fn is_unaccounted(&self) -> bool {
         self.unaccounted > 0

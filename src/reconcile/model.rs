@@ -402,6 +402,18 @@ fn two_equal_failures_of_the_engine_are_a_refusal() {
 }
 
 #[test]
+fn two_failures_that_differ_are_not_a_refusal_at_once() {
+    let mut machine = Reconciler::new();
+    let step = machine.sent(Sent::Failed { again: false });
+    check_until(&mut machine, step, Sighting::Nothing);
+    machine.sent(Sent::Failed { again: false });
+
+    let step = machine.saw(Sighting::Nothing, Duration::from_secs(60));
+
+    assert!(matches!(step, Step::Check { .. }), "{step:?}");
+}
+
+#[test]
 fn a_refusal_that_follows_a_failure_counts_once_a_check_finds_nothing() {
     let mut machine = Reconciler::new();
     let step = machine.sent(Sent::Failed { again: false });

@@ -8,7 +8,9 @@ use crate::config::RetryPolicy;
 use crate::error::{Error, ErrorKind, Failure, Operation, Outcome};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::request::{self, Replay, Request};
-use crate::restore::{EarlierRestores, IndexMark, Marks, RestoreReply, RestoreSnapshot, ShardRow, Source, Targets};
+use crate::restore::{
+    EarlierRestores, IndexMark, Marks, PreparedRestore, RestoreReply, RestoreSnapshot, ShardRow, Source, Targets,
+};
 use crate::snapshot::SnapshotInfo;
 use crate::ticket::{RestoreTicket, Ticket};
 
@@ -164,27 +166,79 @@ impl Session {
         options.validate().map_err(refuse)?;
         let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
         self.queued(Replay::Probe, repository, async || {
-            let mut prepared = self.prepare_restore(repository, name, options).await.map_err(Error::before_sending)?;
+            let prepared = self.prepare(repository, name, options).await.map_err(Error::before_sending)?;
             let machine =
                 if prepared.evidence.can_prove_absence() { Reconciler::new() } else { Reconciler::new().without_resend() };
-            let restoration = Restoration {
-                request: &request,
-                repository,
-                snapshot: name,
-                names: &prepared.names,
-                evidence: &mut prepared.evidence,
-                snapshot_uuid: prepared.snapshot_uuid.as_deref(),
-                sees_shards: prepared.sees_shards,
-            };
-            let reply = reconcile(self, machine, restoration).await?;
-            let ticket = self.restore_ticket(repository, name, &prepared, reply.as_ref()).await;
-            Ok((reply, ticket))
+            // On the heap: it is large, and would enlarge the caller's future.
+            Box::pin(self.send_restore(machine, &request, (repository, name), prepared)).await
         })
         .await
     }
 
+    /// Prepares a restore that another process can start; see [`PreparedRestore`].
+    pub(crate) async fn prepare_restore(
+        &self,
+        repository: &RepositoryName,
+        name: &SnapshotName,
+        options: RestoreSnapshot,
+    ) -> Result<PreparedRestore, Error> {
+        let refuse = |error: Error| error.during(Operation::RestoreSnapshot, 0);
+        options.validate().map_err(refuse)?;
+        let prepared = self.prepare(repository, name, &options).await.map_err(Error::before_sending).map_err(refuse)?;
+        let snapshot_uuid = prepared.snapshot_uuid;
+        let Some(ground) = prepared.evidence.into_groundwork(snapshot_uuid) else {
+            let text = "which indices this restore writes cannot be determined exactly, or their state cannot be read \
+                        (`cluster:monitor/state`); restore without preparing";
+            return Err(refuse(Error::invalid(text)));
+        };
+        Ok(PreparedRestore::new(repository.clone(), name.clone(), options, ground))
+    }
+
+    /// Starts a prepared restore, unless it has been started already.
+    pub(crate) async fn start_restore(&self, restore: &PreparedRestore) -> Result<(Option<RestoreReply>, RestoreTicket), Error> {
+        let refuse = |error: Error| error.during(Operation::RestoreSnapshot, 0);
+        let (repository, name, options) = (restore.repository(), restore.snapshot(), restore.options());
+        options.validate().map_err(refuse)?;
+        let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
+        self.queued(Replay::Probe, repository, async || {
+            let machine = Reconciler::new();
+            let machine = if restore.may_have_been_sent() { machine.resuming() } else { machine };
+            let mut targets = restore.targets.clone();
+            let names = targets.nameable();
+            let source = Source::new(repository.clone(), name.clone());
+            let (before, tombstones) = (Some(restore.marks.clone()), restore.tombstones.clone());
+            let evidence = RestoreEvidence::new(source, targets, before, tombstones, restore.earlier.clone());
+            let snapshot_uuid = restore.snapshot_uuid().map(str::to_owned);
+            let prepared = Prepared { snapshot_uuid, names, evidence, sees_shards: false };
+            // On the heap: it is large, and would enlarge the caller's future.
+            Box::pin(self.send_restore(machine, &request, (repository, name), prepared)).await
+        })
+        .await
+    }
+
+    async fn send_restore(
+        &self,
+        machine: Reconciler,
+        request: &Request,
+        (repository, name): (&RepositoryName, &SnapshotName),
+        mut prepared: Prepared,
+    ) -> Result<(Option<RestoreReply>, RestoreTicket), Error> {
+        let restoration = Restoration {
+            request,
+            repository,
+            snapshot: name,
+            names: &prepared.names,
+            evidence: &mut prepared.evidence,
+            snapshot_uuid: prepared.snapshot_uuid.as_deref(),
+            sees_shards: prepared.sees_shards,
+        };
+        let reply = reconcile(self, machine, restoration).await?;
+        let ticket = self.restore_ticket(repository, name, &prepared, reply.as_ref()).await;
+        Ok((reply, ticket))
+    }
+
     /// Works the targets out and reads what tells this restore from others.
-    async fn prepare_restore(
+    async fn prepare(
         &self,
         repository: &RepositoryName,
         name: &SnapshotName,

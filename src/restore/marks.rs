@@ -8,13 +8,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Targets;
 use crate::wire::null_as_default;
 
 /// One index, as far as a restore changes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct IndexMark {
     state: String,
@@ -24,13 +24,13 @@ pub(crate) struct IndexMark {
     aliases_version: Option<i64>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct MarkSettings {
     index: MarkIndexSettings,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct MarkIndexSettings {
     uuid: String,
@@ -68,7 +68,7 @@ pub(crate) type Moment = (i64, i64);
 /// The marks of some indices at one moment: the response of
 /// `GET /_cluster/state/metadata,version/{indices}?filter_path=…`. An absent index is left out; a name that is an alias
 /// or a data stream brings others.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Marks {
     version: i64,
@@ -76,7 +76,7 @@ pub(crate) struct Marks {
     metadata: MarkMetadata,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct MarkMetadata {
     cluster_uuid: String,
@@ -86,7 +86,7 @@ struct MarkMetadata {
     indices: BTreeMap<String, IndexMark>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Coordination {
     term: i64,
@@ -197,7 +197,7 @@ pub(crate) enum Trace {
 
 /// The last 500 deleted indices of a cluster, by name and uuid, at one moment: the response of
 /// `GET /_cluster/state/metadata,version?filter_path=…`. They show only without index names in the path.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Tombstones {
     version: i64,
@@ -205,7 +205,7 @@ pub(crate) struct Tombstones {
     metadata: TombstoneMetadata,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct TombstoneMetadata {
     cluster_uuid: String,
@@ -216,20 +216,20 @@ struct TombstoneMetadata {
     graveyard: Option<Graveyard>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Graveyard {
     #[serde(deserialize_with = "null_as_default")]
     tombstones: Vec<Tombstone>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Tombstone {
     index: Buried,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 struct Buried {
     index_name: String,

@@ -2,6 +2,7 @@
 
 mod marks;
 mod options;
+mod prepared;
 mod rename;
 mod reply;
 mod report;
@@ -13,6 +14,8 @@ mod view;
 
 pub(crate) use marks::{IndexMark, Marks, Moment, Tombstones, Trace};
 pub use options::RestoreSnapshot;
+pub(crate) use prepared::Groundwork;
+pub use prepared::PreparedRestore;
 pub(crate) use reply::{Recoveries, RestoreReply};
 pub use reply::{RecoveryStage, RecoveryType, RestoreSummary, ShardRecovery};
 pub use report::{RestoreReport, UnrestoredShard};

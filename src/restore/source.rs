@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::{RecoveryType, ShardRecovery, ShardRow, Targets};
 use crate::name::{RepositoryName, SnapshotName};
 
@@ -64,7 +66,7 @@ impl Source {
 }
 
 /// The restores from a snapshot that there were before a new one was asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EarlierRestores {
     marks: BTreeSet<Mark>,
     /// Whether rows of shards showed them too; otherwise a row is no sign of a new one.
@@ -118,7 +120,8 @@ impl EarlierRestores {
 }
 
 /// What is the same for all signs of a restore, as far as they tell.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Mark {
     /// The restore's id.
     Restore(String),

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::rename::Rename;
 use super::{RecoveryType, RestoreSnapshot, ShardRecovery};
 use crate::name::{IndexName, matches_wildcard};
 use crate::snapshot::{FeatureState, SnapshotInfo};
 
 /// The indices that one restore writes, under the names that it gives them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Targets {
     /// Those that it writes for sure.
     certain: BTreeSet<String>,
