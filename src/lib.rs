@@ -92,7 +92,7 @@ pub use restore::{
 pub use retry::RetryBudget;
 pub use snapshot::{
     CloneSnapshot, CreateSnapshot, ExpandWildcards, FeatureState, ListSnapshots, ShardCounts, ShardFailure, SnapshotInfo,
-    SnapshotState,
+    SnapshotList, SnapshotState, UnreadableSnapshot,
 };
 pub use snapshot::{
     FileStats, IndexStatus, ShardStage, ShardStageCounts, ShardStatus, SnapshotStats, SnapshotStatus, SnapshotStatusState,

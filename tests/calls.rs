@@ -16,12 +16,12 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use bytes::Bytes;
-use es_snapshot::testing::{Event, FakeAuth, Fault, ManualClock, Verdict};
+use es_snapshot::testing::{Event, FakeAuth, FakeDamage, Fault, ManualClock, Verdict};
 use es_snapshot::{
     Auth, Body, BoxFuture, Clock as _, CloneSnapshot, ConnectTarget, CreateSnapshot, CredentialCache, Error, ErrorKind,
     HyperTransport, IndexName, ListSnapshots, Operation, OtherSettings, Outcome, RawRequest, RepositoryName, RepositorySettings,
     RestoreSnapshot, RetryPolicy, S3Settings, ShardRecovery, SnapshotClient, SnapshotClientBuilder, SnapshotInfo,
-    SnapshotPattern, SnapshotState, SnapshotStatusState, Timeouts, Transport, TransportError, UrlSettings,
+    SnapshotPattern, SnapshotState, SnapshotStatusState, Timeouts, Transport, TransportError, UnreadableSnapshot, UrlSettings,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -1198,10 +1198,38 @@ async fn a_listing_of_more_names_than_a_request_line_holds_is_asked_for_in_parts
             .unwrap();
 
         let oldest_first: Vec<&str> = names.iter().rev().map(String::as_str).collect();
-        assert_eq!(listed.iter().map(SnapshotInfo::name).collect::<Vec<_>>(), oldest_first);
+        assert_eq!(listed.snapshots().iter().map(SnapshotInfo::name).collect::<Vec<_>>(), oldest_first);
         let longest = transport.targets().iter().map(String::len).max().unwrap();
         assert!(longest + "GET  HTTP/1.1".len() <= REQUEST_LINE && transport.targets().len() > 5, "{longest}");
     }
+}
+
+#[tokio::test]
+async fn one_snapshot_that_cannot_be_read_hides_no_other() {
+    for damage in [FakeDamage::Lost, FakeDamage::Corrupt] {
+        let scene = prepared().await;
+        for name in ["t", "u"] {
+            scene.domain.another_client_creates("r", name);
+            scene.clock.advance(Duration::from_secs(10));
+        }
+        scene.domain.damage_snapshot("r", "t", damage);
+
+        let listed = backups(&scene.client).list(ListSnapshots::new()).await.unwrap();
+
+        assert_eq!(listed.snapshots().iter().map(SnapshotInfo::name).collect::<Vec<_>>(), ["s", "u"], "{damage:?}");
+        assert_eq!(listed.unreadable().iter().map(UnreadableSnapshot::name).collect::<Vec<_>>(), ["t"]);
+        assert_eq!(listed.into_complete().unwrap_err().kind(), ErrorKind::Incomplete);
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_missing_is_not_one_that_cannot_be_read() {
+    let scene = prepared().await;
+    let absent = ListSnapshots::new().with_pattern(SnapshotPattern::new(["s", "absent"]).unwrap());
+
+    let error = backups(&scene.client).list(absent).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::SnapshotMissing);
 }
 
 #[tokio::test]
@@ -1212,7 +1240,7 @@ async fn a_part_of_wildcards_that_matches_nothing_hides_no_other_part() {
     let some = ListSnapshots::new().with_pattern(SnapshotPattern::new(wildcards.clone().chain(["s".to_owned()])).unwrap());
     let none = ListSnapshots::new().with_pattern(SnapshotPattern::new(wildcards).unwrap());
 
-    assert_eq!(backups(&client).list(some).await.unwrap().len(), 1);
+    assert_eq!(backups(&client).list(some).await.unwrap().snapshots().len(), 1);
     assert_eq!(backups(&client).list(none).await.unwrap_err().kind(), ErrorKind::SnapshotMissing);
 }
 
@@ -1265,7 +1293,7 @@ async fn a_listing_contains_nothing_that_was_not_asked_for() {
 
     let listed = backups(&client).list(options).await.unwrap();
 
-    assert_eq!(listed.iter().map(SnapshotInfo::name).collect::<Vec<_>>(), ["old-1"]);
+    assert_eq!(listed.snapshots().iter().map(SnapshotInfo::name).collect::<Vec<_>>(), ["old-1"]);
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ impl Story {
         assert_eq!(ended.uuid(), made.uuid(), "{action}");
         client.repository(repository)?.snapshot(name)?.info().await?;
         let listed = client.repository(repository)?.list(ListSnapshots::new()).await?;
-        assert!(listed.iter().any(|found| found.uuid() == made.uuid()), "{action}");
+        assert!(listed.snapshots().iter().any(|found| found.uuid() == made.uuid()), "{action}");
 
         let options = RestoreSnapshot::new().with_indices([index]).with_rename("(.+)", restored.as_str());
         client.repository(repository)?.snapshot(name)?.restore(options).await?;
@@ -181,7 +181,8 @@ async fn no_fault_makes_a_duplicate(live: Arc<Live>) -> Result<(), Error> {
     for story in &stories {
         story.check(&log, &repository);
     }
-    assert_eq!(live.node().repository(&repository)?.list(ListSnapshots::new().with_ignore_unavailable(true)).await?, []);
+    let left = live.node().repository(&repository)?.list(ListSnapshots::new().with_ignore_unavailable(true)).await?;
+    assert_eq!(left.into_complete()?, []);
     client.repository(&repository)?.unregister().await?;
     Ok(())
 }
@@ -244,7 +245,7 @@ async fn every_operation(live: &Live, client: &SnapshotClient, index: &IndexName
         moved.call("wait", client.repository(&repository)?.snapshot(&name)?.wait().with_deadline(SOON).into_future()).await?;
     ended.into_complete()?;
     moved.call("get", client.repository(&repository)?.snapshot(&name)?.info()).await?;
-    moved.call("list", client.repository(&repository)?.list(ListSnapshots::new())).await?;
+    moved.call("list", client.repository(&repository)?.list(ListSnapshots::new())).await?.into_complete()?;
     moved.call("status", client.repository(&repository)?.snapshot(&name)?.status()).await?;
     let clone = es_snapshot::CloneSnapshot::new([index.as_str()]);
     moved.call("clone", client.repository(&repository)?.snapshot(&name)?.clone_to(&target, clone)).await?;

@@ -78,10 +78,10 @@ async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Er
     assert!(snapshot.duration().is_some() && snapshot.end_time() >= snapshot.start_time());
 
     let listed = client.repository(&repository)?.list(ListSnapshots::new()).await?;
-    assert_eq!(listed.iter().map(es_snapshot::SnapshotInfo::name).collect::<Vec<_>>(), [name.as_str()]);
+    assert_eq!(listed.snapshots().iter().map(es_snapshot::SnapshotInfo::name).collect::<Vec<_>>(), [name.as_str()]);
     let pattern: SnapshotPattern = "snap-*".parse()?;
     let brief = client.repository(&repository)?.list(ListSnapshots::new().with_pattern(pattern).with_verbose(false)).await?;
-    assert_eq!(*brief[0].state(), SnapshotState::Success);
+    assert_eq!(*brief.snapshots()[0].state(), SnapshotState::Success);
     let status = client.repository(&repository)?.snapshot(&name)?.status().await?;
     assert_eq!((status.shards().total(), status.shards().done()), (2, 2));
     assert_eq!(client.running_snapshots().await?, []);
@@ -169,11 +169,11 @@ fn odd_names_reach_what_they_name(live: Arc<Live>) -> Outcome {
             assert_eq!((snapshot.name(), snapshot.state()), (text, &SnapshotState::Success));
         }
         let listed = client.repository(&repository)?.list(ListSnapshots::new()).await?;
-        assert_eq!(listed.len(), names.len());
+        assert_eq!(listed.snapshots().len(), names.len());
         for text in names {
             client.repository(&repository)?.snapshot(text)?.delete().await?;
         }
-        assert_eq!(client.repository(&repository)?.list(ListSnapshots::new()).await?, []);
+        assert_eq!(client.repository(&repository)?.list(ListSnapshots::new()).await?.into_complete()?, []);
         client.repository(&repository)?.unregister().await?;
         Ok(())
     })
@@ -395,7 +395,7 @@ fn a_snapshot_without_its_file(live: Arc<Live>) -> Outcome {
 
         client.repository(&repository)?.snapshot(&name)?.delete().await?;
 
-        assert_eq!(client.repository(&repository)?.list(ListSnapshots::new().with_verbose(false)).await?.len(), 0);
+        assert_eq!(client.repository(&repository)?.list(ListSnapshots::new().with_verbose(false)).await?.snapshots().len(), 0);
         client.repository(&repository)?.unregister().await?;
         Ok(())
     })

@@ -188,7 +188,9 @@ impl Call {
         let (r, s) = ("nightly", "s");
         match self {
             Self::Repositories => client.repositories().await.map(|found| found.len()),
-            Self::Snapshots => client.repository(r).unwrap().list(ListSnapshots::new()).await.map(|found| found.len()),
+            Self::Snapshots => {
+                client.repository(r).unwrap().list(ListSnapshots::new()).await.map(|found| found.snapshots().len())
+            }
             Self::Recovery => client.recovery([""; 0]).await.map(|found| found.len()),
             Self::Status => client.repository(r).unwrap().snapshot(s).unwrap().status().await.map(|found| found.indices().len()),
         }

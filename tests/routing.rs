@@ -329,7 +329,7 @@ proptest! {
         let repository: RepositoryName = "r".parse().unwrap();
         let pattern = SnapshotPattern::from_names(snapshots.clone()).unwrap();
         runtime.block_on(async {
-            client.repository(&repository).unwrap().list(ListSnapshots::new().with_pattern(pattern)).await.unwrap();
+            client.repository(&repository).unwrap().list(ListSnapshots::new().with_pattern(pattern)).await.unwrap().into_complete().unwrap();
             client.recovery(&indices).await.unwrap();
         });
 

@@ -6,12 +6,12 @@ use std::time::SystemTime;
 use serde_json::json;
 
 use super::{Reply, Session};
-use crate::error::{Error, ErrorKind, Outcome, ServerError};
+use crate::error::{Error, ErrorKind, Failure, Outcome, ServerError};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::repository::{Repositories, RepositoryInfo};
 use crate::request;
 use crate::restore::{Marks, Recoveries, RunningRestores, ShardRecovery, ShardRow, ShardRows, Tombstones};
-use crate::snapshot::{ListSnapshots, SnapshotInfo, SnapshotList, SnapshotStatus, SnapshotStatusList};
+use crate::snapshot::{ListSnapshots, SnapshotElements, SnapshotInfo, SnapshotList, SnapshotStatus, SnapshotStatusList};
 
 impl Session {
     /// The repository of that name.
@@ -81,6 +81,45 @@ impl Session {
             Some(error) if found.is_empty() => Err(error),
             _ => Ok(found),
         }
+    }
+
+    /// The snapshots that are asked for. One that the server cannot read makes the whole listing fail, so then they are listed
+    /// without details, and read one by one.
+    pub(crate) async fn list_readable(
+        &self,
+        repository: &RepositoryName,
+        options: &ListSnapshots,
+    ) -> Result<SnapshotList, Error> {
+        let failure = match self.list_snapshots(repository, options).await {
+            Err(error) if options.verbose() != Some(false) && is_of_one_snapshot(&error) => error,
+            list => return list.map(|list| SnapshotList::new(list, Vec::new())),
+        };
+        let brief = match self.list_snapshots(repository, &options.clone().with_verbose(false)).await {
+            Ok(brief) if !brief.is_empty() => brief,
+            _ => return Err(failure),
+        };
+        let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
+        for listed in brief {
+            let name: SnapshotName = match listed.name().parse() {
+                Ok(name) => name,
+                Err(error) => {
+                    unreadable.push((listed.name().to_owned(), error));
+                    continue;
+                }
+            };
+            match self.find_snapshot(repository, &name, false).await {
+                Ok(snapshot) => readable.push(snapshot),
+                // It may have been deleted meanwhile.
+                Err(error) if is_of_one_snapshot(&error) => {
+                    if self.look_up(repository, &name, true).await?.is_some() {
+                        unreadable.push((listed.name().to_owned(), error));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        readable.sort_by(|a, b| (a.start_time(), a.name()).cmp(&(b.start_time(), b.name())));
+        Ok(SnapshotList::new(readable, unreadable))
     }
 
     /// The snapshot of that name, if there is one. Without its repository nobody can tell: that is an error.
@@ -200,6 +239,12 @@ impl Session {
     }
 }
 
+/// Whether a listing may have failed at one snapshot whose own file is gone or broken.
+fn is_of_one_snapshot(error: &Error) -> bool {
+    let is_known = matches!(error.kind(), ErrorKind::SnapshotMissing | ErrorKind::Repository);
+    is_known || error.server().is_some_and(|server| server.failure() == Failure::Other)
+}
+
 /// Whether something is of this repository, as far as the response says.
 fn is_in(repository: &RepositoryName, said: Option<&str>) -> bool {
     said.is_none_or(|said| said == repository.as_str())
@@ -212,7 +257,7 @@ pub(crate) fn asked_for<T>(found: Option<T>) -> Result<T, Error> {
 
 /// Those snapshots of a listing that are wanted; Elasticsearch 7.14 to 8.14 report a failed repository under HTTP 200.
 async fn snapshots(reply: &Reply, keep: impl Fn(&SnapshotInfo) -> bool + Send + Sync) -> Result<Vec<SnapshotInfo>, Error> {
-    let mut list = SnapshotList::new(reply.body.clone());
+    let mut list = SnapshotElements::new(reply.body.clone());
     let snapshots = reply.gather(&mut list, keep).await?;
     match list.into_failure() {
         None => Ok(snapshots),

@@ -17,7 +17,7 @@ use crate::repository::{
     Acknowledged, CleanUp, RegisterRepository, RepositoryInfo, RepositorySettings, S3Settings, VerifiedNode, VerifiedNodes,
 };
 use crate::request;
-use crate::snapshot::{CreateSnapshot, ListSnapshots, SnapshotInfo};
+use crate::snapshot::{CreateSnapshot, ListSnapshots, SnapshotList};
 
 /// A handle of one repository; returned by
 /// [`SnapshotClient::repository`](crate::SnapshotClient::repository).
@@ -232,8 +232,8 @@ impl Repository {
     /// The snapshot's metadata carries a token. If a response is lost, a gateway fails, the engine
     /// reports a failure, or the name turns out to be taken, the client reads the snapshot of that
     /// name. The token shows whose it is: this call returns it as
-    /// [`HowStarted::Adopted`](crate::HowStarted::Adopted), or the error that the name is taken. No snapshot is made twice, and none that exists is reported as
-    /// failed.
+    /// [`HowStarted::Adopted`](crate::HowStarted::Adopted), or the error that the name is taken. No
+    /// snapshot is made twice, and none that exists is reported as failed.
     ///
     /// If there is no such snapshot, the request is sent again with the same token: after one check
     /// if the connection broke, otherwise after three checks in a row over at least 10 s. If the
@@ -255,7 +255,8 @@ impl Repository {
     /// # Cancel safety
     ///
     /// If the future is dropped after the request was sent, the snapshot may have been started and
-    /// goes on. A later call with the same name and the same [`CreateSnapshot::with_token`] adopts it.
+    /// goes on. A later call with the same name and the same
+    /// [token](CreateSnapshot::with_token) adopts it.
     ///
     /// # Examples
     ///
@@ -285,6 +286,10 @@ impl Repository {
     /// Returns the snapshots of a repository (`GET /_snapshot/{repository}/{pattern}`), oldest
     /// first unless they are requested without details.
     ///
+    /// One whose own file is gone or broken makes the server refuse the whole listing. The client
+    /// then lists them without details, reads them one by one, and reports those that cannot be
+    /// read in [`SnapshotList::unreadable`].
+    ///
     /// Only those that match the pattern are returned. The engines accept a request line of 4,096
     /// bytes, so a longer pattern is split into several requests. Each of them has the time limit
     /// of a call.
@@ -294,8 +299,8 @@ impl Repository {
     /// [`ErrorKind::RepositoryMissing`]. [`ErrorKind::SnapshotMissing`] for a name, and before
     /// Elasticsearch 8 for a pattern, that matches nothing.
     #[doc(alias = "get_snapshot")]
-    pub async fn list(&self, options: ListSnapshots) -> Result<Vec<SnapshotInfo>, Error> {
-        self.session.list_snapshots(&self.name, &options).await
+    pub async fn list(&self, options: ListSnapshots) -> Result<SnapshotList, Error> {
+        self.session.list_readable(&self.name, &options).await
     }
 
     /// Deletes every snapshot that matches now, one after the other, and reports each.
@@ -306,8 +311,7 @@ impl Repository {
     ///
     /// # Errors
     ///
-    /// Those of [`list`](Self::list). The error of one snapshot is in the
-    /// report.
+    /// Those of [`list`](Self::list). The error of one snapshot is in the report.
     ///
     /// # Cancel safety
     ///

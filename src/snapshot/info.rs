@@ -484,7 +484,7 @@ impl FeatureState {
 
 /// The response of `GET /_snapshot/{repository}/{snapshot}`, snapshot by snapshot.
 #[derive(Debug)]
-pub(crate) struct SnapshotList {
+pub(crate) struct SnapshotElements {
     pieces: Pieces,
     document: Option<Open>,
     /// The list that has been stepped into.
@@ -503,7 +503,7 @@ struct RepositoryReply {
     error: Option<Value>,
 }
 
-impl SnapshotList {
+impl SnapshotElements {
     pub(crate) fn new(json: Bytes) -> Self {
         let (pieces, others) = (Pieces::new(json), VecDeque::new());
         Self { pieces, document: None, snapshots: None, count: 0, is_over: false, failure: None, others }
@@ -556,7 +556,7 @@ impl SnapshotList {
     }
 }
 
-impl Iterator for SnapshotList {
+impl Iterator for SnapshotElements {
     type Item = Result<SnapshotInfo, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -569,7 +569,7 @@ impl Iterator for SnapshotList {
     }
 }
 
-impl Elements for SnapshotList {
+impl Elements for SnapshotElements {
     type Element = SnapshotInfo;
 
     fn pieces(&self) -> &Pieces {
@@ -605,7 +605,7 @@ mod tests {
     }
 
     fn list(reply: &str) -> Listed {
-        let mut list = SnapshotList::new(Bytes::copy_from_slice(reply.as_bytes()));
+        let mut list = SnapshotElements::new(Bytes::copy_from_slice(reply.as_bytes()));
         let snapshots = list.by_ref().collect::<Result<_, _>>().unwrap();
         Listed { snapshots, failure: list.into_failure() }
     }
@@ -757,7 +757,7 @@ mod tests {
             if let Ok(snapshot) = serde_json::from_value::<SnapshotInfo>(named) {
                 let _ = (snapshot.start_time(), snapshot.end_time(), snapshot.duration(), snapshot.into_complete());
             }
-            let _ = SnapshotList::new(value.to_string().into()).count();
+            let _ = SnapshotElements::new(value.to_string().into()).count();
             let _ = serde_json::from_value::<CreatedSnapshot>(value);
         }
 

@@ -1,11 +1,13 @@
 //! Snapshots: what is asked for, and what the domain says of them.
 
 mod info;
+mod list;
 mod options;
 mod status;
 
-pub(crate) use info::{CreatedSnapshot, SnapshotList};
+pub(crate) use info::{CreatedSnapshot, SnapshotElements};
 pub use info::{FeatureState, ShardCounts, ShardFailure, SnapshotInfo, SnapshotState};
+pub use list::{SnapshotList, UnreadableSnapshot};
 pub use options::{CloneSnapshot, CreateSnapshot, ExpandWildcards, ListSnapshots};
 pub(crate) use status::SnapshotStatusList;
 pub use status::{

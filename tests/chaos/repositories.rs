@@ -101,7 +101,7 @@ impl Round {
             Act::ListRepositories => {
                 self.begin(act, trouble, "/_snapshot");
                 let list = self.client.repositories().await;
-                list.map(|list| list.iter().map(|found| found.name().to_owned()).collect())
+                list.map(|list| list.into_iter().map(|found| found.name().to_owned()).collect())
             }
             _ => {
                 self.begin(act, trouble, &format!("/_snapshot/{asked}/_verify"));
@@ -148,7 +148,7 @@ impl Round {
             _ => {
                 self.begin(act, trouble, &format!("/_snapshot/{MAIN}/_all"));
                 let list = self.client.repository(&main).unwrap().list(ListSnapshots::new()).await;
-                list.map(|list| list.iter().map(|found| found.name().to_owned()).collect())
+                list.map(|list| list.into_iter().map(|found| found.name().to_owned()).collect())
             }
         };
         self.settle();

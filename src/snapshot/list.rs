@@ -1,0 +1,101 @@
+//! A listing that names what the server could not read.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use super::SnapshotInfo;
+use crate::error::{Error, ErrorKind, Operation, Outcome};
+
+/// The snapshots of a repository; returned by [`Repository::list`](crate::Repository::list).
+///
+/// Iterates over those that the server could read.
+#[derive(Clone, Debug, Default, Serialize)]
+#[must_use = "some of the snapshots may not be readable"]
+pub struct SnapshotList {
+    snapshots: Vec<SnapshotInfo>,
+    unreadable: Vec<UnreadableSnapshot>,
+}
+
+impl SnapshotList {
+    pub(crate) fn new(snapshots: Vec<SnapshotInfo>, unreadable: Vec<(String, Error)>) -> Self {
+        let unreadable = unreadable.into_iter().map(|(name, error)| UnreadableSnapshot { name, error: Arc::new(error) });
+        Self { snapshots, unreadable: unreadable.collect() }
+    }
+
+    /// Returns the snapshots that the server could read, oldest first unless they were requested
+    /// without details.
+    #[must_use]
+    pub fn snapshots(&self) -> &[SnapshotInfo] {
+        &self.snapshots
+    }
+
+    /// Returns the snapshots that the repository lists, but whose own file is gone or broken.
+    #[must_use]
+    pub fn unreadable(&self) -> &[UnreadableSnapshot] {
+        &self.unreadable
+    }
+
+    /// Returns whether the server could read every snapshot.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.unreadable.is_empty()
+    }
+
+    /// Returns the snapshots if the server could read every one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Incomplete`], which names the first three of the others.
+    pub fn into_complete(self) -> Result<Vec<SnapshotInfo>, Error> {
+        if self.is_complete() {
+            return Ok(self.snapshots);
+        }
+        let first: Vec<String> = self.unreadable.iter().take(3).map(ToString::to_string).collect();
+        let total = self.unreadable.len() + self.snapshots.len();
+        let text = format!("{} of {total} snapshots cannot be read: {}", self.unreadable.len(), first.join("; "));
+        Err(Error::new(ErrorKind::Incomplete, Outcome::Rejected, text).during(Operation::ListSnapshots, 1))
+    }
+}
+
+impl IntoIterator for SnapshotList {
+    type Item = SnapshotInfo;
+    type IntoIter = std::vec::IntoIter<SnapshotInfo>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.snapshots.into_iter()
+    }
+}
+
+/// A snapshot that the repository lists, but whose own file is gone or broken.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnreadableSnapshot {
+    name: String,
+    #[serde(serialize_with = "shared")]
+    error: Arc<Error>,
+}
+
+fn shared<S: Serializer>(error: &Arc<Error>, serializer: S) -> Result<S::Ok, S::Error> {
+    error.as_ref().serialize(serializer)
+}
+
+impl UnreadableSnapshot {
+    /// Returns the snapshot's name as the server wrote it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns why the server could not read it.
+    #[must_use]
+    pub fn error(&self) -> &Error {
+        &self.error
+    }
+}
+
+impl fmt::Display for UnreadableSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.error)
+    }
+}
