@@ -73,8 +73,7 @@ pub use auth::credentials::CredentialCache;
 pub use byte_size::ByteSize;
 pub use client::builder::SnapshotClientBuilder;
 pub use client::{
-    DeletionReport, FailedDeletion, RawRequest, RawResponse, Repository, ServerInfo, Snapshot, SnapshotClient, StartedRestore,
-    StartedSnapshot,
+    DeletionReport, RawRequest, RawResponse, Repository, ServerInfo, Snapshot, SnapshotClient, StartedRestore, StartedSnapshot,
 };
 pub use clock::{BoxFuture, Clock, SystemClock};
 pub use config::{RetryPolicy, Timeouts};
@@ -91,8 +90,8 @@ pub use restore::{
 };
 pub use retry::RetryBudget;
 pub use snapshot::{
-    CloneSnapshot, CreateSnapshot, ExpandWildcards, FeatureState, ListSnapshots, ShardCounts, ShardFailure, SnapshotInfo,
-    SnapshotList, SnapshotState, UnreadableSnapshot,
+    CloneSnapshot, CreateSnapshot, ExpandWildcards, FeatureState, ListSnapshots, ShardCounts, ShardFailure, SnapshotFailure,
+    SnapshotInfo, SnapshotList, SnapshotState,
 };
 pub use snapshot::{
     FileStats, IndexStatus, ShardStage, ShardStageCounts, ShardStatus, SnapshotStats, SnapshotStatus, SnapshotStatusState,

@@ -20,8 +20,8 @@ use es_snapshot::testing::{Event, FakeAuth, FakeDamage, Fault, ManualClock, Verd
 use es_snapshot::{
     Auth, Body, BoxFuture, Clock as _, CloneSnapshot, ConnectTarget, CreateSnapshot, CredentialCache, Error, ErrorKind,
     HyperTransport, IndexName, ListSnapshots, Operation, OtherSettings, Outcome, RawRequest, RepositoryName, RepositorySettings,
-    RestoreSnapshot, RetryPolicy, S3Settings, ShardRecovery, SnapshotClient, SnapshotClientBuilder, SnapshotInfo,
-    SnapshotPattern, SnapshotState, SnapshotStatusState, Timeouts, Transport, TransportError, UnreadableSnapshot, UrlSettings,
+    RestoreSnapshot, RetryPolicy, S3Settings, ShardRecovery, SnapshotClient, SnapshotClientBuilder, SnapshotFailure,
+    SnapshotInfo, SnapshotPattern, SnapshotState, SnapshotStatusState, Timeouts, Transport, TransportError, UrlSettings,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -1217,7 +1217,7 @@ async fn one_snapshot_that_cannot_be_read_hides_no_other() {
         let listed = backups(&scene.client).list(ListSnapshots::new()).await.unwrap();
 
         assert_eq!(listed.snapshots().iter().map(SnapshotInfo::name).collect::<Vec<_>>(), ["s", "u"], "{damage:?}");
-        assert_eq!(listed.unreadable().iter().map(UnreadableSnapshot::name).collect::<Vec<_>>(), ["t"]);
+        assert_eq!(listed.unreadable().iter().map(SnapshotFailure::name).collect::<Vec<_>>(), ["t"]);
         assert_eq!(listed.into_complete().unwrap_err().kind(), ErrorKind::Incomplete);
     }
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 pub use info::ServerInfo;
 pub use raw::{RawRequest, RawResponse};
-pub use repository::{DeletionReport, FailedDeletion, Repository};
+pub use repository::{DeletionReport, Repository};
 pub use snapshot::Snapshot;
 pub use started::{StartedRestore, StartedSnapshot};
 

@@ -1,10 +1,9 @@
 //! A repository, and what can be done in it.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::snapshot::Snapshot;
 use super::{SnapshotClient, StartedSnapshot, with_call_options};
@@ -17,7 +16,7 @@ use crate::repository::{
     Acknowledged, CleanUp, RegisterRepository, RepositoryInfo, RepositorySettings, S3Settings, VerifiedNode, VerifiedNodes,
 };
 use crate::request;
-use crate::snapshot::{CreateSnapshot, ListSnapshots, SnapshotList};
+use crate::snapshot::{CreateSnapshot, ListSnapshots, SnapshotFailure, SnapshotList};
 
 /// A handle of one repository; returned by
 /// [`SnapshotClient::repository`](crate::SnapshotClient::repository).
@@ -333,7 +332,7 @@ impl Repository {
             let name = snapshot.name().to_owned();
             match result {
                 Ok(()) => report.deleted.push(name),
-                Err(error) => report.failed.push(FailedDeletion { name, error: Arc::new(error) }),
+                Err(error) => report.failed.push(SnapshotFailure::new(name, error)),
             }
         }
         Ok(report)
@@ -358,7 +357,7 @@ impl fmt::Debug for Repository {
 #[must_use = "some of the snapshots may not be deleted"]
 pub struct DeletionReport {
     deleted: Vec<String>,
-    failed: Vec<FailedDeletion>,
+    failed: Vec<SnapshotFailure>,
 }
 
 impl DeletionReport {
@@ -370,7 +369,7 @@ impl DeletionReport {
 
     /// Returns the snapshots whose deletion failed.
     #[must_use]
-    pub fn failed(&self) -> &[FailedDeletion] {
+    pub fn failed(&self) -> &[SnapshotFailure] {
         &self.failed
     }
 
@@ -393,37 +392,5 @@ impl DeletionReport {
         let total = self.failed.len() + self.deleted.len();
         let text = format!("{} of {total} snapshots were not deleted: {}", self.failed.len(), first.join("; "));
         Err(Error::new(ErrorKind::Incomplete, Outcome::Rejected, text).during(Operation::DeleteSnapshot, 1))
-    }
-}
-
-/// A snapshot whose deletion failed.
-#[derive(Clone, Debug, Serialize)]
-pub struct FailedDeletion {
-    name: String,
-    #[serde(serialize_with = "shared")]
-    error: Arc<Error>,
-}
-
-fn shared<S: Serializer>(error: &Arc<Error>, serializer: S) -> Result<S::Ok, S::Error> {
-    error.as_ref().serialize(serializer)
-}
-
-impl FailedDeletion {
-    /// Returns the snapshot's name as the server wrote it.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Returns why it failed.
-    #[must_use]
-    pub fn error(&self) -> &Error {
-        &self.error
-    }
-}
-
-impl fmt::Display for FailedDeletion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.error)
     }
 }

@@ -15,12 +15,12 @@ use crate::error::{Error, ErrorKind, Operation, Outcome};
 #[must_use = "some of the snapshots may not be readable"]
 pub struct SnapshotList {
     snapshots: Vec<SnapshotInfo>,
-    unreadable: Vec<UnreadableSnapshot>,
+    unreadable: Vec<SnapshotFailure>,
 }
 
 impl SnapshotList {
     pub(crate) fn new(snapshots: Vec<SnapshotInfo>, unreadable: Vec<(String, Error)>) -> Self {
-        let unreadable = unreadable.into_iter().map(|(name, error)| UnreadableSnapshot { name, error: Arc::new(error) });
+        let unreadable = unreadable.into_iter().map(|(name, error)| SnapshotFailure::new(name, error));
         Self { snapshots, unreadable: unreadable.collect() }
     }
 
@@ -33,7 +33,7 @@ impl SnapshotList {
 
     /// Returns the snapshots that the repository lists, but whose own file is gone or broken.
     #[must_use]
-    pub fn unreadable(&self) -> &[UnreadableSnapshot] {
+    pub fn unreadable(&self) -> &[SnapshotFailure] {
         &self.unreadable
     }
 
@@ -68,9 +68,9 @@ impl IntoIterator for SnapshotList {
     }
 }
 
-/// A snapshot that the repository lists, but whose own file is gone or broken.
+/// One of several snapshots, and why it could not be read or deleted.
 #[derive(Clone, Debug, Serialize)]
-pub struct UnreadableSnapshot {
+pub struct SnapshotFailure {
     name: String,
     #[serde(serialize_with = "shared")]
     error: Arc<Error>,
@@ -80,21 +80,25 @@ fn shared<S: Serializer>(error: &Arc<Error>, serializer: S) -> Result<S::Ok, S::
     error.as_ref().serialize(serializer)
 }
 
-impl UnreadableSnapshot {
+impl SnapshotFailure {
+    pub(crate) fn new(name: String, error: Error) -> Self {
+        Self { name, error: Arc::new(error) }
+    }
+
     /// Returns the snapshot's name as the server wrote it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns why the server could not read it.
+    /// Returns why it failed.
     #[must_use]
     pub fn error(&self) -> &Error {
         &self.error
     }
 }
 
-impl fmt::Display for UnreadableSnapshot {
+impl fmt::Display for SnapshotFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.error)
     }

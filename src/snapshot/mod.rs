@@ -7,7 +7,7 @@ mod status;
 
 pub(crate) use info::{CreatedSnapshot, SnapshotElements};
 pub use info::{FeatureState, ShardCounts, ShardFailure, SnapshotInfo, SnapshotState};
-pub use list::{SnapshotList, UnreadableSnapshot};
+pub use list::{SnapshotFailure, SnapshotList};
 pub use options::{CloneSnapshot, CreateSnapshot, ExpandWildcards, ListSnapshots};
 pub(crate) use status::SnapshotStatusList;
 pub use status::{

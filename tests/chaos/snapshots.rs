@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use es_snapshot::{
-    CloneSnapshot, CreateSnapshot, Error, ErrorKind, FailedDeletion, HowStarted, Operation, Outcome, SnapshotPattern,
+    CloneSnapshot, CreateSnapshot, Error, ErrorKind, HowStarted, Operation, Outcome, SnapshotFailure, SnapshotPattern,
 };
 use serde_json::json;
 
@@ -262,7 +262,7 @@ impl Round {
             self.broken("a needless failure", &result)
         };
         for (target, was_there) in targets.iter().zip(there) {
-            let failed = report.failed().iter().find(|failed| failed.name() == target).map(FailedDeletion::error);
+            let failed = report.failed().iter().find(|failed| failed.name() == target).map(SnapshotFailure::error);
             if failed.is_none() && !report.deleted().contains(target) {
                 self.broken("left one out", &result);
             }
