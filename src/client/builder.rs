@@ -108,7 +108,7 @@ impl SnapshotClientBuilder {
     }
 
     /// Sets the transport. Clients may share one. Default: a
-    /// [`HyperTransport`](crate::HyperTransport) of this client's own.
+    /// `HyperTransport` of this client's own.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
