@@ -362,3 +362,20 @@ async fn a_restore_whose_indices_cannot_be_determined_is_not_prepared() {
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
 }
+
+#[tokio::test]
+async fn a_prepared_restore_does_not_restore_what_has_taken_the_snapshots_name() {
+    let domain = domain().await;
+    let options = RestoreSnapshot::new().with_rename_prefix("restored-");
+    let prepared = taken(&domain).await.prepare_restore(options).await.unwrap();
+    let stored = serde_json::to_string(&prepared).unwrap();
+    domain.another_client_deletes("backups", "s");
+    domain.another_client_creates("backups", "s");
+    domain.clock().unwrap().advance(Duration::from_secs(10));
+
+    let here = domain.client().start(prepared).await.unwrap_err();
+    let elsewhere = domain.client().start(read_back(&stored)).await.unwrap_err();
+
+    assert_eq!((here.kind(), here.outcome()), (ErrorKind::SnapshotMissing, Outcome::NotSent));
+    assert_eq!((elsewhere.outcome(), sent_restores(&domain)), (Outcome::Unknown, 0));
+}

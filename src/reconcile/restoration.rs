@@ -201,8 +201,18 @@ impl Session {
         options.validate().map_err(refuse)?;
         let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
         self.queued(Replay::Probe, repository, async || {
-            let machine = Reconciler::new();
-            let machine = if restore.may_have_been_sent() { machine.resuming() } else { machine };
+            let found = self.look_up(repository, name, true).await.map_err(Error::before_sending)?;
+            let is_there = found.is_some_and(|found| restore.snapshot_uuid().is_none_or(|uuid| found.uuid() == Some(uuid)));
+            let machine = match (restore.may_have_been_sent(), is_there) {
+                (false, true) => Reconciler::new(),
+                (true, true) => Reconciler::new().resuming(),
+                // What was sent may be found, but nothing that has taken the name since is restored.
+                (true, false) => Reconciler::new().resuming().without_resend(),
+                (false, false) => {
+                    let text = format!("{repository}:{name} is no longer the snapshot that the restore was prepared for");
+                    return Err(refuse(Error::new(ErrorKind::SnapshotMissing, Outcome::NotSent, text)));
+                }
+            };
             let mut targets = restore.targets.clone();
             let names = targets.nameable();
             let source = Source::new(repository.clone(), name.clone());
