@@ -1,4 +1,4 @@
-//! One call: attempts, signing, time limits, decoding; and the session that procedures stand on.
+//! One call: attempts, signing, time limits, decoding; and [`Session`], through which everything is called.
 
 mod attempt;
 mod gather;

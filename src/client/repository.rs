@@ -234,7 +234,7 @@ impl Repository {
     /// [`HowStarted::Adopted`](crate::HowStarted::Adopted), or the error that the name is taken. No
     /// snapshot is made twice, and none that exists is reported as failed.
     ///
-    /// If there is no such snapshot, the request is sent again with the same token: after one check
+    /// If the snapshot does not exist, the request is sent again with the same token: after one check
     /// if the connection broke, otherwise after three checks in a row over at least 10 s. If the
     /// engine reports the same failure twice and checks find nothing, the call fails with
     /// [`Outcome::Rejected`]. At most three requests may be unaccounted for. The call has at least

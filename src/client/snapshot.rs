@@ -172,7 +172,7 @@ impl Snapshot {
     /// after a lost response counts a snapshot of that name as this call's unless it carries a
     /// token. That is probable, not certain: another client may have taken the name meanwhile.
     ///
-    /// If there is no such snapshot, the request is sent again after three checks in a row over at
+    /// If the snapshot does not exist, the request is sent again after three checks in a row over at
     /// least 10 s. Otherwise the rules are those of [`create_snapshot`](Repository::create_snapshot).
     ///
     /// # Errors

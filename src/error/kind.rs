@@ -130,7 +130,7 @@ pub enum Outcome {
     /// The request did not reach the domain. Nothing happened there.
     NotSent,
     /// The domain refused the request, or the engine reported a failure and checks showed that
-    /// nothing came of it. Two kinds differ: after [`ErrorKind::RepositoryVerification`] the
+    /// it had no effect. Two kinds differ: after [`ErrorKind::RepositoryVerification`] the
     /// repository may be registered, and with [`ErrorKind::Incomplete`] what the request began has
     /// ended, though not well.
     Rejected,

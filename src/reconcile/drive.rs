@@ -98,7 +98,7 @@ async fn drive<R: Reconciled>(
                     tracing::info!(attempt = *sends, reason = "nothing came of it", wait_ms = 0, "repeating a request");
                 }
                 let left = deadline.saturating_sub(clock.monotonic());
-                // Without time for its response it would be one more request of which nobody knows.
+                // Without time for its response, nobody would know what it did.
                 if machine.is_unaccounted() && left < LAST_CHECK {
                     break Verdict::Unknown;
                 }

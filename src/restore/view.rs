@@ -80,7 +80,7 @@ pub(crate) struct RestoreView {
     indices: BTreeMap<String, IndexView>,
     /// The indices were named; otherwise all count that were ever seen to come from the snapshot.
     is_named: bool,
-    /// Names of which no poll has shown an index so far: they may be data streams.
+    /// Names that no poll has shown as indices so far. They may be data streams.
     unseen: BTreeSet<String>,
 }
 
@@ -95,7 +95,7 @@ pub(crate) struct Look {
     /// Started shards of these indices show no origin.
     pub(crate) doubtful: Vec<String>,
     pub(crate) unrestored: Vec<UnrestoredShard>,
-    /// Those of them of which only the cluster state shows that they were given up.
+    /// Those of them that only the cluster state shows as given up.
     pub(crate) unexplained: Vec<(String, u32)>,
     /// Whether a restore that writes these indices is running, as the cluster state shows it.
     pub(crate) is_running: bool,
@@ -127,7 +127,7 @@ impl RestoreView {
         self.indices.keys().map(String::as_str)
     }
 
-    /// Whether a name, of which this poll shows no index either, may be a data stream's.
+    /// Whether a name that this poll does not show as an index either may be a data stream's.
     pub(crate) fn may_name_streams(&mut self, rows: Option<&[ShardRow]>, recoveries: &[ShardRecovery]) -> bool {
         let shown = rows.unwrap_or_default().iter().map(|row| &*row.index).chain(recoveries.iter().map(ShardRecovery::index));
         shown.for_each(|index| {
@@ -243,7 +243,7 @@ impl RestoreView {
                 look.add(
                     index,
                     shard,
-                    judge(*row, recoveries.get(&(index, shard)).copied(), view.shards.get(&shard), view.vouched),
+                    classify(*row, recoveries.get(&(index, shard)).copied(), view.shards.get(&shard), view.vouched),
                 );
             }
         }
@@ -346,20 +346,20 @@ impl Look {
         !self.under_way.is_empty() || !self.unassigned.is_empty()
     }
 
-    fn add(&mut self, index: &str, shard: u32, judgement: Judgement) {
+    fn add(&mut self, index: &str, shard: u32, finding: Finding) {
         self.counts.shards_total += 1;
-        match judgement {
-            Judgement::Done => self.counts.shards_done += 1,
-            Judgement::Unassigned => self.unassigned.push((index.to_owned(), shard)),
-            Judgement::UnderWay => self.under_way.push((index.to_owned(), shard)),
-            Judgement::Failed(reason) => {
+        match finding {
+            Finding::Done => self.counts.shards_done += 1,
+            Finding::Unassigned => self.unassigned.push((index.to_owned(), shard)),
+            Finding::UnderWay => self.under_way.push((index.to_owned(), shard)),
+            Finding::Failed(reason) => {
                 self.counts.shards_failed += 1;
                 if reason == GIVEN_UP {
                     self.unexplained.push((index.to_owned(), shard));
                 }
                 self.unrestored.push(UnrestoredShard { index: index.to_owned(), shard: Some(shard), reason });
             }
-            Judgement::Doubtful => {
+            Finding::Doubtful => {
                 if self.doubtful.last().is_none_or(|last| last != index) {
                     self.doubtful.push(index.to_owned());
                 }
@@ -371,7 +371,7 @@ impl Look {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Judgement {
+enum Finding {
     Done,
     /// No node has it.
     Unassigned,
@@ -382,35 +382,35 @@ enum Judgement {
     Doubtful,
 }
 
-fn judge(row: Option<&ShardRow>, recovery: Option<&ShardRecovery>, view: Option<&ShardView>, vouched: bool) -> Judgement {
+fn classify(row: Option<&ShardRow>, recovery: Option<&ShardRecovery>, view: Option<&ShardView>, vouched: bool) -> Finding {
     if let Some(row) = row.filter(|row| row.state == ShardState::Unassigned) {
         return match view.and_then(|view| view.given_up.as_ref()) {
-            Some(reason) => Judgement::Failed(match row.details() {
+            Some(reason) => Finding::Failed(match row.details() {
                 "" => reason.clone(),
                 details if row.has_failed() => details.to_owned(),
                 _ => reason.clone(),
             }),
-            None => Judgement::Unassigned,
+            None => Finding::Unassigned,
         };
     }
     // Where rows may not be read, the cluster state has shown it.
     if let (None, None, Some(reason)) = (row, recovery, view.and_then(|view| view.given_up.as_ref())) {
-        return Judgement::Failed(reason.clone());
+        return Finding::Failed(reason.clone());
     }
     let started = match row {
         Some(row) => matches!(row.state, ShardState::Started | ShardState::Relocating),
         None => recovery.is_some_and(|shard| *shard.stage() == RecoveryStage::Done),
     };
     if !started {
-        return Judgement::UnderWay;
+        return Finding::UnderWay;
     }
     match view.map(|view| view.origin).unwrap_or_default() {
-        Origin::Snapshot => Judgement::Done,
-        Origin::Empty => Judgement::Failed("restored empty: it is not in the snapshot".to_owned()),
-        Origin::AnotherIndex => Judgement::Failed("restored from another index of the snapshot".to_owned()),
-        Origin::AnotherSnapshot => Judgement::Failed("restored from another snapshot".to_owned()),
-        Origin::Unknown if vouched => Judgement::Done,
-        Origin::Unknown => Judgement::Doubtful,
+        Origin::Snapshot => Finding::Done,
+        Origin::Empty => Finding::Failed("restored empty: it is not in the snapshot".to_owned()),
+        Origin::AnotherIndex => Finding::Failed("restored from another index of the snapshot".to_owned()),
+        Origin::AnotherSnapshot => Finding::Failed("restored from another snapshot".to_owned()),
+        Origin::Unknown if vouched => Finding::Done,
+        Origin::Unknown => Finding::Doubtful,
     }
 }
 

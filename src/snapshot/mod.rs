@@ -1,11 +1,13 @@
 //! Snapshots: what is asked for, and what the domain says of them.
 
+mod elements;
 mod info;
 mod list;
 mod options;
 mod status;
 
-pub(crate) use info::{CreatedSnapshot, SnapshotElements};
+pub(crate) use elements::SnapshotElements;
+pub(crate) use info::CreatedSnapshot;
 pub use info::{FeatureState, ShardCounts, ShardFailure, SnapshotInfo, SnapshotState};
 pub use list::{SnapshotFailure, SnapshotList};
 pub use options::{CloneSnapshot, CreateSnapshot, ExpandWildcards, ListSnapshots};

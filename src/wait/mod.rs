@@ -169,19 +169,18 @@ typed_tickets! {
 /// # What counts in a restore
 ///
 /// A wait considers exactly the indices of its [`RestoreTicket`]. The name of a data stream means its
-/// backing indices. Where none are known, it considers every index of which a shard names this
-/// snapshot as its source, whichever restore that was. So prefer the ticket of
+/// backing indices. Where none are known, it considers every index that has a shard
+/// from this snapshot, whichever restore that was. So prefer the ticket of
 /// [`StartedRestore`](crate::StartedRestore::ticket). Each primary has to be started and to come
 /// from the snapshot. Replicas are not waited for.
 ///
 /// * The server shows a shard's origin until the shard moves or its node restarts. The wait
 ///   remembers what it saw, also that a shard came back empty or from another snapshot.
-/// * If it never saw the origin, an index counts that still has the uuid of the ticket, or of which
-///   other shards come from the snapshot, provided that the snapshot has all of the index's shards.
+/// * If the wait never saw the origin, an index counts if it still has the uuid of the ticket, or if
+///   other shards of it come from the snapshot. The snapshot must have all shards of the index.
 /// * An index that has another uuid than the ticket says, or the data of another index of the
 ///   snapshot, is reported as not restored.
-/// * A named index of which nothing shows that this snapshot was its source is reported as not
-///   restored.
+/// * A named index is reported as not restored if nothing shows that it comes from this snapshot.
 /// * A shard that failed counts as lost only when the server has given it up, as
 ///   `_cluster/allocation/explain` or the cluster state shows. Until then the server tries it
 ///   again.
@@ -411,7 +410,7 @@ struct Pace {
     refused_since: Duration,
     trouble: Option<Error>,
     /// The last progress that was reported; and how many bytes were done at the first report with figures, and when that was.
-    told: Option<(Counts, Option<String>)>,
+    reported: Option<(Counts, Option<String>)>,
     at_first: Option<(u64, Duration)>,
     over: bool,
 }
@@ -431,7 +430,7 @@ impl Pace {
             outage: false,
             refused_since: began,
             trouble: None,
-            told: None,
+            reported: None,
             at_first: None,
             over: false,
         }
@@ -492,7 +491,7 @@ impl Pace {
 
     /// How far it had come when it was last seen, and how long this has been watching by now.
     fn last_progress(&self) -> Progress {
-        let (counts, uuid) = self.told.clone().unwrap_or_default();
+        let (counts, uuid) = self.reported.clone().unwrap_or_default();
         Progress { counts, uuid, elapsed: self.elapsed(), rate: None }
     }
 
@@ -501,10 +500,10 @@ impl Pace {
         self.refusals = 0;
         self.trouble = None;
         let now = (counts, uuid.map(str::to_owned));
-        if self.told.as_ref() == Some(&now) {
+        if self.reported.as_ref() == Some(&now) {
             return None;
         }
-        self.told = Some(now);
+        self.reported = Some(now);
         let elapsed = self.elapsed();
         if self.at_first.is_none() && counts.bytes_total > 0 {
             self.at_first = Some((counts.bytes_done, elapsed));
