@@ -125,6 +125,22 @@ impl Subject {
     }
 }
 
+macro_rules! subject_accessors {
+    () => {
+        /// Returns the repository.
+        #[must_use]
+        pub fn repository(&self) -> &RepositoryName {
+            &self.subject.repository
+        }
+
+        /// Returns the snapshot's name.
+        #[must_use]
+        pub fn snapshot(&self) -> &SnapshotName {
+            &self.subject.snapshot
+        }
+    };
+}
+
 /// A snapshot that is created or cloned.
 ///
 /// The uuid and the token, as far as they are known, distinguish it from another snapshot of the
@@ -175,17 +191,7 @@ impl SnapshotTicket {
         self
     }
 
-    /// Returns the repository.
-    #[must_use]
-    pub fn repository(&self) -> &RepositoryName {
-        &self.subject.repository
-    }
-
-    /// Returns the snapshot's name.
-    #[must_use]
-    pub fn snapshot(&self) -> &SnapshotName {
-        &self.subject.snapshot
-    }
+    subject_accessors!();
 
     /// Returns the uuid, once known.
     #[must_use]
@@ -250,17 +256,7 @@ impl DeletionTicket {
         Self { subject: Subject { repository, snapshot, uuid } }
     }
 
-    /// Returns the repository.
-    #[must_use]
-    pub fn repository(&self) -> &RepositoryName {
-        &self.subject.repository
-    }
-
-    /// Returns the snapshot's name.
-    #[must_use]
-    pub fn snapshot(&self) -> &SnapshotName {
-        &self.subject.snapshot
-    }
+    subject_accessors!();
 
     /// Returns the uuid, once known.
     #[must_use]
@@ -355,17 +351,7 @@ impl RestoreTicket {
         self.subject.uuid = uuid.map(str::to_owned);
     }
 
-    /// Returns the repository.
-    #[must_use]
-    pub fn repository(&self) -> &RepositoryName {
-        &self.subject.repository
-    }
-
-    /// Returns the snapshot's name.
-    #[must_use]
-    pub fn snapshot(&self) -> &SnapshotName {
-        &self.subject.snapshot
-    }
+    subject_accessors!();
 
     /// Returns the snapshot's uuid, once known.
     #[must_use]
