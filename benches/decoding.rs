@@ -1,7 +1,10 @@
 //! Decoding a listing of 1,000 snapshots, each of 20 indices: about 1.1 MB of JSON.
 
 use bytes::Bytes;
-use es_snapshot::{Body, BoxFuture, ConnectTarget, ListSnapshots, RepositoryName, SnapshotClient, Transport, TransportError};
+use es_snapshot::clock::BoxFuture;
+use es_snapshot::name::RepositoryName;
+use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
+use es_snapshot::{ListSnapshots, SnapshotClient};
 use http::{Request, Response};
 use serde_json::json;
 

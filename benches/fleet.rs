@@ -11,7 +11,10 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
-use es_snapshot::{Auth, Clock as _, CredentialCache, HyperTransport, SnapshotClient, SystemClock, TrustRoots};
+use es_snapshot::auth::CredentialCache;
+use es_snapshot::clock::{Clock as _, SystemClock};
+use es_snapshot::transport::{HyperTransport, TrustRoots};
+use es_snapshot::{Auth, SnapshotClient};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use peak_alloc::PeakAlloc;

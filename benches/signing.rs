@@ -2,7 +2,10 @@
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
-use es_snapshot::{Body, BoxFuture, ConnectTarget, RepositoryName, S3Settings, SnapshotClient, Transport, TransportError};
+use es_snapshot::clock::BoxFuture;
+use es_snapshot::name::RepositoryName;
+use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
+use es_snapshot::{S3Settings, SnapshotClient};
 use http::{Request, Response};
 
 fn main() {

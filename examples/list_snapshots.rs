@@ -4,7 +4,8 @@
 
 use std::process::ExitCode;
 
-use es_snapshot::{Error, ListSnapshots, RepositoryName, SnapshotClient, default_credentials};
+use es_snapshot::name::RepositoryName;
+use es_snapshot::{Error, ListSnapshots, SnapshotClient, default_credentials};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

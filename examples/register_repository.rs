@@ -8,10 +8,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use es_snapshot::name::{RepositoryName, SnapshotName};
 use es_snapshot::testing::FakeDomain;
+use es_snapshot::transport::HyperTransport;
+use es_snapshot::wait::WaitUpdate;
 use es_snapshot::{
-    Auth, CreateSnapshot, Error, ErrorKind, HyperTransport, RepositoryName, S3Settings, SnapshotClient, SnapshotInfo,
-    SnapshotName, SnapshotState, WaitUpdate, default_credentials,
+    Auth, CreateSnapshot, Error, ErrorKind, S3Settings, SnapshotClient, SnapshotInfo, SnapshotState, default_credentials,
 };
 use futures_util::TryStreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};

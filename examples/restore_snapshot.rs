@@ -5,7 +5,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use es_snapshot::{Error, RepositoryName, RestoreSnapshot, SnapshotClient, SnapshotName, default_credentials};
+use es_snapshot::name::{RepositoryName, SnapshotName};
+use es_snapshot::{Error, RestoreSnapshot, SnapshotClient, default_credentials};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

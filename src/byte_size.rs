@@ -17,7 +17,7 @@ const SIZE_UNITS: [(&str, u64); 6] =
 /// Displayed in the largest unit that leaves no fraction.
 ///
 /// ```
-/// use es_snapshot::ByteSize;
+/// use es_snapshot::repository::ByteSize;
 ///
 /// let limit: ByteSize = "40MB".parse()?;
 /// assert_eq!(limit.bytes(), 40 * 1024 * 1024);

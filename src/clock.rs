@@ -1,4 +1,4 @@
-//! The only door to time.
+//! The clock that the client reads and waits by.
 
 use std::fmt;
 use std::future::Future;

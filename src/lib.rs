@@ -1,5 +1,21 @@
 #![doc = include_str!("../README.md")]
 //!
+//! # Where to find what
+//!
+//! | module | contains |
+//! | --- | --- |
+//! | [`client`] | [`SnapshotClient`] and its handles [`Repository`] and [`Snapshot`], which have every operation |
+//! | [`repository`] | settings for [`Repository::register`], and what the server says of repositories |
+//! | [`snapshot`] | options of creates, clones and listings; [`SnapshotInfo`], states, shard figures |
+//! | [`restore`] | options of restores, [`RestoreReport`], shard recoveries |
+//! | [`wait`] | [`Wait`], its progress, and the tickets by which another process goes on |
+//! | [`name`] | validated names and patterns |
+//! | [`auth`] | credentials, their cache, SigV4 and passwords |
+//! | [`error`] | [`Error`], its kinds, and what is known of the domain after one |
+//! | [`transport`] | the hyper transport, and the trait for another |
+//! | [`clock`] | the clock that the client reads and waits by |
+//! | `testing` (feature `testing`) | a fake domain, a manual clock, canned responses |
+//!
 //! # Cancel safety
 //!
 //! Every future and stream may be dropped at any time and leaves nothing half-done in the client.
@@ -22,7 +38,7 @@
 //! | event `credentials could not be renewed` | warn | `kept`: whether a valid key is left; `error`: the provider's failure and its causes |
 //! | event `some of the system's roots could not be read` (feature `native-roots`) | warn | `error` |
 //!
-//! `operation` is [`Operation::as_str`]. `outcome` is `done` or an [`ErrorKind`]. A `sighting`
+//! `operation` is [`Operation::as_str`](error::Operation::as_str). `outcome` is `done` or an [`ErrorKind`]. A `sighting`
 //! other than `Happened` and `Foreign` shows a call that is still looking: `Nothing` and `Barred`
 //! prove that the request had no effect so far, `Unseen` proves nothing, `Unclear` is a change that
 //! nobody can attribute, and after `Blind` and `Denied` the client knows nothing.
@@ -39,66 +55,50 @@
 // Here rather than in the manifest: tests, benches and examples may panic and print.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]
 
-mod auth;
+pub mod auth;
 mod byte_size;
 mod call;
-mod client;
-mod clock;
+pub mod client;
+pub mod clock;
 mod config;
 mod endpoint;
 mod entropy;
-mod error;
-mod name;
+pub mod error;
+pub mod name;
 mod open;
 mod pieces;
 mod progress;
 mod reconcile;
-mod repository;
+pub mod repository;
 mod request;
-mod restore;
+pub mod restore;
 mod retry;
-mod snapshot;
-mod ticket;
-mod transport;
-mod wait;
-mod wire;
-
+pub mod snapshot;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod ticket;
+pub mod transport;
+pub mod wait;
+mod wire;
 
+#[doc(inline)]
 pub use auth::Auth;
 #[cfg(feature = "aws-config")]
-pub use auth::aws_config::default_credentials;
-pub use auth::credentials::CredentialCache;
-pub use byte_size::ByteSize;
-pub use client::builder::SnapshotClientBuilder;
-pub use client::{
-    DeletionReport, RawRequest, RawResponse, Repository, ServerInfo, Snapshot, SnapshotClient, StartedRestore, StartedSnapshot,
-};
-pub use clock::{BoxFuture, Clock, SystemClock};
+#[doc(inline)]
+pub use auth::default_credentials;
+#[doc(inline)]
+pub use client::{Repository, Snapshot, SnapshotClient, SnapshotClientBuilder, StartedRestore, StartedSnapshot};
+#[doc(inline)]
 pub use config::{RetryPolicy, Timeouts};
-pub use endpoint::ConnectTarget;
-pub use error::{Error, ErrorKind, ErrorType, Operation, Outcome, ServerError, ServerLayer};
-pub use name::{DateMathName, IndexName, IndexPattern, RepositoryName, SnapshotName, SnapshotPattern};
-pub use progress::{HowStarted, Progress};
-pub use repository::{
-    CleanUp, FsSettings, OtherSettings, RegisterRepository, RepositoryInfo, RepositorySettings, S3Settings, UrlSettings,
-    VerifiedNode,
-};
-pub use restore::{
-    PreparedRestore, RecoveryStage, RecoveryType, RestoreReport, RestoreSnapshot, RestoreSummary, ShardRecovery, UnrestoredShard,
-};
-pub use retry::RetryBudget;
-pub use snapshot::{
-    CloneSnapshot, CreateSnapshot, ExpandWildcards, FeatureState, ListSnapshots, ShardCounts, ShardFailure, SnapshotFailure,
-    SnapshotInfo, SnapshotList, SnapshotState,
-};
-pub use snapshot::{
-    FileStats, IndexStatus, ShardStage, ShardStageCounts, ShardStatus, SnapshotStats, SnapshotStatus, SnapshotStatusState,
-};
-pub use ticket::{DeletionTicket, RestoreTicket, SnapshotTicket, SnapshotToken, Ticket};
-#[cfg(feature = "hyper")]
-pub use transport::hyper::{HyperTransport, HyperTransportBuilder, TrustRoots};
-pub use transport::{Body, Transport, TransportError};
-pub use wait::{AnyOutcome, TicketState, TypedTicket, Wait, WaitStream, WaitUpdate};
-pub use wire::OtherWord;
+#[doc(inline)]
+pub use error::{Error, ErrorKind, Outcome};
+#[doc(inline)]
+pub use name::SnapshotPattern;
+#[doc(inline)]
+pub use repository::{FsSettings, RepositorySettings, S3Settings};
+#[doc(inline)]
+pub use restore::{RestoreReport, RestoreSnapshot};
+#[doc(inline)]
+pub use snapshot::{CloneSnapshot, CreateSnapshot, ListSnapshots, SnapshotInfo, SnapshotState};
+#[doc(inline)]
+pub use wait::{Ticket, Wait};

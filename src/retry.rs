@@ -19,7 +19,8 @@ use crate::request::Replay;
 /// example behind one gateway.
 ///
 /// ```
-/// use es_snapshot::{RetryBudget, SnapshotClient};
+/// use es_snapshot::SnapshotClient;
+/// use es_snapshot::client::RetryBudget;
 ///
 /// # fn main() -> Result<(), es_snapshot::Error> {
 /// let budget = RetryBudget::new();

@@ -66,7 +66,8 @@ impl From<SnapshotToken> for String {
 /// and [`SnapshotClient::check`](crate::SnapshotClient::check) looks at it once.
 ///
 /// ```
-/// use es_snapshot::{SnapshotTicket, Ticket};
+/// use es_snapshot::Ticket;
+/// use es_snapshot::wait::SnapshotTicket;
 ///
 /// let ticket: Ticket = SnapshotTicket::new("nightly", "2024.05.01")?.into();
 /// let kept = serde_json::to_string(&ticket).unwrap();
@@ -147,7 +148,8 @@ macro_rules! subject_accessors {
 /// same name.
 ///
 /// ```
-/// use es_snapshot::{SnapshotTicket, SnapshotToken};
+/// use es_snapshot::snapshot::SnapshotToken;
+/// use es_snapshot::wait::SnapshotTicket;
 ///
 /// let token = SnapshotToken::try_random()?;
 /// let ticket = SnapshotTicket::new("nightly", "2024.05.01")?.with_token(token);
@@ -226,7 +228,7 @@ impl SnapshotTicket {
 /// snapshot of this name and uuid is left. It deletes nothing itself.
 ///
 /// ```
-/// use es_snapshot::DeletionTicket;
+/// use es_snapshot::wait::DeletionTicket;
 ///
 /// let ticket = DeletionTicket::new("nightly", "2024.05.01", "9QhTPPpQQgqmmUtwOIDfvA")?;
 /// let kept = serde_json::to_string(&ticket).unwrap();
@@ -282,7 +284,7 @@ impl DeletionTicket {
 /// restored from the snapshot, unless some are [added](Self::with_index).
 ///
 /// ```
-/// use es_snapshot::RestoreTicket;
+/// use es_snapshot::wait::RestoreTicket;
 ///
 /// let ticket = RestoreTicket::new("nightly", "2024.05.01")?.with_index("restored-movies");
 /// let kept = serde_json::to_string(&ticket).unwrap();

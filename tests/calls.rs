@@ -16,12 +16,19 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use bytes::Bytes;
+use es_snapshot::auth::CredentialCache;
+use es_snapshot::client::RawRequest;
+use es_snapshot::clock::{BoxFuture, Clock as _};
+use es_snapshot::error::Operation;
+use es_snapshot::name::{IndexName, RepositoryName};
+use es_snapshot::repository::{OtherSettings, UrlSettings};
+use es_snapshot::restore::ShardRecovery;
+use es_snapshot::snapshot::{SnapshotFailure, SnapshotStatusState};
 use es_snapshot::testing::{Event, FakeAuth, FakeDamage, Fault, ManualClock, Verdict};
+use es_snapshot::transport::{Body, ConnectTarget, HyperTransport, Transport, TransportError};
 use es_snapshot::{
-    Auth, Body, BoxFuture, Clock as _, CloneSnapshot, ConnectTarget, CreateSnapshot, CredentialCache, Error, ErrorKind,
-    HyperTransport, IndexName, ListSnapshots, Operation, OtherSettings, Outcome, RawRequest, RepositoryName, RepositorySettings,
-    RestoreSnapshot, RetryPolicy, S3Settings, ShardRecovery, SnapshotClient, SnapshotClientBuilder, SnapshotFailure,
-    SnapshotInfo, SnapshotPattern, SnapshotState, SnapshotStatusState, Timeouts, Transport, TransportError, UrlSettings,
+    Auth, CloneSnapshot, CreateSnapshot, Error, ErrorKind, ListSnapshots, Outcome, RepositorySettings, RestoreSnapshot,
+    RetryPolicy, S3Settings, SnapshotClient, SnapshotClientBuilder, SnapshotInfo, SnapshotPattern, SnapshotState, Timeouts,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -621,7 +628,7 @@ async fn a_redirect_is_an_error_and_not_followed() {
 
     let error = scene.client.repositories().await.unwrap_err();
 
-    assert_eq!(error.server().map(es_snapshot::ServerError::status), Some(307));
+    assert_eq!(error.server().map(es_snapshot::error::ServerError::status), Some(307));
     assert_eq!(scene.domain.events().len(), 1);
 }
 
@@ -743,7 +750,7 @@ async fn keeps_the_status_of_a_failure_whose_gzip_body_is_broken() {
 
         let error = plain_client(address).build().unwrap().repositories().await.unwrap_err();
 
-        assert_eq!(error.server().map(es_snapshot::ServerError::status), Some(404), "{} bytes: {error:?}", body.len());
+        assert_eq!(error.server().map(es_snapshot::error::ServerError::status), Some(404), "{} bytes: {error:?}", body.len());
         assert!(error.to_string().contains("could not be read to its end"), "{error}");
     }
 }

@@ -13,8 +13,10 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
+use es_snapshot::auth::CredentialCache;
+use es_snapshot::clock::Clock as _;
 use es_snapshot::testing::{FakeCredentials, FakeDomain, Fault, ManualClock};
-use es_snapshot::{Auth, Clock as _, CredentialCache, ErrorKind, Outcome, SnapshotClient, Timeouts};
+use es_snapshot::{Auth, ErrorKind, Outcome, SnapshotClient, Timeouts};
 use futures_util::{FutureExt as _, join, poll};
 use scene::Scene;
 

@@ -14,11 +14,16 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials};
 use bytes::Bytes;
+use es_snapshot::client::RawRequest;
+use es_snapshot::clock::{BoxFuture, Clock as _};
+use es_snapshot::name::{RepositoryName, SnapshotName};
+use es_snapshot::repository::RegisterRepository;
 use es_snapshot::testing::ManualClock;
+use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
+use es_snapshot::wait::RestoreTicket;
 use es_snapshot::{
-    Body, BoxFuture, Clock as _, CloneSnapshot, ConnectTarget, CreateSnapshot, ErrorKind, FsSettings, ListSnapshots, RawRequest,
-    RegisterRepository, RepositoryName, RestoreSnapshot, RestoreTicket, RetryPolicy, S3Settings, SnapshotClient, SnapshotName,
-    SnapshotPattern, Transport, TransportError,
+    CloneSnapshot, CreateSnapshot, ErrorKind, FsSettings, ListSnapshots, RestoreSnapshot, RetryPolicy, S3Settings,
+    SnapshotClient, SnapshotPattern,
 };
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, poll};
 use http::Method;

@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use bytes::Bytes;
+use es_snapshot::auth::CredentialCache;
+use es_snapshot::clock::{BoxFuture, Clock, SystemClock};
 use es_snapshot::testing::ManualClock;
-use es_snapshot::{
-    Auth, Body, BoxFuture, Clock, ConnectTarget, CreateSnapshot, CredentialCache, Error, ErrorKind, HyperTransport, Outcome,
-    SnapshotClient, SnapshotClientBuilder, SystemClock, Transport, TransportError,
-};
+use es_snapshot::transport::{Body, ConnectTarget, HyperTransport, Transport, TransportError};
+use es_snapshot::{Auth, CreateSnapshot, Error, ErrorKind, Outcome, SnapshotClient, SnapshotClientBuilder};
 
 /// Drives a future on this thread, which has no runtime.
 fn block_on<F: Future>(future: F) -> F::Output {

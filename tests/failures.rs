@@ -13,10 +13,14 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
+use es_snapshot::client::RawRequest;
+use es_snapshot::clock::BoxFuture;
+use es_snapshot::error::ServerLayer;
 use es_snapshot::testing::{Fault, ManualClock};
+use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
+use es_snapshot::wait::HowStarted;
 use es_snapshot::{
-    Auth, Body, BoxFuture, ConnectTarget, CreateSnapshot, ErrorKind, HowStarted, Outcome, RawRequest, RestoreSnapshot,
-    ServerLayer, SnapshotClient, SnapshotClientBuilder, SnapshotState, Transport, TransportError,
+    Auth, CreateSnapshot, ErrorKind, Outcome, RestoreSnapshot, SnapshotClient, SnapshotClientBuilder, SnapshotState,
 };
 use http::{Method, Response};
 use http_body::Frame;

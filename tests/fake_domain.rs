@@ -11,10 +11,11 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
+use es_snapshot::clock::Clock;
+use es_snapshot::error::Operation;
 use es_snapshot::testing::{
     Engine, Event, FakeAuth, FakeCredentials, FakeDomain, FakeDomainBuilder, FakeOutcome, Fault, ManualClock, Verdict,
 };
-use es_snapshot::{Clock, Operation};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -1,9 +1,10 @@
 //! Every public future and stream can move between threads.
 
+use es_snapshot::client::RawRequest;
 use es_snapshot::testing::FakeDomain;
+use es_snapshot::wait::{RestoreTicket, WaitStream};
 use es_snapshot::{
-    CloneSnapshot, CreateSnapshot, FsSettings, ListSnapshots, RawRequest, RestoreReport, RestoreSnapshot, RestoreTicket,
-    SnapshotInfo, SnapshotPattern, Wait, WaitStream,
+    CloneSnapshot, CreateSnapshot, FsSettings, ListSnapshots, RestoreReport, RestoreSnapshot, SnapshotInfo, SnapshotPattern, Wait,
 };
 
 fn send<F: Future + Send>(_: F) {}

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
+use es_snapshot::clock::Clock as _;
+use es_snapshot::name::RepositoryName;
 use es_snapshot::testing::{Event, FakeDomain, FakeDomainBuilder, Fault, ManualClock};
-use es_snapshot::{
-    Clock as _, CreateSnapshot, Error, ErrorKind, Outcome, RepositoryName, RetryPolicy, S3Settings, SnapshotClient,
-};
+use es_snapshot::{CreateSnapshot, Error, ErrorKind, Outcome, RetryPolicy, S3Settings, SnapshotClient};
 use futures_util::future::{join, select};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";

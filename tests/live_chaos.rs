@@ -9,10 +9,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use es_snapshot::{
-    Clock as _, CreateSnapshot, Error, ErrorKind, IndexName, ListSnapshots, RawRequest, RepositoryName, RestoreSnapshot,
-    RestoreTicket, RetryPolicy, SnapshotClient, SnapshotName, SystemClock, Timeouts,
-};
+use es_snapshot::client::RawRequest;
+use es_snapshot::clock::{Clock as _, SystemClock};
+use es_snapshot::name::{IndexName, RepositoryName, SnapshotName};
+use es_snapshot::wait::RestoreTicket;
+use es_snapshot::{CreateSnapshot, Error, ErrorKind, ListSnapshots, RestoreSnapshot, RetryPolicy, SnapshotClient, Timeouts};
 use futures_util::{FutureExt as _, StreamExt as _, future, stream};
 use http::Method;
 use live::{Live, LiveTest, Need, refused, unique};

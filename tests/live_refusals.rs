@@ -8,9 +8,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
+use es_snapshot::client::RawRequest;
+use es_snapshot::error::ServerLayer;
+use es_snapshot::name::{RepositoryName, SnapshotName};
+use es_snapshot::snapshot::SnapshotStatusState;
 use es_snapshot::{
-    Auth, CloneSnapshot, CreateSnapshot, ErrorKind, ListSnapshots, Outcome as Known, RawRequest, RepositoryName, RestoreSnapshot,
-    S3Settings, ServerLayer, SnapshotClient, SnapshotInfo, SnapshotName, SnapshotState, SnapshotStatusState,
+    Auth, CloneSnapshot, CreateSnapshot, ErrorKind, ListSnapshots, Outcome as Known, RestoreSnapshot, S3Settings, SnapshotClient,
+    SnapshotInfo, SnapshotState,
 };
 use http::Method;
 use live::{Live, LiveTest, Need, Outcome, refused, take, unique};
@@ -49,7 +53,7 @@ fn a_wrong_secret(live: Arc<Live>) -> Outcome {
         let error = refused(client.repositories().await);
 
         assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Signature, Known::Rejected, 1));
-        assert_eq!(error.server().map(es_snapshot::ServerError::layer), Some(ServerLayer::Signature));
+        assert_eq!(error.server().map(es_snapshot::error::ServerError::layer), Some(ServerLayer::Signature));
         // The gate echoes the canonical request, token included.
         assert!(!format!("{error:?}").contains(&token.unwrap()), "the token was echoed");
         Ok(())

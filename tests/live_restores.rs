@@ -12,12 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use es_snapshot::client::RawRequest;
+use es_snapshot::clock::{BoxFuture, Clock as _, SystemClock};
+use es_snapshot::name::{RepositoryName, SnapshotName};
+use es_snapshot::snapshot::ExpandWildcards;
 use es_snapshot::testing::ManualClock;
-use es_snapshot::{
-    Body, BoxFuture, Clock as _, ConnectTarget, CreateSnapshot, Error, ExpandWildcards, HowStarted, HyperTransport, Outcome,
-    RawRequest, RepositoryName, RestoreReport, RestoreSnapshot, RestoreTicket, SnapshotClient, SnapshotInfo, SnapshotName,
-    SnapshotState, SystemClock, Transport, TransportError,
-};
+use es_snapshot::transport::{Body, ConnectTarget, HyperTransport, Transport, TransportError};
+use es_snapshot::wait::{HowStarted, RestoreTicket};
+use es_snapshot::{CreateSnapshot, Error, Outcome, RestoreReport, RestoreSnapshot, SnapshotClient, SnapshotInfo, SnapshotState};
 use http::Method;
 use live::{Live, LiveTest, Need, refused, unique};
 use serde_json::{Value, json};

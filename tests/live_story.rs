@@ -8,10 +8,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use es_snapshot::client::RawRequest;
+use es_snapshot::name::{DateMathName, RepositoryName, SnapshotName};
+use es_snapshot::snapshot::SnapshotToken;
+use es_snapshot::wait::{HowStarted, RestoreTicket, SnapshotTicket, WaitUpdate};
 use es_snapshot::{
-    CloneSnapshot, CreateSnapshot, DateMathName, ErrorKind, HowStarted, ListSnapshots, RawRequest, RepositoryName,
-    RepositorySettings, RestoreSnapshot, RestoreTicket, SnapshotName, SnapshotPattern, SnapshotState, SnapshotTicket,
-    SnapshotToken, WaitUpdate,
+    CloneSnapshot, CreateSnapshot, ErrorKind, ListSnapshots, RepositorySettings, RestoreSnapshot, SnapshotPattern, SnapshotState,
 };
 use futures_util::TryStreamExt as _;
 use http::Method;
@@ -73,7 +75,7 @@ async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Er
     }
     let snapshot = ended.expect("the stream ends with the outcome").into_complete()?;
     assert_eq!(snapshot.indices(), [index.as_str()]);
-    assert_eq!(snapshot.shards().map(es_snapshot::ShardCounts::successful), Some(2));
+    assert_eq!(snapshot.shards().map(es_snapshot::snapshot::ShardCounts::successful), Some(2));
     assert_eq!(snapshot.metadata().and_then(|metadata| metadata.get("purpose")), Some(&json!("story")));
     assert!(snapshot.duration().is_some() && snapshot.end_time() >= snapshot.start_time());
 

@@ -8,11 +8,13 @@ mod scene;
 
 use std::time::Duration;
 
+use es_snapshot::client::RawRequest;
+use es_snapshot::clock::Clock as _;
+use es_snapshot::name::SnapshotName;
+use es_snapshot::snapshot::SnapshotToken;
 use es_snapshot::testing::{FakeDomain, Fault};
-use es_snapshot::{
-    Clock as _, CreateSnapshot, ErrorKind, HowStarted, Outcome, RawRequest, RestoreSnapshot, S3Settings, SnapshotName,
-    SnapshotToken, Timeouts,
-};
+use es_snapshot::wait::HowStarted;
+use es_snapshot::{CreateSnapshot, ErrorKind, Outcome, RestoreSnapshot, S3Settings, Timeouts};
 use scene::{ROLE, Scene, backups, settings};
 
 /// A domain with the repository `r`.

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use es_snapshot::clock::BoxFuture;
 use es_snapshot::testing::ManualClock;
-use es_snapshot::{
-    Body, BoxFuture, ConnectTarget, Error, ListSnapshots, RestoreTicket, RetryPolicy, SnapshotClient, Transport, TransportError,
-};
+use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
+use es_snapshot::wait::RestoreTicket;
+use es_snapshot::{Error, ListSnapshots, RetryPolicy, SnapshotClient};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -113,7 +114,7 @@ async fn hostile_responses_cost_a_bounded_amount_of_memory_and_time() {
         assert!(cost.peak_kib <= 1024, "{name}: {} KiB", cost.peak_kib);
         // A debug build is some thirty times slower than what users run.
         assert!(cost.took < Duration::from_secs(2), "{name}: {:?}", cost.took);
-        assert_eq!(cost.error.server().map(es_snapshot::ServerError::status), Some(status), "{name}");
+        assert_eq!(cost.error.server().map(es_snapshot::error::ServerError::status), Some(status), "{name}");
     }
 }
 

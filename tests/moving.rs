@@ -17,11 +17,10 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use es_snapshot::clock::Clock as _;
 use es_snapshot::testing::{FakeOutcome, ManualClock};
-use es_snapshot::{
-    Clock as _, ErrorKind, HyperTransport, Outcome, RetryPolicy, SnapshotClient, SnapshotClientBuilder, SnapshotInfo,
-    SnapshotState, Wait,
-};
+use es_snapshot::transport::HyperTransport;
+use es_snapshot::{ErrorKind, Outcome, RetryPolicy, SnapshotClient, SnapshotClientBuilder, SnapshotInfo, SnapshotState, Wait};
 use scene::{STEP, Scene, backups, drive, snapshot};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};

@@ -15,11 +15,12 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use bytes::Bytes;
+use es_snapshot::auth::CredentialCache;
+use es_snapshot::client::RetryBudget;
+use es_snapshot::clock::BoxFuture;
 use es_snapshot::testing::{Fault, ManualClock};
-use es_snapshot::{
-    Body, BoxFuture, ConnectTarget, CreateSnapshot, CredentialCache, ErrorKind, HyperTransport, RetryBudget, SnapshotClient,
-    SnapshotClientBuilder, Transport, TransportError,
-};
+use es_snapshot::transport::{Body, ConnectTarget, HyperTransport, Transport, TransportError};
+use es_snapshot::{CreateSnapshot, ErrorKind, SnapshotClient, SnapshotClientBuilder};
 use futures_util::FutureExt as _;
 use scene::{Scene, backups, snapshot, want_every_trace};
 use tracing::field::{Field, Visit};

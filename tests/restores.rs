@@ -9,10 +9,12 @@ mod scene;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use es_snapshot::clock::Clock as _;
+use es_snapshot::name::SnapshotName;
+use es_snapshot::restore::UnrestoredShard;
 use es_snapshot::testing::{FakeDomain, FakeOutcome, Fault};
-use es_snapshot::{
-    Clock as _, CreateSnapshot, ErrorKind, HowStarted, Outcome, RestoreSnapshot, RestoreTicket, SnapshotName, UnrestoredShard,
-};
+use es_snapshot::wait::{HowStarted, RestoreTicket};
+use es_snapshot::{CreateSnapshot, ErrorKind, Outcome, RestoreSnapshot};
 use scene::{Scene, backups, repository, settings};
 
 const JSON: &str = "application/json";

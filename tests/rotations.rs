@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
+use es_snapshot::auth::CredentialCache;
 use es_snapshot::testing::{FakeCredentials, FakeOutcome, Fault, Verdict};
-use es_snapshot::{
-    Auth, CredentialCache, Error, HyperTransport, RestoreSnapshot, RestoreTicket, SnapshotClient, SnapshotInfo, SnapshotState,
-};
+use es_snapshot::transport::HyperTransport;
+use es_snapshot::wait::RestoreTicket;
+use es_snapshot::{Auth, Error, RestoreSnapshot, SnapshotClient, SnapshotInfo, SnapshotState};
 use futures_util::future::join_all;
 use scene::{Scene, backups, drive, repository, snapshot};
 

@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use es_snapshot::clock::BoxFuture;
+use es_snapshot::name::{IndexName, RepositoryName, SnapshotName};
+use es_snapshot::repository::RegisterRepository;
 use es_snapshot::testing::ManualClock;
+use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
 use es_snapshot::{
-    Body, BoxFuture, CloneSnapshot, ConnectTarget, CreateSnapshot, IndexName, ListSnapshots, RegisterRepository, RepositoryName,
-    RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotName, SnapshotPattern, Transport, TransportError,
+    CloneSnapshot, CreateSnapshot, ListSnapshots, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotPattern,
 };
 use http::{Method, Request, Response, StatusCode};
 use proptest::prelude::*;

@@ -15,11 +15,16 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_smithy_types::base64;
 use bytes::Bytes;
+use es_snapshot::auth::CredentialCache;
+use es_snapshot::client::RawRequest;
+use es_snapshot::clock::BoxFuture;
+use es_snapshot::repository::{OtherSettings, UrlSettings};
 use es_snapshot::testing::{FakeAuth, Fault};
+use es_snapshot::transport::{Body, ConnectTarget, HyperTransport, Transport, TransportError};
+use es_snapshot::wait::RestoreTicket;
 use es_snapshot::{
-    Auth, Body, BoxFuture, ConnectTarget, CreateSnapshot, CredentialCache, Error, ErrorKind, HyperTransport, ListSnapshots,
-    OtherSettings, RawRequest, RepositorySettings, RestoreTicket, RetryPolicy, S3Settings, SnapshotClient, SnapshotClientBuilder,
-    Transport, TransportError, UrlSettings,
+    Auth, CreateSnapshot, Error, ErrorKind, ListSnapshots, RepositorySettings, RetryPolicy, S3Settings, SnapshotClient,
+    SnapshotClientBuilder,
 };
 use futures_util::FutureExt as _;
 use scene::{Scene, backups, repository, settings, snapshot, want_every_trace};

@@ -5,8 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
+use es_snapshot::client::RawRequest;
+use es_snapshot::clock::BoxFuture;
 use es_snapshot::testing::ManualClock;
-use es_snapshot::{Body, BoxFuture, ConnectTarget, RawRequest, RetryPolicy, SnapshotClient, Transport, TransportError};
+use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
+use es_snapshot::{RetryPolicy, SnapshotClient};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{Method, Request, Response};
 use proptest::prelude::*;

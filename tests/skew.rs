@@ -5,10 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
+use es_snapshot::client::RawRequest;
+use es_snapshot::clock::{BoxFuture, Clock as _};
+use es_snapshot::name::DateMathName;
 use es_snapshot::testing::ManualClock;
-use es_snapshot::{
-    Body, BoxFuture, Clock as _, ConnectTarget, DateMathName, RawRequest, RetryPolicy, SnapshotClient, Transport, TransportError,
-};
+use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
+use es_snapshot::{RetryPolicy, SnapshotClient};
 use http::{Request, Response};
 use jiff::Timestamp;
 use jiff::civil::DateTime;

@@ -4,10 +4,12 @@
 
 use std::time::Duration;
 
+use es_snapshot::restore::PreparedRestore;
+use es_snapshot::snapshot::SnapshotToken;
 use es_snapshot::testing::{FakeDomain, FakeOutcome, Fault};
+use es_snapshot::wait::{AnyOutcome, DeletionTicket, HowStarted, RestoreTicket, SnapshotTicket, TicketState};
 use es_snapshot::{
-    AnyOutcome, CloneSnapshot, CreateSnapshot, DeletionTicket, Error, ErrorKind, HowStarted, Outcome, PreparedRestore,
-    Repository, RestoreSnapshot, RestoreTicket, Snapshot, SnapshotState, SnapshotTicket, SnapshotToken, Ticket, TicketState,
+    CloneSnapshot, CreateSnapshot, Error, ErrorKind, Outcome, Repository, RestoreSnapshot, Snapshot, SnapshotState, Ticket,
     Timeouts,
 };
 
@@ -146,7 +148,7 @@ async fn a_token_that_was_kept_before_the_create_finds_what_a_killed_process_has
     // The process is killed while the response is on its way.
     domain.fault(Fault::delay(Duration::from_secs(50)).on_method("PUT").times(1));
     let clock = domain.clock().unwrap();
-    futures_util::future::select(call, es_snapshot::Clock::sleep(&clock, Duration::from_secs(10))).await;
+    futures_util::future::select(call, es_snapshot::clock::Clock::sleep(&clock, Duration::from_secs(10))).await;
 
     let again = backups(&domain).create_snapshot("s", CreateSnapshot::new().with_token(token)).await.unwrap();
     let ended = domain.client().resume_any(kept(ticket)).await.unwrap();
@@ -345,7 +347,7 @@ async fn a_process_that_is_killed_while_it_starts_a_restore_leaves_one_restore()
     domain.fault(Fault::delay(Duration::from_secs(50)).on_method("POST").times(1));
     let clock = domain.clock().unwrap();
     let call = domain.client().start(read_back(&stored));
-    futures_util::future::select(call, es_snapshot::Clock::sleep(&clock, Duration::from_secs(10))).await;
+    futures_util::future::select(call, es_snapshot::clock::Clock::sleep(&clock, Duration::from_secs(10))).await;
 
     let started = domain.client().start(read_back(&stored)).await.unwrap();
 

@@ -10,11 +10,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use es_snapshot::client::RawRequest;
+use es_snapshot::clock::Clock as _;
+use es_snapshot::error::Operation;
+use es_snapshot::name::{IndexName, RepositoryName};
+use es_snapshot::restore::UnrestoredShard;
+use es_snapshot::snapshot::SnapshotToken;
 use es_snapshot::testing::{FakeOutcome, Fault, Verdict};
+use es_snapshot::transport::HyperTransport;
+use es_snapshot::wait::{DeletionTicket, RestoreTicket, SnapshotTicket, WaitStream, WaitUpdate};
 use es_snapshot::{
-    Clock as _, CreateSnapshot, DeletionTicket, Error, ErrorKind, HyperTransport, IndexName, Operation, RawRequest,
-    RepositoryName, RestoreReport, RestoreSnapshot, RestoreTicket, RetryPolicy, S3Settings, SnapshotClient, SnapshotInfo,
-    SnapshotState, SnapshotTicket, SnapshotToken, UnrestoredShard, WaitStream, WaitUpdate,
+    CreateSnapshot, Error, ErrorKind, RestoreReport, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotInfo,
+    SnapshotState,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, join};
 use scene::{ROLE, STEP, Scene, backups, repository, snapshot};

@@ -46,7 +46,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 ///
 /// ```
 /// use aws_credential_types::Credentials;
-/// use es_snapshot::{Auth, CredentialCache, SnapshotClient};
+/// use es_snapshot::{Auth, SnapshotClient};
+/// use es_snapshot::auth::CredentialCache;
 ///
 /// # fn main() -> Result<(), es_snapshot::Error> {
 /// let cache = CredentialCache::new(Credentials::new("AKIDEXAMPLE", "secret", None, None, "example"));

@@ -1,4 +1,4 @@
-//! Who the caller is: what is put into each attempt's `Authorization`, last of all.
+//! Who signs a request: credentials, their cache, and the ways to authenticate.
 
 #[cfg(feature = "aws-config")]
 pub(crate) mod aws_config;
@@ -16,7 +16,11 @@ use aws_smithy_types::base64;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 
-use crate::auth::credentials::{CredentialCache, Grant};
+#[cfg(feature = "aws-config")]
+pub use aws_config::default_credentials;
+pub use credentials::CredentialCache;
+
+use crate::auth::credentials::Grant;
 use crate::clock::Clock;
 use crate::error::{Error, Operation};
 

@@ -11,7 +11,9 @@ use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::repository::{Repositories, RepositoryInfo};
 use crate::request;
 use crate::restore::{Marks, Recoveries, RunningRestores, ShardRecovery, ShardRow, ShardRows, Tombstones};
-use crate::snapshot::{ListSnapshots, SnapshotElements, SnapshotInfo, SnapshotList, SnapshotStatus, SnapshotStatusList};
+use crate::snapshot::{
+    ListSnapshots, SnapshotElements, SnapshotFailure, SnapshotInfo, SnapshotList, SnapshotStatus, SnapshotStatusList,
+};
 
 impl Session {
     /// The repository of that name.
@@ -103,7 +105,7 @@ impl Session {
             let name: SnapshotName = match listed.name().parse() {
                 Ok(name) => name,
                 Err(error) => {
-                    unreadable.push((listed.name().to_owned(), error));
+                    unreadable.push(SnapshotFailure::new(listed.name(), error));
                     continue;
                 }
             };
@@ -112,7 +114,7 @@ impl Session {
                 // It may have been deleted meanwhile.
                 Err(error) if is_of_one_snapshot(&error) => {
                     if self.look_up(repository, &name, true).await?.is_some() {
-                        unreadable.push((listed.name().to_owned(), error));
+                        unreadable.push(SnapshotFailure::new(listed.name(), error));
                     }
                 }
                 Err(error) => return Err(error),

@@ -239,7 +239,7 @@ fn user_agent(product: Option<&str>) -> Result<HeaderValue, Error> {
 
 #[cfg(feature = "hyper")]
 fn default_transport(clock: &Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Error> {
-    let transport = crate::transport::hyper::HyperTransport::builder().clock(Arc::clone(clock)).build()?;
+    let transport = crate::transport::HyperTransport::builder().clock(Arc::clone(clock)).build()?;
     Ok(Arc::new(transport))
 }
 

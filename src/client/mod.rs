@@ -1,6 +1,6 @@
-//! The client: a thin method for each operation of the snapshot API.
+//! The client and its handles, with a thin method for each operation of the snapshot API.
 
-pub(crate) mod builder;
+mod builder;
 mod info;
 mod raw;
 mod repository;
@@ -13,14 +13,16 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use serde_json::Value;
 
+pub use builder::SnapshotClientBuilder;
 pub use info::ServerInfo;
 pub use raw::{RawRequest, RawResponse};
-pub use repository::{DeletionReport, Repository};
+pub use repository::Repository;
 pub use snapshot::Snapshot;
 pub use started::{StartedRestore, StartedSnapshot};
 
+pub use crate::retry::RetryBudget;
+
 use crate::call::{CallOptions, Core, Session};
-use crate::client::builder::SnapshotClientBuilder;
 use crate::clock::BoxFuture;
 use crate::config::{RetryPolicy, Timeouts};
 use crate::error::{Error, Operation};
@@ -83,7 +85,7 @@ use with_call_options;
 ///
 /// # Runtime
 ///
-/// By default a client needs a tokio runtime: for the timers of [`SystemClock`](crate::SystemClock)
+/// By default a client needs a tokio runtime: for the timers of [`SystemClock`](crate::clock::SystemClock)
 /// and the sockets of `HyperTransport`. A call outside of one fails with
 /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput). On a runtime whose timers or I/O
 /// are disabled the call panics, as tokio itself does: build it with `enable_all`. A client with
@@ -146,7 +148,7 @@ impl SnapshotClient {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the name is not a
-    /// [`RepositoryName`](crate::RepositoryName).
+    /// [`RepositoryName`](crate::name::RepositoryName).
     pub fn repository(&self, name: impl AsRef<str>) -> Result<Repository, Error> {
         Ok(Repository::new(self.session.clone(), name.as_ref().parse()?))
     }
@@ -184,7 +186,7 @@ impl SnapshotClient {
     /// # Errors
     ///
     /// * [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if one is not an
-    ///   [`IndexName`](crate::IndexName).
+    ///   [`IndexName`].
     /// * [`ErrorKind::IndexMissing`](crate::ErrorKind::IndexMissing) if a named index does not
     ///   exist.
     ///
@@ -227,7 +229,8 @@ impl SnapshotClient {
     /// Returns a wait for what the ticket names, whichever process started it.
     ///
     /// ```no_run
-    /// use es_snapshot::{SnapshotClient, SnapshotTicket};
+    /// use es_snapshot::SnapshotClient;
+    /// use es_snapshot::wait::SnapshotTicket;
     ///
     /// # async fn run(client: SnapshotClient, kept: &str) -> Result<(), Box<dyn std::error::Error>> {
     /// let ticket: SnapshotTicket = serde_json::from_str(kept)?;
@@ -255,7 +258,8 @@ impl SnapshotClient {
     /// [`ErrorKind`](crate::ErrorKind) for others. Reads are repeated where that can help.
     ///
     /// ```no_run
-    /// use es_snapshot::{SnapshotClient, Ticket, TicketState};
+    /// use es_snapshot::{SnapshotClient, Ticket};
+    /// use es_snapshot::wait::TicketState;
     ///
     /// # async fn run(client: SnapshotClient, ticket: Ticket) -> Result<(), es_snapshot::Error> {
     /// match client.check(ticket).await? {
@@ -277,7 +281,7 @@ impl SnapshotClient {
     ///
     /// If it was read back from where it was stored, it may have been sent already. The client then
     /// first compares its indices with what they were. If the restore is running or done, the
-    /// result is [`HowStarted::Adopted`](crate::HowStarted::Adopted). If nothing of it happened, it
+    /// result is [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted). If nothing of it happened, it
     /// is sent. If something else changed them, nothing is sent.
     ///
     /// # Errors
@@ -300,7 +304,8 @@ impl SnapshotClient {
     /// others.
     ///
     /// ```
-    /// # use es_snapshot::{RawRequest, SnapshotClient};
+    /// # use es_snapshot::SnapshotClient;
+    /// # use es_snapshot::client::RawRequest;
     /// # async fn run(client: SnapshotClient) -> Result<(), es_snapshot::Error> {
     /// let request = RawRequest::get(["_cluster", "health"]).with_query("level", "shards");
     /// let health = client.raw(request).await?;

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::snapshot::Snapshot;
 use super::{SnapshotClient, StartedSnapshot, with_call_options};
 use crate::call::{CallOptions, Session};
@@ -16,7 +14,7 @@ use crate::repository::{
     Acknowledged, CleanUp, RegisterRepository, RepositoryInfo, RepositorySettings, S3Settings, VerifiedNode, VerifiedNodes,
 };
 use crate::request;
-use crate::snapshot::{CreateSnapshot, ListSnapshots, SnapshotFailure, SnapshotList};
+use crate::snapshot::{CreateSnapshot, DeletionReport, ListSnapshots, SnapshotFailure, SnapshotList};
 
 /// A handle of one repository; returned by
 /// [`SnapshotClient::repository`](crate::SnapshotClient::repository).
@@ -231,7 +229,7 @@ impl Repository {
     /// The snapshot's metadata carries a token. If a response is lost, a gateway fails, the engine
     /// reports a failure, or the name turns out to be taken, the client reads the snapshot of that
     /// name. The token shows whose it is: this call returns it as
-    /// [`HowStarted::Adopted`](crate::HowStarted::Adopted), or the error that the name is taken. No
+    /// [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted), or the error that the name is taken. No
     /// snapshot is made twice, and none that exists is reported as failed.
     ///
     /// If the snapshot does not exist, the request is sent again with the same token: after one check
@@ -260,7 +258,8 @@ impl Repository {
     /// # Examples
     ///
     /// ```no_run
-    /// # use es_snapshot::{CreateSnapshot, Repository, SnapshotToken};
+    /// # use es_snapshot::{CreateSnapshot, Repository};
+    /// # use es_snapshot::snapshot::SnapshotToken;
     /// # async fn run(nightly: Repository) -> Result<(), es_snapshot::Error> {
     /// // Kept somewhere, the token makes the call safe to repeat after a crash.
     /// let token = SnapshotToken::try_random()?;
@@ -323,7 +322,7 @@ impl Repository {
             Err(error) if error.kind() == ErrorKind::SnapshotMissing => Vec::new(),
             found => found?,
         };
-        let mut report = DeletionReport::default();
+        let (mut deleted, mut failed) = (Vec::new(), Vec::new());
         for snapshot in found {
             let result = match snapshot.name().parse() {
                 Ok(name) => self.session.delete_snapshot(&self.name, &name, snapshot.uuid()).await,
@@ -331,11 +330,11 @@ impl Repository {
             };
             let name = snapshot.name().to_owned();
             match result {
-                Ok(()) => report.deleted.push(name),
-                Err(error) => report.failed.push(SnapshotFailure::new(name, error)),
+                Ok(()) => deleted.push(name),
+                Err(error) => failed.push(SnapshotFailure::new(name, error)),
             }
         }
-        Ok(report)
+        Ok(DeletionReport::new(deleted, failed))
     }
 }
 
@@ -348,49 +347,5 @@ impl fmt::Debug for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let endpoint = self.session.core.endpoint.to_string();
         f.debug_struct("Repository").field("name", &self.name.as_str()).field("endpoint", &endpoint).finish_non_exhaustive()
-    }
-}
-
-/// What became of each of several snapshots that were to be deleted; returned by
-/// [`Repository::delete_snapshots`].
-#[derive(Clone, Debug, Default, Serialize)]
-#[must_use = "some of the snapshots may not be deleted"]
-pub struct DeletionReport {
-    deleted: Vec<String>,
-    failed: Vec<SnapshotFailure>,
-}
-
-impl DeletionReport {
-    /// Returns the names of the snapshots that are deleted, in the order of their deletion.
-    #[must_use]
-    pub fn deleted(&self) -> &[String] {
-        &self.deleted
-    }
-
-    /// Returns the snapshots whose deletion failed.
-    #[must_use]
-    pub fn failed(&self) -> &[SnapshotFailure] {
-        &self.failed
-    }
-
-    /// Returns whether every snapshot is deleted.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.failed.is_empty()
-    }
-
-    /// Returns the report if every snapshot is deleted.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Incomplete`], which names the first three of the others.
-    pub fn into_complete(self) -> Result<Self, Error> {
-        if self.is_complete() {
-            return Ok(self);
-        }
-        let first: Vec<String> = self.failed.iter().take(3).map(ToString::to_string).collect();
-        let total = self.failed.len() + self.deleted.len();
-        let text = format!("{} of {total} snapshots were not deleted: {}", self.failed.len(), first.join("; "));
-        Err(Error::new(ErrorKind::Incomplete, Outcome::Rejected, text).during(Operation::DeleteSnapshot, 1))
     }
 }

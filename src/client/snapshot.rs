@@ -229,7 +229,7 @@ impl Snapshot {
     ///   unaccounted for. If the engine itself reported a failure, and reports it again or nothing
     ///   may be sent again, the call fails with [`Outcome::Rejected`].
     /// * **This restore is running or done**, of exactly these indices:
-    ///   [`HowStarted::Adopted`](crate::HowStarted::Adopted). An identical restore by another
+    ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted). An identical restore by another
     ///   client at that moment cannot be distinguished from this one.
     /// * **Something else changed**: [`Outcome::Unknown`].
     ///
@@ -297,7 +297,8 @@ impl Snapshot {
     ///
     /// ```
     /// use es_snapshot::testing::FakeDomain;
-    /// use es_snapshot::{CreateSnapshot, PreparedRestore, RestoreSnapshot};
+    /// use es_snapshot::{CreateSnapshot, RestoreSnapshot};
+    /// use es_snapshot::restore::PreparedRestore;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

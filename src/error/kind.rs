@@ -120,7 +120,7 @@ impl fmt::Display for Operation {
 ///         _ => error.is_safe_to_repeat(),
 ///     }
 /// }
-/// # let error = "Not Lower".parse::<es_snapshot::SnapshotName>().unwrap_err();
+/// # let error = "Not Lower".parse::<es_snapshot::name::SnapshotName>().unwrap_err();
 /// # assert!(may_repeat(&error));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

@@ -1,4 +1,4 @@
-//! What can go wrong, and what is then known about the domain.
+//! What can go wrong, and what is then known of the domain.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -35,7 +35,8 @@ const LINE: usize = 2048;
 /// secrets: server texts are scrubbed of echoed tokens and headers, however they are encoded.
 ///
 /// ```
-/// use es_snapshot::{ErrorKind, Outcome, SnapshotName};
+/// use es_snapshot::{ErrorKind, Outcome};
+/// use es_snapshot::name::SnapshotName;
 ///
 /// let error = "Not Lower".parse::<SnapshotName>().unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::InvalidInput);
@@ -312,7 +313,7 @@ impl Error {
     /// registrations, for whatever was not sent, and for what the domain refused.
     ///
     /// ```
-    /// use es_snapshot::SnapshotName;
+    /// use es_snapshot::name::SnapshotName;
     ///
     /// let error = "Not Lower".parse::<SnapshotName>().unwrap_err();
     /// assert!(error.is_safe_to_repeat() && !error.is_transient());

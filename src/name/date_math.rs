@@ -30,7 +30,7 @@ use crate::error::{Error, quoted};
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use es_snapshot::DateMathName;
+/// use es_snapshot::name::DateMathName;
 ///
 /// let name: DateMathName = "<nightly-{now/d{yyyy.MM.dd|+09:00}}>".parse()?;
 /// let evening = SystemTime::UNIX_EPOCH + Duration::from_secs(1_714_579_200); // 2024-05-01T16:00:00Z

@@ -1,7 +1,8 @@
-//! Names for asking: parsed once, valid for ever.
+//! Names and patterns that are validated when they are parsed.
 //!
-//! The rules are the server's and a few of ours, each of which keeps a name from meaning something else on its way through a URL.
-//! What replies contain is plain text, so that one odd foreign name never breaks a listing; it becomes a name for asking by `parse`.
+//! The rules are the server's, and a few more: a name must not mean something else on its way
+//! through a URL. Names in responses are plain text, so that an odd one never breaks a listing.
+//! `parse` makes a name for requests of such a text.
 
 mod date_math;
 
@@ -200,7 +201,7 @@ names! {
     /// `_all` and `_status`), and more than 255 bytes. Upper case is allowed.
     ///
     /// ```
-    /// use es_snapshot::RepositoryName;
+    /// use es_snapshot::name::RepositoryName;
     ///
     /// let name: RepositoryName = "my-snapshot-repo".parse()?;
     /// assert_eq!(name.as_str(), "my-snapshot-repo");
@@ -218,7 +219,7 @@ names! {
     /// is [`DateMathName`].
     ///
     /// ```
-    /// use es_snapshot::SnapshotName;
+    /// use es_snapshot::name::SnapshotName;
     ///
     /// let name: SnapshotName = "nightly-2024.05.01".parse()?;
     /// assert_eq!(name.to_string(), "nightly-2024.05.01");

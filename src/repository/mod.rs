@@ -1,4 +1,4 @@
-//! Repositories: what is registered, and what the domain says of it.
+//! Settings of repositories, and what the server says of a repository.
 
 mod other;
 mod reply;
@@ -15,9 +15,10 @@ pub use other::{FsSettings, OtherSettings, UrlSettings};
 pub(crate) use reply::{Acknowledged, Repositories, VerifiedNodes};
 pub use reply::{CleanUp, RepositoryInfo, VerifiedNode};
 pub use s3::S3Settings;
+
+pub use crate::byte_size::ByteSize;
 use secret::{Redacted, find_secret, shown};
 
-use crate::byte_size::ByteSize;
 use crate::error::{Error, quoted};
 use crate::wire::{is_same, null_as_default, scalar_text};
 
@@ -374,7 +375,8 @@ use open_settings;
 /// The settings of every type convert into it, and are verified.
 ///
 /// ```
-/// use es_snapshot::{FsSettings, RegisterRepository};
+/// use es_snapshot::FsSettings;
+/// use es_snapshot::repository::RegisterRepository;
 ///
 /// let unverified = RegisterRepository::from(FsSettings::new("/mnt/backups")).with_verify(false);
 /// assert!(!unverified.verify());

@@ -1,4 +1,4 @@
-//! Restores: what is asked for, and how far the domain is.
+//! Options of restores, and what the server says of restored shards.
 
 mod marks;
 mod options;

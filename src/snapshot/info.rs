@@ -205,7 +205,7 @@ impl From<SnapshotInfo> for WireSnapshot {
 }
 
 impl SnapshotInfo {
-    /// The name as the domain wrote it; `parse` makes a [`SnapshotName`](crate::SnapshotName) of it.
+    /// The name as the domain wrote it; `parse` makes a [`SnapshotName`](crate::name::SnapshotName) of it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.snapshot
@@ -316,7 +316,7 @@ impl SnapshotInfo {
         self.details.as_ref().map_or(&NOTHING, |details| &details.other).get()
     }
 
-    /// The token that its creation was marked with; see [`SnapshotToken`](crate::SnapshotToken).
+    /// The token that its creation was marked with; see [`SnapshotToken`](crate::snapshot::SnapshotToken).
     #[must_use]
     pub fn token(&self) -> Option<&str> {
         self.metadata()?.get(TOKEN_KEY)?.as_str()

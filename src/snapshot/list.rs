@@ -19,9 +19,9 @@ pub struct SnapshotList {
 }
 
 impl SnapshotList {
-    pub(crate) fn new(snapshots: Vec<SnapshotInfo>, unreadable: Vec<(String, Error)>) -> Self {
-        let unreadable = unreadable.into_iter().map(|(name, error)| SnapshotFailure::new(name, error));
-        Self { snapshots, unreadable: unreadable.collect() }
+    /// Returns a list of these snapshots.
+    pub fn new(snapshots: Vec<SnapshotInfo>, unreadable: Vec<SnapshotFailure>) -> Self {
+        Self { snapshots, unreadable }
     }
 
     /// Returns the snapshots that the server could read, oldest first unless they were requested
@@ -68,6 +68,55 @@ impl IntoIterator for SnapshotList {
     }
 }
 
+/// What became of each of several snapshots that were to be deleted; returned by
+/// [`Repository::delete_snapshots`](crate::Repository::delete_snapshots).
+#[derive(Clone, Debug, Default, Serialize)]
+#[must_use = "some of the snapshots may not be deleted"]
+pub struct DeletionReport {
+    deleted: Vec<String>,
+    failed: Vec<SnapshotFailure>,
+}
+
+impl DeletionReport {
+    /// Returns a report of these snapshots.
+    pub fn new(deleted: Vec<String>, failed: Vec<SnapshotFailure>) -> Self {
+        Self { deleted, failed }
+    }
+
+    /// Returns the names of the snapshots that are deleted, in the order of their deletion.
+    #[must_use]
+    pub fn deleted(&self) -> &[String] {
+        &self.deleted
+    }
+
+    /// Returns the snapshots whose deletion failed.
+    #[must_use]
+    pub fn failed(&self) -> &[SnapshotFailure] {
+        &self.failed
+    }
+
+    /// Returns whether every snapshot is deleted.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.failed.is_empty()
+    }
+
+    /// Returns the report if every snapshot is deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Incomplete`], which names the first three of the others.
+    pub fn into_complete(self) -> Result<Self, Error> {
+        if self.is_complete() {
+            return Ok(self);
+        }
+        let first: Vec<String> = self.failed.iter().take(3).map(ToString::to_string).collect();
+        let total = self.failed.len() + self.deleted.len();
+        let text = format!("{} of {total} snapshots were not deleted: {}", self.failed.len(), first.join("; "));
+        Err(Error::new(ErrorKind::Incomplete, Outcome::Rejected, text).during(Operation::DeleteSnapshot, 1))
+    }
+}
+
 /// One of several snapshots, and why it could not be read or deleted.
 #[derive(Clone, Debug, Serialize)]
 pub struct SnapshotFailure {
@@ -81,8 +130,9 @@ fn shared<S: Serializer>(error: &Arc<Error>, serializer: S) -> Result<S::Ok, S::
 }
 
 impl SnapshotFailure {
-    pub(crate) fn new(name: String, error: Error) -> Self {
-        Self { name, error: Arc::new(error) }
+    /// Returns the failure of the snapshot with this name.
+    pub fn new(name: impl Into<String>, error: Error) -> Self {
+        Self { name: name.into(), error: Arc::new(error) }
     }
 
     /// Returns the snapshot's name as the server wrote it.

@@ -26,7 +26,7 @@ use crate::clock::{BoxFuture, Clock};
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use es_snapshot::Clock;
+/// use es_snapshot::clock::Clock;
 /// use es_snapshot::testing::ManualClock;
 ///
 /// let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
@@ -102,7 +102,7 @@ impl ManualClock {
     /// zero.
     ///
     /// ```
-    /// use es_snapshot::Clock;
+    /// use es_snapshot::clock::Clock;
     /// use es_snapshot::testing::ManualClock;
     ///
     /// let clock = ManualClock::at("2026-05-01T00:00:00Z");
@@ -129,7 +129,7 @@ impl ManualClock {
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
-    /// use es_snapshot::Clock;
+    /// use es_snapshot::clock::Clock;
     /// use es_snapshot::testing::ManualClock;
     ///
     /// let clock = ManualClock::new(SystemTime::UNIX_EPOCH);

@@ -65,7 +65,7 @@
 //! # Without sockets
 //!
 //! A domain can run [in process](FakeDomainBuilder::in_process): no port, no thread. Clients reach
-//! it by [`FakeDomain::transport`], a [`Transport`](crate::Transport) that calls the same rules
+//! it by [`FakeDomain::transport`], a [`Transport`](crate::transport::Transport) that calls the same rules
 //! directly. [`ManualClock::block_on`] runs the test without a runtime. It moves time to the end of
 //! the earliest wait once nothing else can go on. With a seed for the domain
 //! ([`FakeDomainBuilder::seed`]) and one for the client

@@ -1,7 +1,7 @@
-//! The port through which requests leave: one method that a caller may implement.
+//! How requests leave: [`Transport`], which a caller may implement, and the one over hyper.
 
 #[cfg(feature = "hyper")]
-pub(crate) mod hyper;
+mod hyper;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -14,8 +14,12 @@ use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 
+#[cfg(feature = "hyper")]
+pub use hyper::{HyperTransport, HyperTransportBuilder, TrustRoots};
+
+pub use crate::endpoint::ConnectTarget;
+
 use crate::clock::{BoxFuture, NoRuntime};
-use crate::endpoint::ConnectTarget;
 use crate::error::{Error, ErrorKind, Outcome};
 
 /// Sends one request and returns the head of its response. The body follows as a stream.
@@ -24,7 +28,7 @@ use crate::error::{Error, ErrorKind, Outcome};
 /// already) and show its host to TLS as the server name. Connect to `target`, which is another
 /// address when a tunnel leads to the domain. Send path, query, headers and body byte for byte.
 /// Follow no redirect and repeat nothing: the client does that, with a new signature. The
-/// [`Operation`](crate::Operation) is in the request's extensions.
+/// [`Operation`](crate::error::Operation) is in the request's extensions.
 ///
 /// One transport may serve clients of many endpoints.
 ///
@@ -34,7 +38,9 @@ use crate::error::{Error, ErrorKind, Outcome};
 ///
 /// ```
 /// use bytes::Bytes;
-/// use es_snapshot::{Body, BoxFuture, ConnectTarget, SnapshotClient, Transport, TransportError};
+/// use es_snapshot::SnapshotClient;
+/// use es_snapshot::clock::BoxFuture;
+/// use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
 ///
 /// #[derive(Debug)]
 /// struct Canned;

@@ -1,4 +1,5 @@
-//! Waiting: polls that outlive credentials, gateways and moving domains.
+//! Waits for what was started, their progress, and the tickets by which another process goes on
+//! with them.
 
 mod deletion;
 mod restore;
@@ -15,13 +16,15 @@ use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
 
+pub use crate::progress::{HowStarted, Progress};
+pub use crate::ticket::{DeletionTicket, RestoreTicket, SnapshotTicket, Ticket};
+
 use crate::call::Session;
 use crate::clock::BoxFuture;
 use crate::error::{Error, ErrorKind, Outcome, ServerLayer};
-use crate::progress::{Counts, Progress};
+use crate::progress::Counts;
 use crate::restore::RestoreReport;
 use crate::snapshot::SnapshotInfo;
-use crate::ticket::{DeletionTicket, RestoreTicket, SnapshotTicket, Ticket};
 
 use deletion::DeletionWatch;
 use restore::RestoreWatch;
@@ -220,7 +223,8 @@ typed_tickets! {
 /// ```
 /// use std::time::Duration;
 ///
-/// use es_snapshot::{RestoreTicket, SnapshotClient};
+/// use es_snapshot::SnapshotClient;
+/// use es_snapshot::wait::RestoreTicket;
 ///
 /// # async fn run(client: SnapshotClient, kept: &str) -> Result<(), Box<dyn std::error::Error>> {
 /// // Another process has started the restore and kept its ticket.
@@ -273,7 +277,8 @@ impl<O: Send + 'static> Wait<O> {
     /// a deletion the only figures are the uuid and the time.
     ///
     /// ```
-    /// use es_snapshot::{Snapshot, WaitUpdate};
+    /// use es_snapshot::Snapshot;
+    /// use es_snapshot::wait::WaitUpdate;
     /// use futures_util::TryStreamExt as _;
     ///
     /// # async fn run(snapshot: Snapshot) -> Result<(), es_snapshot::Error> {

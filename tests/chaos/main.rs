@@ -30,7 +30,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-use es_snapshot::Operation;
+use es_snapshot::error::Operation;
 use es_snapshot::testing::{Event, ManualClock};
 
 use round::{Round, Way};

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use es_snapshot::{Error, ErrorKind, ListSnapshots, Operation, Outcome};
+use es_snapshot::error::Operation;
+use es_snapshot::{Error, ErrorKind, ListSnapshots, Outcome};
 
 use crate::round::{Round, name, repository, settings};
 use crate::trouble::{Act, Trouble};

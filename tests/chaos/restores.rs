@@ -4,8 +4,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use es_snapshot::error::Operation;
+use es_snapshot::name::IndexName;
+use es_snapshot::restore::UnrestoredShard;
 use es_snapshot::testing::{Event, FakeDomain, ManualClock};
-use es_snapshot::{ErrorKind, IndexName, Operation, Outcome, RestoreSnapshot, RestoreTicket, UnrestoredShard};
+use es_snapshot::wait::RestoreTicket;
+use es_snapshot::{ErrorKind, Outcome, RestoreSnapshot};
 
 use crate::round::{Round, is_ours, name, repository};
 use crate::trouble::{Act, Trouble};

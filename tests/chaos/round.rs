@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use es_snapshot::error::Operation;
+use es_snapshot::name::{RepositoryName, SnapshotName};
 use es_snapshot::testing::{Engine, Event, FakeDomain, FakeSnapshot, Fault, ManualClock, Verdict};
-use es_snapshot::{
-    Error, HyperTransport, Operation, Outcome, RepositoryName, S3Settings, SnapshotClient, SnapshotName, Transport,
-};
+use es_snapshot::transport::{HyperTransport, Transport};
+use es_snapshot::{Error, Outcome, S3Settings, SnapshotClient};
 use serde_json::json;
 
 use crate::trouble::{Act, Trouble};

@@ -4,9 +4,10 @@ use std::borrow::Borrow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use es_snapshot::{
-    CloneSnapshot, CreateSnapshot, Error, ErrorKind, HowStarted, Operation, Outcome, SnapshotFailure, SnapshotPattern,
-};
+use es_snapshot::error::Operation;
+use es_snapshot::snapshot::SnapshotFailure;
+use es_snapshot::wait::HowStarted;
+use es_snapshot::{CloneSnapshot, CreateSnapshot, Error, ErrorKind, Outcome, SnapshotPattern};
 use serde_json::json;
 
 use crate::round::{Proof, Round, is_unsettled, name, proven, repository};

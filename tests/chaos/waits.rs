@@ -2,8 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use es_snapshot::error::Operation;
 use es_snapshot::testing::{FakeOutcome, Fault};
-use es_snapshot::{CloneSnapshot, CreateSnapshot, Error, ErrorKind, Operation, Outcome, RestoreSnapshot, WaitStream, WaitUpdate};
+use es_snapshot::wait::{WaitStream, WaitUpdate};
+use es_snapshot::{CloneSnapshot, CreateSnapshot, Error, ErrorKind, Outcome, RestoreSnapshot};
 use futures_util::TryStreamExt as _;
 use serde_json::json;
 

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use es_snapshot::{Body, BoxFuture, ConnectTarget, Transport, TransportError};
+use es_snapshot::clock::BoxFuture;
+use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
 
 type Deed = Box<dyn FnOnce() + Send>;
 

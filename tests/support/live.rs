@@ -12,9 +12,11 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
 use bytes::Bytes;
+use es_snapshot::client::RawRequest;
+use es_snapshot::name::{IndexName, RepositoryName, SnapshotName};
+use es_snapshot::transport::{HyperTransport, Transport as _};
 use es_snapshot::{
-    Auth, CreateSnapshot, Error, HyperTransport, IndexName, RawRequest, RepositoryName, S3Settings, SnapshotClient,
-    SnapshotClientBuilder, SnapshotInfo, SnapshotName, Transport as _, default_credentials,
+    Auth, CreateSnapshot, Error, S3Settings, SnapshotClient, SnapshotClientBuilder, SnapshotInfo, default_credentials,
 };
 use http::Method;
 use http_body_util::BodyExt as _;

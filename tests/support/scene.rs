@@ -6,11 +6,9 @@ use std::pin::pin;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
+use es_snapshot::name::{RepositoryName, SnapshotName};
 use es_snapshot::testing::{Event, FakeCredentials, FakeDomain, FakeDomainBuilder, ManualClock};
-use es_snapshot::{
-    Auth, CreateSnapshot, Repository, RepositoryName, RepositorySettings, S3Settings, SnapshotClient, SnapshotClientBuilder,
-    SnapshotName,
-};
+use es_snapshot::{Auth, CreateSnapshot, Repository, RepositorySettings, S3Settings, SnapshotClient, SnapshotClientBuilder};
 use futures_util::future::{Either, select};
 use tracing::Dispatch;
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::FakeDomain;
 use super::builder::{BUCKET, PASS_ROLE};
 use crate::client::SnapshotClient;
-use crate::client::builder::SnapshotClientBuilder;
+use crate::client::SnapshotClientBuilder;
 use crate::testing::clock::ManualClock;
 
 impl FakeDomain {

@@ -285,7 +285,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::HyperTransport;
+    use crate::transport::HyperTransport;
 
     #[test]
     fn takes_turns_between_the_families() {
