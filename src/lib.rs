@@ -99,6 +99,6 @@ pub use repository::{FsSettings, RepositorySettings, S3Settings};
 #[doc(inline)]
 pub use restore::{RestoreReport, RestoreSnapshot};
 #[doc(inline)]
-pub use snapshot::{CloneSnapshot, CreateSnapshot, ListSnapshots, SnapshotInfo, SnapshotState};
+pub use snapshot::{CloneSnapshot, CreateSnapshot, ListSnapshots, SnapshotInfo, SnapshotState, SnapshotStream};
 #[doc(inline)]
 pub use wait::{Ticket, Wait};

@@ -189,7 +189,7 @@ pub(crate) fn get_snapshot(repository: &RepositoryName, name: &SnapshotName, bri
     Request::read(Operation::GetSnapshot, target).about(repository).and(name)
 }
 
-pub(crate) fn list_snapshots(repository: &RepositoryName, options: &ListSnapshots) -> Request {
+pub(crate) fn list_snapshots(repository: &RepositoryName, options: &ListSnapshots, cursor: Option<&str>) -> Request {
     // A comma is encoded like the rest: the engine splits lists after decoding.
     let pattern = options.pattern().map_or_else(|| "_all".to_owned(), |pattern| pattern.parts().collect::<Vec<_>>().join(","));
     let mut target = Target::new(&["_snapshot", repository.as_str(), &pattern]);
@@ -197,6 +197,12 @@ pub(crate) fn list_snapshots(repository: &RepositoryName, options: &ListSnapshot
         if let Some(value) = value {
             target = target.query(name, if value { "true" } else { "false" });
         }
+    }
+    if let Some(size) = options.page_size() {
+        target = target.query("size", &size.to_string());
+    }
+    if let Some(cursor) = cursor {
+        target = target.query("after", cursor);
     }
     Request::read(Operation::ListSnapshots, target).about(repository)
 }
@@ -329,13 +335,13 @@ pub(crate) fn recoveries(prefix: &str, indices: &[IndexName]) -> Vec<Request> {
 pub(crate) fn split_listing(
     prefix: &str,
     repository: &RepositoryName,
-    options: &ListSnapshots,
+    options: ListSnapshots,
 ) -> Result<Vec<ListSnapshots>, Error> {
-    let Some(pattern) = options.pattern() else { return Ok(vec![options.clone()]) };
+    let Some(pattern) = options.pattern().cloned() else { return Ok(vec![options]) };
     let parts: Vec<&str> = pattern.parts().collect();
-    let bare = options.clone().with_pattern(SnapshotPattern::all());
+    let bare = options.with_pattern(SnapshotPattern::all());
     let listing = |chunk: &[&str]| Ok(bare.clone().with_pattern(SnapshotPattern::new(chunk.iter().copied())?));
-    chunks(&parts, room(prefix, &list_snapshots(repository, &bare))).into_iter().map(listing).collect()
+    chunks(&parts, room(prefix, &list_snapshots(repository, &bare, None))).into_iter().map(listing).collect()
 }
 
 /// A request of the caller's own making.
@@ -401,7 +407,7 @@ mod tests {
         let mut requests = recoveries(&prefix, &indices);
         requests.extend(index_marks(&prefix, &indices));
         requests.push(clone_snapshot(&repository, &snapshot, &snapshot, &CloneSnapshot::new(["*"])).unwrap());
-        requests.push(list_snapshots(&repository, &options));
+        requests.push(list_snapshots(&repository, &options, None));
         requests.push(create_snapshot(&repository, &snapshot, &CreateSnapshot::new(), true).unwrap());
 
         assert_eq!(requests.len(), 7);

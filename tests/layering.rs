@@ -13,7 +13,7 @@ const ROOMS: &[(u8, &str, &[&str])] = &[
     (0, "endpoint", &["error"]),
     (0, "wire", &[]),
     (0, "open", &[]),
-    (0, "pieces", &[]),
+    (0, "pieces", &["error"]),
     (0, "byte_size", &["error"]),
     (0, "config", &[]),
     (1, "repository", &[]),

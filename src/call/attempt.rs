@@ -1,39 +1,49 @@
-//! One attempt: dated, signed, sent.
+//! One attempt: dated, signed, sent, and its response decoded.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use http::{HeaderName, HeaderValue};
 
-use super::response::{Received, Reply, exchange, judge, parse_retry_after};
+use super::response::{Response, failure, parse_retry_after};
 use super::{CallOptions, Core};
 use crate::auth::Signable;
 use crate::auth::credentials::Grant;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::request::Request;
-use crate::transport::Departure;
+use crate::transport::{Departure, TransportError};
 
 const OPAQUE_ID: HeaderName = HeaderName::from_static("x-opaque-id");
 const JSON: &str = "application/json";
 
-pub(super) struct Attempt {
-    pub(super) result: Result<Reply, Error>,
+pub(super) struct Attempt<T> {
+    pub(super) result: Result<T, Error>,
     pub(super) retry_after: Option<Duration>,
     /// The offset, in milliseconds, that this attempt's signature was dated with.
     pub(super) skew_used: i64,
     pub(super) signed_with: Option<Grant>,
 }
 
-impl Attempt {
+impl<T> Attempt<T> {
     fn unsent(error: Error) -> Self {
         Self { result: Err(error), retry_after: None, skew_used: 0, signed_with: None }
     }
 }
 
-/// Dates, signs and sends the request once.
-pub(super) async fn attempt(core: &Core, options: &CallOptions, request: &Request, left: Duration) -> Attempt {
+/// Dates, signs and sends the request once, and decodes the response.
+pub(super) async fn attempt<T, F>(
+    core: &Arc<Core>,
+    options: &CallOptions,
+    request: &Request,
+    decode: &impl Fn(Response) -> F,
+    left: Duration,
+) -> Attempt<T>
+where
+    F: Future<Output = Result<T, Error>>,
+{
     let no_time = || Attempt::unsent(Error::new(ErrorKind::Timeout, Outcome::NotSent, "no time is left for this call"));
     if left.is_zero() {
         return no_time();
@@ -80,26 +90,34 @@ pub(super) async fn attempt(core: &Core, options: &CallOptions, request: &Reques
     if limit.is_zero() {
         return no_time();
     }
-    let mut received = None;
+    let mut status = None;
     let mut retry_after = None;
+    let signed = authorization.signed_with.is_some();
+    let exchange = async {
+        let response = core.transport.call(wire, core.endpoint.target()).await.map_err(TransportError::into_error)?;
+        // Now, because a body may take its time and the `Date` is older than it.
+        core.skew.learn(response.headers(), core.clock.wall(), core.clock.monotonic().saturating_sub(sent));
+        let (head, body) = response.into_parts();
+        status = Some(head.status.as_u16());
+        retry_after = head.headers.get(RETRY_AFTER).and_then(|value| parse_retry_after(value.to_str().ok()?, core.now()));
+        if head.status.is_success() {
+            decode(Response::new(core, options, head.status, body, authorization.secrets)).await
+        } else {
+            Err(failure(core, options, &head, body, signed, &authorization.secrets).await)
+        }
+    };
     // One that is over time is dropped here, so that it is known what became of it.
-    let exchanged = match select(pin!(exchange(core, options, wire)), core.clock.timeout(limit)).await {
+    let exchanged = match select(pin!(exchange), core.clock.timeout(limit)).await {
         Either::Left((exchanged, _)) => Some(exchanged),
         Either::Right(_) => None,
     };
     let result = match exchanged {
-        Some(Ok(Received { head, body, cut })) => {
-            retry_after = head.headers.get(RETRY_AFTER).and_then(|value| parse_retry_after(value.to_str().ok()?, core.now()));
-            received = Some(head.status.as_u16());
-            let signed = authorization.signed_with.is_some();
-            judge(&head, Reply { status: head.status, body, secrets: authorization.secrets }, cut, signed)
-        }
-        Some(Err(error)) => Err(error),
+        Some(result) => result,
         None if departure.is_unsent() => {
             Err(Error::new(ErrorKind::Connect, Outcome::NotSent, format!("no connection within {limit:?}")))
         }
         None => Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, format!("no whole answer within {limit:?}"))),
     };
-    tracing::debug!(status = received, "attempt");
+    tracing::debug!(status, "attempt");
     Attempt { result, retry_after, skew_used, signed_with: authorization.signed_with }
 }

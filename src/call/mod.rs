@@ -2,13 +2,13 @@
 
 mod attempt;
 mod gather;
+mod listing;
 pub(crate) mod queue;
 pub(crate) mod read;
 mod response;
 mod skew;
 
 use std::fmt;
-use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -27,7 +27,7 @@ use crate::request::{Replay, Request};
 use crate::retry::{self, Failure, RetryBudget, Verdict};
 use crate::transport::Transport;
 
-pub(crate) use response::Reply;
+pub(crate) use response::{Response, WholeResponse};
 pub(crate) use skew::ClockSkew;
 
 /// What is the same for all calls of a client, and shared by its clones.
@@ -106,16 +106,21 @@ impl Session {
 
     /// Sends a request until its response is known or may not be sought any further, and decodes that response.
     pub(crate) async fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
-        self.call_with(request, |reply| reply.decode()).await
+        self.call_with(request, |response| response.decode()).await
     }
 
     /// [`call`](Self::call) with a decoding of the caller's own.
-    pub(crate) async fn call_with<T>(&self, request: &Request, decode: impl Fn(Reply) -> Result<T, Error>) -> Result<T, Error> {
-        self.call_decoding(request, |reply| ready(decode(reply))).await
+    pub(crate) async fn call_with<T>(
+        &self,
+        request: &Request,
+        decode: impl Fn(WholeResponse) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let decode = &decode;
+        self.call_decoding(request, |response| async move { decode(response.whole().await?) }).await
     }
 
-    /// [`call_with`](Self::call_with) a decoding that makes pauses.
-    pub(crate) async fn call_decoding<T, F>(&self, request: &Request, decode: impl Fn(Reply) -> F) -> Result<T, Error>
+    /// [`call_with`](Self::call_with) a decoding that goes on while the response arrives.
+    pub(crate) async fn call_decoding<T, F>(&self, request: &Request, decode: impl Fn(Response) -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -151,10 +156,10 @@ pub(crate) fn record_outcome<T>(span: &Span, result: &Result<T, Error>) {
 }
 
 async fn attempts_of<T, F>(
-    core: &Core,
+    core: &Arc<Core>,
     options: &CallOptions,
     request: &Request,
-    decode: &impl Fn(Reply) -> F,
+    decode: &impl Fn(Response) -> F,
     attempts: &mut u32,
 ) -> Result<T, Error>
 where
@@ -169,12 +174,8 @@ where
     loop {
         let left = deadline.saturating_sub(core.clock.monotonic());
         *attempts += 1;
-        let attempt = attempt(core, options, request, left).await;
-        let decoded = match attempt.result {
-            Ok(reply) => decode(reply).await,
-            Err(error) => Err(error),
-        };
-        let mut failure = match decoded {
+        let attempt = attempt(core, options, request, decode, left).await;
+        let mut failure = match attempt.result {
             Ok(value) => {
                 core.budget.succeeded();
                 return Ok(value);

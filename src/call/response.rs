@@ -1,10 +1,12 @@
-//! The response to one attempt: received whole, decoded, or turned into an error.
+//! The response to one attempt: decoded while it arrives or once it is whole, or turned into an error.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
+use futures_util::{TryStreamExt as _, stream};
 use http::StatusCode;
 use http::header::LOCATION;
 use http_body::Body as _;
@@ -13,22 +15,99 @@ use serde::de::DeserializeOwned;
 use super::{CallOptions, Core};
 use crate::call::skew::parse_date;
 use crate::error::{ERROR_BODY, Error, ErrorKind, FailedResponse, Outcome, ServerError, cleaned};
+use crate::pieces::{Chunks, consists_of_too_many_values};
 use crate::transport::{Body, TransportError};
 
 const REQUEST_ID: &str = "x-amzn-requestid";
 
-/// A whole answer that means success.
-pub(crate) struct Reply {
-    pub(crate) status: StatusCode,
-    pub(crate) body: Bytes,
-    /// What the request carried and no error about this answer may repeat.
-    pub(super) secrets: Vec<String>,
+/// What a request carried and no error about its response may repeat.
+pub(crate) type Secrets = Vec<String>;
+
+/// A response that means success, while its body arrives.
+pub(crate) struct Response {
+    status: StatusCode,
+    pub(super) chunks: Chunks,
+    /// How long the body will be, if that is known.
+    pub(super) length: Option<usize>,
+    /// How long a body may be that is to be kept.
+    pub(super) limit: usize,
+    pub(super) secrets: Secrets,
 }
 
-impl Reply {
+impl Response {
+    pub(super) fn new(core: &Arc<Core>, options: &CallOptions, status: StatusCode, body: Body, secrets: Secrets) -> Self {
+        let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        Self { status, chunks: chunks(Arc::clone(core), options.timeouts.read, body), length, limit: core.reply_limit, secrets }
+    }
+
+    /// Waits for the whole body.
+    pub(crate) async fn whole(mut self) -> Result<WholeResponse, Error> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunks.try_next().await? {
+            if body.len() + chunk.len() > self.limit {
+                return Err(too_large(self.limit));
+            }
+            make_room(&mut body, chunk.len(), self.length);
+            body.extend_from_slice(&chunk);
+        }
+        body.shrink_to_fit();
+        Ok(WholeResponse { status: self.status, body: body.into(), secrets: self.secrets })
+    }
+}
+
+pub(super) fn too_large(limit: usize) -> Error {
+    let message = format!("more than {limit} bytes; SnapshotClientBuilder::max_response_bytes raises the limit");
+    Error::new(ErrorKind::ResponseTooLarge, Outcome::Unknown, message)
+}
+
+/// A body, piece by piece; each has to come within this time.
+fn chunks(core: Arc<Core>, limit: Duration, body: Body) -> Chunks {
+    Box::pin(stream::try_unfold((core, body), move |(core, mut body)| async move {
+        loop {
+            let Some(frame) = next_frame(&core, limit, &mut body).await? else { return Ok(None) };
+            // Trailers are of no interest.
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some((data, (core, body))));
+            }
+        }
+    }))
+}
+
+async fn next_frame(core: &Core, limit: Duration, body: &mut Body) -> Result<Option<http_body::Frame<Bytes>>, Error> {
+    let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
+    // What has arrived is read, even if the consumer comes for it late.
+    match select(frame, core.clock.timeout(limit)).await {
+        Either::Left((frame, _)) => frame.transpose().map_err(TransportError::into_error),
+        Either::Right(((), _)) => {
+            let message = format!("nothing more of the answer came within {limit:?}");
+            Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, message))
+        }
+    }
+}
+
+/// Doubles the room, but for no more than is still to come.
+fn make_room(bytes: &mut Vec<u8>, now: usize, whole: Option<usize>) {
+    let needed = bytes.len() + now;
+    if needed > bytes.capacity() {
+        let doubled = needed.max(2 * bytes.capacity());
+        let room = whole.map_or(doubled, |whole| whole.clamp(needed, doubled));
+        bytes.reserve_exact(room - bytes.len());
+    }
+}
+
+/// A response that means success and has arrived.
+pub(crate) struct WholeResponse {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
+    secrets: Secrets,
+}
+
+impl WholeResponse {
     /// Decodes the body. The error names the JSON path and shows nothing else of the body, so serde's own words are left out.
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        self.refuse_if_too_dense()?;
+        if consists_of_too_many_values(&self.body) {
+            return Err(too_dense());
+        }
         // Paths cost time and memory, so only a response that is malformed gets one.
         if let Ok(value) = serde_json::from_slice(&self.body) {
             return Ok(value);
@@ -36,7 +115,7 @@ impl Reply {
         let mut json = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             // Names of fields are the domain's text too.
-            let path = cleaned(&error.path().to_string(), &self.secrets());
+            let path = cleaned(&error.path().to_string(), &shown(&self.secrets));
             let at = format!("at {path} (line {}, column {})", error.inner().line(), error.inner().column());
             if error.inner().is_data() {
                 Error::new(ErrorKind::Decode, Outcome::Unknown, at)
@@ -47,137 +126,53 @@ impl Reply {
         json.end().map_err(|_| Error::garbled("more than one JSON value"))?;
         Ok(value)
     }
-
-    pub(super) fn refuse_if_too_dense(&self) -> Result<(), Error> {
-        if is_too_dense(&self.body) {
-            let text = "the response consists of more values than any server writes";
-            return Err(Error::new(ErrorKind::Decode, Outcome::Unknown, text));
-        }
-        Ok(())
-    }
-
-    pub(crate) fn secrets(&self) -> Vec<&str> {
-        self.secrets.iter().map(String::as_str).collect()
-    }
 }
 
-/// Whether a document is large and consists of next to nothing but brackets, commas and digits, such as `[0,0,0]`. A decoded
-/// value takes some thirty bytes however short it is, and no server writes values of fewer than six on average.
-fn is_too_dense(json: &[u8]) -> bool {
-    const SMALL: usize = 64 << 10;
-    const SHORTEST: usize = 6;
-    if json.len() <= SMALL {
-        return false;
-    }
-    let (mut in_text, mut is_escaped, mut values) = (false, false, 0_usize);
-    for byte in json {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if in_text => is_escaped = true,
-            b'"' => in_text = !in_text,
-            b',' | b'[' | b'{' if !in_text => values += 1,
-            _ => {}
-        }
-    }
-    json.len() / SHORTEST < values
+pub(super) fn too_dense() -> Error {
+    let text = "the response consists of more values than any server writes";
+    Error::new(ErrorKind::Decode, Outcome::Unknown, text)
 }
 
-/// The response to one attempt.
-pub(super) struct Received {
-    pub(super) head: http::response::Parts,
-    pub(super) body: Bytes,
-    /// What kept the rest of the body from being read, if the status says enough without it.
-    pub(super) cut: Option<Error>,
+pub(super) fn shown(secrets: &Secrets) -> Vec<&str> {
+    secrets.iter().map(String::as_str).collect()
 }
 
-/// Sends the request, and receives the response: whole if it means success, or else as much of it as an error reads. A
-/// failure whose body breaks off is still the failure that its status names.
-pub(super) async fn exchange(core: &Core, options: &CallOptions, wire: http::Request<Bytes>) -> Result<Received, Error> {
-    let sent = core.clock.monotonic();
-    let response = core.transport.call(wire, core.endpoint.target()).await.map_err(TransportError::into_error)?;
-    // Now, because a body may take its time and the `Date` is older than it.
-    core.skew.learn(response.headers(), core.clock.wall(), core.clock.monotonic().saturating_sub(sent));
-    let (head, mut body) = response.into_parts();
-    let mut bytes = Vec::new();
-    match read(core, options, &head, &mut body, &mut bytes).await {
-        Err(error) if head.status.is_success() => Err(error),
-        read => {
-            bytes.shrink_to_fit();
-            Ok(Received { head, body: bytes.into(), cut: read.err() })
-        }
-    }
-}
-
-async fn read(
+/// What a response means whose status is not a success: as much of it is read as an error shows. One whose body breaks off is
+/// still the failure that its status names.
+pub(super) async fn failure(
     core: &Core,
     options: &CallOptions,
     head: &http::response::Parts,
-    body: &mut Body,
-    bytes: &mut Vec<u8>,
-) -> Result<(), Error> {
-    loop {
-        let frame = match select(next_frame(body), core.clock.timeout(options.timeouts.read)).await {
-            Either::Left((None, _)) => return Ok(()),
-            Either::Left((Some(frame), _)) => frame.map_err(TransportError::into_error)?,
-            Either::Right(((), _)) => {
-                let message = format!("nothing more of the answer came within {:?}", options.timeouts.read);
-                return Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, message));
-            }
+    mut body: Body,
+    signed: bool,
+    secrets: &Secrets,
+) -> Error {
+    let mut bytes = Vec::new();
+    let cut = loop {
+        let data = match next_frame(core, options.timeouts.read, &mut body).await {
+            Ok(Some(frame)) => frame.into_data().unwrap_or_default(),
+            Ok(None) => break None,
+            Err(error) => break Some(error),
         };
-        let Ok(data) = frame.into_data() else { continue };
-        if !head.status.is_success() {
-            let room = ERROR_BODY - bytes.len();
-            bytes.extend_from_slice(data.get(..room).unwrap_or(&data));
-            if data.len() >= room {
-                return Ok(());
-            }
-            continue;
+        let room = ERROR_BODY - bytes.len();
+        bytes.extend_from_slice(data.get(..room).unwrap_or(&data));
+        if data.len() >= room {
+            break None;
         }
-        if bytes.len() + data.len() > core.reply_limit {
-            let message =
-                format!("more than {} bytes; SnapshotClientBuilder::max_response_bytes raises the limit", core.reply_limit);
-            return Err(Error::new(ErrorKind::ResponseTooLarge, Outcome::Unknown, message));
-        }
-        make_room(bytes, data.len(), body.size_hint().upper());
-        bytes.extend_from_slice(&data);
-    }
-}
-
-/// Doubles the room, but for no more than is still to come.
-fn make_room(bytes: &mut Vec<u8>, now: usize, later: Option<u64>) {
-    let needed = bytes.len() + now;
-    if needed > bytes.capacity() {
-        let doubled = needed.max(2 * bytes.capacity());
-        let whole = later.and_then(|later| needed.checked_add(usize::try_from(later).ok()?));
-        let room = whole.map_or(doubled, |whole| whole.min(doubled));
-        bytes.reserve_exact(room - bytes.len());
-    }
-}
-
-fn next_frame(
-    body: &mut Body,
-) -> impl Future<Output = Option<Result<http_body::Frame<Bytes>, TransportError>>> + Unpin + use<'_> {
-    std::future::poll_fn(move |cx| Pin::new(&mut *body).poll_frame(cx))
-}
-
-/// What a response means, by its status; `signed` says whether the request was.
-pub(super) fn judge(head: &http::response::Parts, reply: Reply, cut: Option<Error>, signed: bool) -> Result<Reply, Error> {
-    if head.status.is_success() {
-        return Ok(reply);
-    }
+    };
     let header = |name: &str| head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let error = Error::from_server(ServerError::read(&FailedResponse {
         status: head.status.as_u16(),
-        body: &reply.body,
+        body: &bytes,
         request_id: header(REQUEST_ID).as_deref(),
         location: header(LOCATION.as_str()).as_deref(),
         signed,
-        secrets: &reply.secrets(),
+        secrets: &shown(secrets),
     }));
-    Err(match cut {
+    match cut {
         Some(cut) => error.with_message("the response could not be read to its end").with_source(cut),
         None => error,
-    })
+    }
 }
 
 /// Seconds, or a date (RFC 9110, section 10.2.3).

@@ -14,7 +14,7 @@ use crate::repository::{
     Acknowledged, CleanUp, RegisterRepository, RepositoryInfo, RepositorySettings, S3Settings, VerifiedNode, VerifiedNodes,
 };
 use crate::request;
-use crate::snapshot::{CreateSnapshot, DeletionReport, ListSnapshots, SnapshotFailure, SnapshotList};
+use crate::snapshot::{CreateSnapshot, DeletionReport, ListSnapshots, SnapshotFailure, SnapshotList, SnapshotStream};
 
 /// A handle of one repository; returned by
 /// [`SnapshotClient::repository`](crate::SnapshotClient::repository).
@@ -281,24 +281,67 @@ impl Repository {
         })
     }
 
-    /// Returns the snapshots of a repository (`GET /_snapshot/{repository}/{pattern}`), oldest
-    /// first unless they are requested without details.
+    /// Returns the snapshots of the repository (`GET /_snapshot/{repository}/{pattern}`) one after
+    /// the other, each as soon as it has arrived. The whole list is never in memory.
+    ///
+    /// The order is the server's: oldest first, unless the snapshots are requested without details.
+    /// Only those that match the pattern are returned. The engines accept a request line of 4,096
+    /// bytes, so a longer pattern is split into several requests, each of which has an order of its
+    /// own.
     ///
     /// One whose own file is gone or broken makes the server refuse the whole listing. The client
-    /// then lists them without details, reads them one by one, and reports those that cannot be
-    /// read in [`SnapshotList::unreadable`].
+    /// then lists the names without details, and reads the snapshots one by one. The error of one
+    /// that cannot be read names it, and the stream goes on.
     ///
-    /// Only those that match the pattern are returned. The engines accept a request line of 4,096
-    /// bytes, so a longer pattern is split into several requests. Each of them has the time limit
-    /// of a call.
+    /// A request is repeated only before its first snapshot. Then each snapshot has the time limit
+    /// of an attempt, and each piece of the response the one of
+    /// [`Timeouts::with_read`]. The time until the stream is polled again does not count. A snapshot
+    /// may have 16 MiB, the response any size.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RepositoryMissing`]. [`ErrorKind::SnapshotMissing`] for a name, and before
-    /// Elasticsearch 8 for a pattern, that matches nothing.
+    /// The first item is [`ErrorKind::InvalidInput`] if the options cannot be sent. Otherwise:
+    ///
+    /// * [`ErrorKind::RepositoryMissing`]. [`ErrorKind::SnapshotMissing`] for a name, and before
+    ///   Elasticsearch 8 for a pattern, that matches nothing.
+    /// * [`ErrorKind::Decode`], [`ErrorKind::Interrupted`] or [`ErrorKind::Timeout`], also after
+    ///   the first snapshot: the list is not complete.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use es_snapshot::{ListSnapshots, Repository};
+    /// use futures_util::StreamExt as _;
+    ///
+    /// # async fn run(backups: Repository) {
+    /// let mut snapshots = backups.snapshots(ListSnapshots::new());
+    /// while let Some(snapshot) = snapshots.next().await {
+    ///     match snapshot {
+    ///         Ok(snapshot) => println!("{} {}", snapshot.name(), snapshot.state()),
+    ///         Err(error) => eprintln!("{error}"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    #[doc(alias = "get_snapshot")]
+    pub fn snapshots(&self, options: ListSnapshots) -> SnapshotStream {
+        self.session.snapshots(&self.name, options)
+    }
+
+    /// Returns the snapshots of the repository as a list, oldest first unless they are requested
+    /// without details. It is the same listing as [`snapshots`](Self::snapshots); the snapshots that
+    /// cannot be read are in [`SnapshotList::unreadable`].
+    ///
+    /// A request is repeated until its whole response has arrived, within the time limit of a call.
+    /// A response may have
+    /// [`max_response_bytes`](crate::SnapshotClientBuilder::max_response_bytes).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`snapshots`](Self::snapshots), and [`ErrorKind::ResponseTooLarge`].
     #[doc(alias = "get_snapshot")]
     pub async fn list(&self, options: ListSnapshots) -> Result<SnapshotList, Error> {
-        self.session.list_readable(&self.name, &options).await
+        self.session.list_snapshots(&self.name, options).await
     }
 
     /// Deletes every snapshot that matches now, one after the other, and reports each.
@@ -318,8 +361,8 @@ impl Repository {
     pub async fn delete_snapshots(&self, pattern: SnapshotPattern) -> Result<DeletionReport, Error> {
         // Otherwise one name that is missing would hide all the others.
         let options = ListSnapshots::new().with_pattern(pattern).with_verbose(false).with_ignore_unavailable(true);
-        let found = match self.session.list_snapshots(&self.name, &options).await {
-            Err(error) if error.kind() == ErrorKind::SnapshotMissing => Vec::new(),
+        let found = match self.session.list_snapshots(&self.name, options).await {
+            Err(error) if error.kind() == ErrorKind::SnapshotMissing => SnapshotList::default(),
             found => found?,
         };
         let (mut deleted, mut failed) = (Vec::new(), Vec::new());

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::evidence::RestoreEvidence;
 use super::machine::{Loss, Reconciler, Sent, Sighting, Step, Verdict};
+use crate::pieces::tests::read_all;
 use crate::restore::{EarlierRestores, Marks, Recoveries, RunningRestores, ShardRecovery, Source, Targets, Tombstones};
 
 const NAMES: [&str; 2] = ["a", "b"];
@@ -293,7 +294,7 @@ impl World {
                 _ => None,
             })
             .collect();
-        Recoveries::new(Value::from(indices).to_string().into()).collect::<Result<_, _>>().unwrap()
+        read_all(Recoveries::new, &Value::from(indices).to_string()).unwrap()
     }
 
     fn evidence(&self, lasting: bool) -> RestoreEvidence {

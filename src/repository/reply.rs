@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
 
-use bytes::Bytes;
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Redacted, RepositorySettings};
 use crate::byte_size::ByteSize;
 use crate::open::ObjectText;
-use crate::pieces::{Elements, Malformed, Open, Pieces};
+use crate::pieces::{Chunks, Elements, Open, Pieces, Trouble};
 use crate::wire::null_as_default;
 
 /// A repository as the domain has it registered.
@@ -93,51 +92,38 @@ pub(crate) struct Repositories {
     pieces: Pieces,
     /// `None` before the first repository.
     document: Option<Open>,
-    is_over: bool,
 }
 
 impl Repositories {
-    pub(crate) fn new(json: Bytes) -> Self {
-        Self { pieces: Pieces::new(json), document: None, is_over: false }
-    }
-
-    fn advance(&mut self) -> Result<Option<RepositoryInfo>, Malformed> {
-        let document = match &mut self.document {
-            Some(document) => document,
-            none => match self.pieces.open(b'{')? {
-                Some(document) => none.insert(document),
-                None => return Err(self.pieces.malformed(String::new(), true)),
-            },
-        };
-        if !self.pieces.next_in(document)? {
-            return self.pieces.end().map(|()| None);
-        }
-        let name = self.pieces.key()?.into_boxed_str();
-        match self.pieces.value() {
-            Ok(definition) => Ok(Some(RepositoryInfo { name, definition, settings: OnceLock::new() })),
-            Err(error) => Err(error.within(name)),
-        }
-    }
-}
-
-impl Iterator for Repositories {
-    type Item = Result<RepositoryInfo, Malformed>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
-        }
-        let next = self.advance().transpose();
-        self.is_over = !matches!(next, Some(Ok(_)));
-        next
+    pub(crate) fn new(chunks: Chunks) -> Self {
+        Self { pieces: Pieces::new(chunks), document: None }
     }
 }
 
 impl Elements for Repositories {
     type Element = RepositoryInfo;
 
-    fn pieces(&self) -> &Pieces {
-        &self.pieces
+    async fn next(&mut self) -> Result<Option<RepositoryInfo>, Trouble> {
+        self.pieces.begin_element();
+        let document = match &mut self.document {
+            Some(document) => document,
+            none => match self.pieces.open(b'{').await? {
+                Some(document) => none.insert(document),
+                None => return Err(self.pieces.malformed(String::new(), true)),
+            },
+        };
+        if !self.pieces.next_in(document).await? {
+            return self.pieces.end().await.map(|()| None);
+        }
+        let name = self.pieces.key().await?.into_boxed_str();
+        match self.pieces.value().await {
+            Ok(definition) => Ok(Some(RepositoryInfo { name, definition, settings: OnceLock::new() })),
+            Err(error) => Err(error.within(name)),
+        }
+    }
+
+    fn position(&self) -> usize {
+        self.pieces.position()
     }
 }
 
@@ -233,9 +219,10 @@ impl From<CleanUpReply> for CleanUp {
 mod tests {
     use super::super::OtherSettings;
     use super::*;
+    use crate::pieces::tests::{arriving, malformed, read_all};
 
     fn list(json: &str) -> Vec<RepositoryInfo> {
-        Repositories::new(Bytes::copy_from_slice(json.as_bytes())).collect::<Result<_, _>>().unwrap()
+        read_all(Repositories::new, json).unwrap()
     }
 
     #[test]
@@ -272,9 +259,9 @@ mod tests {
 
     #[test]
     fn names_the_place_of_a_malformed_setting() {
-        let malformed = Repositories::new(r#"{"a":{},"b":{"settings":1}}"#.into()).last();
+        let malformed = malformed(Repositories::new(arriving(r#"{"a":{},"b":{"settings":1}}"#, 5)));
 
-        assert_eq!(malformed.unwrap().unwrap_err().path, "b.settings");
+        assert_eq!(malformed.path, "b.settings");
     }
 
     #[test]

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::byte_size::ByteSize;
-use crate::pieces::{Elements, Malformed, Open, Pieces};
+use crate::pieces::{Chunks, Elements, Open, Pieces, Trouble};
 use crate::snapshot::ShardCounts;
 use crate::wire::{count, integer_or_text, moment, null_as_default, open_vocabulary};
 
@@ -331,43 +330,42 @@ pub(crate) struct Recoveries {
     entry: Option<Open>,
     shards: Option<Open>,
     count: usize,
-    is_over: bool,
 }
 
 impl Recoveries {
-    pub(crate) fn new(json: Bytes) -> Self {
+    pub(crate) fn new(chunks: Chunks) -> Self {
         let (document, entry, shards) = (None, None, None);
-        Self { pieces: Pieces::new(json), document, index: Arc::default(), entry, shards, count: 0, is_over: false }
+        Self { pieces: Pieces::new(chunks), document, index: Arc::default(), entry, shards, count: 0 }
     }
 
-    fn advance(&mut self) -> Result<Option<ShardRecovery>, Malformed> {
+    async fn advance(&mut self) -> Result<Option<ShardRecovery>, Trouble> {
         if self.document.is_none() {
-            self.document = self.pieces.open(b'{')?;
+            self.document = self.pieces.open(b'{').await?;
         }
         loop {
             if let Some(shards) = &mut self.shards {
-                if self.pieces.next_in(shards)? {
-                    let shard = self.pieces.value()?;
+                if self.pieces.next_in(shards).await? {
+                    let shard = self.pieces.value().await?;
                     self.count += 1;
                     return Ok(Some(ShardRecovery::new(&self.index, shard)));
                 }
                 (self.shards, self.count) = (None, 0);
             } else if let Some(entry) = &mut self.entry {
-                if !self.pieces.next_in(entry)? {
+                if !self.pieces.next_in(entry).await? {
                     self.entry = None;
-                } else if self.pieces.key()? == "shards" {
-                    self.shards = self.pieces.open(b'[')?;
+                } else if self.pieces.key().await? == "shards" {
+                    self.shards = self.pieces.open(b'[').await?;
                 } else {
-                    self.pieces.ignore()?;
+                    self.pieces.ignore().await?;
                 }
             } else if let Some(document) = &mut self.document
-                && self.pieces.next_in(document)?
+                && self.pieces.next_in(document).await?
             {
-                self.index = self.pieces.key()?.into();
-                self.entry = self.pieces.open(b'{')?;
+                self.index = self.pieces.key().await?.into();
+                self.entry = self.pieces.open(b'{').await?;
             } else {
                 self.index = Arc::default();
-                return self.pieces.end().map(|()| None);
+                return self.pieces.end().await.map(|()| None);
             }
         }
     }
@@ -381,24 +379,16 @@ impl Recoveries {
     }
 }
 
-impl Iterator for Recoveries {
-    type Item = Result<ShardRecovery, Malformed>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
-        }
-        let next = self.advance().map_err(|error| error.within(self.place())).transpose();
-        self.is_over = !matches!(next, Some(Ok(_)));
-        next
-    }
-}
-
 impl Elements for Recoveries {
     type Element = ShardRecovery;
 
-    fn pieces(&self) -> &Pieces {
-        &self.pieces
+    async fn next(&mut self) -> Result<Option<ShardRecovery>, Trouble> {
+        self.pieces.begin_element();
+        self.advance().await.map_err(|error| error.within(self.place()))
+    }
+
+    fn position(&self) -> usize {
+        self.pieces.position()
     }
 }
 
@@ -410,6 +400,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::pieces::tests::{arriving, malformed, read_all};
 
     #[test]
     fn both_answers_to_a_restore_are_read() {
@@ -429,7 +420,7 @@ mod tests {
             "index":{"size":{"total_in_bytes":100,"reused_in_bytes":0,"recovered_in_bytes":87,"percent":"87.0%"},
                      "files":{"total":4,"reused":0,"recovered":3,"percent":"75.0%"}},"translog":{"total":-1}}]},
             "other":{"shards":[{"id":0,"type":"REMOTE_STORE","stage":"INDEX","primary":false,"source":{},"index":{"size":{"total_in_bytes":-1}}}]}}"#;
-        let recoveries: Vec<_> = Recoveries::new(reply.into()).collect::<Result<_, _>>().unwrap();
+        let recoveries: Vec<_> = read_all(Recoveries::new, reply).unwrap();
         let [restored, other] = &recoveries[..] else { panic!("{recoveries:?}") };
         assert_eq!((restored.index(), restored.shard(), restored.primary()), ("restored", Some(1), true));
         assert_eq!((restored.kind(), restored.stage()), (&RecoveryType::Snapshot, &RecoveryStage::Done));
@@ -446,7 +437,7 @@ mod tests {
 
     #[test]
     fn an_index_may_have_no_shards_and_other_fields() {
-        let read = |json: &'static str| Recoveries::new(json.into()).collect::<Result<Vec<_>, _>>();
+        let read = |json| read_all(Recoveries::new, json);
 
         assert_eq!(read("{}").unwrap(), []);
         assert_eq!(read("null").unwrap(), []);
@@ -456,7 +447,7 @@ mod tests {
 
     #[test]
     fn names_the_place_of_a_malformed_recovery() {
-        let path = |json: &'static str| Recoveries::new(json.into()).last().unwrap().unwrap_err();
+        let path = |json| malformed(Recoveries::new(arriving(json, 3)));
 
         assert_eq!(path(r#"{"a":{"shards":[{},{"index":{"files":7}}]}}"#).path, "a.shards[1].index.files");
         assert_eq!(path(r#"{"a":{"shards":{}}}"#).path, "a.shards");
@@ -468,7 +459,7 @@ mod tests {
         #[test]
         fn reading_recoveries_never_panics(stage in "[A-Z_]{0,6}", id in "-?[0-9]{0,12}", millis in any::<i64>()) {
             let reply = json!({"i": {"shards": [{"id": id, "stage": stage, "start_time_in_millis": millis, "stop_time_in_millis": millis}]}});
-            let recoveries: Vec<_> = Recoveries::new(reply.to_string().into()).collect::<Result<_, _>>().unwrap();
+            let recoveries: Vec<_> = read_all(Recoveries::new, &reply.to_string()).unwrap();
             let _ = (recoveries[0].start_time(), recoveries[0].stop_time(), recoveries[0].shard());
         }
     }

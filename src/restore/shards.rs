@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::Deserialize;
 
-use crate::pieces::{Array, Elements, Malformed, Pieces};
+use crate::pieces::{Array, Chunks, Elements, Trouble};
 use crate::wire::{integer_or_text, null_as_default};
 
 /// A row of `GET /_cat/shards?format=json&h=index,shard,prirep,state,unassigned.reason,unassigned.details`: there a shard is
@@ -91,25 +90,21 @@ pub(crate) struct ShardRows {
 }
 
 impl ShardRows {
-    pub(crate) fn new(json: Bytes) -> Self {
-        Self { rows: Array::new(json), index: Arc::default() }
-    }
-}
-
-impl Iterator for ShardRows {
-    type Item = Result<ShardRow, Malformed>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let row = self.rows.next()?;
-        Some(row.map(|row| ShardRow::new(row, &mut self.index)))
+    pub(crate) fn new(chunks: Chunks) -> Self {
+        Self { rows: Array::new(chunks), index: Arc::default() }
     }
 }
 
 impl Elements for ShardRows {
     type Element = ShardRow;
 
-    fn pieces(&self) -> &Pieces {
-        self.rows.pieces()
+    async fn next(&mut self) -> Result<Option<ShardRow>, Trouble> {
+        let row = self.rows.next().await?;
+        Ok(row.map(|row| ShardRow::new(row, &mut self.index)))
+    }
+
+    fn position(&self) -> usize {
+        self.rows.position()
     }
 }
 
@@ -156,6 +151,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::pieces::tests::read_all;
 
     #[test]
     fn a_restore_is_given_up_when_its_own_decider_says_so() {
@@ -175,7 +171,7 @@ mod tests {
     fn rows_of_shards_are_text_and_null() {
         let reply = r#"[{"index":"logs","shard":"2","prirep":"p","state":"UNASSIGNED","unassigned.reason":"NEW_INDEX_RESTORED","unassigned.details":"restore_source[r/s]"},
             {"index":"logs","shard":"0","prirep":"r","state":"STARTED","unassigned.reason":null,"unassigned.details":null},{"state":"DANCING"}]"#;
-        let rows: Vec<ShardRow> = ShardRows::new(reply.into()).collect::<Result<_, _>>().unwrap();
+        let rows: Vec<ShardRow> = read_all(ShardRows::new, reply).unwrap();
         assert_eq!((rows[0].shard, rows[0].is_primary, rows[0].state), (Some(2), true, ShardState::Unassigned));
         assert_eq!(rows[0].unassigned.as_ref().unwrap().reason.as_ref(), "NEW_INDEX_RESTORED");
         assert_eq!(rows[0].details(), "restore_source[r/s]");

@@ -160,6 +160,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::pieces::tests::read_all;
     use crate::restore::{Recoveries, ShardRows};
 
     fn source() -> Source {
@@ -169,7 +170,7 @@ mod tests {
     fn row(index: &str, reason: &str, details: &str) -> ShardRow {
         let rows = json!([{"index": index, "shard": "0", "prirep": "p", "state": "UNASSIGNED",
             "unassigned.reason": reason, "unassigned.details": details}]);
-        ShardRows::new(rows.to_string().into()).next().unwrap().unwrap()
+        read_all(ShardRows::new, &rows.to_string()).unwrap().remove(0)
     }
 
     fn waiting(index: &str) -> ShardRow {
@@ -184,7 +185,7 @@ mod tests {
         let source = json!({"repository": "r", "snapshot": "s", "index": index, "restoreUUID": restore});
         let reply =
             json!({index: {"shards": [{"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true, "source": source}]}});
-        Recoveries::new(reply.to_string().into()).collect::<Result<_, _>>().unwrap()
+        read_all(Recoveries::new, &reply.to_string()).unwrap()
     }
 
     fn outdone(before: (&[ShardRow], &[ShardRecovery]), after: (&[ShardRow], &[ShardRecovery])) -> bool {

@@ -249,6 +249,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::pieces::tests::read_all;
     use crate::restore::Recoveries;
 
     fn snapshot(indices: &[&str], streams: &[&str]) -> SnapshotInfo {
@@ -356,7 +357,7 @@ mod tests {
         let recovery = |source: &str| {
             let source = json!({"repository": "r", "snapshot": "s", "index": source});
             let shard = json!({"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true, "source": source});
-            Recoveries::new(json!({"x": {"shards": [shard]}}).to_string().into()).next().unwrap().unwrap()
+            read_all(Recoveries::new, &json!({"x": {"shards": [shard]}}).to_string()).unwrap().remove(0)
         };
 
         assert!(!targets.contradict(&recovery("movies")));

@@ -419,6 +419,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::pieces::tests::read_all;
     use crate::restore::{Recoveries, ShardRows};
 
     fn view(indices: &[&str]) -> RestoreView {
@@ -427,7 +428,7 @@ mod tests {
     }
 
     fn first(rows: &Value) -> ShardRow {
-        ShardRows::new(rows.to_string().into()).next().unwrap().unwrap()
+        read_all(ShardRows::new, &rows.to_string()).unwrap().remove(0)
     }
 
     fn row(index: &str, shard: u32, state: &str) -> ShardRow {
@@ -442,7 +443,7 @@ mod tests {
     fn recovery(index: &str, kind: &str, snapshot: &str) -> Vec<ShardRecovery> {
         let source = json!({"repository": "r", "snapshot": snapshot, "index": index, "restoreUUID": "x"});
         let shard = json!({"id": 0, "type": kind, "stage": "DONE", "primary": true, "source": source});
-        Recoveries::new(json!({index: {"shards": [shard]}}).to_string().into()).collect::<Result<_, _>>().unwrap()
+        read_all(Recoveries::new, &json!({index: {"shards": [shard]}}).to_string()).unwrap()
     }
 
     fn running(state: &str) -> RunningRestores {

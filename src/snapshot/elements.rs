@@ -2,23 +2,26 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::SnapshotInfo;
-use crate::pieces::{Elements, Malformed, Open, Pieces};
+use super::info::WithoutUnknownFields;
+use crate::pieces::{Chunks, Elements, Open, Pieces, Trouble};
 
 /// The response of `GET /_snapshot/{repository}/{snapshot}`, snapshot by snapshot.
 #[derive(Debug)]
 pub(crate) struct SnapshotElements {
     pieces: Pieces,
+    keeps_unknown_fields: bool,
     document: Option<Open>,
     /// The list that has been stepped into.
     snapshots: Option<Open>,
     count: usize,
-    is_over: bool,
+    /// Whether there was a list.
+    has_list: bool,
     failure: Option<Value>,
+    next_page: Option<String>,
     /// What is left of `responses`.
     others: VecDeque<SnapshotInfo>,
 }
@@ -31,75 +34,233 @@ struct RepositoryReply {
 }
 
 impl SnapshotElements {
-    pub(crate) fn new(json: Bytes) -> Self {
-        let (pieces, others) = (Pieces::new(json), VecDeque::new());
-        Self { pieces, document: None, snapshots: None, count: 0, is_over: false, failure: None, others }
-    }
-
-    /// The error of a repository that could not be listed: Elasticsearch 7.14 to 8.14, with HTTP 200.
-    pub(crate) fn into_failure(self) -> Option<Value> {
-        self.failure
-    }
-
-    fn advance(&mut self) -> Result<Option<SnapshotInfo>, Malformed> {
-        if self.document.is_none() {
-            self.document = self.pieces.open(b'{')?;
+    pub(crate) fn new(chunks: Chunks, keeps_unknown_fields: bool) -> Self {
+        Self {
+            pieces: Pieces::new(chunks),
+            keeps_unknown_fields,
+            document: None,
+            snapshots: None,
+            count: 0,
+            has_list: false,
+            failure: None,
+            next_page: None,
+            others: VecDeque::new(),
         }
-        loop {
-            if let Some(snapshot) = self.others.pop_front() {
-                return Ok(Some(snapshot));
-            } else if let Some(snapshots) = &mut self.snapshots {
-                if self.pieces.next_in(snapshots)? {
-                    let place = format_args!("snapshots[{}]", self.count);
-                    let snapshot = self.pieces.value().map_err(|error| error.within(place))?;
-                    self.count += 1;
-                    return Ok(Some(snapshot));
-                }
-                self.snapshots = None;
-            } else if let Some(document) = &mut self.document
-                && self.pieces.next_in(document)?
-            {
-                match self.pieces.key()?.as_str() {
-                    "snapshots" => self.snapshots = self.pieces.open(b'[').map_err(|error| error.within("snapshots"))?,
-                    "failures" => {
-                        let failures: Option<BTreeMap<String, Value>> =
-                            self.pieces.value().map_err(|error| error.within("failures"))?;
-                        self.failure = failures.and_then(|failures| failures.into_values().next()).or(self.failure.take());
-                    }
-                    "responses" => {
-                        let replies: Option<Vec<RepositoryReply>> =
-                            self.pieces.value().map_err(|error| error.within("responses"))?;
-                        for reply in replies.into_iter().flatten() {
-                            self.others.extend(reply.snapshots.into_iter().flatten());
-                            self.failure = self.failure.take().or(reply.error);
-                        }
-                    }
-                    _ => self.pieces.ignore()?,
-                }
-            } else {
-                return self.pieces.end().map(|()| None);
+    }
+
+    /// How many snapshots of the list have been read.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// What asks for the rest of a list that the server has cut into pages, known after the last element: Elasticsearch 7.14
+    /// and later.
+    pub(crate) fn next_page(&self) -> Option<&str> {
+        self.next_page.as_deref()
+    }
+
+    async fn snapshot(&mut self) -> Result<SnapshotInfo, Trouble> {
+        let read = if self.keeps_unknown_fields {
+            self.pieces.value().await
+        } else {
+            self.pieces.value().await.map(|WithoutUnknownFields(snapshot)| snapshot)
+        };
+        let snapshot = read.map_err(|error| error.within(format_args!("snapshots[{}]", self.count)))?;
+        self.count += 1;
+        Ok(snapshot)
+    }
+
+    /// Reads an entry of the document that is not the list.
+    async fn entry(&mut self, key: &str) -> Result<(), Trouble> {
+        match key {
+            "next" => self.next_page = self.pieces.value().await?,
+            "error" => self.failure = self.pieces.value().await?,
+            // Elasticsearch 7.14 to 8.14, with HTTP 200.
+            "failures" => {
+                let failures: Option<BTreeMap<String, Value>> = self.pieces.value().await?;
+                self.failure = failures.and_then(|failures| failures.into_values().next()).or(self.failure.take());
             }
+            "responses" => {
+                let replies: Option<Vec<RepositoryReply>> = self.pieces.value().await?;
+                for reply in replies.into_iter().flatten() {
+                    self.others.extend(reply.snapshots.into_iter().flatten());
+                    self.failure = self.failure.take().or(reply.error);
+                }
+                self.has_list = true;
+            }
+            _ => self.pieces.ignore().await?,
         }
+        Ok(())
     }
-}
 
-impl Iterator for SnapshotElements {
-    type Item = Result<SnapshotInfo, Malformed>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
+    /// A document ends well if it had a list and no failure.
+    async fn end(&mut self) -> Result<(), Trouble> {
+        self.pieces.end().await?;
+        match self.failure.take() {
+            Some(failure) => Err(Trouble::Failure(failure)),
+            None if self.has_list => Ok(()),
+            None => Err(self.pieces.malformed("snapshots".to_owned(), true)),
         }
-        let next = self.advance().transpose();
-        self.is_over = !matches!(next, Some(Ok(_)));
-        next
     }
 }
 
 impl Elements for SnapshotElements {
     type Element = SnapshotInfo;
 
-    fn pieces(&self) -> &Pieces {
-        &self.pieces
+    async fn next(&mut self) -> Result<Option<SnapshotInfo>, Trouble> {
+        self.pieces.begin_element();
+        if self.document.is_none() {
+            self.document = self.pieces.open(b'{').await?;
+        }
+        loop {
+            if let Some(snapshot) = self.others.pop_front() {
+                return Ok(Some(snapshot));
+            } else if let Some(snapshots) = &mut self.snapshots {
+                if self.pieces.next_in(snapshots).await? {
+                    return self.snapshot().await.map(Some);
+                }
+                self.snapshots = None;
+            } else if let Some(document) = &mut self.document
+                && self.pieces.next_in(document).await?
+            {
+                let key = self.pieces.key().await?;
+                if key == "snapshots" {
+                    if std::mem::replace(&mut self.has_list, true) {
+                        return Err(self.pieces.malformed(key, true));
+                    }
+                    self.snapshots = self.pieces.open(b'[').await.map_err(|error| error.within(key))?;
+                } else {
+                    self.entry(&key).await.map_err(|error| error.within(key))?;
+                }
+            } else {
+                return self.end().await.map(|()| None);
+            }
+        }
+    }
+
+    fn position(&self) -> usize {
+        self.pieces.position()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::pieces::tests::{all, arriving, malformed};
+
+    fn read(json: &str, length: usize) -> Result<Vec<SnapshotInfo>, Trouble> {
+        all(&mut SnapshotElements::new(arriving(json, length), false)).0
+    }
+
+    fn names(json: &str) -> Vec<String> {
+        read(json, 3).unwrap().iter().map(|snapshot| snapshot.name().to_owned()).collect()
+    }
+
+    /// A listing as servers write it, with the entries in another order.
+    fn listing() -> impl Strategy<Value = (String, usize)> {
+        let other = prop_oneof![
+            Just(r#""total":2"#),
+            Just(r#""remaining":0"#),
+            Just(r#""failures":{}"#),
+            Just(r#""next":null"#),
+            Just(r#""nested":{"snapshots":[{"snapshot":"no"}],"]":"}"}"#),
+        ];
+        let snapshot = (r#"[a-z\"\[\]{},:é]{1,8}"#, any::<bool>()).prop_map(|(name, is_whole)| {
+            let indices = json!(["logs", name]);
+            if is_whole { json!({"snapshot": name, "indices": indices, "more": {"a": [1]}}) } else { json!({"snapshot": name}) }
+        });
+        (prop::collection::vec(snapshot, 0..4), prop::collection::vec(other, 0..3), 0..3_usize).prop_map(
+            |(snapshots, others, at)| {
+                let mut entries: Vec<String> = others.into_iter().map(str::to_owned).collect();
+                entries.insert(at.min(entries.len()), format!(r#""snapshots":{}"#, json!(snapshots)));
+                (format!("{{{}}}", entries.join(",")), snapshots.len())
+            },
+        )
+    }
+
+    #[test]
+    fn reads_a_listing_whatever_stands_around_the_list() {
+        assert_eq!(names(r#"{"total":1,"snapshots":[{"snapshot":"a"}],"next":null,"x":[{}]}"#), ["a"]);
+        assert_eq!(names(r#"{"snapshots":[]}"#), [""; 0]);
+        assert_eq!(names(r#"{"responses":[{"snapshots":[{"snapshot":"a"}]},{"snapshots":[{"snapshot":"b"}]}]}"#), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_failure_before_or_after_the_list_is_a_failure() {
+        for json in [
+            r#"{"failures":{"r":{"type":"repository_exception"}},"snapshots":[]}"#,
+            r#"{"snapshots":[{"snapshot":"a"}],"failures":{"r":{"type":"repository_exception"}}}"#,
+            r#"{"error":{"type":"repository_exception"},"status":500}"#,
+            r#"{"responses":[{"error":{"type":"repository_exception"}}]}"#,
+        ] {
+            match read(json, 1) {
+                Err(Trouble::Failure(failure)) => assert_eq!(failure["type"], "repository_exception", "{json}"),
+                other => panic!("{json}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_response_without_a_list_is_not_an_empty_list() {
+        for json in ["{}", "null", r#"{"acknowledged":true}"#] {
+            assert_eq!(malformed(SnapshotElements::new(arriving(json, 1), false)).path, "snapshots", "{json}");
+        }
+    }
+
+    #[test]
+    fn names_the_place_of_a_malformed_snapshot() {
+        let path = |json| malformed(SnapshotElements::new(arriving(json, 2), false)).path;
+
+        assert_eq!(path(r#"{"snapshots":[{"snapshot":"a"},{"snapshot":7}]}"#), "snapshots[1].snapshot");
+        assert_eq!(path(r#"{"snapshots":{}}"#), "snapshots");
+        assert_eq!(path(r#"{"next":[]}"#), "next");
+    }
+
+    #[test]
+    fn knows_the_next_page() {
+        let mut elements = SnapshotElements::new(arriving(r#"{"snapshots":[{"snapshot":"a"}],"next":"c2","total":9}"#, 4), false);
+
+        all(&mut elements).0.unwrap();
+
+        assert_eq!((elements.count(), elements.next_page()), (1, Some("c2")));
+    }
+
+    #[test]
+    fn keeps_unknown_fields_only_when_asked_for() {
+        let json = r#"{"snapshots":[{"snapshot":"a","new_field":1}]}"#;
+        let kept = |keep| all(&mut SnapshotElements::new(arriving(json, 9), keep)).0.unwrap().remove(0).other().len();
+
+        assert_eq!((kept(false), kept(true)), (0, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn reads_the_same_however_the_listing_arrives((json, count) in listing(), length in 1..40_usize) {
+            let whole = read(&json, json.len()).unwrap();
+
+            prop_assert_eq!(whole.len(), count);
+            prop_assert_eq!(read(&json, length).unwrap(), whole);
+        }
+
+        #[test]
+        fn what_breaks_off_is_a_typed_error((json, _) in listing(), cut in 0..1000_usize) {
+            let mut end = cut * json.len() / 1000;
+            while !json.is_char_boundary(end) {
+                end -= 1;
+            }
+
+            prop_assert!(!malformed(SnapshotElements::new(arriving(&json[..end], 5), false)).is_json);
+        }
+
+        #[test]
+        fn garbage_never_panics(json in r#"(\{|\}|\[|\]|,|:|"|snapshots"|"snapshot":|1|null|\\| ){0,24}"#, length in 1..9_usize) {
+            if let Ok(snapshots) = read(&json, length) {
+                let whole: Value = serde_json::from_str(&json).unwrap();
+                prop_assert_eq!(snapshots.len(), whole["snapshots"].as_array().map_or(0, Vec::len));
+            }
+        }
     }
 }

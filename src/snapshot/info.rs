@@ -147,6 +147,17 @@ impl<'de> Deserialize<'de> for SnapshotInfo {
     }
 }
 
+/// A snapshot without what this crate has no field for.
+#[derive(Deserialize)]
+#[serde(from = "WireSnapshot")]
+pub(super) struct WithoutUnknownFields(pub(super) SnapshotInfo);
+
+impl From<WireSnapshot> for WithoutUnknownFields {
+    fn from(wire: WireSnapshot) -> Self {
+        Self(wire.into())
+    }
+}
+
 impl From<WireSnapshot> for SnapshotInfo {
     fn from(wire: WireSnapshot) -> Self {
         let details = Details {
@@ -481,12 +492,12 @@ impl FeatureState {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::super::SnapshotElements;
     use super::*;
+    use crate::pieces::tests::read_all;
 
     /// What an Amazon domain of 7.10 answered.
     const FINISHED: &str = r#"{"snapshots":[{"snapshot":"my-first-snapshot","uuid":"lw31y3buT1iJyV-09Gy85Q","version_id":7090199,"version":"7.9.1",
@@ -503,15 +514,8 @@ mod tests {
         {"index":"logs","index_uuid":"logs","shard_id":1,"reason":"disk full","node_id":"n1","status":"INTERNAL_SERVER_ERROR"},
         {"index":"logs","shard_id":"2","reason":null,"status":"INTERNAL_SERVER_ERROR"},{"index":"a"},{"index":"b"}]}"#;
 
-    struct Listed {
-        snapshots: Vec<SnapshotInfo>,
-        failure: Option<Value>,
-    }
-
-    fn list(reply: &str) -> Listed {
-        let mut list = SnapshotElements::new(Bytes::copy_from_slice(reply.as_bytes()));
-        let snapshots = list.by_ref().collect::<Result<_, _>>().unwrap();
-        Listed { snapshots, failure: list.into_failure() }
+    fn list(reply: &str) -> Vec<SnapshotInfo> {
+        read_all(|chunks| SnapshotElements::new(chunks, true), reply).unwrap()
     }
 
     fn millis(millis: u64) -> SystemTime {
@@ -521,7 +525,7 @@ mod tests {
     #[test]
     fn a_finished_snapshot_is_read_to_the_last_field() {
         let reply = list(FINISHED);
-        let snapshot = &reply.snapshots[0];
+        let snapshot = &reply[0];
         assert_eq!(snapshot.name(), "my-first-snapshot");
         assert_eq!(snapshot.uuid(), Some("lw31y3buT1iJyV-09Gy85Q"));
         assert_eq!((snapshot.version(), snapshot.version_id()), (Some("7.9.1"), Some(7_090_199)));
@@ -541,7 +545,7 @@ mod tests {
     #[test]
     fn a_running_snapshot_has_neither_end_nor_duration() {
         let reply = list(RUNNING);
-        let snapshot = &reply.snapshots[0];
+        let snapshot = &reply[0];
         assert_eq!(snapshot.state(), &SnapshotState::InProgress);
         assert_eq!(snapshot.start_time(), Some(millis(1_714_557_600_123)));
         assert_eq!((snapshot.end_time(), snapshot.duration()), (None, None));
@@ -551,7 +555,7 @@ mod tests {
     fn a_terse_listing_is_enough() {
         let reply =
             list(r#"{"snapshots":[{"snapshot":"s0","uuid":"aa","indices":["logs"],"data_streams":[],"state":"SUCCESS"}]}"#);
-        let snapshot = &reply.snapshots[0];
+        let snapshot = &reply[0];
         assert_eq!((snapshot.state(), snapshot.shards()), (&SnapshotState::Success, None));
         assert_eq!((snapshot.start_time(), snapshot.duration()), (None, None));
     }
@@ -563,7 +567,7 @@ mod tests {
             "feature_states":[{"feature_name":"kibana","indices":[".kibana_1"]}],"metadata":{"policy":"nightly"},"state":"PAUSED","index_details":{}}],
             "total":3,"remaining":2,"next":"c3Vy"}"#,
         );
-        let snapshot = &reply.snapshots[0];
+        let snapshot = &reply[0];
         assert_eq!((snapshot.repository(), snapshot.data_streams()), (Some("r"), &["d".to_owned()][..]));
         assert_eq!(snapshot.feature_states()[0].feature_name(), "kibana");
         assert_eq!(snapshot.feature_states()[0].indices(), [".kibana_1"]);
@@ -585,16 +589,6 @@ mod tests {
     }
 
     #[test]
-    fn failures_of_repositories_are_kept_in_both_shapes() {
-        let multi = list(r#"{"snapshots":[],"failures":{"r":{"type":"repository_exception"}}}"#);
-        assert_eq!(multi.failure, Some(json!({"type": "repository_exception"})));
-        let responses =
-            list(r#"{"responses":[{"repository":"a","snapshots":[{"snapshot":"s"}]},{"repository":"b","error":{"type":"x"}}]}"#);
-        assert_eq!(responses.snapshots[0].name(), "s");
-        assert_eq!(responses.failure, Some(json!({"type": "x"})));
-    }
-
-    #[test]
     fn failed_shards_are_told_one_by_one() {
         let snapshot: SnapshotInfo = serde_json::from_str(PARTIAL).unwrap();
         let [first, second, ..] = snapshot.failures() else { panic!("{snapshot:?}") };
@@ -613,7 +607,7 @@ mod tests {
             let error = snapshot.into_complete().unwrap_err();
             assert_eq!((error.kind(), error.outcome()), (ErrorKind::Incomplete, Outcome::Rejected), "{state}");
         }
-        let [snapshot] = <[SnapshotInfo; 1]>::try_from(list(FINISHED).snapshots).unwrap();
+        let [snapshot] = <[SnapshotInfo; 1]>::try_from(list(FINISHED)).unwrap();
         assert!(snapshot.into_complete().is_ok());
     }
 
@@ -661,7 +655,7 @@ mod tests {
             if let Ok(snapshot) = serde_json::from_value::<SnapshotInfo>(named) {
                 let _ = (snapshot.start_time(), snapshot.end_time(), snapshot.duration(), snapshot.into_complete());
             }
-            let _ = SnapshotElements::new(value.to_string().into()).count();
+            let _ = read_all(|chunks| SnapshotElements::new(chunks, true), &value.to_string());
             let _ = serde_json::from_value::<CreatedSnapshot>(value);
         }
 

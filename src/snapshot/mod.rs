@@ -5,6 +5,7 @@ mod info;
 mod list;
 mod options;
 mod status;
+mod stream;
 
 pub(crate) use elements::SnapshotElements;
 pub(crate) use info::CreatedSnapshot;
@@ -15,6 +16,8 @@ pub(crate) use status::SnapshotStatusList;
 pub use status::{
     FileStats, IndexStatus, ShardStage, ShardStageCounts, ShardStatus, SnapshotStats, SnapshotStatus, SnapshotStatusState,
 };
+
+pub use stream::SnapshotStream;
 
 pub use crate::ticket::SnapshotToken;
 pub use crate::wire::OtherWord;

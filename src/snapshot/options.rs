@@ -324,6 +324,10 @@ pub struct ListSnapshots {
     verbose: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ignore_unavailable: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page_size: Option<u32>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unknown_fields: bool,
 }
 
 impl ListSnapshots {
@@ -355,6 +359,25 @@ impl ListSnapshots {
         self
     }
 
+    /// Sets how many snapshots the server puts into one response (`size`): the client requests the
+    /// next page when it has read one to its end. Without it, one response contains all of them.
+    ///
+    /// Elasticsearch 7.14 and later have pages, of snapshots with all details. Other servers refuse
+    /// the request.
+    #[must_use]
+    pub fn with_page_size(mut self, snapshots: u32) -> Self {
+        self.page_size = Some(snapshots);
+        self
+    }
+
+    /// Sets whether [`SnapshotInfo::other`](crate::SnapshotInfo::other) keeps the fields that this
+    /// crate does not know. Default: no.
+    #[must_use]
+    pub fn with_unknown_fields(mut self, keep: bool) -> Self {
+        self.unknown_fields = keep;
+        self
+    }
+
     /// The pattern, if set.
     #[must_use]
     pub fn pattern(&self) -> Option<&SnapshotPattern> {
@@ -381,6 +404,34 @@ impl ListSnapshots {
     #[must_use]
     pub fn ignore_unavailable(&self) -> Option<bool> {
         self.ignore_unavailable
+    }
+
+    /// Returns how many snapshots one response has, if set.
+    #[must_use]
+    pub fn page_size(&self) -> Option<u32> {
+        self.page_size
+    }
+
+    /// Returns whether fields that this crate does not know are kept.
+    #[must_use]
+    pub fn unknown_fields(&self) -> bool {
+        self.unknown_fields
+    }
+
+    /// The same snapshots, without what only their own files contain.
+    pub(crate) fn without_details(self) -> Self {
+        Self { verbose: Some(false), page_size: None, ..self }
+    }
+
+    /// What can be seen to be wrong before anything is sent.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        match self.page_size {
+            Some(0) => Err(Error::invalid("a page has at least one snapshot")),
+            Some(_) if self.verbose == Some(false) => {
+                Err(Error::invalid("a listing without details has no pages: the server refuses `size` with `verbose=false`"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

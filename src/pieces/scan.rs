@@ -1,0 +1,128 @@
+//! Where a JSON value ends, found without decoding it.
+
+use memchr::memchr2;
+
+/// Looks for the end of one value in text that grows. No byte is looked at twice.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    /// How many bytes of the value have been looked at; one more than there are if the last is a backslash.
+    seen: usize,
+    depth: usize,
+    in_text: bool,
+    /// The values inside so far, as brackets and commas show them.
+    values: usize,
+}
+
+impl Scan {
+    pub(super) fn values(&self) -> usize {
+        self.values
+    }
+
+    /// The length of the value at the beginning of this text, which starts with what an earlier call has seen. `None` if its
+    /// end is not there. That of a number or word is what follows it.
+    ///
+    /// Brackets are counted, not matched: whoever decodes the value sees whether they match.
+    pub(super) fn find_end(&mut self, text: &[u8]) -> Option<usize> {
+        while let Some(unseen) = text.get(self.seen..).filter(|unseen| !unseen.is_empty()) {
+            if self.in_text {
+                match memchr2(b'"', b'\\', unseen) {
+                    None => self.seen = text.len(),
+                    Some(at) if unseen.get(at) == Some(&b'\\') => self.seen += at + 2,
+                    Some(at) => {
+                        self.seen += at + 1;
+                        self.in_text = false;
+                        if self.depth == 0 {
+                            return Some(self.seen);
+                        }
+                    }
+                }
+                continue;
+            }
+            for byte in unseen {
+                self.seen += 1;
+                match byte {
+                    b'"' => {
+                        self.in_text = true;
+                        break;
+                    }
+                    b'[' | b'{' => {
+                        self.depth += 1;
+                        self.values += 1;
+                    }
+                    b']' | b'}' if self.depth == 1 => return Some(self.seen),
+                    b',' | b']' | b'}' | b':' | b' ' | b'\n' | b'\r' | b'\t' if self.depth == 0 => return Some(self.seen - 1),
+                    b']' | b'}' => self.depth -= 1,
+                    b',' => self.values += 1,
+                    _ => {}
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Whether JSON of this length is large and consists of next to nothing but brackets, commas and digits, such as `[0,0,0]`. A
+/// decoded value takes some thirty bytes however short it is, and no server writes values of fewer than six on average.
+pub(super) fn is_too_dense(bytes: usize, values: usize) -> bool {
+    const SMALL: usize = 64 << 10;
+    const SHORTEST: usize = 6;
+    bytes > SMALL && bytes / SHORTEST < values
+}
+
+/// [`is_too_dense`] of a whole document.
+pub(crate) fn consists_of_too_many_values(json: &[u8]) -> bool {
+    // So deep inside that no bracket ends it.
+    let mut scan = Scan { depth: usize::MAX / 2, ..Scan::default() };
+    scan.find_end(json);
+    is_too_dense(json.len(), scan.values)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            r#"[a\\"\[\]{},: é]{0,6}"#.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(r#"[a\\"{]{0,3}"#, inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    #[test]
+    fn refuses_a_response_of_next_to_nothing_but_brackets_and_commas() {
+        for piece in ["0,", "{},", "[],", "[[0]],", r#""","#] {
+            assert!(consists_of_too_many_values(format!("[{}0]", piece.repeat(100_000)).as_bytes()), "{piece}");
+        }
+        for piece in [r#""[[,,,[[","#, r#""\"[,,,","#, r#"{"a":"text"},"#] {
+            assert!(!consists_of_too_many_values(format!("[{}0]", piece.repeat(20_000)).as_bytes()), "{piece}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn finds_the_end_of_a_value_however_it_arrives(value in value(), cuts in prop::collection::vec(0..100_usize, 0..8)) {
+            let json = value.to_string();
+            let whole = format!("{json},");
+            let mut arrived: Vec<usize> = cuts.iter().map(|cut| cut * whole.len() / 100).collect();
+            arrived.sort_unstable();
+            let mut scan = Scan::default();
+
+            let early = arrived.iter().find_map(|cut| scan.find_end(&whole.as_bytes()[..*cut]));
+            let end = early.or_else(|| scan.find_end(whole.as_bytes()));
+
+            prop_assert_eq!(end, Some(json.len()));
+        }
+    }
+}
