@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 
 use crate::clock::BoxFuture;
 use crate::endpoint::ConnectTarget;
@@ -12,32 +12,50 @@ use crate::transport::{Body, Transport, TransportError};
 
 /// Returns a transport that passes each request to a function, and keeps the requests.
 ///
-/// For canned responses, and for what no domain would do. [`FakeDomain`](super::FakeDomain) is
-/// better at everything that has a state. Clones share the log.
+/// Use it for canned responses, and for what no domain would do. Use
+/// [`FakeDomain`](super::FakeDomain) for everything that has a state. [`response`] makes what the
+/// function returns. A response made by hand may have headers, and a [`Body`] that comes in pieces.
+/// Clones share the log.
 ///
 /// ```
-/// use es_snapshot::SnapshotClient;
-/// use es_snapshot::testing::transport_fn;
+/// use es_snapshot::testing::{response, transport_fn};
+/// use es_snapshot::{ErrorKind, SnapshotClient};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), es_snapshot::Error> {
-/// let transport = transport_fn(|_| Ok(http::Response::new("{}".into())));
+/// let transport = transport_fn(|request| match request.uri().path() {
+///     "/_snapshot" => Ok(response(200, "{}")),
+///     _ => Ok(response(403, r#"{"Message":"not allowed"}"#)),
+/// });
 /// let client =
 ///     SnapshotClient::builder("http://localhost:9200").transport(transport.clone()).build()?;
 ///
 /// assert!(client.repositories().await?.is_empty());
+/// assert_eq!(client.server_info().await.unwrap_err().kind(), ErrorKind::AccessDenied);
 /// assert_eq!(transport.requests()[0].uri().path(), "/_snapshot");
 /// # Ok(())
 /// # }
 /// ```
 pub fn transport_fn<F>(respond: F) -> TransportFn
 where
-    F: Fn(&Request<Bytes>) -> Result<Response<Bytes>, TransportError> + Send + Sync + 'static,
+    F: Fn(&Request<Bytes>) -> Result<Response<Body>, TransportError> + Send + Sync + 'static,
 {
     TransportFn { respond: Arc::new(respond), requests: Arc::default() }
 }
 
-type Respond = dyn Fn(&Request<Bytes>) -> Result<Response<Bytes>, TransportError> + Send + Sync;
+/// Returns a response with this status and body, and without headers.
+///
+/// # Panics
+///
+/// If the status is not between 100 and 999.
+#[must_use]
+pub fn response(status: u16, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_else(|error| panic!("{status}: {error}"));
+    response
+}
+
+type Respond = dyn Fn(&Request<Bytes>) -> Result<Response<Body>, TransportError> + Send + Sync;
 
 /// A transport made by [`transport_fn`].
 #[derive(Clone)]
@@ -66,7 +84,7 @@ impl Transport for TransportFn {
         request: Request<Bytes>,
         _target: &'a ConnectTarget,
     ) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
-        let response = (self.respond)(&request).map(|response| response.map(Body::from));
+        let response = (self.respond)(&request);
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
         Box::pin(std::future::ready(response))
     }

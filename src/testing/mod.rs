@@ -124,4 +124,4 @@ pub use edge::FakeAuth;
 pub use engine::Engine;
 pub use fake::{CredentialTrouble, Event, FakeCredentials, FakeDomain, FakeDomainBuilder, FakeSnapshot, FakeTransport, Verdict};
 pub use fault::Fault;
-pub use function::{TransportFn, transport_fn};
+pub use function::{TransportFn, response, transport_fn};
