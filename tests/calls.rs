@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
@@ -20,11 +20,11 @@ use es_snapshot::auth::CredentialCache;
 use es_snapshot::client::RawRequest;
 use es_snapshot::clock::{BoxFuture, Clock as _};
 use es_snapshot::error::Operation;
-use es_snapshot::name::{IndexName, RepositoryName};
+use es_snapshot::name::IndexName;
 use es_snapshot::repository::{OtherSettings, UrlSettings};
 use es_snapshot::restore::ShardRecovery;
 use es_snapshot::snapshot::{SnapshotFailure, SnapshotStatusState};
-use es_snapshot::testing::{Event, FakeAuth, FakeDamage, Fault, ManualClock, Verdict};
+use es_snapshot::testing::{Event, FakeAuth, FakeDamage, Fault, ManualClock, TransportFn, Verdict, response, transport_fn};
 use es_snapshot::transport::{Body, ConnectTarget, HyperTransport, Transport, TransportError};
 use es_snapshot::{
     Auth, CloneSnapshot, CreateSnapshot, Error, ErrorKind, ListSnapshots, Outcome, RepositorySettings, RestoreSnapshot,
@@ -35,7 +35,7 @@ use flate2::write::GzEncoder;
 use futures_util::{FutureExt as _, join, poll};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use scene::{Scene, backups, repository, settings, snapshot};
+use scene::{Scene, backups, settings};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -63,30 +63,22 @@ const OPERATIONS: [Operation; 16] = [
 
 /// Does it, on a domain with the ended snapshot `s`.
 async fn perform(client: &SnapshotClient, operation: Operation) -> Result<(), Error> {
-    let (r, s) = (repository(), snapshot());
+    let backups = client.repository("r").unwrap();
+    let snapshot = backups.snapshot("s").unwrap();
     match operation {
-        Operation::RegisterRepository => client.repository(&r).unwrap().register(settings()).await.map(drop),
-        Operation::GetRepository => client.repository(&r).unwrap().info().await.map(drop),
+        Operation::RegisterRepository => backups.register(settings()).await.map(drop),
+        Operation::GetRepository => backups.info().await.map(drop),
         Operation::ListRepositories => client.repositories().await.map(drop),
-        Operation::VerifyRepository => client.repository(&r).unwrap().verify().await.map(drop),
-        Operation::CleanUpRepository => client.repository(&r).unwrap().cleanup().await.map(drop),
-        Operation::UnregisterRepository => client.repository(&r).unwrap().unregister().await.map(drop),
-        Operation::CreateSnapshot => client.repository(&r).unwrap().create_snapshot("t", CreateSnapshot::new()).await.map(drop),
-        Operation::GetSnapshot => client.repository(&r).unwrap().snapshot(&s).unwrap().info().await.map(drop),
-        Operation::ListSnapshots => client.repository(&r).unwrap().list(ListSnapshots::new()).await.map(drop),
-        Operation::DeleteSnapshot => client.repository(&r).unwrap().snapshot(&s).unwrap().delete().await,
-        Operation::CloneSnapshot => {
-            client.repository(&r).unwrap().snapshot(&s).unwrap().clone_to("u", CloneSnapshot::new(["movies"])).await.map(drop)
-        }
-        Operation::RestoreSnapshot => client
-            .repository(&r)
-            .unwrap()
-            .snapshot(&s)
-            .unwrap()
-            .restore(RestoreSnapshot::new().with_rename("(.+)", "restored_$1"))
-            .await
-            .map(drop),
-        Operation::SnapshotStatus => client.repository(&r).unwrap().snapshot(&s).unwrap().status().await.map(drop),
+        Operation::VerifyRepository => backups.verify().await.map(drop),
+        Operation::CleanUpRepository => backups.cleanup().await.map(drop),
+        Operation::UnregisterRepository => backups.unregister().await.map(drop),
+        Operation::CreateSnapshot => backups.create_snapshot("t", CreateSnapshot::new()).await.map(drop),
+        Operation::GetSnapshot => snapshot.info().await.map(drop),
+        Operation::ListSnapshots => backups.list(ListSnapshots::new()).await.map(drop),
+        Operation::DeleteSnapshot => snapshot.delete().await,
+        Operation::CloneSnapshot => snapshot.clone_to("u", CloneSnapshot::new(["movies"])).await.map(drop),
+        Operation::RestoreSnapshot => snapshot.restore(RestoreSnapshot::new().with_rename("(.+)", "restored_$1")).await.map(drop),
+        Operation::SnapshotStatus => snapshot.status().await.map(drop),
         Operation::Recovery => client.recovery([""; 0]).await.map(drop),
         Operation::ServerInfo => client.server_info().await.map(drop),
         _ => client.raw(RawRequest::get(["_snapshot"])).await.map(drop),
@@ -551,22 +543,12 @@ async fn other_time_limits_hold_for_the_client_that_was_made_with_them() {
     scene.client.repositories().await.unwrap();
 }
 
-/// Answers with spaces without end, one after each pause.
+/// A body of spaces without end, one after each pause.
 #[derive(Clone, Debug)]
 struct Dripping {
     clock: ManualClock,
     pause: Duration,
     drips: bool,
-}
-
-impl Transport for Dripping {
-    fn call<'a>(
-        &'a self,
-        _request: http::Request<Bytes>,
-        _target: &'a ConnectTarget,
-    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
-        Box::pin(async { Ok(http::Response::new(Body::new(self.clone()))) })
-    }
 }
 
 impl http_body::Body for Dripping {
@@ -587,7 +569,8 @@ impl http_body::Body for Dripping {
 /// The error of a call whose answer comes in drips, and how long the call took.
 async fn after_drips(pause: Duration) -> (Error, Duration) {
     let clock = ManualClock::new(std::time::SystemTime::UNIX_EPOCH);
-    let transport = Dripping { clock: clock.clone(), pause, drips: false };
+    let body = Dripping { clock: clock.clone(), pause, drips: false };
+    let transport = transport_fn(move |_| Ok(response(200, Body::new(body.clone()))));
     let client =
         never(SnapshotClient::builder("http://localhost:9200")).transport(transport).clock(clock.clone()).build().unwrap();
     (client.server_info().await.unwrap_err(), clock.monotonic())
@@ -1009,22 +992,10 @@ fn a_user_agent_that_no_header_can_carry_is_refused() {
 
 // ---- answers of tomorrow
 
-/// Answers every request with this JSON.
-#[derive(Debug)]
-struct Canned(&'static str);
-
-impl Transport for Canned {
-    fn call<'a>(
-        &'a self,
-        _request: http::Request<Bytes>,
-        _target: &'a ConnectTarget,
-    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
-        Box::pin(async { Ok(http::Response::new(Body::from(self.0))) })
-    }
-}
-
-fn canned(answer: &'static str) -> SnapshotClient {
-    SnapshotClient::builder("http://localhost:9200").transport(Canned(answer)).build().unwrap()
+/// A client whose requests all get this JSON.
+fn canned(json: &'static str) -> SnapshotClient {
+    let transport = transport_fn(move |_| Ok(response(200, json)));
+    SnapshotClient::builder("http://localhost:9200").transport(transport).build().unwrap()
 }
 
 #[tokio::test]
@@ -1032,7 +1003,7 @@ async fn a_snapshot_with_unknown_fields_and_an_unknown_state_is_read() {
     let client =
         canned(r#"{"snapshots":[{"snapshot":"s","state":"FROZEN","colour":"blue","shards":{"total":1,"odd":2}}],"total":1}"#);
 
-    let found = backups(&client).snapshot(snapshot()).unwrap().info().await.unwrap();
+    let found = backups(&client).snapshot("s").unwrap().info().await.unwrap();
 
     assert_eq!(found.state().as_str(), "FROZEN");
     assert!(!matches!(found.state(), SnapshotState::Success | SnapshotState::InProgress));
@@ -1041,7 +1012,7 @@ async fn a_snapshot_with_unknown_fields_and_an_unknown_state_is_read() {
 
 #[tokio::test]
 async fn a_snapshot_of_nothing_but_a_name_is_read() {
-    let found = backups(&canned(r#"{"snapshots":[{"snapshot":"s"}]}"#)).snapshot(snapshot()).unwrap().info().await.unwrap();
+    let found = backups(&canned(r#"{"snapshots":[{"snapshot":"s"}]}"#)).snapshot("s").unwrap().info().await.unwrap();
 
     assert_eq!((found.name(), found.uuid(), found.start_time()), ("s", None, None));
 }
@@ -1050,7 +1021,7 @@ async fn a_snapshot_of_nothing_but_a_name_is_read() {
 async fn a_status_with_an_unknown_state_is_read() {
     let client = canned(r#"{"snapshots":[{"snapshot":"s","state":"DREAMING","extra":{}}]}"#);
 
-    let status = backups(&client).snapshot(snapshot()).unwrap().status().await.unwrap();
+    let status = backups(&client).snapshot("s").unwrap().status().await.unwrap();
 
     assert_eq!(status.state().as_str(), "DREAMING");
     assert_ne!(status.state(), &SnapshotStatusState::Success);
@@ -1065,7 +1036,7 @@ async fn a_repository_of_an_unknown_type_is_read() {
 
 #[tokio::test]
 async fn an_answer_of_another_shape_names_where_it_differs() {
-    let error = backups(&canned(r#"{"snapshots":[{"snapshot":7}]}"#)).snapshot(snapshot()).unwrap().info().await.unwrap_err();
+    let error = backups(&canned(r#"{"snapshots":[{"snapshot":7}]}"#)).snapshot("s").unwrap().info().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Decode);
     assert!(error.to_string().contains("snapshots[0]"), "{error}");
@@ -1076,7 +1047,7 @@ async fn metadata_that_is_too_large_with_its_token_is_refused_before_anything_is
     let scene = Scene::new().await;
     let options = CreateSnapshot::new().with_metadata(json!({"note": "x".repeat(1000)}).as_object().unwrap().clone());
 
-    let error = backups(&scene.client).create_snapshot(snapshot(), options).await.unwrap_err();
+    let error = backups(&scene.client).create_snapshot("s", options).await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
     assert_eq!(scene.domain.events().len(), 0);
@@ -1095,48 +1066,23 @@ async fn deleting_by_names_passes_over_one_that_is_missing() {
 
 // ---- what is asked for, and what comes back
 
-type Respond = dyn Fn(&http::Request<Bytes>) -> (u16, Value) + Send + Sync;
-
-/// Answers by a function of the request, and keeps the targets.
-#[derive(Clone)]
-struct Scripted {
-    respond: Arc<Respond>,
-    targets: Arc<Mutex<Vec<String>>>,
+/// A client whose requests get this status and JSON, and the transport that keeps them.
+fn scripted(
+    endpoint: &str,
+    respond: impl Fn(&http::Request<Bytes>) -> (u16, Value) + Send + Sync + 'static,
+) -> (SnapshotClient, TransportFn) {
+    let transport = transport_fn(move |request| {
+        let (status, body) = respond(request);
+        Ok(response(status, body.to_string()))
+    });
+    let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+    let client = SnapshotClient::builder(endpoint).transport(transport.clone()).clock(clock).build().unwrap();
+    (client, transport)
 }
 
-impl Scripted {
-    fn client(
-        endpoint: &str,
-        respond: impl Fn(&http::Request<Bytes>) -> (u16, Value) + Send + Sync + 'static,
-    ) -> (SnapshotClient, Self) {
-        let transport = Self { respond: Arc::new(respond), targets: Arc::default() };
-        let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
-        let client = SnapshotClient::builder(endpoint).transport(transport.clone()).clock(clock).build().unwrap();
-        (client, transport)
-    }
-
-    fn targets(&self) -> Vec<String> {
-        self.targets.lock().unwrap().clone()
-    }
-}
-
-impl std::fmt::Debug for Scripted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Scripted")
-    }
-}
-
-impl Transport for Scripted {
-    fn call<'a>(
-        &'a self,
-        request: http::Request<Bytes>,
-        _target: &'a ConnectTarget,
-    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
-        self.targets.lock().unwrap().push(request.uri().path_and_query().unwrap().to_string());
-        let (status, body) = (self.respond)(&request);
-        let response = http::Response::builder().status(status).body(Body::from(body.to_string())).unwrap();
-        Box::pin(async move { Ok(response) })
-    }
+/// The paths and queries that were requested.
+fn targets(transport: &TransportFn) -> Vec<String> {
+    transport.requests().iter().map(|request| request.uri().path_and_query().unwrap().to_string()).collect()
 }
 
 /// The segments of a request's path, decoded.
@@ -1185,12 +1131,12 @@ fn listing(existing: Vec<String>) -> impl Fn(&http::Request<Bytes>) -> (u16, Val
 async fn a_listing_of_more_names_than_a_request_line_holds_is_asked_for_in_parts() {
     let names = many_names();
     let prefix = format!("/{}", "p".repeat(700));
-    let long: RepositoryName = "リポジトリ".repeat(17).parse().unwrap();
-    for (prefix, repository) in [("", repository()), (prefix.as_str(), long)] {
+    let long = "リポジトリ".repeat(17);
+    for (prefix, repository) in [("", "r"), (prefix.as_str(), long.as_str())] {
         let existing = names.clone();
         let respond = listing(existing);
         let cut = prefix.len();
-        let (client, transport) = Scripted::client(&format!("{LOCAL}{prefix}"), move |request| {
+        let (client, transport) = scripted(&format!("{LOCAL}{prefix}"), move |request| {
             let path = request.uri().path().get(cut..).unwrap().to_owned();
             respond(&http::Request::builder().method(request.method()).uri(path).body(Bytes::new()).unwrap())
         });
@@ -1198,7 +1144,7 @@ async fn a_listing_of_more_names_than_a_request_line_holds_is_asked_for_in_parts
 
         let listed = client
             .with_master_timeout(Duration::from_secs(30))
-            .repository(&repository)
+            .repository(repository)
             .unwrap()
             .list(ListSnapshots::new().with_pattern(pattern))
             .await
@@ -1206,8 +1152,8 @@ async fn a_listing_of_more_names_than_a_request_line_holds_is_asked_for_in_parts
 
         let oldest_first: Vec<&str> = names.iter().rev().map(String::as_str).collect();
         assert_eq!(listed.snapshots().iter().map(SnapshotInfo::name).collect::<Vec<_>>(), oldest_first);
-        let longest = transport.targets().iter().map(String::len).max().unwrap();
-        assert!(longest + "GET  HTTP/1.1".len() <= REQUEST_LINE && transport.targets().len() > 5, "{longest}");
+        let longest = targets(&transport).iter().map(String::len).max().unwrap();
+        assert!(longest + "GET  HTTP/1.1".len() <= REQUEST_LINE && targets(&transport).len() > 5, "{longest}");
     }
 }
 
@@ -1241,7 +1187,7 @@ async fn a_snapshot_that_is_missing_is_not_one_that_cannot_be_read() {
 
 #[tokio::test]
 async fn a_part_of_wildcards_that_matches_nothing_hides_no_other_part() {
-    let (client, _) = Scripted::client(LOCAL, listing(vec!["s".to_owned()]));
+    let (client, _) = scripted(LOCAL, listing(vec!["s".to_owned()]));
     let wildcards = (0..400).map(|n| format!("absent-{n}-*"));
 
     let some = ListSnapshots::new().with_pattern(SnapshotPattern::new(wildcards.clone().chain(["s".to_owned()])).unwrap());
@@ -1253,7 +1199,7 @@ async fn a_part_of_wildcards_that_matches_nothing_hides_no_other_part() {
 
 #[tokio::test]
 async fn a_name_that_is_missing_in_one_part_makes_a_listing_fail() {
-    let (client, _) = Scripted::client(LOCAL, listing(vec!["s".to_owned()]));
+    let (client, _) = scripted(LOCAL, listing(vec!["s".to_owned()]));
     let names = ["s".to_owned()].into_iter().chain((0..400).map(|n| format!("absent-{n}")));
 
     let error = backups(&client).list(ListSnapshots::new().with_pattern(SnapshotPattern::new(names).unwrap())).await.unwrap_err();
@@ -1264,18 +1210,18 @@ async fn a_name_that_is_missing_in_one_part_makes_a_listing_fail() {
 #[tokio::test]
 async fn more_names_than_a_request_line_holds_are_all_deleted() {
     let names = many_names();
-    let (client, transport) = Scripted::client(LOCAL, listing(names.clone()));
+    let (client, transport) = scripted(LOCAL, listing(names.clone()));
 
     let deleted = backups(&client).delete_snapshots(SnapshotPattern::new(names.clone()).unwrap()).await.unwrap();
 
     assert!(deleted.is_complete() && deleted.deleted().len() == names.len(), "{deleted:?}");
-    assert!(transport.targets().iter().all(|target| target.len() < 3600));
+    assert!(targets(&transport).iter().all(|target| target.len() < 3600));
 }
 
 #[tokio::test]
 async fn the_recoveries_of_more_indices_than_a_request_line_holds_are_asked_for_in_parts() {
     let names: Vec<IndexName> = (0..60).map(|n| format!("日次インデックス-{n:02}").parse().unwrap()).collect();
-    let (client, transport) = Scripted::client(LOCAL, |request| {
+    let (client, transport) = scripted(LOCAL, |request| {
         // Every name is an alias of `shared`, too.
         let segments = segments(request);
         let shards = || json!({"shards": [{"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true}]});
@@ -1286,12 +1232,12 @@ async fn the_recoveries_of_more_indices_than_a_request_line_holds_are_asked_for_
 
     let expected: Vec<&str> = ["shared"].into_iter().chain(names.iter().map(IndexName::as_str)).collect();
     assert_eq!(recoveries.iter().map(ShardRecovery::index).collect::<Vec<_>>(), expected);
-    assert!(transport.targets().len() > 1 && transport.targets().iter().all(|target| target.len() <= 3500));
+    assert!(targets(&transport).len() > 1 && targets(&transport).iter().all(|target| target.len() <= 3500));
 }
 
 #[tokio::test]
 async fn a_listing_contains_nothing_that_was_not_asked_for() {
-    let (client, _) = Scripted::client(LOCAL, |_| {
+    let (client, _) = scripted(LOCAL, |_| {
         let info =
             |repository: &str, name: &str| json!({"snapshot": name, "uuid": name, "repository": repository, "state": "SUCCESS"});
         (200, json!({"snapshots": [info("r", "weekly"), info("r", "old-1"), info("other", "old-2")]}))
@@ -1305,7 +1251,7 @@ async fn a_listing_contains_nothing_that_was_not_asked_for() {
 
 #[tokio::test]
 async fn deleting_by_pattern_spares_what_does_not_match_it() {
-    let (client, transport) = Scripted::client(LOCAL, |request| {
+    let (client, transport) = scripted(LOCAL, |request| {
         let running = json!({"snapshot": "weekly", "uuid": "w1", "state": "IN_PROGRESS"});
         if request.method() == http::Method::GET {
             (200, json!({"snapshots": [running]}))
@@ -1316,36 +1262,36 @@ async fn deleting_by_pattern_spares_what_does_not_match_it() {
 
     let deleted = backups(&client).delete_snapshots("old-*".parse().unwrap()).await.unwrap();
 
-    assert!(deleted.deleted().is_empty() && deleted.is_complete() && transport.targets().len() == 1, "{deleted:?}");
+    assert!(deleted.deleted().is_empty() && deleted.is_complete() && targets(&transport).len() == 1, "{deleted:?}");
 }
 
 #[tokio::test]
 async fn what_runs_in_another_repository_is_not_what_runs_in_this_one() {
-    let (client, _) = Scripted::client(LOCAL, |_| {
+    let (client, _) = scripted(LOCAL, |_| {
         let running = |repository: &str| json!({"snapshot": "s", "repository": repository, "uuid": "u", "state": "STARTED"});
         (200, json!({"snapshots": [running("other"), running("r")]}))
     });
 
     assert_eq!(client.running_snapshots().await.unwrap().len(), 2);
-    assert_eq!(backups(&client).snapshot(snapshot()).unwrap().status().await.unwrap().repository(), Some("r"));
+    assert_eq!(backups(&client).snapshot("s").unwrap().status().await.unwrap().repository(), Some("r"));
 }
 
 #[tokio::test]
 async fn a_snapshot_with_a_percent_sign_in_its_name_can_be_deleted() {
-    let (client, transport) = Scripted::client(LOCAL, listing(vec!["snap-100%".to_owned()]));
+    let (client, transport) = scripted(LOCAL, listing(vec!["snap-100%".to_owned()]));
 
     let deleted = backups(&client).delete_snapshots("snap-100%".parse().unwrap()).await.unwrap();
 
     assert!(deleted.is_complete() && deleted.deleted().len() == 1, "{deleted:?}");
-    assert_eq!(transport.targets().last().unwrap(), "/_snapshot/r/snap-100%25");
+    assert_eq!(targets(&transport).last().unwrap(), "/_snapshot/r/snap-100%25");
 }
 
 // ---- what is in the way
 
 /// Refuses every change with these words, while a snapshot of this repository and one of another
 /// run.
-fn busy(error_type: &'static str, reason: &'static str) -> (SnapshotClient, Scripted) {
-    Scripted::client(LOCAL, move |request| {
+fn busy(error_type: &'static str, reason: &'static str) -> (SnapshotClient, TransportFn) {
+    scripted(LOCAL, move |request| {
         let running =
             |repository: &str| json!({"snapshot": "running", "repository": repository, "uuid": "u", "state": "STARTED"});
         let is_status = request.uri().path().ends_with("_status");
@@ -1362,11 +1308,11 @@ async fn a_deletion_that_a_restore_blocks_names_no_running_snapshot() {
     let reason = "[r:s] cannot delete snapshot during a restore in progress in [r:s/u1]";
     let (client, transport) = busy("concurrent_snapshot_execution_exception", reason);
 
-    let error = backups(&client).snapshot(snapshot()).unwrap().delete().await.unwrap_err();
+    let error = backups(&client).snapshot("s").unwrap().delete().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Busy);
     assert!(!error.to_string().contains("running: r") && error.to_string().contains(reason), "{error}");
-    assert!(!transport.targets().iter().any(|target| target.contains("_status")));
+    assert!(!targets(&transport).iter().any(|target| target.contains("_status")));
 }
 
 #[tokio::test]
@@ -1400,12 +1346,12 @@ async fn no_secret_among_settings_goes_over_http_to_another_host() {
         OtherSettings::new("azure").with_setting("endpoints", json!([{"sas-token": "x"}])).into(),
     ] {
         let settings: RepositorySettings = settings;
-        let (client, transport) = Scripted::client("http://logs.example.com:9200", |_| (200, json!({"acknowledged": true})));
+        let (client, transport) = scripted("http://logs.example.com:9200", |_| (200, json!({"acknowledged": true})));
 
         let error = backups(&client).register(settings).await.unwrap_err();
 
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
-        assert!(error.to_string().contains("danger_send_credentials_unencrypted") && transport.targets().is_empty(), "{error}");
+        assert!(error.to_string().contains("danger_send_credentials_unencrypted") && targets(&transport).is_empty(), "{error}");
     }
 }
 
@@ -1419,7 +1365,8 @@ async fn secrets_among_settings_go_over_https_to_this_host_or_with_consent() {
         ("http://localhost:9200", keep),
         ("http://logs.example.com", consent),
     ] {
-        let builder = SnapshotClient::builder(endpoint).transport(Canned(r#"{"acknowledged":true}"#));
+        let transport = transport_fn(|_| Ok(response(200, r#"{"acknowledged":true}"#)));
+        let builder = SnapshotClient::builder(endpoint).transport(transport);
 
         backups(&change(builder).build().unwrap()).register(settings.clone()).await.unwrap();
     }
@@ -1427,23 +1374,23 @@ async fn secrets_among_settings_go_over_https_to_this_host_or_with_consent() {
 
 #[tokio::test]
 async fn a_value_that_would_be_dropped_is_refused_before_anything_is_sent() {
-    let (client, transport) = Scripted::client(LOCAL, |_| (200, json!({"acknowledged": true})));
+    let (client, transport) = scripted(LOCAL, |_| (200, json!({"acknowledged": true})));
     let settings = S3Settings::new("b").with_region("eu-west-1").with_setting("region", "eu-west-2");
     let options = RestoreSnapshot::new().with_setting("include_global_state", true);
 
     let registration = backups(&client).register(settings).await.unwrap_err();
-    let restore = backups(&client).snapshot(snapshot()).unwrap().restore(options).await.unwrap_err();
+    let restore = backups(&client).snapshot("s").unwrap().restore(options).await.unwrap_err();
 
     for error in [registration, restore] {
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
     }
-    assert!(transport.targets().is_empty());
+    assert!(targets(&transport).is_empty());
 }
 
 #[tokio::test]
 async fn a_role_that_is_set_as_any_other_setting_is_a_role() {
-    let client =
-        SnapshotClient::builder("https://vpc-x-1.eu-west-1.es.amazonaws.com").transport(Canned("{\"acknowledged\":true}"));
+    let transport = transport_fn(|_| Ok(response(200, r#"{"acknowledged":true}"#)));
+    let client = SnapshotClient::builder("https://vpc-x-1.eu-west-1.es.amazonaws.com").transport(transport);
     let client = client.auth(Auth::none()).build().unwrap();
     let settings = S3Settings::new("b").with_setting("role_arn", "arn:aws:iam::123456789012:role/x");
 
@@ -1515,11 +1462,11 @@ async fn a_raw_request_for_a_path_that_would_change_on_its_way_is_refused() {
 
 #[tokio::test]
 async fn a_percent_sign_in_a_raw_path_arrives_as_it_is() {
-    let (client, transport) = Scripted::client(LOCAL, |_| (200, json!({})));
+    let (client, transport) = scripted(LOCAL, |_| (200, json!({})));
 
     client.raw(RawRequest::get(["_snapshot", "r", "snap-100%"])).await.unwrap();
 
-    assert_eq!(transport.targets(), ["/_snapshot/r/snap-100%25"]);
+    assert_eq!(targets(&transport), ["/_snapshot/r/snap-100%25"]);
 }
 
 #[tokio::test]
