@@ -4,7 +4,6 @@
 #[path = "support/scene.rs"]
 mod scene;
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,57 +13,28 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use es_snapshot::client::RawRequest;
-use es_snapshot::clock::BoxFuture;
 use es_snapshot::error::ServerLayer;
-use es_snapshot::testing::{Fault, ManualClock};
-use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
+use es_snapshot::testing::{Fault, ManualClock, TransportFn, response, transport_fn};
+use es_snapshot::transport::Body;
 use es_snapshot::wait::HowStarted;
 use es_snapshot::{
     Auth, CreateSnapshot, ErrorKind, Outcome, RestoreSnapshot, SnapshotClient, SnapshotClientBuilder, SnapshotState,
 };
 use http::{Method, Response};
 use http_body::Frame;
-use scene::{Scene, backups, snapshot};
+use scene::{Scene, backups};
 use serde_json::{Value, json};
 
-/// A transport that answers by a function, and counts.
-struct Scripted<F> {
-    answer: F,
-    sent: Arc<AtomicUsize>,
-}
-
-impl<F> fmt::Debug for Scripted<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Scripted")
-    }
-}
-
-impl<F: Fn(&http::Request<Bytes>) -> Response<Body> + Send + Sync + 'static> Transport for Scripted<F> {
-    fn call<'a>(
-        &'a self,
-        request: http::Request<Bytes>,
-        _: &'a ConnectTarget,
-    ) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
-        self.sent.fetch_add(1, Ordering::SeqCst);
-        let response = (self.answer)(&request);
-        Box::pin(async move { Ok(response) })
-    }
-}
-
-/// A client of what answers so, and the count of what it sends.
+/// A client whose requests get these responses, and the transport that keeps them.
 fn client_of(
-    answer: impl Fn(&http::Request<Bytes>) -> Response<Body> + Send + Sync + 'static,
+    respond: impl Fn(&http::Request<Bytes>) -> Response<Body> + Send + Sync + 'static,
     build: impl FnOnce(SnapshotClientBuilder) -> SnapshotClientBuilder,
-) -> (SnapshotClient, Arc<AtomicUsize>) {
-    let sent = Arc::new(AtomicUsize::new(0));
+) -> (SnapshotClient, TransportFn) {
+    let transport = transport_fn(move |request| Ok(respond(request)));
     let builder = SnapshotClient::builder("https://search.example.org")
-        .transport(Scripted { answer, sent: Arc::clone(&sent) })
+        .transport(transport.clone())
         .clock(ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)));
-    (build(builder).build().unwrap(), sent)
-}
-
-fn response(status: u16, body: impl Into<String>) -> Response<Body> {
-    Response::builder().status(status).body(Body::from(body.into())).unwrap()
+    (build(builder).build().unwrap(), transport)
 }
 
 fn signing(builder: SnapshotClientBuilder) -> SnapshotClientBuilder {
@@ -94,7 +64,7 @@ impl http_body::Body for Endless {
 async fn reads_64_kib_of_an_error_that_never_ends() {
     let pieces = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&pieces);
-    let endless = move |_: &_| Response::builder().status(403).body(Body::new(Endless(Arc::clone(&count)))).unwrap();
+    let endless = move |_: &_| response(403, Body::new(Endless(Arc::clone(&count))));
     let (client, _) = client_of(endless, |builder| builder);
 
     let error = client.repositories().await.unwrap_err();
@@ -125,13 +95,13 @@ async fn a_message_of_another_front_end_is_kept_and_is_no_signature_check() {
     ] {
         for build in [signing, with_password, |builder| builder] {
             let body = body.to_string();
-            let (client, sent) = client_of(move |_| response(status, body.clone()), build);
+            let (client, transport) = client_of(move |_| response(status, body.clone()), build);
 
             let error = client.repositories().await.unwrap_err();
 
             assert_eq!((error.kind(), error.server().unwrap().layer()), (kind, ServerLayer::Gateway), "{error}");
             assert!(error.server().unwrap().reason().ends_with("for maintenance"), "{error}");
-            assert_eq!(sent.load(Ordering::SeqCst), 1);
+            assert_eq!(transport.requests().len(), 1);
         }
     }
 }
@@ -157,11 +127,11 @@ async fn a_repository_whose_name_reads_like_a_throttle_is_refused_once() {
     let refuse = |request: &http::Request<Bytes>| {
         response(401, json!({"Message": format!("Your request: '{}' is not allowed.", request.uri().path())}).to_string())
     };
-    let (client, sent) = client_of(refuse, |builder| builder);
+    let (client, transport) = client_of(refuse, |builder| builder);
 
     let error = client.repository("unthrottled").unwrap().verify().await.unwrap_err();
 
-    assert_eq!((error.kind(), sent.load(Ordering::SeqCst)), (ErrorKind::NotAllowed, 1));
+    assert_eq!((error.kind(), transport.requests().len()), (ErrorKind::NotAllowed, 1));
 }
 
 #[tokio::test]
@@ -170,13 +140,13 @@ async fn a_redirect_says_where_to_and_shows_no_secret() {
         let to = "https://me:passw0rd@login.example.org/start?state=passw0rd";
         Response::builder().status(302).header("location", to).body(Body::from("")).unwrap()
     };
-    let (client, sent) = client_of(redirect, with_password);
+    let (client, transport) = client_of(redirect, with_password);
 
     let error = client.repositories().await.unwrap_err();
 
     assert!(error.to_string().contains("redirects to https://login.example.org/start, which is not followed"), "{error}");
     assert!(!format!("{error:?}").contains("passw0rd"), "{error:?}");
-    assert_eq!(sent.load(Ordering::SeqCst), 1);
+    assert_eq!(transport.requests().len(), 1);
 }
 
 // ---- what is known after it
@@ -197,7 +167,7 @@ async fn a_snapshot_that_began_behind_a_gateway_that_gave_up_waiting_is_found() 
         };
         let (client, _) = client_of(domain, |builder| builder);
 
-        let created = backups(&client).create_snapshot(snapshot(), CreateSnapshot::new()).await;
+        let created = backups(&client).create_snapshot("s", CreateSnapshot::new()).await;
 
         assert_eq!(created.unwrap().how(), HowStarted::Adopted, "{status}");
     }
@@ -205,11 +175,11 @@ async fn a_snapshot_that_began_behind_a_gateway_that_gave_up_waiting_is_found() 
 
 #[tokio::test]
 async fn a_raw_write_of_which_nobody_knows_is_not_to_be_repeated() {
-    let (client, sent) = client_of(|_| response(504, ""), |builder| builder);
+    let (client, transport) = client_of(|_| response(504, ""), |builder| builder);
 
     let error = client.raw(RawRequest::new(Method::PUT, ["_snapshot", "r", "s"])).await.unwrap_err();
 
-    assert_eq!((error.outcome(), sent.load(Ordering::SeqCst)), (Outcome::Unknown, 1));
+    assert_eq!((error.outcome(), transport.requests().len()), (Outcome::Unknown, 1));
     assert!(!error.is_transient() && !error.is_safe_to_repeat());
     assert!(error.to_string().contains("the request may have been carried out"), "{error}");
     assert!(client.raw(RawRequest::get(["_snapshot"])).await.unwrap_err().is_transient(), "a read");
@@ -226,7 +196,7 @@ async fn a_restore_that_conflicts_with_an_alias_is_refused_at_once() {
     scene.domain.fault(Fault::status(500, body, "application/json").on_path("_restore"));
     let before = scene.domain.events().len();
 
-    let error = backups(&scene.client).snapshot(snapshot()).unwrap().restore(RestoreSnapshot::new()).await.unwrap_err();
+    let error = backups(&scene.client).snapshot("s").unwrap().restore(RestoreSnapshot::new()).await.unwrap_err();
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Restore, Outcome::Rejected));
     assert_eq!(scene.events_since(before).iter().filter(|event| event.path.contains("_restore")).count(), 1);
@@ -241,7 +211,7 @@ async fn a_wait_outlives_nodes_whose_security_is_not_ready() {
     let body = json!({"error": error, "status": 503}).to_string();
     scene.domain.fault(Fault::status(503, body, "application/json").on_method("GET").on_path("/_snapshot/r/s").times(8));
 
-    let ended = backups(&scene.client).snapshot(snapshot()).unwrap().wait().await.unwrap();
+    let ended = backups(&scene.client).snapshot("s").unwrap().wait().await.unwrap();
 
     assert_eq!(ended.state(), &SnapshotState::Success);
 }
