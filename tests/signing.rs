@@ -1,34 +1,17 @@
 //! Signatures agree with a second computation, made in this test from what goes over the wire.
 
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use es_snapshot::client::RawRequest;
-use es_snapshot::clock::BoxFuture;
-use es_snapshot::testing::ManualClock;
-use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
+use es_snapshot::testing::{ManualClock, TransportFn, response, transport_fn};
 use es_snapshot::{RetryPolicy, SnapshotClient};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use http::{Method, Request, Response};
+use http::{Method, Request};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-
-#[derive(Clone, Debug, Default)]
-struct Capture(Arc<Mutex<Vec<Request<Bytes>>>>);
-
-impl Transport for Capture {
-    fn call<'a>(
-        &'a self,
-        request: Request<Bytes>,
-        _: &'a ConnectTarget,
-    ) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
-        self.0.lock().unwrap().push(request);
-        Box::pin(std::future::ready(Ok(Response::new(Body::from("{}")))))
-    }
-}
 
 fn hex(bytes: &[u8]) -> String {
     let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -102,11 +85,16 @@ fn body() -> impl Strategy<Value = Option<Value>> {
     prop::option::of(prop::collection::hash_map(any::<String>(), any::<String>(), 0..4).prop_map(|map| json!(map)))
 }
 
-fn client(capture: &Capture, credentials: Credentials, at: Duration) -> SnapshotClient {
+/// A transport that accepts every request.
+fn accepting() -> TransportFn {
+    transport_fn(|_| Ok(response(200, "{}")))
+}
+
+fn client(transport: &TransportFn, credentials: Credentials, at: Duration) -> SnapshotClient {
     SnapshotClient::builder("https://vpc-x-1.eu-west-1.es.amazonaws.com")
         .credentials(credentials)
         .clock(ManualClock::new(SystemTime::UNIX_EPOCH + at))
-        .transport(capture.clone())
+        .transport(transport.clone())
         .retry(RetryPolicy::never())
         .build()
         .unwrap()
@@ -120,7 +108,7 @@ fn run<T>(call: impl Future<Output = T>) -> T {
 fn an_application_that_takes_what_is_traced_by_log_goes_on_to_get_it() {
     let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
 
-    run(client(&Capture::default(), credentials, Duration::from_secs(1_700_000_000)).repositories()).unwrap();
+    run(client(&accepting(), credentials, Duration::from_secs(1_700_000_000)).repositories()).unwrap();
 
     // No test of this suite subscribes. Once anyone has, tracing passes nothing on to `log`.
     assert!(!tracing::dispatcher::has_been_set());
@@ -136,9 +124,9 @@ proptest! {
         secret in "[!-~]{1,60}",
         at in 0_u64..4_000_000_000,
     ) {
-        let capture = Capture::default();
+        let transport = accepting();
         let credentials = Credentials::new("AKIDEXAMPLE", &secret, token.clone(), None, "test");
-        let client = client(&capture, credentials, Duration::from_secs(at));
+        let client = client(&transport, credentials, Duration::from_secs(at));
         let mut raw = RawRequest::new(Method::POST, segments);
         for (name, value) in query {
             raw = raw.with_query(name, value);
@@ -149,7 +137,7 @@ proptest! {
 
         run(client.raw(raw)).unwrap();
 
-        let request = capture.0.lock().unwrap().pop().unwrap();
+        let request = transport.requests().pop().unwrap();
         let authorization = request.headers()["authorization"].to_str().unwrap();
         let sent = authorization.split("Signature=").nth(1).unwrap();
         prop_assert_eq!(sent, signature(&request, &secret, "eu-west-1"));
