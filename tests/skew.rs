@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use es_snapshot::client::RawRequest;
-use es_snapshot::clock::{BoxFuture, Clock as _};
+use es_snapshot::clock::Clock as _;
 use es_snapshot::name::DateMathName;
-use es_snapshot::testing::ManualClock;
-use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
+use es_snapshot::testing::{ManualClock, response, transport_fn};
+use es_snapshot::transport::Body;
 use es_snapshot::{RetryPolicy, SnapshotClient};
 use http::{Request, Response};
 use jiff::Timestamp;
@@ -52,13 +52,12 @@ impl Step {
     }
 }
 
-/// A domain that answers as the step says, if there is one, and else tells no time.
+/// A domain that responds as the step says, and without a date if there is no step.
 #[derive(Clone, Debug)]
 struct Domain {
     clock: ManualClock,
     ahead: Arc<Mutex<i64>>,
     step: Arc<Mutex<Option<Step>>>,
-    signed: Arc<Mutex<Option<i64>>>,
 }
 
 impl Domain {
@@ -68,11 +67,8 @@ impl Domain {
         START * 1000 + elapsed + *self.ahead.lock().unwrap()
     }
 
-    fn answer(&self, request: &Request<Bytes>) -> Response<Body> {
-        let date = request.headers()["x-amz-date"].to_str().unwrap();
-        let date = DateTime::strptime("%Y%m%dT%H%M%SZ", date).unwrap().to_zoned(TimeZone::UTC).unwrap();
-        *self.signed.lock().unwrap() = Some(date.timestamp().as_second());
-        let Some(step) = self.step.lock().unwrap().take() else { return Response::new(Body::from("{}")) };
+    fn respond(&self) -> Response<Body> {
+        let Some(step) = self.step.lock().unwrap().take() else { return response(200, "{}") };
 
         self.clock.advance(step.there);
         *self.ahead.lock().unwrap() = step.ahead;
@@ -93,14 +89,8 @@ impl Domain {
     }
 }
 
-impl Transport for Domain {
-    fn call<'a>(
-        &'a self,
-        request: Request<Bytes>,
-        _: &'a ConnectTarget,
-    ) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
-        Box::pin(std::future::ready(Ok(self.answer(&request))))
-    }
+fn signed_date(request: &Request<Bytes>) -> &str {
+    request.headers()["x-amz-date"].to_str().unwrap()
 }
 
 /// A signature that was made right after the answer to a step.
@@ -114,21 +104,25 @@ struct Next {
 
 fn run(steps: Vec<Step>) -> Vec<Next> {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(START.unsigned_abs()));
-    let (ahead, step, signed) = (Arc::default(), Arc::default(), Arc::default());
-    let domain = Domain { clock: clock.clone(), ahead, step, signed };
+    let domain = Domain { clock: clock.clone(), ahead: Arc::default(), step: Arc::default() };
+    let responding = domain.clone();
+    let transport = transport_fn(move |_| Ok(responding.respond()));
     let client = SnapshotClient::builder("http://localhost:9200")
         .region("eu-west-1")
         .credentials(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"))
         .retry(RetryPolicy::never())
         .clock(clock.clone())
-        .transport(domain.clone())
+        .transport(transport.clone())
         .build()
         .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let signed_by_a_call = || {
-        // A refusal is an answer too.
+        let before = transport.requests().len();
+        // A refusal is a response too.
         let _ = runtime.block_on(client.raw(RawRequest::get(["_snapshot"])));
-        domain.signed.lock().unwrap().take().unwrap()
+        let sent = transport.requests().split_off(before);
+        let date = DateTime::strptime("%Y%m%dT%H%M%SZ", signed_date(sent.last().unwrap())).unwrap();
+        date.to_zoned(TimeZone::UTC).unwrap().timestamp().as_second()
     };
     let next_after = |step: Step| {
         clock.step_wall(step.host.0);
@@ -224,13 +218,16 @@ fn a_slow_response_does_not_shift_a_clock_that_was_corrected() {
 fn an_absurd_date_neither_panics_nor_moves_a_signature() {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(START.unsigned_abs()));
     let date = Arc::new(Mutex::new(""));
-    let (told, signed) = (Arc::clone(&date), Arc::new(Mutex::new(String::new())));
-    let last = Arc::clone(&signed);
+    let sent = Arc::clone(&date);
+    let transport = transport_fn(move |_| {
+        let date = *sent.lock().unwrap();
+        Ok(Response::builder().header("date", date).header("retry-after", date).body(Body::from("{}")).unwrap())
+    });
     let client = SnapshotClient::builder("http://localhost:9200")
         .region("eu-west-1")
         .credentials(Credentials::new("AKIDEXAMPLE", "secret", None, Some(clock.wall() + Duration::from_secs(3600)), "test"))
         .clock(clock.clone())
-        .transport(Dated(told, last))
+        .transport(transport.clone())
         .build()
         .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -248,26 +245,9 @@ fn an_absurd_date_neither_panics_nor_moves_a_signature() {
             runtime.block_on(client.repositories()).unwrap();
         }
 
-        assert!(signed.lock().unwrap().starts_with("20231114T2213"), "{absurd}");
+        assert!(signed_date(transport.requests().last().unwrap()).starts_with("20231114T2213"), "{absurd}");
         assert_eq!(client.repository("r").unwrap().resolve(&name).unwrap().as_str(), "nightly-2023.11.14");
     }
     clock.advance(Duration::from_secs(27 * 3600));
     runtime.block_on(client.repositories()).unwrap();
-}
-
-/// Responds with a `Date`, and keeps the date of the last signature.
-#[derive(Debug)]
-struct Dated(Arc<Mutex<&'static str>>, Arc<Mutex<String>>);
-
-impl Transport for Dated {
-    fn call<'a>(
-        &'a self,
-        request: Request<Bytes>,
-        _: &'a ConnectTarget,
-    ) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
-        request.headers()["x-amz-date"].to_str().unwrap().clone_into(&mut self.1.lock().unwrap());
-        let date = *self.0.lock().unwrap();
-        let response = Response::builder().header("date", date).header("retry-after", date);
-        Box::pin(std::future::ready(Ok(response.body(Body::from("{}")).unwrap())))
-    }
 }
