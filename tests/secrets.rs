@@ -17,17 +17,16 @@ use aws_smithy_types::base64;
 use bytes::Bytes;
 use es_snapshot::auth::CredentialCache;
 use es_snapshot::client::RawRequest;
-use es_snapshot::clock::BoxFuture;
 use es_snapshot::repository::{OtherSettings, UrlSettings};
-use es_snapshot::testing::{FakeAuth, Fault};
-use es_snapshot::transport::{Body, ConnectTarget, HyperTransport, Transport, TransportError};
+use es_snapshot::testing::{FakeAuth, Fault, transport_fn};
+use es_snapshot::transport::{Body, ConnectTarget, HyperTransport};
 use es_snapshot::wait::RestoreTicket;
 use es_snapshot::{
     Auth, CreateSnapshot, Error, ErrorKind, ListSnapshots, RepositorySettings, RetryPolicy, S3Settings, SnapshotClient,
     SnapshotClientBuilder,
 };
 use futures_util::FutureExt as _;
-use scene::{Scene, backups, repository, settings, snapshot, want_every_trace};
+use scene::{Scene, backups, settings, want_every_trace};
 use serde_json::json;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -174,17 +173,12 @@ async fn a_client_that_has_signed_shows_no_secret() {
 #[test]
 fn a_wait_shows_no_secret() {
     let client = echoing(200, Shape::Text).credentials(credentials()).build().unwrap();
-    let (r, s) = (repository(), snapshot());
+    let snapshot = backups(&client).snapshot("s").unwrap();
 
-    Canaries::planted()
-        .assert_absent(&shown(&client.repository(&r).unwrap().snapshot(&s).unwrap().wait()), "a wait for a snapshot");
-    Canaries::planted().assert_absent(&shown(&client.resume(RestoreTicket::new(&r, &s).unwrap())), "a wait for a restore");
-    Canaries::planted().assert_absent(
-        &shown(&client.repository(&r).unwrap().snapshot(&s).unwrap().wait_for_deletion()),
-        "a wait for a deletion",
-    );
-    Canaries::planted()
-        .assert_absent(&shown(&client.repository(&r).unwrap().snapshot(&s).unwrap().wait().progress()), "a stream");
+    Canaries::planted().assert_absent(&shown(&snapshot.wait()), "a wait for a snapshot");
+    Canaries::planted().assert_absent(&shown(&client.resume(RestoreTicket::new("r", "s").unwrap())), "a wait for a restore");
+    Canaries::planted().assert_absent(&shown(&snapshot.wait_for_deletion()), "a wait for a deletion");
+    Canaries::planted().assert_absent(&shown(&snapshot.wait().progress()), "a stream");
 }
 
 #[tokio::test]
@@ -397,41 +391,27 @@ impl Shape {
     }
 }
 
-/// Repeats in every answer all the headers, and the body, that it was sent.
-#[derive(Debug)]
-struct Echo {
-    status: u16,
-    shape: Shape,
-}
-
-impl Transport for Echo {
-    fn call<'a>(
-        &'a self,
-        request: http::Request<Bytes>,
-        _target: &'a ConnectTarget,
-    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
-        Box::pin(async move {
-            let mut echo = String::new();
-            for (_, value) in request.headers() {
-                writeln!(echo, "was: {}", value.to_str().unwrap()).unwrap();
-            }
-            let mut response = http::Response::builder().status(self.status);
-            if matches!(self.shape, Shape::RequestId) {
-                response = response.header("x-amzn-RequestId", echo.replace('\n', " "));
-            }
-            if matches!(self.shape, Shape::Location) {
-                response = response.header("location", format!("https://login.example.org/{}", echo.replace('\n', "/")));
-            }
-            Ok(response.body(Body::from(self.shape.body(&echo))).unwrap())
-        })
+/// Repeats all the headers of the request.
+fn echo(request: &http::Request<Bytes>, status: u16, shape: Shape) -> http::Response<Body> {
+    let mut echo = String::new();
+    for (_, value) in request.headers() {
+        writeln!(echo, "was: {}", value.to_str().unwrap()).unwrap();
     }
+    let mut response = http::Response::builder().status(status);
+    if matches!(shape, Shape::RequestId) {
+        response = response.header("x-amzn-RequestId", echo.replace('\n', " "));
+    }
+    if matches!(shape, Shape::Location) {
+        response = response.header("location", format!("https://login.example.org/{}", echo.replace('\n', "/")));
+    }
+    response.body(Body::from(shape.body(&echo))).unwrap()
 }
 
 fn echoing(status: u16, shape: Shape) -> SnapshotClientBuilder {
     want_every_trace();
     SnapshotClient::builder("http://localhost:9200")
         .region("eu-west-1")
-        .transport(Echo { status, shape })
+        .transport(transport_fn(move |request| Ok(echo(request, status, shape))))
         .retry(RetryPolicy::never())
 }
 
@@ -443,14 +423,14 @@ async fn what_a_domain_echoes_is_not_shown_whatever_the_shape_and_status() {
             for status in [200, 302, 401, 403, 404, 500] {
                 let client = echoing(status, shape).auth(auth.clone()).build().unwrap();
                 let from = format!("{shape:?} with {status} for {auth:?}");
-                let (r, s) = (repository(), snapshot());
+                let backups = backups(&client);
 
                 let results = [
                     client.repositories().await.map(drop),
-                    client.repository(&r).unwrap().info().await.map(drop),
-                    client.repository(&r).unwrap().snapshot(&s).unwrap().info().await.map(drop),
-                    client.repository(&r).unwrap().list(ListSnapshots::new()).await.map(drop),
-                    client.repository(&r).unwrap().register(settings()).await.map(drop),
+                    backups.info().await.map(drop),
+                    backups.snapshot("s").unwrap().info().await.map(drop),
+                    backups.list(ListSnapshots::new()).await.map(drop),
+                    backups.register(settings()).await.map(drop),
                 ];
 
                 for error in results.into_iter().filter_map(Result::err) {
@@ -516,12 +496,12 @@ async fn a_whole_story_traces_no_secret_and_no_body() {
     backups(&scene.client).register(settings).await.unwrap();
     let metadata = json!({"note": "canary"}).as_object().unwrap().clone();
     let options = CreateSnapshot::new().with_metadata(metadata);
-    backups(&scene.client).create_snapshot(snapshot(), options).await.unwrap();
+    backups(&scene.client).create_snapshot("s", options).await.unwrap();
     scene.domain.revoke();
     scene.domain.fault(Fault::drop_after().times(2));
     scene.domain.set_skew(3_600);
-    backups(&scene.client).snapshot(snapshot()).unwrap().wait().await.unwrap();
-    backups(&scene.client).snapshot(snapshot()).unwrap().delete().await.unwrap();
+    backups(&scene.client).snapshot("s").unwrap().wait().await.unwrap();
+    backups(&scene.client).snapshot("s").unwrap().delete().await.unwrap();
 
     let issued = scene.provider.provide_credentials().await.unwrap();
     Canaries::of(&issued).assert_absent(&trace.text(), "the trace");
