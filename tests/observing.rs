@@ -14,15 +14,13 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
-use bytes::Bytes;
 use es_snapshot::auth::CredentialCache;
 use es_snapshot::client::RetryBudget;
-use es_snapshot::clock::BoxFuture;
-use es_snapshot::testing::{Fault, ManualClock};
-use es_snapshot::transport::{Body, ConnectTarget, HyperTransport, Transport, TransportError};
+use es_snapshot::testing::{Fault, ManualClock, response, transport_fn};
+use es_snapshot::transport::HyperTransport;
 use es_snapshot::{CreateSnapshot, ErrorKind, SnapshotClient, SnapshotClientBuilder};
 use futures_util::FutureExt as _;
-use scene::{Scene, backups, snapshot, want_every_trace};
+use scene::{Scene, backups, want_every_trace};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Instrument as _, Subscriber};
@@ -98,7 +96,7 @@ async fn a_call_is_a_span_with_its_operation_names_attempts_and_outcome() {
     scene.domain.fault(Fault::drop_before().on_method("GET").times(2));
     let (seen, _guard) = observe();
 
-    backups(&scene.client).snapshot(snapshot()).unwrap().info().await.unwrap();
+    backups(&scene.client).snapshot("s").unwrap().info().await.unwrap();
 
     let spans = seen.spans("es_snapshot.call");
     let expected =
@@ -221,25 +219,10 @@ async fn a_failed_renewal_is_an_event_with_its_causes() {
     assert!(event["error"].ends_with(": the service is down"), "{event:?}");
 }
 
-/// Responds that the domain is not available, and counts how often.
-#[derive(Clone, Debug, Default)]
-struct Down(Arc<AtomicUsize>);
-
-impl Transport for Down {
-    fn call<'a>(
-        &'a self,
-        _: http::Request<Bytes>,
-        _: &'a ConnectTarget,
-    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        let response = http::Response::builder().status(503).body(Body::from("")).unwrap();
-        Box::pin(std::future::ready(Ok(response)))
-    }
-}
-
 /// How often a fleet of three clients sends what it is asked for a hundred times each.
 async fn sent_by_a_fleet(own: impl Fn(SnapshotClientBuilder) -> SnapshotClientBuilder) -> usize {
-    let (clock, down) = (ManualClock::new(SystemTime::UNIX_EPOCH), Down::default());
+    let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+    let down = transport_fn(|_| Ok(response(503, "")));
     for _ in 0..3 {
         let builder = SnapshotClient::builder("http://localhost:9200").transport(down.clone()).clock(clock.clone());
         let client = own(builder).build().unwrap();
@@ -247,7 +230,7 @@ async fn sent_by_a_fleet(own: impl Fn(SnapshotClientBuilder) -> SnapshotClientBu
             client.repositories().await.unwrap_err();
         }
     }
-    down.0.load(Ordering::SeqCst)
+    down.requests().len()
 }
 
 #[tokio::test]
@@ -266,7 +249,7 @@ async fn a_failed_call_tells_its_kind_as_its_outcome() {
     scene.prepare().await;
     let (seen, _guard) = observe();
 
-    backups(&scene.client).snapshot(snapshot()).unwrap().info().await.unwrap_err();
+    backups(&scene.client).snapshot("s").unwrap().info().await.unwrap_err();
 
     assert_eq!(seen.spans("es_snapshot.call")[0]["outcome"], "SnapshotMissing");
 }
@@ -358,7 +341,7 @@ async fn the_masters_time_out_is_told_where_the_endpoint_takes_it() {
     let client = scene.client.with_master_timeout(Duration::from_millis(1500));
     let before = scene.domain.events().len();
 
-    backups(&client).create_snapshot(snapshot(), CreateSnapshot::new()).await.unwrap();
+    backups(&client).create_snapshot("s", CreateSnapshot::new()).await.unwrap();
     backups(&client).info().await.unwrap();
     client.server_info().await.unwrap();
 
