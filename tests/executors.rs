@@ -10,7 +10,7 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 use bytes::Bytes;
 use es_snapshot::auth::CredentialCache;
 use es_snapshot::clock::{BoxFuture, Clock, SystemClock};
-use es_snapshot::testing::ManualClock;
+use es_snapshot::testing::{ManualClock, TransportFn, response, transport_fn};
 use es_snapshot::transport::{Body, ConnectTarget, HyperTransport, Transport, TransportError};
 use es_snapshot::{Auth, CreateSnapshot, Error, ErrorKind, Outcome, SnapshotClient, SnapshotClientBuilder};
 
@@ -41,17 +41,8 @@ fn assert_names_the_runtime(error: &Error) {
 }
 
 /// Responds with an empty object, on any executor.
-#[derive(Debug)]
-struct Empty;
-
-impl Transport for Empty {
-    fn call<'a>(
-        &'a self,
-        _: http::Request<Bytes>,
-        _: &'a ConnectTarget,
-    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
-        Box::pin(std::future::ready(Ok(http::Response::new(Body::from("{}")))))
-    }
+fn empty() -> TransportFn {
+    transport_fn(|_| Ok(response(200, "{}")))
 }
 
 /// Passes on to the transport in it, as a user's own layer does.
@@ -90,7 +81,7 @@ fn every_sort_of_call_ends_with_an_error() {
 
 #[test]
 fn the_systems_clock_is_enough_for_an_error() {
-    for client in [builder().transport(Empty), builder().transport(Empty).clock(Arc::new(SystemClock))] {
+    for client in [builder().transport(empty()), builder().transport(empty()).clock(Arc::new(SystemClock))] {
         let client = client.build().unwrap();
 
         assert_names_the_runtime(&block_on(client.repositories()).unwrap_err());
@@ -109,7 +100,7 @@ fn the_hyper_transport_is_enough_for_an_error() {
 
 #[test]
 fn a_client_of_another_clock_and_transport_needs_no_runtime() {
-    let client = builder().transport(Empty).clock(manual()).build().unwrap();
+    let client = builder().transport(empty()).clock(manual()).build().unwrap();
 
     assert!(block_on(client.repositories()).unwrap().is_empty());
 }
@@ -132,7 +123,7 @@ fn a_shared_cache_on_the_systems_clock_does_not_panic() {
     let hanging = CredentialCache::new(Hanging);
     let client = |cache| {
         let builder = builder().region("eu-west-1").auth(Auth::sigv4_shared(cache));
-        builder.transport(Empty).clock(manual()).build().unwrap()
+        builder.transport(empty()).clock(manual()).build().unwrap()
     };
 
     assert!(block_on(client(ready).repositories()).is_ok());
