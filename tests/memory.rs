@@ -2,18 +2,12 @@
 //!
 //! With `--nocapture` the tests print what CONTRIBUTING.md shows.
 
-use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use es_snapshot::clock::BoxFuture;
-use es_snapshot::testing::ManualClock;
-use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
+use es_snapshot::testing::{ManualClock, response, transport_fn};
 use es_snapshot::wait::RestoreTicket;
 use es_snapshot::{Error, ListSnapshots, RetryPolicy, SnapshotClient};
-use http_body_util::Full;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -23,26 +17,6 @@ static PEAK: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
 /// One test at a time.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
-/// Gives the same response to everything. Its body lives outside of the measurement.
-struct Canned(u16, Bytes);
-
-impl fmt::Debug for Canned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Canned")
-    }
-}
-
-impl Transport for Canned {
-    fn call<'a>(
-        &'a self,
-        _: http::Request<Bytes>,
-        _: &'a ConnectTarget,
-    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
-        let response = http::Response::builder().status(self.0).body(Body::new(Full::new(self.1.clone()))).unwrap();
-        Box::pin(async move { Ok(response) })
-    }
-}
-
 /// A response, and what a client's call costs that receives it.
 struct Cost {
     peak_kib: usize,
@@ -50,9 +24,11 @@ struct Cost {
     error: Error,
 }
 
+/// A client whose requests all get this response. Its body lives outside of the measurement.
 fn client(status: u16, body: Vec<u8>) -> SnapshotClient {
+    let body = Bytes::from(body);
     SnapshotClient::builder("http://localhost:9200")
-        .transport(Canned(status, body.into()))
+        .transport(transport_fn(move |_| Ok(response(status, body.clone()))))
         .retry(RetryPolicy::never())
         .build()
         .unwrap()
@@ -186,14 +162,15 @@ enum Call {
 
 impl Call {
     async fn make(self, client: &SnapshotClient) -> Result<usize, Error> {
-        let (r, s) = ("nightly", "s");
         match self {
             Self::Repositories => client.repositories().await.map(|found| found.len()),
             Self::Snapshots => {
-                client.repository(r).unwrap().list(ListSnapshots::new()).await.map(|found| found.snapshots().len())
+                client.repository("nightly").unwrap().list(ListSnapshots::new()).await.map(|found| found.snapshots().len())
             }
             Self::Recovery => client.recovery([""; 0]).await.map(|found| found.len()),
-            Self::Status => client.repository(r).unwrap().snapshot(s).unwrap().status().await.map(|found| found.indices().len()),
+            Self::Status => {
+                client.repository("nightly").unwrap().snapshot("s").unwrap().status().await.map(|found| found.indices().len())
+            }
         }
     }
 }
@@ -361,26 +338,6 @@ async fn listings_cost_at_most_four_times_their_size() {
     assert!(too_dear.is_empty(), "{too_dear:#?}");
 }
 
-/// Returns an unassigned shard for each of 16,000 indices, and counts how often.
-#[derive(Debug)]
-struct LargeRestore {
-    rows: Bytes,
-    polls: Arc<AtomicUsize>,
-}
-
-impl Transport for LargeRestore {
-    fn call<'a>(
-        &'a self,
-        request: http::Request<Bytes>,
-        _: &'a ConnectTarget,
-    ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
-        let is_poll = request.uri().path().starts_with("/_cat");
-        let body = if is_poll { self.rows.clone() } else { Bytes::from_static(b"{}") };
-        self.polls.fetch_add(usize::from(is_poll), Ordering::Relaxed);
-        Box::pin(async move { Ok(http::Response::new(Body::new(Full::new(body)))) })
-    }
-}
-
 #[tokio::test]
 async fn polls_a_restore_of_16_000_indices() {
     let _alone = ALONE.lock().await;
@@ -389,20 +346,23 @@ async fn polls_a_restore_of_16_000_indices() {
             "unassigned.reason": "NEW_INDEX_RESTORED", "unassigned.details": "restore_source[r/s]"})
     };
     let rows: Bytes = (0..16_000).map(row).collect::<Value>().to_string().into();
-    let polls = Arc::new(AtomicUsize::new(0));
+    let is_poll = |request: &http::Request<Bytes>| request.uri().path().starts_with("/_cat");
+    let transport = transport_fn(move |request| {
+        let body = if is_poll(request) { rows.clone() } else { Bytes::from_static(b"{}") };
+        Ok(response(200, body))
+    });
     let client = SnapshotClient::builder("http://localhost:9200")
         .clock(ManualClock::new(SystemTime::UNIX_EPOCH))
-        .transport(LargeRestore { rows, polls: Arc::clone(&polls) })
+        .transport(transport.clone())
         .build()
         .unwrap();
-    let (repository, snapshot) = ("r", "s");
     #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
     let began = Instant::now();
 
-    let ended = client.resume(RestoreTicket::new(repository, snapshot).unwrap()).with_deadline(Duration::from_millis(1)).await;
+    let ended = client.resume(RestoreTicket::new("r", "s").unwrap()).with_deadline(Duration::from_millis(1)).await;
 
     let took = began.elapsed();
-    let polls = polls.load(Ordering::Relaxed);
+    let polls = transport.requests().iter().filter(|request| is_poll(request)).count();
     assert!(ended.is_err() && polls > 0, "{ended:?}");
     println!("a wait for 16,000 indices: {polls} polls in {took:?}");
 }
