@@ -16,7 +16,6 @@ use aws_credential_types::provider::{self, ProvideCredentials};
 use bytes::Bytes;
 use es_snapshot::client::RawRequest;
 use es_snapshot::clock::{BoxFuture, Clock as _};
-use es_snapshot::name::{RepositoryName, SnapshotName};
 use es_snapshot::repository::RegisterRepository;
 use es_snapshot::testing::ManualClock;
 use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
@@ -288,33 +287,14 @@ impl World {
         self.domain.losses.store(0, Ordering::SeqCst);
         self.domain.outages.store(0, Ordering::SeqCst);
         self.domain.busy.store(0, Ordering::SeqCst);
-        let (r, name) = (repository(), "afterwards");
-        self.client
-            .repository(&r)
-            .unwrap()
-            .create_snapshot(name, CreateSnapshot::new())
-            .await
-            .unwrap_or_else(|error| panic!("{what}: {error:?}"));
-        let ended = self
-            .client
-            .repository(&r)
-            .unwrap()
-            .snapshot(name)
-            .unwrap()
-            .wait()
-            .await
-            .unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        let backups = self.client.repository("r").unwrap();
+        let created = backups.create_snapshot("afterwards", CreateSnapshot::new()).await;
+        created.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        let ended = backups.snapshot("afterwards").unwrap().wait().await;
+        let ended = ended.unwrap_or_else(|error| panic!("{what}: {error:?}"));
         ended.into_complete().unwrap_or_else(|error| panic!("{what}: {error:?}"));
         assert_eq!(self.loads.load(Ordering::SeqCst), 1, "{what}: credentials are loaded once, and that load is carried on");
     }
-}
-
-fn repository() -> RepositoryName {
-    "r".parse().unwrap()
-}
-
-fn snapshot() -> SnapshotName {
-    "s".parse().unwrap()
 }
 
 /// Polls what `begin` makes n times and drops it, for every n until it ends by itself, each in a world of its own.
@@ -354,68 +334,68 @@ can_be_dropped_anywhere! {
     registering_can_be_dropped_anywhere(World::new): |client| {
         let role = "arn:aws:iam::123456789012:role/TestRole";
         let settings = S3Settings::new("my-bucket-4-es").with_role_arn(role);
-        async move { client.repository(repository()).unwrap().register(settings).await }
+        async move { client.repository("r").unwrap().register(settings).await }
     };
     registering_unverified_can_be_dropped_anywhere(World::new): |client| {
         let settings = FsSettings::new("r");
-        async move { client.repository(repository()).unwrap().register(RegisterRepository::new(settings.clone()).with_verify(false)).await }
+        async move { client.repository("r").unwrap().register(RegisterRepository::new(settings.clone()).with_verify(false)).await }
     };
-    reading_a_repository_can_be_dropped_anywhere(World::new): |client| client.repository(repository()).unwrap().info();
+    reading_a_repository_can_be_dropped_anywhere(World::new): |client| client.repository("r").unwrap().info();
     listing_repositories_can_be_dropped_anywhere(World::new): |client| client.repositories();
-    verifying_can_be_dropped_anywhere(World::new): |client| client.repository(repository()).unwrap().verify();
-    cleaning_up_can_be_dropped_anywhere(World::new): |client| client.repository(repository()).unwrap().cleanup();
-    unregistering_can_be_dropped_anywhere(World::new): |client| client.repository(repository()).unwrap().unregister();
+    verifying_can_be_dropped_anywhere(World::new): |client| client.repository("r").unwrap().verify();
+    cleaning_up_can_be_dropped_anywhere(World::new): |client| client.repository("r").unwrap().cleanup();
+    unregistering_can_be_dropped_anywhere(World::new): |client| client.repository("r").unwrap().unregister();
     creating_can_be_dropped_anywhere(World::new): |client|
-        client.repository(repository()).unwrap().create_snapshot("t", CreateSnapshot::new());
+        client.repository("r").unwrap().create_snapshot("t", CreateSnapshot::new());
     creating_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
-        client.repository(repository()).unwrap().create_snapshot("t", CreateSnapshot::new());
+        client.repository("r").unwrap().create_snapshot("t", CreateSnapshot::new());
     creating_in_a_held_request_can_be_dropped_anywhere(World::new): |client|
-        client.repository(repository()).unwrap().create_snapshot("t", CreateSnapshot::new().with_wait_for_completion(true));
+        client.repository("r").unwrap().create_snapshot("t", CreateSnapshot::new().with_wait_for_completion(true));
     creating_in_a_queue_can_be_dropped_anywhere(|| World::busy(3)): |client| {
         let client = client.with_queue_time(Duration::from_mins(5));
-        async move { client.repository(repository()).unwrap().create_snapshot("t", CreateSnapshot::new()).await }
+        async move { client.repository("r").unwrap().create_snapshot("t", CreateSnapshot::new()).await }
     };
     cloning_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
-        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().clone_to("u", CloneSnapshot::new(["i"]));
+        client.repository("r").unwrap().snapshot("s").unwrap().clone_to("u", CloneSnapshot::new(["i"]));
     cloning_can_be_dropped_anywhere(World::new): |client|
-        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().clone_to("u", CloneSnapshot::new(["i"]));
-    reading_a_snapshot_can_be_dropped_anywhere(World::new): |client| client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().info();
+        client.repository("r").unwrap().snapshot("s").unwrap().clone_to("u", CloneSnapshot::new(["i"]));
+    reading_a_snapshot_can_be_dropped_anywhere(World::new): |client| client.repository("r").unwrap().snapshot("s").unwrap().info();
     listing_snapshots_can_be_dropped_anywhere(World::new): |client|
-        client.repository(repository()).unwrap().list(ListSnapshots::new());
-    deleting_can_be_dropped_anywhere(World::new): |client| client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().delete();
+        client.repository("r").unwrap().list(ListSnapshots::new());
+    deleting_can_be_dropped_anywhere(World::new): |client| client.repository("r").unwrap().snapshot("s").unwrap().delete();
     deleting_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
-        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().delete();
+        client.repository("r").unwrap().snapshot("s").unwrap().delete();
     deleting_several_can_be_dropped_anywhere(World::new): |client|
-        client.repository(repository()).unwrap().delete_snapshots(SnapshotPattern::all());
+        client.repository("r").unwrap().delete_snapshots(SnapshotPattern::all());
     restoring_can_be_dropped_anywhere(World::new): |client|
-        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().restore(RestoreSnapshot::new());
+        client.repository("r").unwrap().snapshot("s").unwrap().restore(RestoreSnapshot::new());
     restoring_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
-        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().restore(RestoreSnapshot::new());
-    status_can_be_dropped_anywhere(World::new): |client| client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().status();
+        client.repository("r").unwrap().snapshot("s").unwrap().restore(RestoreSnapshot::new());
+    status_can_be_dropped_anywhere(World::new): |client| client.repository("r").unwrap().snapshot("s").unwrap().status();
     listing_what_runs_can_be_dropped_anywhere(World::new): |client| client.running_snapshots();
     recovery_can_be_dropped_anywhere(World::new): |client| client.recovery([""; 0]);
     a_raw_request_can_be_dropped_anywhere(World::new): |client| client.raw(RawRequest::get(["_snapshot"]));
     a_call_that_is_repeated_can_be_dropped_anywhere(|| World::failing(3)): |client| client.repositories();
     a_wait_for_a_snapshot_can_be_dropped_anywhere(World::new): |client|
-        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().wait().into_future();
+        client.repository("r").unwrap().snapshot("s").unwrap().wait().into_future();
     a_wait_for_a_restore_can_be_dropped_anywhere(World::new): |client|
-        client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).into_future();
+        client.resume(RestoreTicket::new("r", "s").unwrap()).into_future();
     a_wait_for_a_deletion_can_be_dropped_anywhere(World::leaving): |client|
-        client.repository(repository()).unwrap().snapshot("leaving").unwrap().wait_for_deletion().into_future();
+        client.repository("r").unwrap().snapshot("leaving").unwrap().wait_for_deletion().into_future();
     a_wait_whose_polls_fail_can_be_dropped_anywhere(|| World::failing(8)): |client|
-        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().wait().into_future();
+        client.repository("r").unwrap().snapshot("s").unwrap().wait().into_future();
     the_progress_of_a_snapshot_can_be_dropped_anywhere(World::new): |client|
-        client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().wait().progress().try_collect::<Vec<_>>();
+        client.repository("r").unwrap().snapshot("s").unwrap().wait().progress().try_collect::<Vec<_>>();
     the_progress_of_a_restore_can_be_dropped_anywhere(World::new): |client|
-        client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).progress().try_collect::<Vec<_>>();
+        client.resume(RestoreTicket::new("r", "s").unwrap()).progress().try_collect::<Vec<_>>();
     the_progress_of_a_deletion_can_be_dropped_anywhere(World::leaving): |client|
-        client.repository(repository()).unwrap().snapshot("leaving").unwrap().wait_for_deletion().progress().try_collect::<Vec<_>>();
+        client.repository("r").unwrap().snapshot("leaving").unwrap().wait_for_deletion().progress().try_collect::<Vec<_>>();
 }
 
 #[tokio::test]
 async fn a_dropped_wait_asks_no_more() {
     let world = World::new();
-    let mut progress = world.client.repository(repository()).unwrap().snapshot(snapshot()).unwrap().wait().progress();
+    let mut progress = world.client.repository("r").unwrap().snapshot("s").unwrap().wait().progress();
     assert!(progress.next().await.is_some());
     let asked = world.domain.requests.load(Ordering::SeqCst);
 
@@ -431,7 +411,7 @@ async fn a_dropped_wait_asks_no_more() {
 async fn a_dropped_delete_of_several_deletes_no_more() {
     let world = World::new();
     world.domain.snapshots.lock().unwrap().insert("t".to_owned(), (Value::Null, 0));
-    let backups = world.client.repository(repository()).unwrap();
+    let backups = world.client.repository("r").unwrap();
     let mut deleting = Box::pin(backups.delete_snapshots(SnapshotPattern::all()));
     while world.domain.snapshots.lock().unwrap().len() == 2 {
         assert!(poll!(&mut deleting).is_pending());
