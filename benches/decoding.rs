@@ -1,24 +1,12 @@
 //! Decoding a listing of 1,000 snapshots, each of 20 indices: about 1.1 MB of JSON.
 
 use bytes::Bytes;
-use es_snapshot::clock::BoxFuture;
-use es_snapshot::name::RepositoryName;
-use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
+use es_snapshot::testing::{response, transport_fn};
 use es_snapshot::{ListSnapshots, SnapshotClient};
-use http::{Request, Response};
 use serde_json::json;
 
 fn main() {
     divan::main();
-}
-
-#[derive(Debug)]
-struct Listing(Bytes);
-
-impl Transport for Listing {
-    fn call<'a>(&'a self, _: Request<Bytes>, _: &'a ConnectTarget) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
-        Box::pin(std::future::ready(Ok(Response::new(Body::from(self.0.clone())))))
-    }
 }
 
 fn listing(snapshots: usize) -> Bytes {
@@ -41,11 +29,13 @@ fn listing(snapshots: usize) -> Bytes {
 #[divan::bench]
 fn list_1000_snapshots(bencher: divan::Bencher) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let client = SnapshotClient::builder("http://localhost:9200").transport(Listing(listing(1000))).build().unwrap();
-    let repository: RepositoryName = "nightly".parse().unwrap();
+    let body = listing(1000);
+    let transport = transport_fn(move |_| Ok(response(200, body.clone())));
+    let client = SnapshotClient::builder("http://localhost:9200").transport(transport).build().unwrap();
+    let repository = client.repository("nightly").unwrap();
 
     bencher.bench_local(|| {
-        let listed = runtime.block_on(client.repository(&repository).unwrap().list(ListSnapshots::new())).unwrap();
+        let listed = runtime.block_on(repository.list(ListSnapshots::new())).unwrap();
         assert_eq!(listed.snapshots().len(), 1000);
         listed
     });
