@@ -13,7 +13,7 @@ use es_snapshot::auth::CredentialCache;
 use es_snapshot::client::RetryBudget;
 use es_snapshot::clock::Clock as _;
 use es_snapshot::error::Operation;
-use es_snapshot::testing::{FakeDomain, FakeOutcome, FakeTransport, Fault, ManualClock};
+use es_snapshot::testing::{Event, FakeDomain, FakeOutcome, FakeTransport, Fault, ManualClock};
 use es_snapshot::transport::HyperTransport;
 use es_snapshot::wait::{AnyOutcome, HowStarted, TicketState};
 use es_snapshot::{CreateSnapshot, ErrorKind, Repository, SnapshotClient};
@@ -210,6 +210,7 @@ mod the_nightly_job {
         let error = run(&backups(&domain), KEEP).await.unwrap_err();
 
         assert_eq!(error.kind(), ErrorKind::Deadline);
+        assert!(error.elapsed().unwrap() < Duration::from_secs(7 * 3600), "{error:?}");
     }
 
     #[tokio::test]
@@ -242,22 +243,38 @@ mod the_restore_to_staging {
         file
     }
 
+    /// The request that started the restore.
+    fn sent(domain: &FakeDomain) -> Event {
+        domain.events().into_iter().find(|event| event.operation == Some(Operation::RestoreSnapshot)).unwrap()
+    }
+
     fn movies() -> Vec<String> {
         vec!["movies".to_owned()]
     }
 
     #[tokio::test]
-    async fn restores_the_newest_complete_snapshot_under_a_prefix() {
+    async fn restores_the_named_indices_under_a_prefix() {
         let domain = domain().await;
         domain.create_index("books", 1);
         take(&domain, "monday").await;
-        domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] });
-        take(&domain, "tuesday").await;
 
         let report = restore(&backups(&domain), &movies(), &file("prefix")).await.unwrap();
 
         assert!(report.is_complete());
         assert_eq!(domain.indices(), ["books", "movies", "staging-movies"]);
+    }
+
+    #[tokio::test]
+    async fn restores_the_newest_complete_snapshot() {
+        let domain = domain().await;
+        take(&domain, "monday").await;
+        take(&domain, "tuesday").await;
+        domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] });
+        take(&domain, "wednesday").await;
+
+        drop(restore(&backups(&domain), &movies(), &file("newest")).await.unwrap());
+
+        assert!(sent(&domain).path.starts_with("/_snapshot/backups/tuesday/_restore"));
     }
 
     #[tokio::test]
@@ -267,8 +284,7 @@ mod the_restore_to_staging {
 
         drop(restore(&backups(&domain), &movies(), &file("replicas")).await.unwrap());
 
-        let sent = domain.events().into_iter().find(|event| event.operation == Some(Operation::RestoreSnapshot)).unwrap();
-        let sent: serde_json::Value = serde_json::from_slice(&sent.body).unwrap();
+        let sent: serde_json::Value = serde_json::from_slice(&sent(&domain).body).unwrap();
         assert_eq!(sent["index_settings"]["index.number_of_replicas"], 0);
     }
 
@@ -320,8 +336,9 @@ mod the_fleet {
     #[tokio::test]
     async fn shows_the_other_domains_when_one_is_broken() {
         let (good, broken) = (domain().await, domain().await);
-        let began = good.clock().unwrap().wall() - 5 * Duration::from_secs(3600);
-        good.place_snapshot("backups", "nightly", began, FakeOutcome::Success);
+        let midnight = good.clock().unwrap().wall() - DAY;
+        good.place_snapshot("backups", "older", midnight - DAY, FakeOutcome::Success);
+        good.place_snapshot("backups", "nightly", midnight, FakeOutcome::Success);
         good.hold_snapshots(true);
         good.another_client_creates("backups", "manual");
         broken.stop();
@@ -330,8 +347,8 @@ mod the_fleet {
 
         let [Err(error), Ok(overview)] = &*overviews else { panic!("{overviews:?}") };
         assert_eq!(error.kind(), ErrorKind::Connect);
-        // It ended 3 s after it began.
-        assert_eq!((&overview.newest, &*overview.running), (&Some(("nightly".to_owned(), 4)), &["manual".to_owned()][..]));
+        // It ended 3 s after midnight.
+        assert_eq!((&overview.newest, &*overview.running), (&Some(("nightly".to_owned(), 23)), &["manual".to_owned()][..]));
     }
 
     #[tokio::test]
