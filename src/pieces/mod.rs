@@ -61,7 +61,7 @@ impl From<Error> for Trouble {
 pub(crate) struct Malformed {
     /// The path of the value, such as `[3].shard`. Keys in it are the server's text.
     pub(crate) path: String,
-    /// The offset of the innermost piece that could be told apart.
+    /// The offset of the value.
     pub(crate) offset: usize,
     /// It is JSON, but of other types than expected.
     pub(crate) is_json: bool,
