@@ -32,7 +32,7 @@ use es_snapshot::{
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures_util::{FutureExt as _, join, poll};
+use futures_util::{FutureExt as _, StreamExt as _, join, poll};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use scene::{Scene, backups, settings};
@@ -666,6 +666,26 @@ async fn an_answer_in_gzip_is_decoded() {
     let info = plain_client(address).build().unwrap().server_info().await.unwrap();
 
     assert_eq!((info.node_name(), info.version()), ("node", "7.10.2"));
+}
+
+#[tokio::test]
+async fn snapshots_are_streamed_from_gzip_in_chunks() {
+    let names: Vec<String> = (0..500).map(|number| format!("nightly-{number}")).collect();
+    let snapshots: Vec<_> = names.iter().map(|name| json!({"snapshot": name})).collect();
+    let encoded = gzip(json!({ "snapshots": snapshots }).to_string().as_bytes());
+    let mut answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n{GZIP}\r\n").into_bytes();
+    for chunk in encoded.chunks(100).chain([&b""[..]]) {
+        answer.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        answer.extend_from_slice(chunk);
+        answer.extend_from_slice(b"\r\n");
+    }
+    let (address, _) = server(answer).await;
+    let client = plain_client(address).build().unwrap();
+
+    let snapshots = client.repository("r").unwrap().snapshots(ListSnapshots::new());
+    let listed: Vec<String> = snapshots.map(|snapshot| snapshot.unwrap().name().to_owned()).collect().await;
+
+    assert_eq!(listed, names);
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ use es_snapshot::client::RawRequest;
 use es_snapshot::testing::FakeDomain;
 use es_snapshot::wait::{RestoreTicket, WaitStream};
 use es_snapshot::{
-    CloneSnapshot, CreateSnapshot, FsSettings, ListSnapshots, RestoreReport, RestoreSnapshot, SnapshotInfo, SnapshotPattern, Wait,
+    CloneSnapshot, CreateSnapshot, FsSettings, ListSnapshots, RestoreReport, RestoreSnapshot, SnapshotInfo, SnapshotPattern,
+    SnapshotStream, Wait,
 };
 
 fn send<F: Future + Send>(_: F) {}
@@ -59,4 +60,5 @@ fn waits_and_their_streams_can_be_kept_and_moved() {
     send_type::<Wait<SnapshotInfo>>();
     send_type::<Wait<()>>();
     send_type::<WaitStream<RestoreReport>>();
+    send_type::<SnapshotStream>();
 }

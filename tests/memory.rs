@@ -2,12 +2,18 @@
 //!
 //! With `--nocapture` the tests print what CONTRIBUTING.md shows.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use es_snapshot::testing::{ManualClock, response, transport_fn};
+use es_snapshot::transport::{Body, TransportError};
 use es_snapshot::wait::RestoreTicket;
 use es_snapshot::{Error, ListSnapshots, RetryPolicy, SnapshotClient};
+use futures_util::{StreamExt as _, stream};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -336,6 +342,55 @@ async fn listings_cost_at_most_four_times_their_size() {
         }
     }
     assert!(too_dear.is_empty(), "{too_dear:#?}");
+}
+
+/// A listing of this many snapshots, written while it is read; `written` counts its bytes.
+fn long_listing(snapshots: usize, written: Arc<AtomicUsize>) -> Body {
+    let template = snapshot(0).to_string();
+    let chunks = (0..=snapshots).map(move |number| {
+        let text = match number {
+            0 => r#"{"snapshots":["#.to_owned(),
+            _ if number == snapshots => format!("{template}]}}"),
+            _ => format!("{template},"),
+        };
+        written.fetch_add(text.len(), Ordering::Relaxed);
+        Ok::<_, TransportError>(Frame::data(Bytes::from(text)))
+    });
+    Body::new(StreamBody::new(stream::iter(chunks)))
+}
+
+#[tokio::test]
+async fn a_streamed_listing_costs_the_same_however_long_it_is() {
+    let _alone = ALONE.lock().await;
+    let mut peaks = Vec::new();
+    for count in [1_000, 50_000] {
+        let written = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&written);
+        let transport = transport_fn(move |_| Ok(response(200, long_listing(count, Arc::clone(&counter)))));
+        let client = SnapshotClient::builder("http://localhost:9200").transport(transport).build().unwrap();
+        let nightly = client.repository("nightly").unwrap();
+        PEAK.reset_peak_usage();
+        let before = PEAK.current_usage();
+
+        let mut snapshots = nightly.snapshots(ListSnapshots::new());
+        let (mut found, mut before_first) = (0, 0);
+        while let Some(snapshot) = snapshots.next().await {
+            snapshot.unwrap();
+            found += 1;
+            if found == 1 {
+                before_first = written.load(Ordering::Relaxed);
+            }
+        }
+
+        let peak = PEAK.peak_usage() - before;
+        let size = written.load(Ordering::Relaxed);
+        println!("stream of {found}: {} MiB, {} KiB in memory, first after {before_first} bytes", size >> 20, peak >> 10);
+        assert_eq!(found, count);
+        assert!(peak <= 1 << 20, "{peak}");
+        assert!(before_first * 100 <= size, "{before_first} of {size}");
+        peaks.push(peak);
+    }
+    assert!(peaks[0].abs_diff(peaks[1]) <= 64 << 10, "{peaks:?}");
 }
 
 #[tokio::test]
