@@ -246,7 +246,7 @@ fn an_absurd_date_neither_panics_nor_moves_a_signature() {
         }
 
         assert!(signed_date(transport.requests().last().unwrap()).starts_with("20231114T2213"), "{absurd}");
-        assert_eq!(client.repository("r").unwrap().resolve(&name).unwrap().as_str(), "nightly-2023.11.14");
+        assert_eq!(client.repository("r").unwrap().resolve(name.clone()).unwrap().as_str(), "nightly-2023.11.14");
     }
     clock.advance(Duration::from_secs(27 * 3600));
     runtime.block_on(client.repositories()).unwrap();

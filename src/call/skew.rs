@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use http::header::{AGE, DATE, HeaderMap};
 
 /// How far the domain's clock is ahead of this host's, in milliseconds.
@@ -55,7 +57,7 @@ fn corrected(known: i64, date_from_receipt: i64, took: i64) -> i64 {
 }
 
 pub(super) fn parse_date(text: &str) -> Option<SystemTime> {
-    jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp().into())
+    DateTime::from_str(text, Format::HttpDate).ok()?.try_into().ok()
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use crate::call::{CallOptions, Session};
 use crate::clock::BoxFuture;
 use crate::config::{RetryPolicy, Timeouts};
 use crate::error::{Error, ErrorKind, Operation, Outcome};
-use crate::name::{DateMathName, RepositoryName, SnapshotName, SnapshotPattern};
+#[cfg(feature = "date-math")]
+use crate::name::DateMathName;
+use crate::name::{RepositoryName, SnapshotName, SnapshotPattern};
 use crate::repository::{
     Acknowledged, CleanUp, RegisterRepository, RepositoryInfo, RepositorySettings, S3Settings, VerifiedNode, VerifiedNodes,
 };
@@ -75,12 +77,14 @@ impl Repository {
     /// known. It sends nothing.
     ///
     /// The server would resolve it too, but its response does not contain the resolved name. A name
-    /// that was resolved here can be requested later.
+    /// that was resolved here can be requested later. Feature `date-math`.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] if the result is not a snapshot name.
-    pub fn resolve(&self, name: &DateMathName) -> Result<SnapshotName, Error> {
+    #[cfg(feature = "date-math")]
+    #[expect(clippy::needless_pass_by_value, reason = "an argument that `parse` can infer")]
+    pub fn resolve(&self, name: DateMathName) -> Result<SnapshotName, Error> {
         name.resolve(self.session.core.now())
     }
 

@@ -4,6 +4,7 @@
 //! through a URL. Names in responses are plain text, so that an odd one never breaks a listing.
 //! `parse` makes a name for requests of such a text.
 
+#[cfg(feature = "date-math")]
 mod date_math;
 
 use std::borrow::Cow;
@@ -12,6 +13,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "date-math")]
 pub use date_math::DateMathName;
 
 use crate::error::{Error, quoted};
@@ -84,7 +86,9 @@ fn check_snapshot_part(part: &str, forbidden: impl Fn(char) -> bool, rule: &'sta
     // contain the name.
     let has_forbidden = part.contains(&forbidden);
     if part.starts_with('<') && part.ends_with('>') || has_forbidden && part.contains("{now") {
-        return broken("is date math; parse it as a DateMathName, such as <nightly-{now/d}>, and resolve that to a name");
+        return broken(
+            "is date math; parse it as a DateMathName (feature `date-math`), such as <nightly-{now/d}>, and resolve that to a name",
+        );
     }
     check_path_segment(part)?;
     if part.starts_with('-') {
@@ -216,7 +220,7 @@ names! {
     /// `\ / * ? " < > | # ,`. This type also refuses `.` and `..`, control characters, any Unicode
     /// white space, `%` before two hexadecimal digits, a leading `-`, and more than 255 bytes. To
     /// list or delete several there is [`SnapshotPattern`]; for a name that contains the date there
-    /// is [`DateMathName`].
+    /// is `DateMathName` (feature `date-math`).
     ///
     /// ```
     /// use es_snapshot::name::SnapshotName;
