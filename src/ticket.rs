@@ -70,15 +70,15 @@ impl From<SnapshotToken> for String {
 /// use es_snapshot::wait::SnapshotTicket;
 ///
 /// let ticket: Ticket = SnapshotTicket::new("nightly", "2024.05.01")?.into();
-/// let kept = serde_json::to_string(&ticket).unwrap();
+/// let kept = serde_json::to_string(&ticket)?;
 /// assert_eq!(
 ///     kept,
 ///     r#"{"kind":"snapshot","version":1,"repository":"nightly","snapshot":"2024.05.01"}"#
 /// );
-/// assert_eq!(serde_json::from_str::<Ticket>(&kept).unwrap(), ticket);
-/// # Ok::<(), es_snapshot::Error>(())
+/// assert_eq!(serde_json::from_str::<Ticket>(&kept)?, ticket);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 #[non_exhaustive]
 pub enum Ticket {
@@ -113,7 +113,7 @@ impl Ticket {
 }
 
 /// The snapshot that every ticket is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Subject {
     repository: RepositoryName,
     snapshot: SnapshotName,
@@ -153,11 +153,11 @@ macro_rules! subject_accessors {
 ///
 /// let token = SnapshotToken::try_random()?;
 /// let ticket = SnapshotTicket::new("nightly", "2024.05.01")?.with_token(token);
-/// let kept = serde_json::to_string(&ticket).unwrap();
-/// assert_eq!(serde_json::from_str::<SnapshotTicket>(&kept).unwrap(), ticket);
-/// # Ok::<(), es_snapshot::Error>(())
+/// let kept = serde_json::to_string(&ticket)?;
+/// assert_eq!(serde_json::from_str::<SnapshotTicket>(&kept)?, ticket);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Ticket", into = "Ticket")]
 pub struct SnapshotTicket {
     subject: Subject,
@@ -231,11 +231,11 @@ impl SnapshotTicket {
 /// use es_snapshot::wait::DeletionTicket;
 ///
 /// let ticket = DeletionTicket::new("nightly", "2024.05.01", "9QhTPPpQQgqmmUtwOIDfvA")?;
-/// let kept = serde_json::to_string(&ticket).unwrap();
-/// assert_eq!(serde_json::from_str::<DeletionTicket>(&kept).unwrap(), ticket);
-/// # Ok::<(), es_snapshot::Error>(())
+/// let kept = serde_json::to_string(&ticket)?;
+/// assert_eq!(serde_json::from_str::<DeletionTicket>(&kept)?, ticket);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Ticket", into = "Ticket")]
 pub struct DeletionTicket {
     subject: Subject,
@@ -287,11 +287,11 @@ impl DeletionTicket {
 /// use es_snapshot::wait::RestoreTicket;
 ///
 /// let ticket = RestoreTicket::new("nightly", "2024.05.01")?.with_index("restored-movies");
-/// let kept = serde_json::to_string(&ticket).unwrap();
-/// assert_eq!(serde_json::from_str::<RestoreTicket>(&kept).unwrap(), ticket);
-/// # Ok::<(), es_snapshot::Error>(())
+/// let kept = serde_json::to_string(&ticket)?;
+/// assert_eq!(serde_json::from_str::<RestoreTicket>(&kept)?, ticket);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Ticket", into = "Ticket")]
 pub struct RestoreTicket {
     subject: Subject,
@@ -300,7 +300,7 @@ pub struct RestoreTicket {
 }
 
 /// One index that a restore writes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RestoredIndex {
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -28,6 +28,15 @@ use crate::error::{Error, Operation};
 ///
 /// [`with_signed_registration`](Self::with_signed_registration) is for Amazon domains that are used with a password and
 /// still want the registration of a repository signed: there the service checks `iam:PassRole` for the signer.
+///
+/// ```
+/// use es_snapshot::{Auth, SnapshotClient};
+///
+/// let client = SnapshotClient::builder("http://localhost:9200")
+///     .auth(Auth::basic("backup", "secret")?)
+///     .build()?;
+/// # Ok::<(), es_snapshot::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Auth {
     all: Method,

@@ -21,6 +21,18 @@ use crate::transport::Transport;
 const REPLY_LIMIT: usize = 256 << 20;
 
 /// Settings of a [`SnapshotClient`]; see [`SnapshotClient::builder`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use es_snapshot::{SnapshotClient, Timeouts};
+///
+/// let client = SnapshotClient::builder("http://localhost:9200")
+///     .timeouts(Timeouts::new().with_call(Duration::from_secs(120)))
+///     .user_agent("nightly-backup/1.0")
+///     .build()?;
+/// # Ok::<(), es_snapshot::Error>(())
+/// ```
 #[must_use = "a builder does nothing until `build`"]
 pub struct SnapshotClientBuilder {
     endpoint: String,

@@ -159,6 +159,20 @@ impl SnapshotClient {
     /// # Errors
     ///
     /// See [`ErrorKind`](crate::ErrorKind). Reads are repeated where that can help.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use es_snapshot::testing::FakeDomain;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// for repository in client.repositories().await? {
+    ///     println!("{} {}", repository.name(), repository.settings().repository_type());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "get_repository")]
     pub async fn repositories(&self) -> Result<Vec<RepositoryInfo>, Error> {
         self.session.list_repositories().await
@@ -169,6 +183,20 @@ impl SnapshotClient {
     /// # Errors
     ///
     /// See [`ErrorKind`](crate::ErrorKind). Reads are repeated where that can help.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use es_snapshot::testing::FakeDomain;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// for snapshot in client.running_snapshots().await? {
+    ///     println!("{} {}", snapshot.name(), snapshot.state());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "snapshot_status")]
     pub async fn running_snapshots(&self) -> Result<Vec<SnapshotStatus>, Error> {
         self.session.running_snapshots(None).await
@@ -215,6 +243,19 @@ impl SnapshotClient {
     /// # Errors
     ///
     /// See [`ErrorKind`](crate::ErrorKind). Reads are repeated where that can help.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use es_snapshot::testing::FakeDomain;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// let server = client.server_info().await?;
+    /// println!("{} {}", server.distribution().unwrap_or("elasticsearch"), server.version());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn server_info(&self) -> Result<ServerInfo, Error> {
         self.session.call(&request::server_info()).await
     }
@@ -292,6 +333,32 @@ impl SnapshotClient {
     /// # Cancel safety
     ///
     /// That of [`Snapshot::restore`]. Starting it again from the stored form is safe.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use es_snapshot::RestoreSnapshot;
+    /// use es_snapshot::restore::PreparedRestore;
+    ///
+    /// # use es_snapshot::testing::FakeDomain;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let domain = FakeDomain::with_repository("backups").await;
+    /// # domain.create_index("movies", 1);
+    /// # let client = domain.client();
+    /// # let backups = client.repository("backups")?;
+    /// # let options = es_snapshot::CreateSnapshot::new();
+    /// # backups.create_snapshot("nightly-2024.05.01", options).await?.wait().await?;
+    /// let snapshot = backups.snapshot("nightly-2024.05.01")?;
+    /// let options = RestoreSnapshot::new().with_rename_prefix("restored-");
+    /// let kept = serde_json::to_string(&snapshot.prepare_restore(options).await?)?;
+    ///
+    /// // After a crash, another process goes on.
+    /// let restore: PreparedRestore = serde_json::from_str(&kept)?;
+    /// client.start(restore).await?.wait().await?.into_complete()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start(&self, restore: PreparedRestore) -> BoxFuture<'static, Result<StartedRestore, Error>> {
         let session = self.session.clone();
         Box::pin(async move {

@@ -10,6 +10,12 @@ use serde_json::Value;
 ///
 /// The path is given in segments that are not encoded; each is encoded so that it arrives as it is.
 /// `Debug` shows neither the body nor the values of the query, which may be secrets.
+///
+/// ```
+/// use es_snapshot::client::RawRequest;
+///
+/// let health = RawRequest::get(["_cluster", "health"]).with_query("level", "shards");
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct RawRequest {
     pub(super) method: Method,

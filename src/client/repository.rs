@@ -165,6 +165,19 @@ impl Repository {
     /// # Errors
     ///
     /// [`ErrorKind::RepositoryMissing`] if it is not registered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use es_snapshot::testing::FakeDomain;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// # let backups = client.repository("backups")?;
+    /// println!("{:?}", backups.info().await?.settings());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "get_repository")]
     pub async fn info(&self) -> Result<RepositoryInfo, Error> {
         self.session.find_repository(&self.name).await
@@ -182,6 +195,19 @@ impl Repository {
     ///
     /// If the future is dropped after the request was sent, the nodes finish the verification. It
     /// leaves nothing behind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use es_snapshot::testing::FakeDomain;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// # let backups = client.repository("backups")?;
+    /// println!("{} nodes can use the repository", backups.verify().await?.len());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "verify_repository")]
     pub async fn verify(&self) -> Result<Vec<VerifiedNode>, Error> {
         let nodes: VerifiedNodes = self.session.call(&request::verify_repository(&self.name)).await?;
@@ -198,6 +224,19 @@ impl Repository {
     ///
     /// If the future is dropped after the request was sent, the clean-up goes on. Cleaning up again
     /// does no harm.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use es_snapshot::testing::FakeDomain;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// # let backups = client.repository("backups")?;
+    /// println!("freed {}", backups.cleanup().await?.deleted_bytes());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "cleanup_repository")]
     pub async fn cleanup(&self) -> Result<CleanUp, Error> {
         let request = request::clean_up_repository(&self.name);
@@ -217,6 +256,20 @@ impl Repository {
     ///
     /// If the future is dropped after the request was sent, the repository may be unregistered.
     /// Unregistering it again then fails with [`ErrorKind::RepositoryMissing`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use es_snapshot::testing::FakeDomain;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// # let backups = client.repository("backups")?;
+    /// backups.unregister().await?;
+    /// assert!(backups.info().await.unwrap_err().is_not_found());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "delete_repository")]
     pub async fn unregister(&self) -> Result<(), Error> {
         let request = request::unregister_repository(&self.name);
@@ -362,6 +415,25 @@ impl Repository {
     ///
     /// If the future is dropped on the way, the snapshots before are deleted, the current one may
     /// be, and the others are not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use es_snapshot::SnapshotPattern;
+    ///
+    /// # use es_snapshot::testing::FakeDomain;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// # let backups = client.repository("backups")?;
+    /// # let options = es_snapshot::CreateSnapshot::new();
+    /// # backups.create_snapshot("nightly-2024.05.01", options).await?.wait().await?;
+    /// let pattern = SnapshotPattern::new(["nightly-2024.05.*"])?;
+    /// let report = backups.delete_snapshots(pattern).await?.into_complete()?;
+    /// assert_eq!(report.deleted(), ["nightly-2024.05.01"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn delete_snapshots(&self, pattern: SnapshotPattern) -> Result<DeletionReport, Error> {
         // Otherwise one name that is missing would hide all the others.
         let options = ListSnapshots::new().with_pattern(pattern).with_verbose(false).with_ignore_unavailable(true);

@@ -55,6 +55,23 @@ impl Snapshot {
     ///
     /// The API works by name. So a name that is taken in the instant between the check and the
     /// request is hit.
+    ///
+    /// ```
+    /// # use es_snapshot::testing::FakeDomain;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// # let backups = client.repository("backups")?;
+    /// # let options = es_snapshot::CreateSnapshot::new();
+    /// # backups.create_snapshot("nightly-2024.05.01", options).await?.wait().await?;
+    /// let listed = backups.snapshot("nightly-2024.05.01")?.info().await?;
+    /// if let Some(uuid) = listed.uuid() {
+    ///     // Deletes this snapshot only, and not one that has taken its name since.
+    ///     backups.snapshot(listed.name())?.with_uuid(uuid).delete().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_uuid(&self, uuid: impl Into<String>) -> Self {
         Self { uuid: Some(uuid.into()), ..self.clone() }
@@ -95,6 +112,22 @@ impl Snapshot {
     /// [`ErrorKind::RepositoryMissing`], [`ErrorKind::SnapshotMissing`]. The latter also if the
     /// repository lists it, but its own file is gone. A listing that is not
     /// [`verbose`](crate::ListSnapshots::with_verbose) still contains it then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use es_snapshot::testing::FakeDomain;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// # let backups = client.repository("backups")?;
+    /// # let options = es_snapshot::CreateSnapshot::new();
+    /// # backups.create_snapshot("nightly-2024.05.01", options).await?.wait().await?;
+    /// let snapshot = backups.snapshot("nightly-2024.05.01")?.info().await?;
+    /// println!("{} {} in {:?}", snapshot.name(), snapshot.state(), snapshot.duration());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "get_snapshot")]
     pub async fn info(&self) -> Result<SnapshotInfo, Error> {
         let found = self.session.find_snapshot(&self.repository, &self.name, false).await?;
@@ -112,6 +145,22 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use es_snapshot::testing::FakeDomain;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// # let backups = client.repository("backups")?;
+    /// # let options = es_snapshot::CreateSnapshot::new();
+    /// # backups.create_snapshot("nightly-2024.05.01", options).await?.wait().await?;
+    /// let status = backups.snapshot("nightly-2024.05.01")?.status().await?;
+    /// println!("{} {}", status.name(), status.state());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "snapshot_status")]
     pub async fn status(&self) -> Result<SnapshotStatus, Error> {
         self.check_uuid(Operation::SnapshotStatus).await?;

@@ -27,6 +27,26 @@ pub enum ServerLayer {
     Gateway,
 }
 
+impl ServerLayer {
+    /// Returns the name for logs and metrics, such as `policy`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Signature => "signature",
+            Self::Engine => "engine",
+            Self::Authentication => "authentication",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+impl fmt::Display for ServerLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// An exception type of the engine, such as `snapshot_missing_exception`: an open vocabulary.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct ErrorType(String);
@@ -80,7 +100,7 @@ impl PartialEq<str> for ErrorType {
 
 impl fmt::Display for ErrorType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.pad(&self.0)
     }
 }
 
@@ -395,6 +415,7 @@ mod tests {
         ];
         for (status, body, layer) in cases {
             assert_eq!(parse(status, body).layer(), layer, "{body}");
+            assert_eq!(json!(layer), json!(layer.to_string()));
         }
     }
 

@@ -37,9 +37,10 @@ const MISTAKEN_KEYS: [(&str, &str); 2] = [("iam_role_arn", "role_arn"), ("read_o
 ///     .with_region("ap-northeast-1")
 ///     .with_role_arn("arn:aws:iam::123456789012:role/TestRole")
 ///     .into();
-/// let body = serde_json::to_value(&settings).unwrap();
+/// let body = serde_json::to_value(&settings)?;
 /// assert_eq!(body["type"], "s3");
 /// assert_eq!(body["settings"]["region"], "ap-northeast-1");
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

@@ -18,6 +18,15 @@ use crate::error::{Error, quoted};
 /// gives the Region alone, and the endpoint `s3.amazonaws.com` alone where the Region does not
 /// work. S3-compatible stores need both. `access_key`, `secret_key` and `client` are for
 /// self-managed clusters only; KMS encryption is a matter of the bucket's defaults.
+///
+/// ```
+/// use es_snapshot::S3Settings;
+///
+/// let settings = S3Settings::new("my-bucket-4-es")
+///     .with_region("ap-northeast-1")
+///     .with_role_arn("arn:aws:iam::123456789012:role/TestRole");
+/// assert_eq!(settings.bucket(), Some("my-bucket-4-es"));
+/// ```
 #[derive(Clone, Default, PartialEq)]
 pub struct S3Settings {
     bucket: Option<String>,

@@ -27,12 +27,13 @@ use crate::wire::{is_same, laid_over};
 ///     .with_rename("(.+)", "restored-$1")
 ///     .with_include_aliases(false);
 /// assert_eq!(
-///     serde_json::to_value(&options).unwrap(),
+///     serde_json::to_value(&options)?,
 ///     serde_json::json!({
 ///         "indices": ["movies"], "include_global_state": false, "include_aliases": false,
 ///         "rename_pattern": "(.+)", "rename_replacement": "restored-$1",
 ///     }),
 /// );
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct RestoreSnapshot {

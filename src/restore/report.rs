@@ -7,6 +7,16 @@ use serde::Serialize;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
 
 /// How a restore ended, shard by shard.
+///
+/// ```
+/// use es_snapshot::RestoreReport;
+/// use es_snapshot::restore::UnrestoredShard;
+///
+/// let missing = UnrestoredShard::new("movies", Some(0), "node left");
+/// let report = RestoreReport::new(vec!["movies".to_owned()], 1, vec![missing]);
+/// assert!(!report.is_complete());
+/// assert_eq!(report.unrestored()[0].to_string(), "[movies][0] node left");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[must_use = "a restore that has ended need not be complete"]
 pub struct RestoreReport {
@@ -16,6 +26,12 @@ pub struct RestoreReport {
 }
 
 impl RestoreReport {
+    /// Returns a report of these indices, of so many expected primaries, and of those that were not
+    /// restored.
+    pub fn new(indices: Vec<String>, shards_total: u64, unrestored: Vec<UnrestoredShard>) -> Self {
+        Self { indices, shards_total, unrestored }
+    }
+
     /// Returns the indices that were restored, under their new names.
     #[must_use]
     pub fn indices(&self) -> &[String] {
@@ -65,6 +81,13 @@ pub struct UnrestoredShard {
 }
 
 impl UnrestoredShard {
+    /// Returns the primary with this number of an index, or all of an index with `None`, and why it
+    /// was not restored.
+    #[must_use]
+    pub fn new(index: impl Into<String>, shard: Option<u32>, reason: impl Into<String>) -> Self {
+        Self { index: index.into(), shard, reason: reason.into() }
+    }
+
     /// Returns the index.
     #[must_use]
     pub fn index(&self) -> &str {

@@ -348,8 +348,9 @@ impl SnapshotInfo {
     /// ```
     /// use es_snapshot::{ErrorKind, SnapshotInfo};
     ///
-    /// let snapshot: SnapshotInfo = serde_json::from_str(r#"{"snapshot":"nightly","state":"PARTIAL"}"#).unwrap();
+    /// let snapshot: SnapshotInfo = serde_json::from_str(r#"{"snapshot":"nightly","state":"PARTIAL"}"#)?;
     /// assert_eq!(snapshot.into_complete().unwrap_err().kind(), ErrorKind::Incomplete);
+    /// # Ok::<(), serde_json::Error>(())
     /// ```
     pub fn into_complete(self) -> Result<Self, Error> {
         if self.is_complete() {

@@ -70,6 +70,14 @@ impl IntoIterator for SnapshotList {
 
 /// What became of each of several snapshots that were to be deleted; returned by
 /// [`Repository::delete_snapshots`](crate::Repository::delete_snapshots).
+///
+/// ```
+/// use es_snapshot::snapshot::DeletionReport;
+///
+/// let report = DeletionReport::new(vec!["nightly-2024.05.01".to_owned()], Vec::new());
+/// assert!(report.is_complete());
+/// assert_eq!(report.deleted(), ["nightly-2024.05.01"]);
+/// ```
 #[derive(Clone, Debug, Default, Serialize)]
 #[must_use = "some of the snapshots may not be deleted"]
 pub struct DeletionReport {

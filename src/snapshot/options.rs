@@ -35,8 +35,9 @@ pub enum ExpandWildcards {
 /// use es_snapshot::CreateSnapshot;
 ///
 /// let options = CreateSnapshot::new().with_indices(["movies"]).with_include_global_state(false);
-/// assert_eq!(serde_json::to_string(&options).unwrap(), r#"{"indices":["movies"],"include_global_state":false}"#);
-/// assert_eq!(serde_json::to_string(&CreateSnapshot::new()).unwrap(), "{}");
+/// assert_eq!(serde_json::to_string(&options)?, r#"{"indices":["movies"],"include_global_state":false}"#);
+/// assert_eq!(serde_json::to_string(&CreateSnapshot::new())?, "{}");
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -47,6 +47,15 @@ pub enum TrustRoots {
 }
 
 /// Settings of a [`HyperTransport`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use es_snapshot::transport::HyperTransport;
+///
+/// let transport = HyperTransport::builder().connect_timeout(Duration::from_secs(3)).build()?;
+/// # Ok::<(), es_snapshot::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct HyperTransportBuilder {
     roots: TrustRoots,
