@@ -86,6 +86,8 @@ macro_rules! each {
 
 fn crosses_threads<T: Debug + Send + Sync + 'static>() {}
 
+fn moves_between_threads<T: Debug + Send + 'static>() {}
+
 fn comes_back<T: Serialize + Clone + Debug + Send + Sync + 'static>() {}
 
 fn word<T: Serialize + Display + Clone + Debug + PartialEq + Eq + std::hash::Hash>() {}
@@ -94,7 +96,6 @@ fn word<T: Serialize + Display + Clone + Debug + PartialEq + Eq + std::hash::Has
 fn clients_handles_and_errors_can_be_shared_between_threads() {
     each!(crosses_threads: SnapshotClient, Repository, Snapshot, Wait<SnapshotInfo>, Auth, CredentialCache, HyperTransport);
     each!(crosses_threads: Error, TransportError, RetryBudget, RetryPolicy, Timeouts, RawRequest);
-    fn moves_between_threads<T: Debug + Send + 'static>() {}
     each!(moves_between_threads: WaitStream<SnapshotInfo>, Body);
 }
 

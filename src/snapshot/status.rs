@@ -46,7 +46,7 @@ open_vocabulary! {
 /// How far a snapshot is, shard by shard.
 ///
 /// For progress, not for the outcome: only [`SnapshotInfo`](crate::SnapshotInfo) tells whether a snapshot is complete.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotStatus {
     snapshot: String,
     #[serde(default)]
@@ -116,7 +116,7 @@ impl SnapshotStatus {
 }
 
 /// How far an index of a snapshot is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct IndexStatus {
     shards_stats: ShardStageCounts,
@@ -187,7 +187,7 @@ impl IndexStatus {
 }
 
 /// How far a shard of a snapshot is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ShardStatus {
     stage: ShardStage,
