@@ -19,8 +19,8 @@ use es_snapshot::wait::{
 };
 use es_snapshot::{
     Auth, CloneSnapshot, CreateSnapshot, Error, ErrorKind, FsSettings, ListSnapshots, Outcome, Repository, RestoreReport,
-    RestoreSnapshot, RetryPolicy, Snapshot, SnapshotClient, SnapshotInfo, SnapshotPattern, SnapshotState, StartedRestore,
-    StartedSnapshot, Ticket, Timeouts, Wait,
+    RestoreSnapshot, RetryPolicy, Snapshot, SnapshotClient, SnapshotInfo, SnapshotPattern, SnapshotState, SnapshotStream,
+    StartedRestore, StartedSnapshot, Ticket, Timeouts, Wait,
 };
 use serde::Serialize;
 
@@ -96,7 +96,7 @@ fn word<T: Serialize + Display + Clone + Debug + PartialEq + Eq + std::hash::Has
 fn clients_handles_and_errors_can_be_shared_between_threads() {
     each!(crosses_threads: SnapshotClient, Repository, Snapshot, Wait<SnapshotInfo>, Auth, CredentialCache, HyperTransport);
     each!(crosses_threads: Error, TransportError, RetryBudget, RetryPolicy, Timeouts, RawRequest);
-    each!(moves_between_threads: WaitStream<SnapshotInfo>, Body);
+    each!(moves_between_threads: WaitStream<SnapshotInfo>, SnapshotStream, Body);
 }
 
 #[test]
