@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::error::Error;
+use crate::region::is_amazon_region;
 
 /// Where a transport connects: the endpoint's own host, or the near end of a tunnel that leads to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -273,7 +274,7 @@ fn amazon_region(host: &str) -> Result<Option<String>, Error> {
         _ => None,
     };
     Ok(region
-        .filter(|(name, region)| (name.starts_with("search-") || name.starts_with("vpc-")) && !region.is_empty())
+        .filter(|(name, region)| (name.starts_with("search-") || name.starts_with("vpc-")) && is_amazon_region(region))
         .map(|(_, region)| region.to_owned()))
 }
 

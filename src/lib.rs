@@ -69,6 +69,7 @@ mod open;
 mod pieces;
 mod progress;
 mod reconcile;
+mod region;
 pub mod repository;
 mod request;
 pub mod restore;

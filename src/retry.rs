@@ -183,6 +183,16 @@ mod tests {
         verdict != Verdict::Stop
     }
 
+    #[test]
+    fn the_reason_of_a_repetition_is_the_failures_own() {
+        let unsent = |text| Error::new(ErrorKind::Connect, Outcome::NotSent, text);
+        let why = |error| reason(Replay::Probe, &failure(error), &History::default());
+
+        assert_eq!(why(unsent("refused")), Some("no connection"));
+        assert_eq!(why(unsent("no address").unresolved()), Some("name not resolved"));
+        assert_eq!(why(Error::new(ErrorKind::Connect, Outcome::Unknown, "who knows")), None);
+    }
+
     /// Each row of the table in [`RetryPolicy`]'s docs, for reads, repeatable writes and those that are probed.
     #[test]
     fn every_cell_of_the_table_holds() {

@@ -14,6 +14,7 @@ use crate::config::{RetryPolicy, Timeouts};
 use crate::endpoint::Endpoint;
 use crate::entropy::Entropy;
 use crate::error::Error;
+use crate::region::is_amazon_region;
 use crate::retry::RetryBudget;
 use crate::transport::Transport;
 
@@ -226,9 +227,7 @@ impl fmt::Debug for SnapshotClientBuilder {
 }
 
 fn region(endpoint: &Endpoint, given: Option<String>, signs: bool) -> Result<Option<String>, Error> {
-    if let Some(given) = &given
-        && (given.is_empty() || !given.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'))
-    {
+    if let Some(given) = given.as_deref().filter(|given| !is_amazon_region(given)) {
         return Err(Error::invalid(format!("region {given:?} is not of a form such as eu-west-1")));
     }
     match (given, endpoint.region()) {

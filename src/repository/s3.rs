@@ -9,6 +9,7 @@ use super::{
 };
 use crate::byte_size::ByteSize;
 use crate::error::{Error, quoted};
+use crate::region::is_region;
 
 /// The settings of a repository of type `s3`.
 ///
@@ -215,12 +216,6 @@ fn is_access_point(bucket: &str) -> bool {
     let is_plain = |text: &str| text.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_/:".contains(&c));
     let has_name = words.any(|word| word == "accesspoint") && words.next().is_some_and(|name| !name.is_empty());
     arn == "arn" && partition.starts_with("aws") && service.starts_with("s3") && is_account && has_name && is_plain(bucket)
-}
-
-/// Not a list: Regions are added faster than crates are updated, and other stores have names of
-/// their own, such as `RegionOne`, `EU` or `us_east_1`. But a URL, an ARN or a host is none.
-fn is_region(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_".contains(&c))
 }
 
 impl fmt::Debug for S3Settings {

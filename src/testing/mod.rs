@@ -117,6 +117,7 @@ mod fault;
 mod function;
 mod relay;
 mod rest;
+mod text;
 
 pub use clock::ManualClock;
 pub use cluster::{FakeDamage, FakeOutcome};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use super::super::edge::format_time;
+use super::super::text::format_time;
 use super::restore::Restored;
 use super::{Cluster, Now};
 

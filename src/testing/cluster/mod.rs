@@ -15,8 +15,8 @@ pub(super) use self::restore::{Restore, RestoreOptions, Target};
 pub(super) use self::select::{matches, select};
 pub use self::snapshot::{FakeDamage, FakeOutcome};
 pub(super) use self::snapshot::{Phase, Snapshot, SnapshotIndex, SnapshotOptions};
-use super::edge::random_text;
 use super::engine::Engine;
+use super::text::random_text;
 
 /// The time of one look at the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

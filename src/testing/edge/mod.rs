@@ -12,6 +12,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::cluster::matches;
+use super::text::random_text;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const PRINCIPAL: &str = "arn:aws:sts::123456789012:assumed-role/EC2RoleForESSnapshot/i-0123456789abcdef0";
@@ -270,18 +271,8 @@ impl Edge {
     }
 }
 
-/// A time in UTC, in the manner of `strftime`.
-pub(super) fn format_time(time: SystemTime, format: &str) -> String {
-    jiff::Timestamp::try_from(time).map(|time| time.strftime(format).to_string()).unwrap_or_default()
-}
-
 /// The letters of secrets and tokens.
 const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// So many letters of an alphabet, by chance.
-pub(super) fn random_text(random: &mut fastrand::Rng, length: usize, alphabet: &[u8]) -> String {
-    (0..length).filter_map(|_| random.choice(alphabet)).map(|byte| char::from(*byte)).collect()
-}
 
 /// The header of basic authentication.
 fn basic(user: &str, password: &str) -> String {

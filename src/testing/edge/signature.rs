@@ -10,7 +10,8 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
-use super::{ALGORITHM, Arrival, Denial, Edge, Issued, format_time};
+use super::super::text::format_time;
+use super::{ALGORITHM, Arrival, Denial, Edge, Issued};
 
 /// What a canonical request encodes in a query, and in a path.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

@@ -23,10 +23,11 @@ use crate::clock::Clock;
 use crate::error::Operation;
 use crate::testing::clock::ManualClock;
 use crate::testing::cluster::{Cluster, FakeOutcome, Now, Phase, Snapshot, SnapshotOptions};
-use crate::testing::edge::{Arrival, Edge, Entry, random_text};
+use crate::testing::edge::{Arrival, Edge, Entry};
 use crate::testing::fault::{Action, Effect, Fault, apply};
 use crate::testing::relay::{Order, Spoil};
 use crate::testing::rest;
+use crate::testing::text::random_text;
 
 pub use builder::FakeDomainBuilder;
 pub use credentials::{CredentialTrouble, FakeCredentials};

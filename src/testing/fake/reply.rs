@@ -7,8 +7,9 @@ use http::header::DATE;
 use wiremock::{Request, Respond, ResponseTemplate};
 
 use super::Shared;
-use crate::testing::edge::{Arrival, Denial, format_time};
+use crate::testing::edge::{Arrival, Denial};
 use crate::testing::relay::{self, Spoil};
+use crate::testing::text::format_time;
 
 /// A response before it is sent.
 pub(super) struct Reply {

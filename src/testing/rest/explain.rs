@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 
 use super::super::cluster::{Cluster, Index, MAX_RETRIES, ShardState, Unassigned};
-use super::super::edge::format_time;
+use super::super::text::format_time;
 use super::Call;
 use super::cluster::node_name;
 use super::fail::{Fail, Outcome};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::super::cluster::{Cluster, Index, Now, Phase, Snapshot, SnapshotIndex, SnapshotOptions, matches, select};
-use super::super::edge::format_time;
+use super::super::text::format_time;
 use super::fail::{Fail, Outcome, gateway_timeout};
 use super::{Call, FORBIDDEN, acknowledged, index_expressions, millis};
 
