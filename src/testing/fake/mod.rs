@@ -2,36 +2,28 @@
 
 mod builder;
 mod credentials;
+mod event;
 mod operators;
 mod ready;
 mod reply;
+mod state;
 mod storm;
 mod transport;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, mpsc};
 
-use bytes::Bytes;
-use http::HeaderMap;
-use serde_json::Value;
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::clock::Clock;
-use crate::error::Operation;
-use crate::testing::clock::ManualClock;
-use crate::testing::cluster::{Cluster, FakeOutcome, Now, Phase, Snapshot, SnapshotOptions};
-use crate::testing::edge::{Arrival, Edge, Entry};
-use crate::testing::fault::{Action, Effect, Fault, apply};
-use crate::testing::relay::{Order, Spoil};
-use crate::testing::rest;
-use crate::testing::text::random_text;
+use crate::testing::cluster::{FakeOutcome, Now, SnapshotOptions};
+use crate::testing::fault::Fault;
+use crate::testing::relay::Order;
 
 pub use builder::FakeDomainBuilder;
 pub use credentials::{CredentialTrouble, FakeCredentials};
-use reply::Reply;
+pub use event::{Event, FakeSnapshot, Verdict};
+use state::{Shared, State};
 pub use transport::FakeTransport;
 
 /// A stateful stand-in of an Amazon domain on loopback; see [the module](super). Clones share it; it runs until the last is dropped.
@@ -47,129 +39,6 @@ pub struct FakeDomain {
 struct Sockets {
     address: SocketAddr,
     orders: UnboundedSender<Order>,
-}
-
-struct Shared {
-    clock: Arc<dyn Clock>,
-    /// The same clock, if it is one that a test drives.
-    manual: Option<ManualClock>,
-    /// Told when the connections of calls in process are closed.
-    hung_up: Notify,
-    state: Mutex<State>,
-}
-
-struct State {
-    edge: Edge,
-    cluster: Cluster,
-    faults: Vec<Fault>,
-    random: fastrand::Rng,
-    /// Requests whose client is gone and that the engine has not seen yet.
-    late: Vec<Late>,
-    events: Vec<Event>,
-    /// The wall time at the clock's monotonic zero.
-    origin: SystemTime,
-    skew: i64,
-    /// Whether headers and bodies go to the log.
-    keep_requests: bool,
-    is_stopped: bool,
-}
-
-struct Late {
-    due: Duration,
-    arrival: Arrival,
-    entry: Entry,
-}
-
-/// One request as the fake domain saw it: what tests judge by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Event {
-    /// When it came to the engine, or was refused before it, by the domain's clock.
-    pub time: SystemTime,
-    /// The method.
-    pub method: String,
-    /// Path and query, byte for byte as they arrived.
-    pub path: String,
-    /// What the front end made of it.
-    pub verdict: Verdict,
-    /// The status of the answer as the engine or the front end gave it; a fault may have kept it from the client. None where a
-    /// fault answered or dropped it first, unless it answered as an engine that does nothing for now.
-    pub status: Option<u16>,
-    /// The status of the response that was sent to the client, whole and at once. None where there was no such response.
-    pub response: Option<u16>,
-    /// The endpoint that it went to, where this crate has a name for it.
-    pub operation: Option<Operation>,
-    /// Whether the engine carried it out: it answered with success, or changed its state all the same.
-    pub executed: bool,
-    /// The fault that struck, such as `drop_after`.
-    pub fault: Option<&'static str>,
-    /// The header `x-amz-date`.
-    pub amz_date: Option<String>,
-    /// The signature in the header `authorization`.
-    pub signature: Option<String>,
-    /// The header `user-agent`.
-    pub user_agent: Option<String>,
-    /// The header `x-opaque-id`.
-    pub opaque_id: Option<String>,
-    /// All headers as they arrived, secrets included. Empty unless requests are [kept](FakeDomain::keep_requests).
-    pub headers: HeaderMap,
-    /// The body as it arrived. Empty unless requests are [kept](FakeDomain::keep_requests).
-    pub body: Bytes,
-}
-
-/// What the front end made of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Verdict {
-    /// Let in: the signature is right.
-    Signed,
-    /// Let in: user and password are right.
-    Basic,
-    /// Let in without a proof of who it is.
-    Open,
-    /// Refused.
-    Denied,
-    /// Not judged: a fault answered or dropped it first.
-    Fault,
-    /// Let in, but a call that the fake domain does not know.
-    Unexpected,
-}
-
-/// A snapshot as the fake domain has it.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct FakeSnapshot {
-    /// Its name.
-    pub name: String,
-    /// Its uuid, new for each snapshot.
-    pub uuid: String,
-    /// `IN_PROGRESS`, `SUCCESS`, `PARTIAL`, `FAILED`, or the state that it was [given](FakeOutcome::Other).
-    pub state: String,
-    /// Its indices, by name.
-    pub indices: Vec<String>,
-    /// The metadata that it was created with.
-    pub metadata: Option<Value>,
-    /// When it began, by the domain's clock.
-    pub start: SystemTime,
-    /// When it ended, if it has.
-    pub end: Option<SystemTime>,
-}
-
-impl FakeSnapshot {
-    fn new(snapshot: &Snapshot) -> Self {
-        Self {
-            name: snapshot.name.clone(),
-            uuid: snapshot.uuid.clone(),
-            state: snapshot.state().to_owned(),
-            indices: snapshot.indices.keys().cloned().collect(),
-            metadata: snapshot.metadata.clone(),
-            start: snapshot.began.wall,
-            end: match snapshot.phase {
-                Phase::Running { .. } => None,
-                Phase::Ended { at, .. } => Some(at),
-            },
-        }
-    }
 }
 
 impl FakeDomain {
@@ -442,181 +311,5 @@ impl FakeDomain {
 impl fmt::Debug for FakeDomain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FakeDomain").field("endpoint", &self.endpoint()).finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    /// What the first rule that acts on a request does to it.
-    fn fault_on(&self, arrival: &Arrival) -> Option<Effect> {
-        let state = || self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let rules = state().faults.clone();
-        let mut matching = rules.iter().enumerate().filter(|(_, rule)| rule.matches(&arrival.method, &arrival.target));
-        matching.find_map(|(place, rule)| {
-            let state = &mut *state();
-            apply(&mut state.faults, place, rule, &mut state.random)
-        })
-    }
-
-    /// Takes the state and brings it up to the present.
-    fn enter(&self) -> (MutexGuard<'_, State>, Now) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let monotonic = self.clock.monotonic();
-        let now = state.at(monotonic);
-        state.catch_up(now);
-        (state, now)
-    }
-
-    /// Deals with a request that has arrived.
-    fn serve(&self, arrival: &Arrival) -> Reply {
-        let fault = self.fault_on(arrival);
-        let (mut state, now) = self.enter();
-        let reply = state.handle(arrival, now, fault);
-        if reply.spoil.is_none()
-            && let Some(event) = state.events.last_mut()
-        {
-            event.response = Some(reply.status);
-        }
-        reply.dated(now.wall)
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.enter().0.is_stopped
-    }
-
-    /// Closes the connections of all calls in process.
-    fn hang_up(&self) {
-        self.hung_up.notify_waiters();
-    }
-
-    /// Lets time pass.
-    async fn hold(&self, by: Duration) {
-        match &self.manual {
-            Some(clock) => clock.hold(by).await,
-            None => self.clock.sleep(by).await,
-        }
-    }
-}
-
-impl State {
-    /// The domain's time at this monotonic time.
-    fn at(&self, monotonic: Duration) -> Now {
-        let wall = self.origin.checked_add(monotonic).unwrap_or(self.origin);
-        let skew = Duration::from_secs(self.skew.unsigned_abs());
-        let skewed = if self.skew < 0 { wall.checked_sub(skew) } else { wall.checked_add(skew) };
-        Now { wall: skewed.unwrap_or(wall), monotonic }
-    }
-
-    /// Deals with what became due since the last look, in order of time.
-    fn catch_up(&mut self, now: Now) {
-        let (mut due, rest): (Vec<Late>, Vec<Late>) = self.late.drain(..).partition(|late| late.due <= now.monotonic);
-        self.late = rest;
-        due.sort_by_key(|late| late.due);
-        for late in due {
-            let then = self.at(late.due);
-            self.cluster.settle(then);
-            let answer = rest::answer(&mut self.cluster, &late.arrival, then);
-            self.log(&late.arrival, then, late.entry.into(), Some(&answer), Some("late"));
-        }
-        self.cluster.settle(now);
-    }
-
-    fn log(&mut self, arrival: &Arrival, now: Now, verdict: Verdict, answer: Option<&rest::Answer>, fault: Option<&'static str>) {
-        let authorization = arrival.header("authorization").unwrap_or_default();
-        self.events.push(Event {
-            time: now.wall,
-            method: arrival.method.clone(),
-            path: arrival.target.clone(),
-            verdict: if answer.is_some_and(|answer| answer.unexpected) { Verdict::Unexpected } else { verdict },
-            status: answer.map(|answer| answer.status),
-            response: None,
-            operation: answer.and_then(|answer| answer.operation),
-            executed: answer.is_some_and(|answer| answer.executed),
-            fault,
-            amz_date: arrival.header("x-amz-date"),
-            signature: authorization.split_once("Signature=").map(|(_, signature)| signature.to_owned()),
-            user_agent: arrival.header("user-agent"),
-            opaque_id: arrival.header("x-opaque-id"),
-            headers: if self.keep_requests { arrival.headers.clone() } else { HeaderMap::new() },
-            body: if self.keep_requests { arrival.body.clone().into() } else { Bytes::new() },
-        });
-    }
-
-    /// Deals with one request: faults before the engine, front end, engine, faults after it.
-    fn handle(&mut self, arrival: &Arrival, now: Now, fault: Option<Effect>) -> Reply {
-        let name = fault.as_ref().map(|(action, _)| action.name());
-        if let Some((action, headers)) = &fault
-            && action.is_before_engine()
-        {
-            self.log(arrival, now, Verdict::Fault, None, name);
-            return match action {
-                Action::Status { status, body, content_type } => {
-                    if let Some(event) = self.events.last_mut().filter(|_| storm::puts_off(body)) {
-                        event.status = Some(*status);
-                    }
-                    Reply::new(*status, body.clone(), content_type).with_headers(headers)
-                }
-                Action::Restart => Reply::spoiled(Spoil::Restart),
-                _ => Reply::spoiled(Spoil::Drop),
-            };
-        }
-        let entry = match self.edge.authorize(arrival, now.wall, now.monotonic) {
-            Ok(entry) => entry,
-            Err(denial) => {
-                self.log(arrival, now, Verdict::Denied, None, name);
-                if let Some(event) = self.events.last_mut() {
-                    event.status = Some(denial.status);
-                }
-                let request_id = random_text(&mut self.random, 32, b"0123456789abcdef");
-                return Reply::denied(&denial, request_id);
-            }
-        };
-        if let Some((Action::Late { by }, _)) = &fault {
-            self.late.push(Late { due: now.monotonic.saturating_add(*by), arrival: arrival.clone(), entry });
-            return Reply::spoiled(Spoil::Drop);
-        }
-        let answer = rest::answer(&mut self.cluster, arrival, now);
-        self.log(arrival, now, entry.into(), Some(&answer), name);
-        let reply = self.engine_reply(&answer, arrival);
-        match fault {
-            Some((Action::StatusAfter { status }, headers)) => Reply::gateway(status).with_headers(&headers),
-            Some((Action::DropAfter, _)) => reply.spoil(Spoil::Drop),
-            Some((Action::Truncate, _)) => reply.spoil(Spoil::Truncate),
-            Some((Action::Trickle { pause }, _)) => reply.spoil(Spoil::Trickle(pause)),
-            Some((Action::Delay { by }, _)) => reply.spoil(Spoil::Delay(by)),
-            _ => reply,
-        }
-    }
-
-    fn engine_reply(&self, answer: &rest::Answer, arrival: &Arrival) -> Reply {
-        let engine = &self.cluster.engine;
-        let body = match &answer.body {
-            rest::Body::GatewayPage => return Reply::gateway(answer.status),
-            rest::Body::Empty => String::new(),
-            rest::Body::Json(body) if answer.pretty => format!("{body:#}"),
-            rest::Body::Json(body) => body.to_string(),
-        };
-        let content_type = if engine.es(8, 0) { "application/json" } else { "application/json; charset=UTF-8" };
-        let mut reply = Reply::new(answer.status, body, content_type);
-        let mut add = |name: &str, value: String| reply.headers.push((name.to_owned(), value));
-        if engine.es(7, 14) {
-            add("x-elastic-product", "Elasticsearch".to_owned());
-        }
-        if engine.os(3, 0) {
-            add("x-opensearch-version", format!("OpenSearch/{} (opensearch)", engine.version));
-        }
-        if let Some(id) = arrival.header("x-opaque-id") {
-            add("x-opaque-id", id);
-        }
-        reply
-    }
-}
-
-impl From<Entry> for Verdict {
-    fn from(entry: Entry) -> Self {
-        match entry {
-            Entry::Signed => Self::Signed,
-            Entry::Basic => Self::Basic,
-            Entry::Open => Self::Open,
-        }
     }
 }

@@ -1,0 +1,224 @@
+//! What a domain keeps between requests, and how it deals with one.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio::sync::Notify;
+
+use super::event::{Event, Verdict};
+use super::reply::Reply;
+use super::storm;
+use crate::clock::Clock;
+use crate::testing::clock::ManualClock;
+use crate::testing::cluster::{Cluster, Now};
+use crate::testing::edge::{Arrival, Edge, Entry};
+use crate::testing::fault::{Action, Effect, Fault, apply};
+use crate::testing::relay::Spoil;
+use crate::testing::rest;
+use crate::testing::text::random_text;
+
+pub(super) struct Shared {
+    pub(super) clock: Arc<dyn Clock>,
+    /// The same clock, if it is one that a test drives.
+    pub(super) manual: Option<ManualClock>,
+    /// Told when the connections of calls in process are closed.
+    pub(super) hung_up: Notify,
+    pub(super) state: Mutex<State>,
+}
+
+pub(super) struct State {
+    pub(super) edge: Edge,
+    pub(super) cluster: Cluster,
+    pub(super) faults: Vec<Fault>,
+    pub(super) random: fastrand::Rng,
+    /// Requests whose client is gone and that the engine has not seen yet.
+    pub(super) late: Vec<Late>,
+    pub(super) events: Vec<Event>,
+    /// The wall time at the clock's monotonic zero.
+    pub(super) origin: SystemTime,
+    pub(super) skew: i64,
+    /// Whether headers and bodies go to the log.
+    pub(super) keep_requests: bool,
+    pub(super) is_stopped: bool,
+}
+
+pub(super) struct Late {
+    due: Duration,
+    arrival: Arrival,
+    entry: Entry,
+}
+
+impl Shared {
+    /// What the first rule that acts on a request does to it.
+    pub(super) fn fault_on(&self, arrival: &Arrival) -> Option<Effect> {
+        let state = || self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let rules = state().faults.clone();
+        let mut matching = rules.iter().enumerate().filter(|(_, rule)| rule.matches(&arrival.method, &arrival.target));
+        matching.find_map(|(place, rule)| {
+            let state = &mut *state();
+            apply(&mut state.faults, place, rule, &mut state.random)
+        })
+    }
+
+    /// Takes the state and brings it up to the present.
+    pub(super) fn enter(&self) -> (MutexGuard<'_, State>, Now) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let monotonic = self.clock.monotonic();
+        let now = state.at(monotonic);
+        state.catch_up(now);
+        (state, now)
+    }
+
+    /// Deals with a request that has arrived.
+    pub(super) fn serve(&self, arrival: &Arrival) -> Reply {
+        let fault = self.fault_on(arrival);
+        let (mut state, now) = self.enter();
+        let reply = state.handle(arrival, now, fault);
+        if reply.spoil.is_none()
+            && let Some(event) = state.events.last_mut()
+        {
+            event.response = Some(reply.status);
+        }
+        reply.dated(now.wall)
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.enter().0.is_stopped
+    }
+
+    /// Closes the connections of all calls in process.
+    pub(super) fn hang_up(&self) {
+        self.hung_up.notify_waiters();
+    }
+
+    /// Lets time pass.
+    pub(super) async fn hold(&self, by: Duration) {
+        match &self.manual {
+            Some(clock) => clock.hold(by).await,
+            None => self.clock.sleep(by).await,
+        }
+    }
+}
+
+impl State {
+    /// The domain's time at this monotonic time.
+    pub(super) fn at(&self, monotonic: Duration) -> Now {
+        let wall = self.origin.checked_add(monotonic).unwrap_or(self.origin);
+        let skew = Duration::from_secs(self.skew.unsigned_abs());
+        let skewed = if self.skew < 0 { wall.checked_sub(skew) } else { wall.checked_add(skew) };
+        Now { wall: skewed.unwrap_or(wall), monotonic }
+    }
+
+    /// Deals with what became due since the last look, in order of time.
+    pub(super) fn catch_up(&mut self, now: Now) {
+        let (mut due, rest): (Vec<Late>, Vec<Late>) = self.late.drain(..).partition(|late| late.due <= now.monotonic);
+        self.late = rest;
+        due.sort_by_key(|late| late.due);
+        for late in due {
+            let then = self.at(late.due);
+            self.cluster.settle(then);
+            let answer = rest::answer(&mut self.cluster, &late.arrival, then);
+            self.log(&late.arrival, then, late.entry.into(), Some(&answer), Some("late"));
+        }
+        self.cluster.settle(now);
+    }
+
+    pub(super) fn log(
+        &mut self,
+        arrival: &Arrival,
+        now: Now,
+        verdict: Verdict,
+        answer: Option<&rest::Answer>,
+        fault: Option<&'static str>,
+    ) {
+        let authorization = arrival.header("authorization").unwrap_or_default();
+        self.events.push(Event {
+            time: now.wall,
+            method: arrival.method.clone(),
+            path: arrival.target.clone(),
+            verdict: if answer.is_some_and(|answer| answer.unexpected) { Verdict::Unexpected } else { verdict },
+            status: answer.map(|answer| answer.status),
+            response: None,
+            operation: answer.and_then(|answer| answer.operation),
+            executed: answer.is_some_and(|answer| answer.executed),
+            fault,
+            amz_date: arrival.header("x-amz-date"),
+            signature: authorization.split_once("Signature=").map(|(_, signature)| signature.to_owned()),
+            user_agent: arrival.header("user-agent"),
+            opaque_id: arrival.header("x-opaque-id"),
+            headers: if self.keep_requests { arrival.headers.clone() } else { HeaderMap::new() },
+            body: if self.keep_requests { arrival.body.clone().into() } else { Bytes::new() },
+        });
+    }
+
+    /// Deals with one request: faults before the engine, front end, engine, faults after it.
+    pub(super) fn handle(&mut self, arrival: &Arrival, now: Now, fault: Option<Effect>) -> Reply {
+        let name = fault.as_ref().map(|(action, _)| action.name());
+        if let Some((action, headers)) = &fault
+            && action.is_before_engine()
+        {
+            self.log(arrival, now, Verdict::Fault, None, name);
+            return match action {
+                Action::Status { status, body, content_type } => {
+                    if let Some(event) = self.events.last_mut().filter(|_| storm::puts_off(body)) {
+                        event.status = Some(*status);
+                    }
+                    Reply::new(*status, body.clone(), content_type).with_headers(headers)
+                }
+                Action::Restart => Reply::spoiled(Spoil::Restart),
+                _ => Reply::spoiled(Spoil::Drop),
+            };
+        }
+        let entry = match self.edge.authorize(arrival, now.wall, now.monotonic) {
+            Ok(entry) => entry,
+            Err(denial) => {
+                self.log(arrival, now, Verdict::Denied, None, name);
+                if let Some(event) = self.events.last_mut() {
+                    event.status = Some(denial.status);
+                }
+                let request_id = random_text(&mut self.random, 32, b"0123456789abcdef");
+                return Reply::denied(&denial, request_id);
+            }
+        };
+        if let Some((Action::Late { by }, _)) = &fault {
+            self.late.push(Late { due: now.monotonic.saturating_add(*by), arrival: arrival.clone(), entry });
+            return Reply::spoiled(Spoil::Drop);
+        }
+        let answer = rest::answer(&mut self.cluster, arrival, now);
+        self.log(arrival, now, entry.into(), Some(&answer), name);
+        let reply = self.engine_reply(&answer, arrival);
+        match fault {
+            Some((Action::StatusAfter { status }, headers)) => Reply::gateway(status).with_headers(&headers),
+            Some((Action::DropAfter, _)) => reply.spoil(Spoil::Drop),
+            Some((Action::Truncate, _)) => reply.spoil(Spoil::Truncate),
+            Some((Action::Trickle { pause }, _)) => reply.spoil(Spoil::Trickle(pause)),
+            Some((Action::Delay { by }, _)) => reply.spoil(Spoil::Delay(by)),
+            _ => reply,
+        }
+    }
+
+    pub(super) fn engine_reply(&self, answer: &rest::Answer, arrival: &Arrival) -> Reply {
+        let engine = &self.cluster.engine;
+        let body = match &answer.body {
+            rest::Body::GatewayPage => return Reply::gateway(answer.status),
+            rest::Body::Empty => String::new(),
+            rest::Body::Json(body) if answer.pretty => format!("{body:#}"),
+            rest::Body::Json(body) => body.to_string(),
+        };
+        let content_type = if engine.es(8, 0) { "application/json" } else { "application/json; charset=UTF-8" };
+        let mut reply = Reply::new(answer.status, body, content_type);
+        let mut add = |name: &str, value: String| reply.headers.push((name.to_owned(), value));
+        if engine.es(7, 14) {
+            add("x-elastic-product", "Elasticsearch".to_owned());
+        }
+        if engine.os(3, 0) {
+            add("x-opensearch-version", format!("OpenSearch/{} (opensearch)", engine.version));
+        }
+        if let Some(id) = arrival.header("x-opaque-id") {
+            add("x-opaque-id", id);
+        }
+        reply
+    }
+}
