@@ -55,7 +55,11 @@ impl Live {
     fn from_env() -> Option<Self> {
         let file = env::var_os("ES_SNAPSHOT_LIVE")?;
         let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        Some(Self(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))))
+        Some(Self::read(&text))
+    }
+
+    pub(crate) fn read(text: &str) -> Self {
+        Self(serde_json::from_str(text).unwrap_or_else(|error| panic!("the description of the domain: {error}")))
     }
 
     fn has(&self, need: Need) -> bool {
