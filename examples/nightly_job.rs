@@ -48,7 +48,7 @@ pub(crate) async fn run(backups: &Repository, keep: Duration) -> Result<u8, Erro
 async fn take_snapshot(backups: &Repository) -> Result<SnapshotInfo, Error> {
     let name = backups.resolve(DateMathName::try_from("<nightly-{now/d}>")?)?;
     // The token is the same for all runs of one night, so that a later run adopts what an earlier one has started.
-    let options = CreateSnapshot::new().with_token(SnapshotToken::try_from(name.to_string())?);
+    let options = CreateSnapshot::new().with_token(SnapshotToken::new(&name)?);
     backups.create_snapshot(name, options).await?.wait().with_deadline(6 * HOUR).await
 }
 

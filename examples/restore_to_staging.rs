@@ -17,7 +17,6 @@ use es_snapshot::{
     Error, ListSnapshots, Outcome, Repository, RestoreReport, RestoreSnapshot, SnapshotClient, SnapshotInfo, StartedRestore,
 };
 use futures_util::TryStreamExt as _;
-use serde_json::{Map, json};
 
 /// Restores the indices and returns how that ended. `file` holds the prepared restore meanwhile.
 pub(crate) async fn restore(backups: &Repository, indices: &[String], file: &Path) -> Result<RestoreReport, Box<dyn StdError>> {
@@ -50,7 +49,7 @@ async fn prepare(backups: &Repository, indices: &[String]) -> Result<Option<Prep
         .with_rename_prefix("staging-")
         // An alias would lead to the index in use as well.
         .with_include_aliases(false)
-        .with_index_settings(Map::from_iter([("index.number_of_replicas".to_owned(), json!(0))]));
+        .with_index_settings([("index.number_of_replicas", 0)]);
     backups.snapshot(newest.name())?.prepare_restore(options).await.map(Some)
 }
 

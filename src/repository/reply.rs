@@ -32,6 +32,13 @@ struct Definition {
 }
 
 impl RepositoryInfo {
+    /// Returns a repository with this name and these settings, as a server describes it.
+    pub fn new(name: impl Into<String>, settings: impl Into<RepositorySettings>) -> Self {
+        let (name, settings) = (name.into().into_boxed_str(), settings.into());
+        let definition = Definition { r#type: settings.repository_type().into(), settings: ObjectText::default(), uuid: None };
+        Self { name, definition, settings: Box::new(settings).into() }
+    }
+
     /// The name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -142,6 +149,11 @@ pub struct VerifiedNode {
 }
 
 impl VerifiedNode {
+    /// Returns a node with this id and name.
+    pub fn new(id: impl Into<String>, name: Option<String>) -> Self {
+        Self { id: id.into(), name }
+    }
+
     /// The node's id.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -217,7 +229,7 @@ impl From<CleanUpReply> for CleanUp {
 
 #[cfg(test)]
 mod tests {
-    use super::super::OtherSettings;
+    use super::super::{OtherSettings, S3Settings};
     use super::*;
     use crate::pieces::tests::{arriving, malformed, read_all};
 
@@ -234,6 +246,17 @@ mod tests {
         assert_eq!(repositories[0].settings(), &OtherSettings::new("gcs").with_setting("bucket", "b").into());
         let RepositorySettings::S3(automated) = repositories[1].settings() else { panic!("{repositories:?}") };
         assert_eq!(automated.bucket(), None);
+    }
+
+    #[test]
+    fn a_repository_that_a_test_makes_is_like_one_that_was_read() {
+        let read = list(r#"{"backup":{"type":"s3","settings":{"bucket":"b"}}}"#).remove(0);
+
+        assert_eq!(RepositoryInfo::new("backup", S3Settings::new("b")), read);
+        assert_eq!(
+            serde_json::to_value(RepositoryInfo::new("backup", S3Settings::new("b"))).unwrap(),
+            serde_json::to_value(read).unwrap()
+        );
     }
 
     #[test]

@@ -162,8 +162,13 @@ impl RestoreSnapshot {
     /// Sets settings that every restored index gets instead of its own, such as
     /// `index.number_of_replicas`.
     #[must_use]
-    pub fn with_index_settings(mut self, settings: Map<String, Value>) -> Self {
-        self.typed.index_settings = Some(settings);
+    pub fn with_index_settings<I, K, V>(mut self, settings: I) -> Self
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: Into<String>,
+        V: Into<Value>,
+    {
+        self.typed.index_settings = Some(settings.into_iter().map(|(key, value)| (key.into(), value.into())).collect());
         self
     }
 
@@ -370,7 +375,7 @@ mod tests {
             .with_partial(true)
             .with_feature_states(["none"])
             .with_rename("(.+)", "r-$1")
-            .with_index_settings(Map::from_iter([("index.number_of_replicas".to_owned(), json!(0))]))
+            .with_index_settings([("index.number_of_replicas", 0)])
             .with_ignore_index_settings(["index.routing.*"])
             .with_setting("storage_type", "local");
         let body = serde_json::to_value(&options).unwrap();
