@@ -10,7 +10,7 @@ use crate::error::Operation;
 use crate::testing::cluster::{Phase, Snapshot};
 use crate::testing::edge::Entry;
 
-/// One request as the fake domain saw it: what tests judge by.
+/// One request as the fake domain saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
@@ -22,14 +22,14 @@ pub struct Event {
     pub path: String,
     /// What the front end made of it.
     pub verdict: Verdict,
-    /// The status of the answer as the engine or the front end gave it; a fault may have kept it from the client. None where a
-    /// fault answered or dropped it first, unless it answered as an engine that does nothing for now.
+    /// The status of the response of the engine or the front end; a fault may have kept it from the client. `None` where a
+    /// fault responded or dropped the request first, unless it responded as an engine that does nothing for now.
     pub status: Option<u16>,
-    /// The status of the response that was sent to the client, whole and at once. None where there was no such response.
+    /// The status of the response that was sent to the client, whole and at once. `None` where there was no such response.
     pub response: Option<u16>,
     /// The endpoint that it went to, where this crate has a name for it.
     pub operation: Option<Operation>,
-    /// Whether the engine carried it out: it answered with success, or changed its state all the same.
+    /// Whether the engine carried it out: it responded with success, or changed its state although it did not.
     pub executed: bool,
     /// The fault that struck, such as `drop_after`.
     pub fault: Option<&'static str>,
@@ -59,7 +59,7 @@ pub enum Verdict {
     Open,
     /// Refused.
     Denied,
-    /// Not judged: a fault answered or dropped it first.
+    /// Not determined: a fault responded or dropped it first.
     Fault,
     /// Let in, but a call that the fake domain does not know.
     Unexpected,

@@ -23,7 +23,7 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     /// The same clock, if it is one that a test drives.
     pub(super) manual: Option<ManualClock>,
-    /// Told when the connections of calls in process are closed.
+    /// Notified when the connections of calls in process are closed.
     pub(super) hung_up: Notify,
     pub(super) state: Mutex<State>,
 }
