@@ -336,8 +336,8 @@ pub(crate) mod tests {
     use super::*;
 
     /// A body that is there, in pieces of this length.
-    pub(crate) fn arriving(json: &str, length: usize) -> Chunks {
-        let chunks: Vec<_> = json.as_bytes().chunks(length).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+    pub(crate) fn arriving(json: impl AsRef<[u8]>, length: usize) -> Chunks {
+        let chunks: Vec<_> = json.as_ref().chunks(length).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
         Box::pin(stream::iter(chunks))
     }
 

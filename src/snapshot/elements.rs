@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use crate::pieces::tests::{all, arriving, malformed};
 
-    fn read(json: &str, length: usize) -> Result<Vec<SnapshotInfo>, Trouble> {
+    fn read(json: impl AsRef<[u8]>, length: usize) -> Result<Vec<SnapshotInfo>, Trouble> {
         all(&mut SnapshotElements::new(arriving(json, length), false)).0
     }
 
@@ -253,6 +253,29 @@ mod tests {
             }
 
             prop_assert!(!malformed(SnapshotElements::new(arriving(&json[..end], 5), false)).is_json);
+        }
+
+        #[test]
+        fn a_listing_that_was_tampered_with_is_read_as_what_it_says_or_not_at_all(
+            (json, _) in listing(),
+            edits in prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, any::<u8>()), 1..4),
+            length in 1..40_usize,
+        ) {
+            let mut bytes = json.into_bytes();
+            for (place, edit, byte) in edits {
+                let at = place.index(bytes.len());
+                match edit {
+                    0 => bytes[at] = byte,
+                    1 => bytes.insert(at, byte),
+                    _ => drop(bytes.remove(at)),
+                }
+            }
+            if let Ok(snapshots) = read(&bytes, length) {
+                let whole: Value = serde_json::from_slice(&bytes).unwrap();
+                let names: Vec<&str> = snapshots.iter().map(SnapshotInfo::name).collect();
+                let expected = whole["snapshots"].as_array().into_iter().flatten().map(|one| one["snapshot"].as_str().unwrap());
+                prop_assert_eq!(names, expected.collect::<Vec<_>>());
+            }
         }
 
         #[test]
