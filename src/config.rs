@@ -27,7 +27,8 @@ impl Timeouts {
 
     /// Sets the limit of one attempt, from connecting to the last byte of the response. The default
     /// is longer than the minute after which a load balancer responds with 504, so that its
-    /// response is seen. Default: 75 s.
+    /// response is seen. A stream has it for the first snapshot of a response, and for each that
+    /// follows. Default: 75 s.
     #[must_use]
     pub fn with_attempt(mut self, limit: Duration) -> Self {
         self.attempt = limit;

@@ -16,30 +16,39 @@ impl Response {
         elements: impl FnOnce(Chunks) -> E,
         keep: impl Fn(&E::Element) -> bool,
     ) -> Result<Vec<E::Element>, Error> {
+        self.gather_map(elements, |element| keep(&element).then_some(element)).await
+    }
+
+    /// Collects what `keep` makes of the elements.
+    pub(crate) async fn gather_map<E: Elements, T>(
+        self,
+        elements: impl FnOnce(Chunks) -> E,
+        keep: impl Fn(E::Element) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
         let Self { chunks, limit, secrets, .. } = self;
         collect(&mut elements(chunks), limit, keep).await.map_err(|trouble| error_of(trouble, &secrets))
     }
 }
 
-/// Collects the elements that are wanted from a body of no more bytes than the limit.
+/// Collects what is wanted of the elements from a body of no more bytes than the limit.
 ///
 /// What is kept is never more than a few times the size of the response: engines write elements of a hundred bytes and more, so
 /// one that is full of empty ones is refused.
-pub(super) async fn collect<E: Elements>(
+pub(super) async fn collect<E: Elements, T>(
     elements: &mut E,
     limit: usize,
-    keep: impl Fn(&E::Element) -> bool,
-) -> Result<Vec<E::Element>, Trouble> {
+    keep: impl Fn(E::Element) -> Option<T>,
+) -> Result<Vec<T>, Trouble> {
     let mut kept = Vec::new();
     while let Some(element) = elements.next().await? {
         if elements.position() > limit {
             return Err(too_large(limit).into());
         }
-        if keep(&element) {
+        if let Some(wanted) = keep(element) {
             if kept.len() == kept.capacity() {
                 make_room(&mut kept, elements.position())?;
             }
-            kept.push(element);
+            kept.push(wanted);
         }
     }
     Ok(kept)
@@ -92,7 +101,9 @@ mod tests {
         limit: usize,
         keep: impl Fn(&E::Element) -> bool,
     ) -> Result<Vec<E::Element>, Error> {
-        driven(collect(elements, limit, keep)).0.map_err(|trouble| error_of(trouble, &Vec::new()))
+        driven(collect(elements, limit, |element| keep(&element).then_some(element)))
+            .0
+            .map_err(|trouble| error_of(trouble, &Vec::new()))
     }
 
     #[test]

@@ -225,7 +225,7 @@ impl Query {
                 let mut elements = SnapshotElements::new(chunks, part.unknown_fields());
                 let read = match opening {
                     Opening::First => elements.next().await.map(|first| (first.is_none(), first.into_iter().collect())),
-                    Opening::Whole => collect(&mut elements, limit, |_| true).await.map(|all| (true, all.into())),
+                    Opening::Whole => collect(&mut elements, limit, Some).await.map(|all| (true, all.into())),
                 };
                 match read {
                     Ok((has_ended, ready)) => Ok(Page { ready, elements, has_ended, cursor: cursor.clone(), secrets }),
@@ -239,10 +239,10 @@ impl Query {
     async fn names(&self, part: &ListSnapshots) -> Result<VecDeque<String>, Error> {
         let request = request::list_snapshots(&self.repository, &part.clone().without_details(), None);
         let elements = |chunks| SnapshotElements::new(chunks, false);
-        let brief =
-            self.session.call_decoding(&request, |response| response.gather(elements, |found| self.selects(found))).await?;
-        let names = brief.into_iter().map(|found| found.name().to_owned());
-        Ok(names.filter(|name| !self.listed.contains(name)).collect())
+        let is_wanted = |found: &SnapshotInfo| self.selects(found) && !self.listed.contains(found.name());
+        let name = |found: SnapshotInfo| is_wanted(&found).then(|| found.name().to_owned());
+        let names = self.session.call_decoding(&request, |response| response.gather_map(elements, name)).await?;
+        Ok(names.into())
     }
 
     /// Reads one snapshot. `None` if it has been deleted meanwhile.
