@@ -24,14 +24,18 @@ use crate::snapshot::{CreateSnapshot, DeletionReport, ListSnapshots, SnapshotFai
 /// Cheap to clone. It holds a clone of the client and a name that was checked. The repository need
 /// not exist.
 ///
-/// ```no_run
-/// use es_snapshot::{ListSnapshots, SnapshotClient};
+/// ```
+/// use es_snapshot::{CreateSnapshot, ListSnapshots};
+/// # use es_snapshot::testing::FakeDomain;
 ///
-/// # async fn run(client: SnapshotClient) -> Result<(), es_snapshot::Error> {
-/// let backups = client.repository("my-snapshot-repo")?;
-/// for snapshot in backups.list(ListSnapshots::new()).await? {
-///     println!("{} {}", snapshot.name(), snapshot.state());
-/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), es_snapshot::Error> {
+/// # let client = FakeDomain::with_repository("backups").await.client();
+/// let backups = client.repository("backups")?;
+/// backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
+///
+/// let snapshots = backups.list(ListSnapshots::new()).await?;
+/// assert_eq!(snapshots.snapshots()[0].name(), "monday");
 /// # Ok(())
 /// # }
 /// ```
@@ -69,6 +73,19 @@ impl Repository {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] if the name is not a [`SnapshotName`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use es_snapshot::SnapshotClient;
+    /// # fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = SnapshotClient::builder("http://localhost:9200").build()?;
+    /// # let backups = client.repository("backups")?;
+    /// assert_eq!(backups.snapshot("monday")?.name().as_str(), "monday");
+    /// assert!(backups.snapshot("monday,tuesday").is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn snapshot(&self, name: impl AsRef<str>) -> Result<Snapshot, Error> {
         Ok(Snapshot::new(self.session.clone(), self.name.clone(), name.as_ref().parse()?))
     }
@@ -82,15 +99,32 @@ impl Repository {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] if the result is not a snapshot name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use es_snapshot::name::DateMathName;
+    /// # use es_snapshot::testing::FakeDomain;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// # let backups = client.repository("backups")?;
+    /// // The fake domain's clock starts at 2026-05-01T00:00:00Z.
+    /// let name = backups.resolve(DateMathName::try_from("<nightly-{now/d}>")?)?;
+    /// assert_eq!(name.as_str(), "nightly-2026.05.01");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "date-math")]
     #[expect(clippy::needless_pass_by_value, reason = "an argument that `parse` can infer")]
     pub fn resolve(&self, name: DateMathName) -> Result<SnapshotName, Error> {
         name.resolve(self.session.core.now())
     }
 
-    /// Registers the repository, or changes its settings (`PUT /_snapshot/{repository}`). All nodes
-    /// then verify it, unless [`RegisterRepository::with_verify`] says otherwise. The settings of
-    /// any type convert into [`RegisterRepository`].
+    /// Registers the repository, or replaces its settings (`PUT /_snapshot/{repository}`). All
+    /// nodes then verify it, unless [`RegisterRepository::with_verify`] disables that. The settings
+    /// of any type convert into [`RegisterRepository`].
     ///
     /// An Amazon domain requires a signature on this call, because the service checks
     /// `iam:PassRole` on `role_arn` for the signer ([Amazon's
@@ -116,16 +150,24 @@ impl Repository {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// use es_snapshot::{FsSettings, Repository};
+    /// ```
+    /// use es_snapshot::S3Settings;
+    /// # use es_snapshot::testing::FakeDomain;
     ///
-    /// # async fn run(backups: Repository) -> Result<(), es_snapshot::Error> {
-    /// backups.register(FsSettings::new("/mnt/backups")).await?;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+    /// let settings = S3Settings::new("my-bucket-4-es").with_base_path("logs").with_role_arn(role);
+    /// client.repository("logs")?.register(settings).await?;
+    ///
+    /// assert_eq!(client.repositories().await?.len(), 2);
     /// # Ok(())
     /// # }
     /// ```
     #[doc(alias = "create_repository")]
     #[doc(alias = "put_repository")]
+    #[doc(alias = "snapshot.create_repository")]
     pub fn register(&self, registration: impl Into<RegisterRepository>) -> BoxFuture<'static, Result<(), Error>> {
         let (this, registration) = (self.clone(), registration.into());
         Box::pin(async move { this.register_with(&registration).await })
@@ -164,32 +206,42 @@ impl Repository {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RepositoryMissing`] if it is not registered.
+    /// [`ErrorKind::RepositoryMissing`] if it is not registered. See [`ErrorKind`] for others.
+    /// Reads are repeated where that can help.
     ///
     /// # Examples
     ///
     /// ```
+    /// use es_snapshot::RepositorySettings;
     /// # use es_snapshot::testing::FakeDomain;
+    ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), es_snapshot::Error> {
     /// # let client = FakeDomain::with_repository("backups").await.client();
     /// # let backups = client.repository("backups")?;
-    /// println!("{:?}", backups.info().await?.settings());
+    /// let info = backups.info().await?;
+    /// assert_eq!(info.name(), "backups");
+    /// if let RepositorySettings::S3(s3) = info.settings() {
+    ///     assert_eq!(s3.bucket(), Some("my-bucket-4-es"));
+    /// }
     /// # Ok(())
     /// # }
     /// ```
     #[doc(alias = "get_repository")]
+    #[doc(alias = "snapshot.get_repository")]
     pub async fn info(&self) -> Result<RepositoryInfo, Error> {
         self.session.find_repository(&self.name).await
     }
 
     /// Makes every node write to the repository and read from it
-    /// (`POST /_snapshot/{repository}/_verify`).
+    /// (`POST /_snapshot/{repository}/_verify`), and returns the nodes.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RepositoryVerification`] with the nodes' texts. [`ErrorKind::NotAllowed`] where
-    /// Amazon's allow-list does not let it through.
+    /// * [`ErrorKind::RepositoryMissing`] if it is not registered.
+    /// * [`ErrorKind::RepositoryVerification`] with the nodes' texts.
+    /// * [`ErrorKind::NotAllowed`] where an Amazon domain does not support the request ([Amazon's
+    ///   guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
     ///
     /// # Cancel safety
     ///
@@ -204,21 +256,29 @@ impl Repository {
     /// # async fn main() -> Result<(), es_snapshot::Error> {
     /// # let client = FakeDomain::with_repository("backups").await.client();
     /// # let backups = client.repository("backups")?;
-    /// println!("{} nodes can use the repository", backups.verify().await?.len());
+    /// let nodes = backups.verify().await?;
+    /// assert!(!nodes.is_empty());
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "_verify")]
+    #[doc(alias = "snapshot.verify_repository")]
     #[doc(alias = "verify_repository")]
     pub async fn verify(&self) -> Result<Vec<VerifiedNode>, Error> {
         let nodes: VerifiedNodes = self.session.call(&request::verify_repository(&self.name)).await?;
         Ok(nodes.0)
     }
 
-    /// Deletes files that no snapshot refers to any more (`POST /_snapshot/{repository}/_cleanup`).
+    /// Deletes files that no snapshot refers to any more (`POST /_snapshot/{repository}/_cleanup`),
+    /// and returns how many files and bytes that were.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Busy`] while a snapshot, deletion or clean-up is running.
+    /// * [`ErrorKind::RepositoryMissing`] if it is not registered.
+    /// * [`ErrorKind::Busy`] while a snapshot, deletion or clean-up is running, for longer than
+    ///   [`with_queue_time`](Self::with_queue_time) allows.
+    /// * [`ErrorKind::NotAllowed`] where an Amazon domain does not support the request ([Amazon's
+    ///   guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
     ///
     /// # Cancel safety
     ///
@@ -233,11 +293,14 @@ impl Repository {
     /// # async fn main() -> Result<(), es_snapshot::Error> {
     /// # let client = FakeDomain::with_repository("backups").await.client();
     /// # let backups = client.repository("backups")?;
-    /// println!("freed {}", backups.cleanup().await?.deleted_bytes());
+    /// let removed = backups.cleanup().await?;
+    /// assert_eq!(removed.deleted_blobs(), 0); // Every file belonged to a snapshot.
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "_cleanup")]
     #[doc(alias = "cleanup_repository")]
+    #[doc(alias = "snapshot.cleanup_repository")]
     pub async fn cleanup(&self) -> Result<CleanUp, Error> {
         let request = request::clean_up_repository(&self.name);
         self.session.queued(request.replay, &self.name, || self.session.call(&request)).await
@@ -250,7 +313,8 @@ impl Repository {
     ///
     /// * [`ErrorKind::RepositoryMissing`] if it is not registered. If an earlier response of the
     ///   same call was lost, that counts as success.
-    /// * [`ErrorKind::Busy`] if it is in use.
+    /// * [`ErrorKind::Busy`] if it is in use, for longer than
+    ///   [`with_queue_time`](Self::with_queue_time) allows.
     ///
     /// # Cancel safety
     ///
@@ -260,17 +324,21 @@ impl Repository {
     /// # Examples
     ///
     /// ```
+    /// use es_snapshot::ErrorKind;
     /// # use es_snapshot::testing::FakeDomain;
+    ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), es_snapshot::Error> {
     /// # let client = FakeDomain::with_repository("backups").await.client();
     /// # let backups = client.repository("backups")?;
     /// backups.unregister().await?;
-    /// assert!(backups.info().await.unwrap_err().is_not_found());
+    /// let error = backups.info().await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::RepositoryMissing);
     /// # Ok(())
     /// # }
     /// ```
     #[doc(alias = "delete_repository")]
+    #[doc(alias = "snapshot.delete_repository")]
     pub async fn unregister(&self) -> Result<(), Error> {
         let request = request::unregister_repository(&self.name);
         match self.session.queued(request.replay, &self.name, || self.session.call::<Acknowledged>(&request)).await {
@@ -286,12 +354,12 @@ impl Repository {
     /// The snapshot's metadata carries a token. If a response is lost, a gateway fails, the engine
     /// reports a failure, or the name turns out to be taken, the client reads the snapshot of that
     /// name. The token shows whose it is: this call returns it as
-    /// [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted), or the error that the name is taken. No
-    /// snapshot is made twice, and none that exists is reported as failed.
+    /// [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted), or the error that the name is
+    /// taken. No snapshot is made twice, and none that exists is reported as failed.
     ///
-    /// If the snapshot does not exist, the request is sent again with the same token: after one check
-    /// if the connection broke, otherwise after three checks in a row over at least 10 s. If the
-    /// engine reports the same failure twice and checks find nothing, the call fails with
+    /// If the snapshot does not exist, the request is sent again with the same token: after one
+    /// check if the connection broke, otherwise after three checks in a row over at least 10 s. If
+    /// the server reports the same failure twice and checks find nothing, the call fails with
     /// [`Outcome::Rejected`]. At most three requests may be unaccounted for. The call has at least
     /// 60 s for this, from the first check on, whatever [`Timeouts::with_call`] is.
     ///
@@ -314,18 +382,33 @@ impl Repository {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// # use es_snapshot::{CreateSnapshot, Repository};
-    /// # use es_snapshot::snapshot::SnapshotToken;
-    /// # async fn run(nightly: Repository) -> Result<(), es_snapshot::Error> {
-    /// // Kept somewhere, the token makes the call safe to repeat after a crash.
+    /// ```
+    /// use es_snapshot::CreateSnapshot;
+    /// use es_snapshot::snapshot::SnapshotToken;
+    /// use es_snapshot::wait::HowStarted;
+    /// # use es_snapshot::testing::FakeDomain;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let domain = FakeDomain::with_repository("backups").await;
+    /// # domain.create_index("movies", 1);
+    /// # let backups = domain.client().repository("backups")?;
+    /// // Store the token first. It makes the call safe to repeat after a crash.
     /// let token = SnapshotToken::try_random()?;
     /// let options = CreateSnapshot::new().with_indices(["movies"]).with_token(token);
-    /// let started = nightly.create_snapshot("2024.05.01", options).await?;
+    /// let started = backups.create_snapshot("monday", options.clone()).await?;
+    /// assert_eq!(started.how(), HowStarted::Accepted);
+    ///
+    /// let started = backups.create_snapshot("monday", options).await?;
+    /// assert_eq!(started.how(), HowStarted::Adopted);
     /// started.wait().await?.into_complete()?;
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "_snapshot")]
+    #[doc(alias = "put_snapshot")]
+    #[doc(alias = "snapshot.create")]
+    #[doc(alias = "snapshot_create")]
     pub fn create_snapshot(
         &self,
         name: impl AsRef<str>,
@@ -351,9 +434,9 @@ impl Repository {
     /// that cannot be read names it, and the stream goes on.
     ///
     /// A request is repeated only before its first snapshot. Then each snapshot has the time limit
-    /// of an attempt, and each piece of the response the one of
-    /// [`Timeouts::with_read`]. The time until the stream is polled again does not count. A snapshot
-    /// may have 16 MiB, the response any size.
+    /// of [`Timeouts::with_attempt`], and each piece of the response the one of
+    /// [`Timeouts::with_read`]. The time until the stream is polled again does not count. A
+    /// snapshot may have 16 MiB, the response any size.
     ///
     /// # Errors
     ///
@@ -364,39 +447,79 @@ impl Repository {
     /// * [`ErrorKind::Decode`], [`ErrorKind::Interrupted`] or [`ErrorKind::Timeout`], also after
     ///   the first snapshot: the list is not complete.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropping the stream stops reading. It changes nothing at the domain.
+    ///
     /// # Examples
     ///
-    /// ```no_run
-    /// use es_snapshot::{ListSnapshots, Repository};
+    /// ```
+    /// use es_snapshot::ListSnapshots;
     /// use futures_util::StreamExt as _;
+    /// # use es_snapshot::CreateSnapshot;
+    /// # use es_snapshot::testing::FakeDomain;
     ///
-    /// # async fn run(backups: Repository) {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// # let backups = client.repository("backups")?;
+    /// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
+    /// let mut names = Vec::new();
     /// let mut snapshots = backups.snapshots(ListSnapshots::new());
     /// while let Some(snapshot) = snapshots.next().await {
     ///     match snapshot {
-    ///         Ok(snapshot) => println!("{} {}", snapshot.name(), snapshot.state()),
+    ///         Ok(snapshot) => names.push(snapshot.name().to_owned()),
     ///         Err(error) => eprintln!("{error}"),
     ///     }
     /// }
+    /// assert_eq!(names, ["monday"]);
+    /// # Ok(())
     /// # }
     /// ```
     #[doc(alias = "get_snapshot")]
+    #[doc(alias = "list_snapshots")]
+    #[doc(alias = "snapshot.get")]
     pub fn snapshots(&self, options: ListSnapshots) -> SnapshotStream {
         self.session.snapshots(&self.name, options)
     }
 
-    /// Returns the snapshots of the repository as a list, oldest first unless they are requested
-    /// without details. It is the same listing as [`snapshots`](Self::snapshots); the snapshots that
-    /// cannot be read are in [`SnapshotList::unreadable`].
+    /// Returns the snapshots of the repository (`GET /_snapshot/{repository}/{pattern}`) as a list,
+    /// oldest first unless they are requested without details. The requests are those of
+    /// [`snapshots`](Self::snapshots). The snapshots that cannot be read are in
+    /// [`SnapshotList::unreadable`].
     ///
-    /// A request is repeated until its whole response has arrived, within the time limit of a call.
-    /// A response may have
+    /// A request is repeated until its whole response has arrived, within the time limit of
+    /// [`Timeouts::with_call`]. A response may have
     /// [`max_response_bytes`](crate::SnapshotClientBuilder::max_response_bytes).
     ///
     /// # Errors
     ///
     /// Those of [`snapshots`](Self::snapshots), and [`ErrorKind::ResponseTooLarge`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use es_snapshot::{ListSnapshots, SnapshotPattern};
+    /// # use es_snapshot::CreateSnapshot;
+    /// # use es_snapshot::testing::FakeDomain;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// # let backups = client.repository("backups")?;
+    /// # backups.create_snapshot("nightly-1", CreateSnapshot::new()).await?.wait().await?;
+    /// let nightly = SnapshotPattern::new(["nightly-*"])?;
+    /// let list = backups.list(ListSnapshots::new().with_pattern(nightly)).await?;
+    ///
+    /// assert_eq!(list.snapshots()[0].name(), "nightly-1");
+    /// assert!(list.unreadable().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "cat.snapshots")]
     #[doc(alias = "get_snapshot")]
+    #[doc(alias = "list_snapshots")]
+    #[doc(alias = "snapshot.get")]
     pub async fn list(&self, options: ListSnapshots) -> Result<SnapshotList, Error> {
         self.session.list_snapshots(&self.name, options).await
     }
@@ -405,11 +528,13 @@ impl Repository {
     ///
     /// The client resolves the pattern first, so that a snapshot which another client makes
     /// meanwhile is not deleted. It checks each name that comes back against the pattern again. A
-    /// name in the pattern that has no snapshot is skipped.
+    /// name in the pattern that has no snapshot is skipped. Each deletion follows the rules of
+    /// [`Snapshot::delete`] and has time limits of its own.
     ///
     /// # Errors
     ///
-    /// Those of [`list`](Self::list). The error of one snapshot is in the report.
+    /// Those of [`list`](Self::list). The error of one snapshot is in
+    /// [`DeletionReport::failed`].
     ///
     /// # Cancel safety
     ///
@@ -420,20 +545,24 @@ impl Repository {
     ///
     /// ```
     /// use es_snapshot::SnapshotPattern;
-    ///
+    /// # use es_snapshot::CreateSnapshot;
     /// # use es_snapshot::testing::FakeDomain;
+    ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), es_snapshot::Error> {
     /// # let client = FakeDomain::with_repository("backups").await.client();
     /// # let backups = client.repository("backups")?;
-    /// # let options = es_snapshot::CreateSnapshot::new();
-    /// # backups.create_snapshot("nightly-2024.05.01", options).await?.wait().await?;
-    /// let pattern = SnapshotPattern::new(["nightly-2024.05.*"])?;
-    /// let report = backups.delete_snapshots(pattern).await?.into_complete()?;
-    /// assert_eq!(report.deleted(), ["nightly-2024.05.01"]);
+    /// # for name in ["nightly-1", "nightly-2", "keep"] {
+    /// #     backups.create_snapshot(name, CreateSnapshot::new()).await?.wait().await?;
+    /// # }
+    /// let report = backups.delete_snapshots(SnapshotPattern::new(["nightly-*"])?).await?;
+    /// assert_eq!(report.deleted(), ["nightly-1", "nightly-2"]);
+    /// assert!(report.failed().is_empty());
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "delete_snapshot")]
+    #[doc(alias = "snapshot.delete")]
     pub async fn delete_snapshots(&self, pattern: SnapshotPattern) -> Result<DeletionReport, Error> {
         // Otherwise one name that is missing would hide all the others.
         let options = ListSnapshots::new().with_pattern(pattern).with_verbose(false).with_ignore_unavailable(true);
