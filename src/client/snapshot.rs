@@ -20,13 +20,22 @@ use crate::wait::Wait;
 /// Cheap to clone. It holds a clone of the client and names that were checked. The snapshot need
 /// not exist.
 ///
-/// ```no_run
-/// use es_snapshot::{RestoreSnapshot, SnapshotClient};
+/// ```
+/// use es_snapshot::RestoreSnapshot;
+/// # use es_snapshot::CreateSnapshot;
+/// # use es_snapshot::testing::FakeDomain;
 ///
-/// # async fn run(client: SnapshotClient) -> Result<(), es_snapshot::Error> {
-/// let snapshot = client.repository("my-snapshot-repo")?.snapshot("my-first-snapshot")?;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), es_snapshot::Error> {
+/// # let domain = FakeDomain::with_repository("backups").await;
+/// # domain.create_index("movies", 2);
+/// # let client = domain.client();
+/// # let backups = client.repository("backups")?;
+/// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
+/// let snapshot = client.repository("backups")?.snapshot("monday")?;
 /// let options = RestoreSnapshot::new().with_rename_prefix("restored-");
-/// snapshot.restore(options).await?.wait().await?.into_complete()?;
+/// let report = snapshot.restore(options).await?.wait().await?.into_complete()?;
+/// assert_eq!(report.indices(), ["restored-movies"]);
 /// # Ok(())
 /// # }
 /// ```
@@ -53,22 +62,25 @@ impl Snapshot {
     /// [`SnapshotInfo::uuid`] returns it. Every call first checks that the name still has this
     /// uuid, and fails with [`ErrorKind::SnapshotMissing`] if another snapshot has taken the name.
     ///
-    /// The API works by name. So a name that is taken in the instant between the check and the
-    /// request is hit.
+    /// The API works by name. So a snapshot that takes the name in the instant between the check
+    /// and the request is hit.
     ///
     /// ```
+    /// # use es_snapshot::CreateSnapshot;
     /// # use es_snapshot::testing::FakeDomain;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), es_snapshot::Error> {
-    /// # let client = FakeDomain::with_repository("backups").await.client();
-    /// # let backups = client.repository("backups")?;
-    /// # let options = es_snapshot::CreateSnapshot::new();
-    /// # backups.create_snapshot("nightly-2024.05.01", options).await?.wait().await?;
-    /// let listed = backups.snapshot("nightly-2024.05.01")?.info().await?;
-    /// if let Some(uuid) = listed.uuid() {
-    ///     // Deletes this snapshot only, and not one that has taken its name since.
-    ///     backups.snapshot(listed.name())?.with_uuid(uuid).delete().await?;
-    /// }
+    /// # let domain = FakeDomain::with_repository("backups").await;
+    /// # let backups = domain.client().repository("backups")?;
+    /// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
+    /// let monday = backups.snapshot("monday")?;
+    /// let uuid = monday.info().await?.uuid().unwrap_or_default().to_owned();
+    /// let monday = monday.with_uuid(uuid);
+    ///
+    /// // Another client replaces the snapshot.
+    /// domain.another_client_deletes("backups", "monday");
+    /// domain.another_client_creates("backups", "monday");
+    /// assert!(monday.info().await.unwrap_err().is_not_found());
     /// # Ok(())
     /// # }
     /// ```
@@ -111,24 +123,31 @@ impl Snapshot {
     ///
     /// [`ErrorKind::RepositoryMissing`], [`ErrorKind::SnapshotMissing`]. The latter also if the
     /// repository lists it, but its own file is gone. A listing that is not
-    /// [`verbose`](crate::ListSnapshots::with_verbose) still contains it then.
+    /// [`verbose`](crate::ListSnapshots::with_verbose) still contains it then. Reads are repeated
+    /// where that can help.
     ///
     /// # Examples
     ///
     /// ```
+    /// use es_snapshot::SnapshotState;
+    /// # use es_snapshot::CreateSnapshot;
     /// # use es_snapshot::testing::FakeDomain;
+    ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), es_snapshot::Error> {
-    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// # let domain = FakeDomain::with_repository("backups").await;
+    /// # domain.create_index("movies", 2);
+    /// # let client = domain.client();
     /// # let backups = client.repository("backups")?;
-    /// # let options = es_snapshot::CreateSnapshot::new();
-    /// # backups.create_snapshot("nightly-2024.05.01", options).await?.wait().await?;
-    /// let snapshot = backups.snapshot("nightly-2024.05.01")?.info().await?;
-    /// println!("{} {} in {:?}", snapshot.name(), snapshot.state(), snapshot.duration());
+    /// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
+    /// let snapshot = backups.snapshot("monday")?.info().await?;
+    /// assert_eq!(*snapshot.state(), SnapshotState::Success);
+    /// assert_eq!(snapshot.indices(), ["movies"]);
     /// # Ok(())
     /// # }
     /// ```
     #[doc(alias = "get_snapshot")]
+    #[doc(alias = "snapshot.get")]
     pub async fn info(&self) -> Result<SnapshotInfo, Error> {
         let found = self.session.find_snapshot(&self.repository, &self.name, false).await?;
         if let Some(uuid) = &self.uuid {
@@ -139,28 +158,34 @@ impl Snapshot {
 
     /// Returns shards and bytes of a snapshot (`GET /_snapshot/{repository}/{snapshot}/_status`).
     ///
-    /// Its state is not the snapshot's final state: many versions show a `PARTIAL` one as `SUCCESS`
-    /// here. It is costly for ended snapshots, because the server reads every shard's file.
+    /// The state in it is not the snapshot's final state: many versions show a `PARTIAL` one as
+    /// `SUCCESS` here. [`info`](Self::info) returns the final state. The request is costly for
+    /// ended snapshots, because the server reads every shard's file.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`].
+    /// [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`]. Reads are repeated where
+    /// that can help.
     ///
     /// # Examples
     ///
     /// ```
+    /// # use es_snapshot::CreateSnapshot;
     /// # use es_snapshot::testing::FakeDomain;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), es_snapshot::Error> {
-    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// # let domain = FakeDomain::with_repository("backups").await;
+    /// # domain.create_index("movies", 2);
+    /// # let client = domain.client();
     /// # let backups = client.repository("backups")?;
-    /// # let options = es_snapshot::CreateSnapshot::new();
-    /// # backups.create_snapshot("nightly-2024.05.01", options).await?.wait().await?;
-    /// let status = backups.snapshot("nightly-2024.05.01")?.status().await?;
-    /// println!("{} {}", status.name(), status.state());
+    /// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
+    /// let status = backups.snapshot("monday")?.status().await?;
+    /// assert_eq!(status.shards().done(), status.shards().total());
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "_status")]
+    #[doc(alias = "snapshot.status")]
     #[doc(alias = "snapshot_status")]
     pub async fn status(&self) -> Result<SnapshotStatus, Error> {
         self.check_uuid(Operation::SnapshotStatus).await?;
@@ -197,17 +222,30 @@ impl Snapshot {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// # use es_snapshot::{Outcome, Snapshot};
-    /// # async fn run(snapshot: Snapshot) -> Result<(), es_snapshot::Error> {
-    /// match snapshot.delete().await {
-    ///     // It may take hours. This sends nothing again.
-    ///     Err(error) if error.outcome() == Outcome::Unknown => snapshot.wait_for_deletion().await,
-    ///     deleted => deleted,
+    /// ```
+    /// use es_snapshot::Outcome;
+    /// # use es_snapshot::CreateSnapshot;
+    /// # use es_snapshot::testing::FakeDomain;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let domain = FakeDomain::with_repository("backups").await;
+    /// # domain.create_index("movies", 2);
+    /// # let client = domain.client();
+    /// # let backups = client.repository("backups")?;
+    /// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
+    /// let monday = backups.snapshot("monday")?;
+    /// match monday.delete().await {
+    ///     // The deletion may take hours. Waiting sends nothing again.
+    ///     Err(error) if error.outcome() == Outcome::Unknown => monday.wait_for_deletion().await?,
+    ///     deleted => deleted?,
     /// }
+    /// assert!(monday.info().await.unwrap_err().is_not_found());
+    /// # Ok(())
     /// # }
     /// ```
     #[doc(alias = "delete_snapshot")]
+    #[doc(alias = "snapshot.delete")]
     pub async fn delete(&self) -> Result<(), Error> {
         self.session.delete_snapshot(&self.repository, &self.name, self.uuid.as_deref()).await
     }
@@ -221,15 +259,17 @@ impl Snapshot {
     /// after a lost response counts a snapshot of that name as this call's unless it carries a
     /// token. That is probable, not certain: another client may have taken the name meanwhile.
     ///
-    /// If the snapshot does not exist, the request is sent again after three checks in a row over at
-    /// least 10 s. Otherwise the rules are those of [`create_snapshot`](Repository::create_snapshot).
+    /// If the target does not exist, the request is sent again after three checks in a row over at
+    /// least 10 s. Otherwise the rules are those of
+    /// [`create_snapshot`](Repository::create_snapshot).
     ///
     /// # Errors
     ///
     /// * [`ErrorKind::InvalidInput`], before anything is sent.
     /// * [`ErrorKind::SnapshotMissing`]: the source. [`ErrorKind::SnapshotNameTaken`]: the target.
-    /// * [`ErrorKind::NotAllowed`] where Amazon's allow-list does not let it through.
-    /// * Others as [`create_snapshot`](Repository::create_snapshot).
+    /// * [`ErrorKind::NotAllowed`] where an Amazon domain does not support the request ([Amazon's
+    ///   guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
+    /// * The others of [`create_snapshot`](Repository::create_snapshot).
     ///
     /// # Cancel safety
     ///
@@ -238,16 +278,29 @@ impl Snapshot {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// # use es_snapshot::{CloneSnapshot, Snapshot};
-    /// # async fn run(snapshot: Snapshot) -> Result<(), es_snapshot::Error> {
+    /// ```
+    /// use es_snapshot::CloneSnapshot;
+    /// # use es_snapshot::CreateSnapshot;
+    /// # use es_snapshot::testing::FakeDomain;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let domain = FakeDomain::with_repository("backups").await;
+    /// # domain.create_index("movies", 2);
+    /// # let client = domain.client();
+    /// # let backups = client.repository("backups")?;
+    /// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
     /// let options = CloneSnapshot::new(["movies"]);
-    /// let clone = snapshot.clone_to("keep-2024.05.01", options).await?;
-    /// clone.wait().await?.into_complete()?;
+    /// let clone = backups.snapshot("monday")?.clone_to("keep-monday", options).await?;
+    /// let snapshot = clone.wait().await?.into_complete()?;
+    /// assert_eq!(snapshot.name(), "keep-monday");
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "_clone")]
     #[doc(alias = "clone_snapshot")]
+    #[doc(alias = "snapshot.clone")]
+    #[doc(alias = "snapshot_clone")]
     pub fn clone_to(
         &self,
         target: impl AsRef<str>,
@@ -266,7 +319,9 @@ impl Snapshot {
     /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-restore))
     /// and returns once it is running. [`StartedRestore::wait`] waits for its end.
     ///
-    /// The cluster's global state is restored only if the options request it.
+    /// The cluster's global state is restored only if the options request it. [Amazon's
+    /// guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-restore.html)
+    /// says what an Amazon domain restores.
     ///
     /// Before it sends anything, the client determines the indices that the request writes: from
     /// the snapshot's own list, the patterns and the rename. It reads their state, which takes the
@@ -313,20 +368,35 @@ impl Snapshot {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// # use es_snapshot::{RestoreSnapshot, Snapshot};
-    /// # async fn run(snapshot: Snapshot) -> Result<(), es_snapshot::Error> {
+    /// ```
+    /// use es_snapshot::RestoreSnapshot;
+    /// # use es_snapshot::CreateSnapshot;
+    /// # use es_snapshot::testing::FakeDomain;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let domain = FakeDomain::with_repository("backups").await;
+    /// # domain.create_index("movies", 2);
+    /// # let client = domain.client();
+    /// # let backups = client.repository("backups")?;
+    /// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
     /// // Beside the index in use, whose aliases would lead to both.
     /// let options = RestoreSnapshot::new()
     ///     .with_indices(["movies"])
     ///     .with_rename_prefix("restored-")
     ///     .with_include_aliases(false);
-    /// let report = snapshot.restore(options).await?.wait().await?.into_complete()?;
-    /// println!("{} with {} shards", report.indices().join(", "), report.shards_total());
+    /// let restore = backups.snapshot("monday")?.restore(options).await?;
+    ///
+    /// let report = restore.wait().await?.into_complete()?;
+    /// assert_eq!(report.indices(), ["restored-movies"]);
+    /// assert_eq!(report.shards_total(), 2);
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "_restore")]
     #[doc(alias = "restore_snapshot")]
+    #[doc(alias = "snapshot.restore")]
+    #[doc(alias = "snapshot_restore")]
     pub async fn restore(&self, options: RestoreSnapshot) -> Result<StartedRestore, Error> {
         self.check_uuid(Operation::RestoreSnapshot).await?;
         let (reply, ticket) = self.session.restore_snapshot(&self.repository, &self.name, &options).await?;
@@ -342,23 +412,28 @@ impl Snapshot {
     /// Those of [`restore`](Self::restore), and [`ErrorKind::InvalidInput`] if the indices that the
     /// restore writes cannot be determined exactly, or their state cannot be read.
     ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, nothing was started.
+    ///
     /// # Examples
     ///
     /// ```
-    /// use es_snapshot::testing::FakeDomain;
-    /// use es_snapshot::{CreateSnapshot, RestoreSnapshot};
+    /// use es_snapshot::RestoreSnapshot;
     /// use es_snapshot::restore::PreparedRestore;
+    /// # use es_snapshot::CreateSnapshot;
+    /// # use es_snapshot::testing::FakeDomain;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let domain = FakeDomain::with_repository("backups").await;
-    /// domain.create_index("movies", 1);
-    /// let client = domain.client();
-    /// let backups = client.repository("backups")?;
-    /// backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
-    ///
+    /// # let domain = FakeDomain::with_repository("backups").await;
+    /// # domain.create_index("movies", 2);
+    /// # let client = domain.client();
+    /// # let backups = client.repository("backups")?;
+    /// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
     /// let options = RestoreSnapshot::new().with_rename_prefix("restored-");
     /// let prepared = backups.snapshot("monday")?.prepare_restore(options).await?;
+    /// assert!(prepared.indices().eq(["restored-movies"]));
     /// let stored = serde_json::to_string(&prepared)?;
     ///
     /// // The same process, or the next one.
@@ -367,19 +442,30 @@ impl Snapshot {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "_restore")]
+    #[doc(alias = "snapshot.restore")]
     pub async fn prepare_restore(&self, options: RestoreSnapshot) -> Result<PreparedRestore, Error> {
         self.check_uuid(Operation::RestoreSnapshot).await?;
         self.session.prepare_restore(&self.repository, &self.name, options).await
     }
 
-    /// Returns a wait for the end of the snapshot; see [`Wait`].
+    /// Returns a wait for the end of the snapshot, whoever started it. See [`Wait`] for its errors
+    /// and its deadline.
     ///
-    /// ```no_run
-    /// # async fn run(snapshot: es_snapshot::Snapshot) -> Result<(), es_snapshot::Error> {
-    /// let ended = snapshot.wait().await?.into_complete()?;
+    /// ```
+    /// # use es_snapshot::testing::FakeDomain;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let domain = FakeDomain::with_repository("backups").await;
+    /// # let backups = domain.client().repository("backups")?;
+    /// domain.another_client_creates("backups", "monday");
+    ///
+    /// let ended = backups.snapshot("monday")?.wait().await?.into_complete()?;
+    /// assert_eq!(ended.name(), "monday");
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "wait_for_completion")]
     pub fn wait(&self) -> Wait<SnapshotInfo> {
         let ticket = SnapshotTicket::named(self.repository.clone(), self.name.clone());
         let ticket = match &self.uuid {
@@ -389,9 +475,26 @@ impl Snapshot {
         Wait::new(self.session.clone(), ticket.into())
     }
 
-    /// Returns a wait until the snapshot is gone; see [`Wait`]. Without a
-    /// [uuid](Self::with_uuid) that is the snapshot which the first poll finds under the name. It
-    /// deletes nothing itself.
+    /// Returns a wait until the snapshot is gone. It deletes nothing itself. Without a
+    /// [uuid](Self::with_uuid) it waits for the snapshot that the first poll finds under the name.
+    /// See [`Wait`] for its errors and its deadline.
+    ///
+    /// ```
+    /// # use es_snapshot::CreateSnapshot;
+    /// # use es_snapshot::testing::FakeDomain;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let domain = FakeDomain::with_repository("backups").await;
+    /// # let backups = domain.client().repository("backups")?;
+    /// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
+    /// let monday = backups.snapshot("monday")?;
+    /// domain.another_client_deletes("backups", "monday");
+    ///
+    /// monday.wait_for_deletion().await?;
+    /// assert!(monday.info().await.unwrap_err().is_not_found());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wait_for_deletion(&self) -> Wait<()> {
         let ticket = DeletionTicket::named(self.repository.clone(), self.name.clone(), self.uuid.clone());
         Wait::new(self.session.clone(), ticket.into())
