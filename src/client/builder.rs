@@ -18,21 +18,30 @@ use crate::region::is_amazon_region;
 use crate::retry::RetryBudget;
 use crate::transport::Transport;
 
-/// The largest response that is read by default, decoded: 256 MiB, a listing of some hundred thousand snapshots.
+/// The largest response that is read by default, decoded: 256 MiB, a listing of some hundred
+/// thousand snapshots.
 const REPLY_LIMIT: usize = 256 << 20;
 
-/// Settings of a [`SnapshotClient`]; see [`SnapshotClient::builder`].
+/// Settings of a [`SnapshotClient`]; returned by [`SnapshotClient::builder`].
 ///
 /// ```
 /// use std::time::Duration;
 ///
-/// use es_snapshot::{SnapshotClient, Timeouts};
+/// use es_snapshot::{RetryPolicy, Timeouts};
+/// # use es_snapshot::testing::FakeDomain;
 ///
-/// let client = SnapshotClient::builder("http://localhost:9200")
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), es_snapshot::Error> {
+/// # let domain = FakeDomain::with_repository("backups").await;
+/// # let builder = domain.client_builder();
+/// let client = builder
 ///     .timeouts(Timeouts::new().with_call(Duration::from_secs(120)))
-///     .user_agent("nightly-backup/1.0")
+///     .retry(RetryPolicy::new().with_max_attempts(4))
+///     .user_agent("nightly-backup/1.4")
 ///     .build()?;
-/// # Ok::<(), es_snapshot::Error>(())
+/// assert_eq!(client.repositories().await?.len(), 1);
+/// # Ok(())
+/// # }
 /// ```
 #[must_use = "a builder does nothing until `build`"]
 pub struct SnapshotClientBuilder {
@@ -73,17 +82,19 @@ impl SnapshotClientBuilder {
         }
     }
 
-    /// Signs every request with what this provider gives: short for [`Auth::sigv4`].
+    /// Signs every request with the credentials of this provider. It calls [`auth`](Self::auth)
+    /// with [`Auth::sigv4`].
     pub fn credentials(self, provider: impl ProvideCredentials + 'static) -> Self {
         self.auth(Auth::sigv4(provider))
     }
 
-    /// Signs every request with the credentials of a loaded AWS configuration, and for its region where the endpoint's host
-    /// does not contain another (feature `aws-config`).
+    /// Signs every request with the credentials of a loaded AWS configuration, and for its region
+    /// where the endpoint's host does not contain another. Feature `aws-config`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the configuration has no credentials provider.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the configuration has no
+    /// credentials provider.
     #[cfg(feature = "aws-config")]
     pub fn sdk_config(mut self, config: &aws_types::SdkConfig) -> Result<Self, Error> {
         let provider =
@@ -92,20 +103,21 @@ impl SnapshotClientBuilder {
         Ok(self.credentials(provider))
     }
 
-    /// How requests are authenticated. Default: not at all.
+    /// Sets how requests are authenticated. Default: [`Auth::none`].
     pub fn auth(mut self, auth: Auth) -> Self {
         self.auth = auth;
         self
     }
 
-    /// Sets the region to sign for, where the host is not an Amazon domain's own and so does not
-    /// contain it. It is used instead of the region of an AWS configuration.
+    /// Sets the region to sign for, such as `eu-west-1`. It is used instead of the region of an AWS
+    /// configuration. Default: the region in the host name of an Amazon domain.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
     }
 
-    /// Connects to this `host:port` instead of the endpoint's host, for example to the near end of an SSH tunnel.
+    /// Connects to this `host:port` instead of the endpoint's host, for example to the near end of
+    /// an SSH tunnel. [`build`](Self::build) parses it. Default: the endpoint's host and port.
     ///
     /// The endpoint stays what is signed, sent as `Host` and verified by TLS.
     pub fn connect_to(mut self, address: impl Into<String>) -> Self {
@@ -113,15 +125,15 @@ impl SnapshotClientBuilder {
         self
     }
 
-    /// Sends credentials, and secrets among the settings of repositories, over `http://` to a host
-    /// that is not this one, where anybody on the way can read or replay them.
+    /// Allows the client to send credentials, and secrets among the settings of repositories, over
+    /// `http://` to a host that is not this one. Anybody on the way can read or replay them.
+    /// Default: not allowed.
     pub fn danger_send_credentials_unencrypted(mut self) -> Self {
         self.unencrypted = true;
         self
     }
 
-    /// Sets the transport. Clients may share one. Default: a
-    /// `HyperTransport` of this client's own.
+    /// Sets the transport. Clients may share one. Default: a `HyperTransport` of this client's own.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
@@ -133,7 +145,8 @@ impl SnapshotClientBuilder {
         self
     }
 
-    /// Adds a product to the `User-Agent`, such as `nightly-backup/1.4`.
+    /// Adds a product to the `User-Agent`, such as `nightly-backup/1.4`. Default: the name and
+    /// version of this crate alone.
     pub fn user_agent(mut self, product: impl Into<String>) -> Self {
         self.user_agent = Some(product.into());
         self
@@ -165,7 +178,8 @@ impl SnapshotClientBuilder {
         self
     }
 
-    /// Seeds the client's randomness (tokens, pauses), so that a test can replay a run. Feature `testing`.
+    /// Seeds the client's randomness (tokens, pauses), so that a test can replay a run. Feature
+    /// `testing`. Default: the randomness of the operating system.
     ///
     /// Clients of one seed make the same tokens: never use it outside of a test.
     #[cfg(feature = "testing")]
@@ -174,16 +188,31 @@ impl SnapshotClientBuilder {
         self
     }
 
-    /// Checks everything and makes the client. Sends nothing.
+    /// Checks everything and returns the client. It sends nothing.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if
     ///
-    /// * the endpoint is not the URL of a domain, has a user, query or fragment, or is one that has no snapshot API;
+    /// * the endpoint is not the URL of a domain, has a user, query or fragment, or has no snapshot
+    ///   API, such as the address of a dashboard;
     /// * requests are to be signed and no region is known, or another than the host's own is given;
-    /// * credentials would travel over `http://` to another host;
+    /// * credentials would travel over `http://` to another host, without
+    ///   [consent](Self::danger_send_credentials_unencrypted);
+    /// * the address of [`connect_to`](Self::connect_to) is not of the form `host:port`;
+    /// * no header can carry the [`user_agent`](Self::user_agent);
     /// * there is no transport (without the feature `hyper`).
+    ///
+    /// ```
+    /// use es_snapshot::{Auth, ErrorKind, SnapshotClient};
+    ///
+    /// # fn main() -> Result<(), es_snapshot::Error> {
+    /// let auth = Auth::basic("admin", "secret")?;
+    /// let error = SnapshotClient::builder("http://example.com").auth(auth).build().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn build(self) -> Result<SnapshotClient, Error> {
         let mut endpoint = Endpoint::parse(&self.endpoint)?;
         if let Some(address) = &self.connect_to {

@@ -1,8 +1,9 @@
-//! What a server says of itself.
+//! Name and version of a server.
 
 use serde::{Deserialize, Serialize};
 
-/// What `GET /` returns.
+/// Name and version of a server; returned by
+/// [`SnapshotClient::server_info`](crate::SnapshotClient::server_info).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerInfo {
     #[serde(default)]
@@ -21,25 +22,27 @@ struct ServerVersion {
 }
 
 impl ServerInfo {
-    /// The node's name.
+    /// Returns the name of the node that responded.
     #[must_use]
     pub fn node_name(&self) -> &str {
         &self.name
     }
 
-    /// The cluster's name; on an Amazon domain account and domain name.
+    /// Returns the cluster's name. On an Amazon domain it contains the account and the domain's
+    /// name.
     #[must_use]
     pub fn cluster_name(&self) -> &str {
         &self.cluster_name
     }
 
-    /// The version, such as `7.10.2`. An OpenSearch domain in compatibility mode says 7.10 here.
+    /// Returns the version, such as `7.10.2`. An OpenSearch domain in compatibility mode returns
+    /// `7.10.2`, whatever its version is.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version.number
     }
 
-    /// `opensearch` on OpenSearch, absent on Elasticsearch.
+    /// Returns `opensearch` on OpenSearch. `None` on Elasticsearch.
     #[must_use]
     pub fn distribution(&self) -> Option<&str> {
         self.version.distribution.as_deref()

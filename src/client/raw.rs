@@ -8,13 +8,27 @@ use serde_json::Value;
 
 /// A request of the caller's own making, for [`SnapshotClient::raw`](crate::SnapshotClient::raw).
 ///
-/// The path is given in segments that are not encoded; each is encoded so that it arrives as it is.
-/// `Debug` shows neither the body nor the values of the query, which may be secrets.
+/// The path is given in segments that are not encoded. The client encodes each so that it arrives
+/// as it is. `Debug` shows neither the body nor the values of the query, which may be secrets.
 ///
 /// ```
 /// use es_snapshot::client::RawRequest;
+/// use http::Method;
+/// use serde_json::json;
+/// # use es_snapshot::testing::FakeDomain;
 ///
-/// let health = RawRequest::get(["_cluster", "health"]).with_query("level", "shards");
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), es_snapshot::Error> {
+/// # let domain = FakeDomain::with_repository("backups").await;
+/// # let client = domain.client();
+/// let settings = json!({"settings": {"number_of_shards": 1}});
+/// let request = RawRequest::new(Method::PUT, ["movies"]).with_body(settings);
+/// assert!(client.raw(request).await?.status().is_success());
+///
+/// let shards = RawRequest::get(["_cat", "shards"]).with_query("format", "json");
+/// assert_eq!(client.raw(shards).await?.body()[0]["index"], "movies");
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct RawRequest {
@@ -25,24 +39,24 @@ pub struct RawRequest {
 }
 
 impl RawRequest {
-    /// A request of this method.
+    /// Returns a request with this method, without a query and a body.
     pub fn new<S: Into<String>>(method: Method, segments: impl IntoIterator<Item = S>) -> Self {
         Self { method, segments: segments.into_iter().map(Into::into).collect(), query: Vec::new(), body: None }
     }
 
-    /// A GET request.
+    /// Returns a GET request, without a query and a body.
     pub fn get<S: Into<String>>(segments: impl IntoIterator<Item = S>) -> Self {
         Self::new(Method::GET, segments)
     }
 
-    /// Adds a query parameter.
+    /// Adds a query parameter. The client encodes both texts.
     #[must_use]
     pub fn with_query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
         self
     }
 
-    /// Sends this JSON.
+    /// Sets the body. It is sent as JSON. Default: none.
     #[must_use]
     pub fn with_body(mut self, body: Value) -> Self {
         self.body = Some(body);
@@ -50,8 +64,10 @@ impl RawRequest {
     }
 }
 
-/// The response to a [`RawRequest`]. `Debug` does not show the body, which may hold secrets.
-/// Serialising shows it.
+/// The response to a [`RawRequest`]; returned by
+/// [`SnapshotClient::raw`](crate::SnapshotClient::raw).
+///
+/// `Debug` does not show the body, which may contain secrets. Serialising shows it.
 #[derive(Clone, PartialEq, Serialize)]
 pub struct RawResponse {
     #[serde(serialize_with = "as_number")]
@@ -65,13 +81,14 @@ fn as_number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok,
 }
 
 impl RawResponse {
-    /// The HTTP status, which means success; a failure is an [`Error`](crate::Error).
+    /// Returns the HTTP status. It is one of success: a failed response is an
+    /// [`Error`](crate::Error).
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Returns the JSON of the response, `null` if it was empty.
+    /// Returns the JSON of the response. `null` if the response was empty.
     #[must_use]
     pub fn body(&self) -> &Value {
         &self.body
