@@ -35,10 +35,11 @@ const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The first pause between two polls, and the longest.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
-/// How many polls in a row have to miss the thing waited for, or have to be refused, before the wait believes it.
+/// How many polls in a row have to miss the thing waited for, or have to be refused, before the
+/// wait believes it.
 const PATIENCE: u32 = 5;
-/// How long responses have to be failures of the engine (HTTP 5xx), or nothing of the API at all, before the wait
-/// believes that they stay.
+/// How long responses have to be failures of the engine (HTTP 5xx), or nothing of the API at all,
+/// before the wait believes that they stay.
 const OUTAGE: Duration = Duration::from_secs(120);
 /// How much of a poll may be spent on what the verdict does not need: figures, and why shards wait.
 const ASIDE: Duration = Duration::from_secs(5);
@@ -47,7 +48,7 @@ const LAST_POLL: Duration = Duration::from_secs(5);
 
 /// How something that a [`Ticket`] names has ended.
 ///
-/// Converts into the outcome of its kind by `TryFrom`.
+/// It converts into the outcome of its kind by `TryFrom`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -171,16 +172,16 @@ typed_tickets! {
 ///
 /// # What counts in a restore
 ///
-/// A wait considers exactly the indices of its [`RestoreTicket`]. The name of a data stream means its
-/// backing indices. Where none are known, it considers every index that has a shard
-/// from this snapshot, whichever restore that was. So prefer the ticket of
+/// A wait considers exactly the indices of its [`RestoreTicket`]. The name of a data stream means
+/// its backing indices. Where none are known, it considers every index that has a shard from this
+/// snapshot, whichever restore that was. So prefer the ticket of
 /// [`StartedRestore`](crate::StartedRestore::ticket). Each primary has to be started and to come
 /// from the snapshot. Replicas are not waited for.
 ///
 /// * The server shows a shard's origin until the shard moves or its node restarts. The wait
 ///   remembers what it saw, also that a shard came back empty or from another snapshot.
-/// * If the wait never saw the origin, an index counts if it still has the uuid of the ticket, or if
-///   other shards of it come from the snapshot. The snapshot must have all shards of the index.
+/// * If the wait never saw the origin, an index counts if it still has the uuid of the ticket, or
+///   if other shards of it come from the snapshot. The snapshot must have all shards of the index.
 /// * An index that has another uuid than the ticket says, or the data of another index of the
 ///   snapshot, is reported as not restored.
 /// * A named index is reported as not restored if nothing shows that it comes from this snapshot.
@@ -212,7 +213,7 @@ typed_tickets! {
 /// * Another kind if five polls in a row are refused for a reason that does not pass.
 ///
 /// Each carries the [ticket](Error::ticket), the [elapsed time](Error::elapsed) and the
-/// [last progress](Error::last_progress).
+/// [last progress](Error::last_progress). So the caller can resume the wait.
 ///
 /// # Cancel safety
 ///
@@ -223,18 +224,30 @@ typed_tickets! {
 /// ```
 /// use std::time::Duration;
 ///
-/// use es_snapshot::SnapshotClient;
+/// use es_snapshot::RestoreSnapshot;
 /// use es_snapshot::wait::RestoreTicket;
+/// # use es_snapshot::CreateSnapshot;
+/// # use es_snapshot::testing::FakeDomain;
 ///
-/// # async fn run(client: SnapshotClient, kept: &str) -> Result<(), Box<dyn std::error::Error>> {
-/// // Another process has started the restore and kept its ticket.
-/// let ticket: RestoreTicket = serde_json::from_str(kept)?;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let domain = FakeDomain::with_repository("backups").await;
+/// # domain.create_index("movies", 2);
+/// # let client = domain.client();
+/// # let backups = client.repository("backups")?;
+/// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
+/// let options = RestoreSnapshot::new().with_rename_prefix("restored-");
+/// let restore = backups.snapshot("monday")?.restore(options).await?;
+/// let stored = serde_json::to_string(restore.ticket())?;
+///
+/// // Another process reads the ticket.
+/// let ticket: RestoreTicket = serde_json::from_str(&stored)?;
 /// let hours = Duration::from_secs(6 * 60 * 60);
 /// let report = client.resume(ticket).with_deadline(hours).await?;
 /// for shard in report.unrestored() {
 ///     println!("{shard}");
 /// }
-/// report.into_complete()?;
+/// assert_eq!(report.into_complete()?.indices(), ["restored-movies"]);
 /// # Ok(())
 /// # }
 /// ```
@@ -256,7 +269,31 @@ impl<O: TryFrom<AnyOutcome>> Wait<O> {
 }
 
 impl<O> Wait<O> {
-    /// Sets how long to wait at most, on the monotonic clock. Default: 24 hours.
+    /// Sets how long to wait at most, on the monotonic clock. The wait then ends with
+    /// [`ErrorKind::Deadline`]. Default: 24 h.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use es_snapshot::ErrorKind;
+    /// # use es_snapshot::CreateSnapshot;
+    /// # use es_snapshot::testing::FakeDomain;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let domain = FakeDomain::with_repository("backups").await;
+    /// # let backups = domain.client().repository("backups")?;
+    /// domain.hold_snapshots(true); // Snapshots do not end.
+    /// let started = backups.create_snapshot("monday", CreateSnapshot::new()).await?;
+    ///
+    /// let hour = Duration::from_secs(60 * 60);
+    /// let error = started.wait().with_deadline(hour).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Deadline);
+    /// // The snapshot goes on, and the ticket finds it.
+    /// assert!(error.ticket().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_deadline(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
@@ -273,25 +310,38 @@ impl<O: Send + 'static> Wait<O> {
     /// Returns a stream with a [`WaitUpdate::Progress`] for every change, then
     /// [`WaitUpdate::Ended`].
     ///
-    /// Of a snapshot it also requests `_status`. Where that is refused, the stream does without. Of
-    /// a deletion the only figures are the uuid and the time.
+    /// The stream of a snapshot also requests `_status`. Where that is refused, the stream does
+    /// without. The stream of a deletion reports only the uuid and the time.
+    ///
+    /// # Errors
+    ///
+    /// Those of the wait. After one the stream ends.
+    ///
+    /// # Examples
     ///
     /// ```
-    /// use es_snapshot::Snapshot;
     /// use es_snapshot::wait::WaitUpdate;
     /// use futures_util::TryStreamExt as _;
+    /// # use es_snapshot::CreateSnapshot;
+    /// # use es_snapshot::testing::FakeDomain;
     ///
-    /// # async fn run(snapshot: Snapshot) -> Result<(), es_snapshot::Error> {
-    /// let mut progress = snapshot.wait().progress();
-    /// while let Some(update) = progress.try_next().await? {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// # let backups = client.repository("backups")?;
+    /// # let started = backups.create_snapshot("monday", CreateSnapshot::new()).await?;
+    /// let mut updates = started.wait().progress();
+    /// let mut snapshot = None;
+    /// while let Some(update) = updates.try_next().await? {
     ///     match update {
     ///         WaitUpdate::Progress(now) => {
     ///             println!("{} of {} shards", now.shards_done(), now.shards_total());
     ///         }
-    ///         WaitUpdate::Ended(snapshot) => println!("{}", snapshot.state()),
+    ///         WaitUpdate::Ended(ended) => snapshot = Some(ended),
     ///         _ => {}
     ///     }
     /// }
+    /// assert!(snapshot.is_some_and(|snapshot| snapshot.is_complete()));
     /// # Ok(())
     /// # }
     /// ```
@@ -409,12 +459,14 @@ struct Pace {
     pause: Option<Duration>,
     /// No poll follows this one.
     is_last: bool,
-    /// Refusals of one sort in a row, whether they are the engine's failures, when the first of them was, and the last trouble.
+    /// Refusals of one sort in a row, whether they are the engine's failures, when the first of
+    /// them was, and the last trouble.
     refusals: u32,
     outage: bool,
     refused_since: Duration,
     trouble: Option<Error>,
-    /// The last progress that was reported; and how many bytes were done at the first report with figures, and when that was.
+    /// The last progress that was reported; and how many bytes were done at the first report with
+    /// figures, and when that was.
     reported: Option<(Counts, Option<String>)>,
     at_first: Option<(u64, Duration)>,
     over: bool,
@@ -450,7 +502,8 @@ impl Pace {
         self.deadline.saturating_sub(self.session.core.clock.monotonic()).max(LAST_POLL)
     }
 
-    /// Waits for the next poll; the last one begins at the deadline, or when one that hung until then is over.
+    /// Waits for the next poll; the last one begins at the deadline, or when one that hung until
+    /// then is over.
     async fn next_poll(&mut self, what: &str) -> Result<(), Error> {
         let clock = &self.session.core.clock;
         if self.is_last {
