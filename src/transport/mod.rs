@@ -1,4 +1,5 @@
-//! How requests leave: [`Transport`], which a caller may implement, and the one over hyper.
+//! How requests leave: the trait [`Transport`], which a caller may implement, and the transport
+//! over hyper (feature `hyper`).
 
 #[cfg(feature = "hyper")]
 mod hyper;
@@ -26,13 +27,69 @@ use crate::error::{Error, ErrorKind, Outcome};
 ///
 /// The request's URI is absolute. Its authority is what was signed: send it as `Host` (it is set
 /// already) and show its host to TLS as the server name. Connect to `target`, which is another
-/// address when a tunnel leads to the domain. Send path, query, headers and body byte for byte.
-/// Follow no redirect and repeat nothing: the client does that, with a new signature. The
-/// [`Operation`](crate::error::Operation) is in the request's extensions.
+/// address when a tunnel leads to the domain. The [`Operation`](crate::error::Operation) is in the
+/// request's extensions.
 ///
 /// One transport may serve clients of many endpoints.
 ///
+/// # What may be added after signing
+///
+/// The request is signed when the transport receives it, if the client [signs](crate::Auth::sigv4).
+/// The domain recomputes the signature from what arrives. Signed are
+///
+/// * the method, the path and the query, byte for byte;
+/// * the body, by its hash;
+/// * the headers `host` and `x-amz-date`, with a body `content-type`, with temporary credentials
+///   `x-amz-security-token`, and `x-amz-content-sha256` where it is present. The list
+///   `SignedHeaders` in `authorization` is complete.
+///
+/// Change nothing of this. So:
+///
+/// * Send path and query as they are: decode, normalise or reorder nothing.
+/// * Do not compress the body.
+/// * Neither replace a signed header nor add a second value to it.
+/// * Follow no redirect and repeat nothing. The client repeats requests, each with a new signature.
+///
+/// Headers that are not signed may be added or changed, for example `connection`, `user-agent`,
+/// `x-opaque-id`, and those of distributed tracing. A transport that adds `accept-encoding` has to
+/// decode the response's body, because the client does not. `HyperTransport` does so with gzip.
+///
 /// # Examples
+///
+/// A transport that adds a header to the requests of another one:
+///
+/// ```
+/// use bytes::Bytes;
+/// use es_snapshot::clock::BoxFuture;
+/// use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
+/// use http::HeaderValue;
+/// # use es_snapshot::testing::FakeDomain;
+///
+/// #[derive(Debug)]
+/// struct Traced<T>(T);
+///
+/// impl<T: Transport> Transport for Traced<T> {
+///     fn call<'a>(
+///         &'a self,
+///         mut request: http::Request<Bytes>,
+///         target: &'a ConnectTarget,
+///     ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
+///         request.headers_mut().insert("x-trace-id", HeaderValue::from_static("a1b2c3"));
+///         self.0.call(request, target)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), es_snapshot::Error> {
+/// # let domain = FakeDomain::with_repository("backups").await;
+/// let transport = Traced(domain.transport());
+/// let client = domain.client_builder().transport(transport).build()?;
+/// // The signature is still right.
+/// client.repositories().await?;
+/// assert_eq!(domain.events()[0].headers["x-trace-id"], "a1b2c3");
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// A transport that responds by itself:
 ///
@@ -71,11 +128,13 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A [`TransportError`] that says whether the request can have reached the domain. When in doubt, it can.
+    /// A [`TransportError`] that shows whether the request can have reached the domain. When in
+    /// doubt, it can.
     ///
     /// # Cancel safety
     ///
-    /// The future may be dropped at any time, as time limits do; the domain may then have carried the request out.
+    /// The client may drop the future at any time, for example when a time limit ends. The domain
+    /// may then have carried out the request.
     fn call<'a>(
         &'a self,
         request: http::Request<Bytes>,
@@ -93,9 +152,11 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
     }
 }
 
-/// Among a request's extensions: what became of the calls of this crate's own transport that nobody waits for any longer.
+/// Among a request's extensions: how many calls of this crate's own transport were begun, and how
+/// many of them were dropped without a connection.
 ///
-/// Another transport may be around that one: it may make several calls of one, or let them go on when its own is dropped.
+/// A caller's transport may be around that one. It may make several calls of one, or let them go on
+/// when its own is dropped.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Departure(Arc<Calls>);
 
@@ -111,21 +172,21 @@ impl Departure {
         self.0.begun.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A call was dropped, and never had a connection. One that has ended does not count: what is around it may have gone
-    /// another way since.
+    /// Notes that a call was dropped and never had a connection. One that has ended does not count:
+    /// the transport around it may have gone another way since.
     #[cfg(feature = "hyper")]
     pub(crate) fn dropped_unsent(&self) {
         self.0.unsent.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether no byte can have left.
+    /// Returns whether no byte can have left.
     pub(crate) fn is_unsent(&self) -> bool {
         let (begun, unsent) = (self.0.begun.load(Ordering::Relaxed), self.0.unsent.load(Ordering::Relaxed));
         begun > 0 && begun == unsent
     }
 }
 
-/// A request that got no whole response, and whether it can have arrived.
+/// The failure of a request that got no whole response, and whether the request can have arrived.
 #[derive(Debug)]
 pub struct TransportError {
     what: What,
@@ -158,8 +219,8 @@ impl TransportError {
 
     /// Returns an error of a request of which no byte can have reached the domain, and none will
     /// until somebody changes a setting: for example because a certificate does not verify. The
-    /// client sends nothing again, and waits end. `why` names the cause and the way out; errors
-    /// show it.
+    /// client sends nothing again, and waits end. Let `why` name the cause and the way out, because
+    /// errors show it.
     pub fn lasting(why: impl Into<String>, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { what: What::Lasting(why.into()), source: source.into() }
     }
@@ -181,7 +242,7 @@ impl TransportError {
         matches!(self.what, What::Lasting(_))
     }
 
-    /// The error of a call that ends with this one.
+    /// Returns the error of a call that ends with this one.
     pub(crate) fn into_error(self) -> Error {
         let error = |kind, outcome, message| Error::new(kind, outcome, message);
         if self.source.is::<NoRuntime>() {
@@ -212,11 +273,12 @@ impl StdError for TransportError {
     }
 }
 
-/// The body of an answer, as it arrives.
+/// The body of a response, as it arrives.
 pub struct Body(Pin<Box<dyn http_body::Body<Data = Bytes, Error = TransportError> + Send>>);
 
 impl Body {
-    /// A body from any stream of bytes.
+    /// Returns a body that reads from another one. Its errors become those of
+    /// [`TransportError::unknown`].
     pub fn new<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
