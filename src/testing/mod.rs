@@ -65,9 +65,9 @@
 //! # Without sockets
 //!
 //! A domain can run [in process](FakeDomainBuilder::in_process): no port, no thread. Clients reach
-//! it by [`FakeDomain::transport`], a [`Transport`](crate::transport::Transport) that calls the same rules
-//! directly. [`ManualClock::block_on`] runs the test without a runtime. It moves time to the end of
-//! the earliest wait once nothing else can go on. With a seed for the domain
+//! it by [`FakeDomain::transport`], a [`Transport`](crate::transport::Transport) that calls the
+//! same rules directly. [`ManualClock::block_on`] runs the test without a runtime. It moves time to
+//! the end of the earliest wait once nothing else can go on. With a seed for the domain
 //! ([`FakeDomainBuilder::seed`]) and one for the client
 //! ([`SnapshotClientBuilder::seed`](crate::SnapshotClientBuilder::seed)) a run replays to the same
 //! log byte for byte, faults by chance included.
@@ -77,10 +77,63 @@
 //!
 //! # Clocks and held snapshots
 //!
-//! A [`ManualClock`] moves by itself whenever somebody waits on it, so a wait for a snapshot of an
-//! hour takes no time. A snapshot that is [held](FakeDomainBuilder::hold_snapshots) never ends by
-//! itself: a wait for it then polls until its deadline, unless the test calls
-//! [`FakeDomain::finish_snapshot`] meanwhile.
+//! A domain goes by real time unless it gets a [`ManualClock`]. Give the domain and the client the
+//! same one, as [`FakeDomain::client`] does. What moves that clock depends on how the test runs:
+//!
+//! | the test runs | the clock moves |
+//! | --- | --- |
+//! | under a runtime | when the client pauses between two attempts or polls: by the whole pause, at once |
+//! | in [`ManualClock::block_on`] | when nothing can go on: to the end of the earliest pause or time limit |
+//! | after [`set_auto_advance(false)`](ManualClock::set_auto_advance) under a runtime | when the test calls [`advance`](ManualClock::advance) |
+//!
+//! So a wait for a snapshot that takes an hour costs a test no time. A snapshot takes 3 s by the
+//! domain's clock, unless the builder sets [another time](FakeDomainBuilder::snapshots_take).
+//!
+//! While [`FakeDomain::hold_snapshots`] is on, snapshots that were started stay `IN_PROGRESS`,
+//! however far the clock moves. A snapshot ends when the test turns that off, or calls
+//! [`FakeDomain::finish_snapshot`]. Until then a wait polls up to its deadline.
+//! [`FakeDomain::hold_restores`] does this for restores.
+//!
+//! ```
+//! use es_snapshot::testing::{FakeDomain, FakeOutcome};
+//! use es_snapshot::wait::WaitUpdate;
+//! use es_snapshot::{CreateSnapshot, SnapshotState};
+//! use futures_util::TryStreamExt as _;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), es_snapshot::Error> {
+//! let domain = FakeDomain::with_repository("backups").await;
+//! domain.hold_snapshots(true);
+//! let backups = domain.client().repository("backups")?;
+//! let started = backups.create_snapshot("monday", CreateSnapshot::new()).await?;
+//!
+//! let mut updates = started.wait().progress();
+//! assert!(matches!(updates.try_next().await?, Some(WaitUpdate::Progress(_))));
+//!
+//! let reason = "no space left".to_owned();
+//! domain.finish_snapshot("backups", "monday", FakeOutcome::Failed { reason });
+//! while let Some(update) = updates.try_next().await? {
+//!     if let WaitUpdate::Ended(snapshot) = update {
+//!         assert_eq!(*snapshot.state(), SnapshotState::Failed);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # When a test hangs
+//!
+//! * The client has no [`ManualClock`]: its pauses take real time, and meanwhile the domain's time
+//!   stands still.
+//! * Pauses wait for [`advance`](ManualClock::advance), and no task calls it.
+//! * A response never comes. Under a runtime a time limit does not move the clock, so it does not
+//!   end by itself. Advance the clock, or run the test in [`ManualClock::block_on`].
+//!   There, a future that can never end panics instead.
+//! * In [`ManualClock::block_on`] the domain is not
+//!   [in process](FakeDomainBuilder::in_process). Nothing waits for sockets there, so time limits
+//!   end at once, or it panics.
+//!
+//! [`FakeDomain::events`] shows the last request, and [`ManualClock::sleeps`] the pauses so far.
 //!
 //! # Behind the client's back
 //!
