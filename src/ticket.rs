@@ -21,22 +21,12 @@ pub(crate) const TOKEN_KEY: &str = "es_snapshot_token";
 pub struct SnapshotToken(String);
 
 impl SnapshotToken {
-    /// The token of these random bytes, as 32 hexadecimal digits.
+    /// Returns the token of these random bytes: 32 hexadecimal digits.
     pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(format!("{:032x}", u128::from_be_bytes(bytes)))
     }
 
-    /// Returns the token with this text.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it does not have 8 to 64
-    /// letters, digits and characters of `-_.:`.
-    pub fn new(text: impl AsRef<str>) -> Result<Self, Error> {
-        text.as_ref().parse()
-    }
-
-    /// The token's text.
+    /// Returns the token's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -73,7 +63,7 @@ impl From<SnapshotToken> for String {
 /// A ticket is plain data. It serialises with its kind and a version, so text that was kept reads
 /// back as a `Ticket` or as the ticket of its kind.
 /// [`SnapshotClient::resume_any`](crate::SnapshotClient::resume_any) waits for whatever it names,
-/// and [`SnapshotClient::check`](crate::SnapshotClient::check) looks at it once.
+/// and [`SnapshotClient::check`](crate::SnapshotClient::check) checks it once.
 ///
 /// ```
 /// use es_snapshot::Ticket;
@@ -349,7 +339,8 @@ impl RestoreTicket {
         index.source = source.map(str::to_owned).or(index.source.take());
     }
 
-    /// Notes that the restore writes no other indices than those that are added, and none if none is.
+    /// Notes that the restore writes no other indices than those that are added, and none if none
+    /// is.
     pub(crate) fn close_list(&mut self) {
         self.indices.get_or_insert_default();
     }
@@ -372,7 +363,7 @@ impl RestoreTicket {
     }
 
     /// Returns the indices that the restore writes, under their new names. Empty if they could not
-    /// be determined: a wait then looks for every index that is restored from the snapshot.
+    /// be determined: a wait then considers every index that is restored from the snapshot.
     pub fn indices(&self) -> impl Iterator<Item = &str> {
         self.indices.iter().flat_map(BTreeMap::keys).map(String::as_str)
     }
