@@ -621,4 +621,162 @@ mod tests {
 
         assert_eq!((look.counts.shards_total, look.counts.shards_done), (1, 1));
     }
+
+    fn replica(recovery: &str) -> ShardRecovery {
+        let shard = json!({"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": false,
+            "source": {"repository": "r", "snapshot": "s", "index": recovery}});
+        read_all(Recoveries::new, &json!({recovery: {"shards": [shard]}}).to_string()).unwrap().remove(0)
+    }
+
+    #[test]
+    fn a_poll_of_named_indices_has_use_for_their_primaries_only() {
+        let view = view(&["a"]);
+        let mut replica_row = row("a", 0, "STARTED");
+        replica_row.is_primary = false;
+
+        assert!(view.is_named());
+        assert!(view.wants_row(&row("a", 0, "STARTED")));
+        assert!(!view.wants_row(&row("b", 0, "STARTED")));
+        assert!(!view.wants_row(&replica_row));
+        assert!(!view.wants_row(&unassigned("b", "NEW_INDEX_RESTORED", "restore_source[r/s]")));
+        assert!(view.wants_recovery(&recovery("a", "PEER", "")[0]));
+        assert!(!view.wants_recovery(&recovery("b", "SNAPSHOT", "s")[0]));
+        assert!(!view.wants_recovery(&replica("a")));
+    }
+
+    #[test]
+    fn a_poll_without_names_has_use_for_whatever_may_come_from_the_snapshot() {
+        let view = view(&[]);
+
+        assert!(!view.is_named());
+        assert!(view.wants_row(&unassigned("b", "NEW_INDEX_RESTORED", "restore_source[r/s]")));
+        assert!(!view.wants_row(&row("b", 0, "STARTED")));
+        assert!(view.wants_recovery(&recovery("b", "SNAPSHOT", "s")[0]));
+        assert!(!view.wants_recovery(&recovery("b", "SNAPSHOT", "another")[0]));
+        assert!(!view.wants_recovery(&recovery("b", "EXISTING_STORE", "s")[0]));
+    }
+
+    #[test]
+    fn a_name_that_no_poll_has_shown_may_be_a_data_streams() {
+        let mut view = view(&["a", "logs"]);
+        let backing = recovery(".ds-logs-2026.05.01-000001", "SNAPSHOT", "s");
+
+        assert!(view.wants_recovery(&backing[0]));
+        assert!(!view.wants_recovery(&recovery(".ds-other-2026.05.01-000001", "SNAPSHOT", "s")[0]));
+        assert!(!view.wants_recovery(&recovery(".ds-logs-2026.05.01-000001", "SNAPSHOT", "another")[0]));
+        assert!(view.may_name_streams(Some(&[row("a", 0, "STARTED")]), &[]));
+        assert!(!view.may_name_streams(Some(&[]), &recovery("logs", "SNAPSHOT", "s")));
+    }
+
+    #[test]
+    fn a_data_stream_stands_for_its_backing_indices() {
+        let index = ".ds-logs-2026.05.01-000001";
+        let snapshot: SnapshotInfo =
+            serde_json::from_value(json!({"snapshot": "s", "indices": [index, "a"], "data_streams": ["logs"]})).unwrap();
+        let mut view = view(&["a", "logs", "absent"]);
+
+        let resolved = view.resolve_streams(&snapshot, &recovery(index, "SNAPSHOT", "s"));
+
+        assert!(resolved);
+        assert_eq!(view.indices().collect::<Vec<_>>(), [index, "a", "absent"]);
+        assert!(view.may_name_streams(None, &[]), "`a` and `absent` are still unseen");
+        assert!(!view.resolve_streams(&snapshot, &[]), "nothing else is a data stream");
+    }
+
+    #[test]
+    fn nothing_is_a_data_stream_of_a_snapshot_without_any() {
+        let snapshot: SnapshotInfo = serde_json::from_value(json!({"snapshot": "s", "indices": ["a"]})).unwrap();
+        let mut view = view(&["a"]);
+
+        assert!(!view.resolve_streams(&snapshot, &[]));
+        assert!(!view.may_name_streams(None, &[]));
+        assert_eq!(view.indices().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn a_shard_that_was_seen_to_be_restored_stays_so() {
+        let mut view = view(&["a", "b"]);
+        assert!(!view.has_restored("a") && !view.has_restored_shard("a", 0));
+
+        view.observe(None, &recovery("a", "SNAPSHOT", "s"), None);
+        view.observe(None, &recovery("b", "SNAPSHOT", "another"), None);
+        view.observe(None, &recovery("a", "EXISTING_STORE", ""), None);
+
+        assert!(view.has_restored("a") && view.has_restored_shard("a", 0));
+        assert!(!view.has_restored_shard("a", 1));
+        assert!(!view.has_restored("b") && !view.has_restored_shard("b", 0));
+    }
+
+    #[test]
+    fn a_shard_whose_recovery_has_only_begun_is_not_restored() {
+        let mut view = view(&["a"]);
+        let source = json!({"repository": "r", "snapshot": "s", "index": "a"});
+        let shard = json!({"id": 0, "type": "SNAPSHOT", "stage": "INDEX", "primary": true, "source": source,
+            "index": {"size": {"total_in_bytes": 10, "recovered_in_bytes": 4}, "files": {"total": 3, "recovered": 1}}});
+        let begun = read_all(Recoveries::new, &json!({"a": {"shards": [shard]}}).to_string()).unwrap();
+
+        let look = view.observe(None, &begun, None);
+
+        assert!(view.has_restored("a") && !view.has_restored_shard("a", 0));
+        let counts = look.counts;
+        assert_eq!((counts.bytes_total, counts.bytes_done, counts.files_total, counts.files_done), (10, 4, 3, 1));
+        assert!(look.has_pending() && look.lacks_rows && !look.is_wider && !look.is_running);
+        assert_eq!(look.pending().collect::<Vec<_>>(), [&("a".to_owned(), 0)]);
+    }
+
+    #[test]
+    fn an_index_whose_name_another_has_taken_is_unrestored() {
+        let mut view = view(&["a", "b"]);
+        view.replace("a");
+        let rows = [row("a", 0, "STARTED"), row("b", 0, "STARTED")];
+
+        let look = view.observe(Some(&rows), &recovery("b", "SNAPSHOT", "s"), None);
+
+        assert_eq!(reasons(&look), ["another index has its name now"]);
+        assert_eq!((look.counts.shards_total, look.counts.shards_done), (1, 1));
+        assert!(!look.lacks_rows);
+    }
+
+    #[test]
+    fn a_wait_without_names_grows_with_what_it_sees() {
+        let mut view = view(&[]);
+
+        let first = view.observe(None, &recovery("a", "SNAPSHOT", "s"), None);
+        let second = view.observe(None, &recovery("a", "SNAPSHOT", "s"), None);
+
+        assert!(first.is_wider && !second.is_wider);
+    }
+
+    #[test]
+    fn a_restore_runs_while_a_shard_of_its_own_index_is_begun() {
+        for (state, runs) in [("INIT", true), ("STARTED", true), ("SUCCESS", false), ("FAILURE", false)] {
+            assert_eq!(view(&["a"]).observe(None, &[], Some(&running(state))).is_running, runs, "{state}");
+            assert!(!view(&["b"]).observe(None, &[], Some(&running(state))).is_running, "{state}");
+        }
+    }
+
+    #[test]
+    fn what_the_cluster_state_shows_as_restored_is_not_doubtful() {
+        let mut view = view(&["a"]);
+        let started = [row("a", 0, "STARTED")];
+
+        let before = view.observe(Some(&started), &[], None);
+        let after = view.observe(Some(&started), &[], Some(&running("SUCCESS")));
+
+        assert_eq!((before.doubtful, after.doubtful), (vec!["a".to_owned()], vec![]));
+        assert_eq!(after.counts.shards_done, 1);
+    }
+
+    #[test]
+    fn a_shard_that_only_the_cluster_state_shows_as_given_up_lacks_a_reason() {
+        let mut view = view(&["a"]);
+        let waiting = [unassigned("a", "NEW_INDEX_RESTORED", "")];
+
+        let given_up = view.observe(Some(&waiting), &[], Some(&running("FAILURE")));
+        view.give_up("a", 0, "no space".to_owned());
+        let explained = view.observe(Some(&waiting), &[], None);
+
+        assert_eq!((given_up.unexplained, given_up.counts.shards_failed), (vec![("a".to_owned(), 0)], 1));
+        assert_eq!((explained.unexplained.len(), reasons(&explained)), (0, vec!["no space"]));
+    }
 }
