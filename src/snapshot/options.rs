@@ -1,5 +1,7 @@
 //! What is asked for: the options of a creation, a clone and a listing.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -25,6 +27,26 @@ pub enum ExpandWildcards {
     All,
     /// None: wildcards are not expanded.
     None,
+}
+
+impl ExpandWildcards {
+    /// Returns the word as the REST API has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Hidden => "hidden",
+            Self::All => "all",
+            Self::None => "none",
+        }
+    }
+}
+
+impl fmt::Display for ExpandWildcards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// What goes into a new snapshot. Only what is set is sent; without `indices` that is every index.
@@ -442,6 +464,14 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
+
+    #[test]
+    fn kinds_of_indices_are_shown_as_they_are_sent() {
+        use ExpandWildcards::{All, Closed, Hidden, None, Open};
+        for kind in [Open, Closed, Hidden, All, None] {
+            assert_eq!(json!(kind), json!(kind.to_string()));
+        }
+    }
 
     #[test]
     fn only_what_was_set_is_sent() {
