@@ -15,7 +15,7 @@ use es_snapshot::wait::{HowStarted, RestoreTicket, SnapshotTicket, WaitUpdate};
 use es_snapshot::{
     CloneSnapshot, CreateSnapshot, ErrorKind, ListSnapshots, RepositorySettings, RestoreSnapshot, SnapshotPattern, SnapshotState,
 };
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::Method;
 use live::{Live, LiveTest, Need, Outcome, refused, take, unique};
 use serde_json::json;
@@ -32,6 +32,11 @@ fn main() -> ExitCode {
             name: "date_math_names_resolve_as_the_server_resolves_them",
             needs: &[Need::Gate],
             run: date_math_names_resolve_as_the_server_resolves_them,
+        },
+        LiveTest {
+            name: "snapshots_are_streamed_in_pages_where_the_server_has_them",
+            needs: &[],
+            run: |live| Box::pin(snapshots_are_streamed(live)),
         },
         LiveTest { name: "odd_names_reach_what_they_name", needs: &[], run: odd_names_reach_what_they_name },
         LiveTest { name: "a_held_snapshot_runs_until_it_is_let_go", needs: &[Need::Steering], run: a_held_snapshot },
@@ -105,6 +110,34 @@ async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Er
     client.repository(&repository)?.cleanup().await?;
     client.repository(&repository)?.unregister().await?;
     assert_eq!(refused(client.repository(&repository)?.info().await).kind(), ErrorKind::RepositoryMissing);
+    Ok(())
+}
+
+async fn snapshots_are_streamed(live: Arc<Live>) -> Result<(), es_snapshot::Error> {
+    let client = live.client().await;
+    let index = live.index("streamed", 1).await?;
+    let repository = live.repository(&client, "streamed").await?;
+    for name in ["a", "b", "c"] {
+        take(&client, &repository, &name.parse()?, &index).await?.into_complete()?;
+    }
+    let backups = client.repository(&repository)?;
+    let names = async |options| {
+        let snapshots: Vec<_> = backups.snapshots(options).try_collect().await?;
+        Ok::<_, es_snapshot::Error>(snapshots.iter().map(|snapshot| snapshot.name().to_owned()).collect::<String>())
+    };
+
+    let whole = names(ListSnapshots::new()).await?;
+    let brief = names(ListSnapshots::new().with_verbose(false)).await?;
+    let paged = names(ListSnapshots::new().with_page_size(2)).await;
+
+    assert_eq!((whole.as_str(), brief.len()), ("abc", 3));
+    let server = client.server_info().await?;
+    let is_elasticsearch = live.text("engine") == Some("elasticsearch");
+    if is_elasticsearch && !server.version().starts_with("7.10") {
+        assert_eq!(paged?, "abc");
+    } else {
+        assert_eq!(refused(paged).kind(), ErrorKind::InvalidRequest);
+    }
     Ok(())
 }
 
@@ -395,9 +428,16 @@ fn a_snapshot_without_its_file(live: Arc<Live>) -> Outcome {
         std::fs::remove_file(live.bucket().1.unwrap().join(repository.as_str()).join(file)).unwrap();
         assert_eq!(refused(client.repository(&repository)?.snapshot(&name)?.info().await).kind(), ErrorKind::SnapshotMissing);
 
+        take(&client, &repository, &"other".parse()?, &index).await?.into_complete()?;
+        let listed: Vec<_> = client.repository(&repository)?.snapshots(ListSnapshots::new()).collect().await;
+        let errors: Vec<String> = listed.iter().filter_map(|one| one.as_ref().err().map(ToString::to_string)).collect();
+        assert_eq!((listed.len(), errors.len()), (2, 1), "{listed:?}");
+        assert!(errors[0].contains(r#"cannot read snapshot "fileless""#), "{errors:?}");
+
         client.repository(&repository)?.snapshot(&name)?.delete().await?;
 
-        assert_eq!(client.repository(&repository)?.list(ListSnapshots::new().with_verbose(false)).await?.snapshots().len(), 0);
+        let left = client.repository(&repository)?.list(ListSnapshots::new().with_verbose(false)).await?;
+        assert_eq!(left.snapshots().iter().map(es_snapshot::SnapshotInfo::name).collect::<Vec<_>>(), ["other"]);
         client.repository(&repository)?.unregister().await?;
         Ok(())
     })
