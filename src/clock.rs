@@ -1,8 +1,9 @@
 //! The clock that the client reads and waits by.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 /// A boxed future, as the object-safe traits of this crate return it.
@@ -28,7 +29,7 @@ pub trait Clock: fmt::Debug + Send + Sync {
         true
     }
 
-    /// Ends when a time limit has run out. Apart from [`sleep`](Self::sleep) so that a driven clock can tell the two apart.
+    /// Ends when a time limit has run out. Apart from [`sleep`](Self::sleep) so that a driven clock can distinguish the two.
     fn timeout(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
 
@@ -52,6 +53,25 @@ impl<T: Clock + ?Sized> Clock for std::sync::Arc<T> {
     fn can_wait(&self) -> bool {
         (**self).can_wait()
     }
+}
+
+/// Waits for a future for at most this long. Returns `None` if the time has run out.
+///
+/// Most of what is waited for has happened already, so the timer is made only once the future is pending.
+pub(crate) fn within<F: Future>(
+    clock: &dyn Clock,
+    limit: Duration,
+    mut future: Pin<&mut F>,
+) -> impl Future<Output = Option<F::Output>> {
+    let began = clock.monotonic();
+    let mut timer = None;
+    poll_fn(move |cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        let left = || limit.saturating_sub(clock.monotonic().saturating_sub(began));
+        timer.get_or_insert_with(|| clock.timeout(left())).as_mut().poll(cx).map(|()| None)
+    })
 }
 
 /// There is no tokio runtime on this thread.

@@ -1,8 +1,10 @@
-//! The domain's address, judged once: what is signed, where to connect, and what Amazon's host names tell.
+//! The domain's address, checked once: what is signed, where to connect, and what Amazon's host names contain.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+
+use http::HeaderValue;
 
 use crate::error::Error;
 use crate::region::is_amazon_region;
@@ -69,6 +71,7 @@ pub(crate) struct Endpoint {
     https: bool,
     /// `host` or `host:port`, lower case, without the scheme's own port: the value of the Host header.
     authority: String,
+    host_header: HeaderValue,
     /// Empty, or `/segment…` without a trailing slash.
     prefix: String,
     target: ConnectTarget,
@@ -133,13 +136,11 @@ impl Endpoint {
         if let Some(page) = page {
             return refuse(&format!("{text:?} is the address of {page}; leave that path off to give the domain's own"));
         }
-        Ok(Self {
-            https,
-            authority: if port == own_port { host.clone() } else { format!("{host}:{port}") },
-            prefix,
-            target: ConnectTarget { host: bare_host.to_owned(), port },
-            region,
-        })
+        let authority = if port == own_port { host.clone() } else { format!("{host}:{port}") };
+        let Ok(host_header) = HeaderValue::from_str(&authority) else {
+            return refuse(&format!("{text:?} has a host that no header can contain"));
+        };
+        Ok(Self { https, authority, host_header, prefix, target: ConnectTarget { host: bare_host.to_owned(), port }, region })
     }
 
     pub(crate) fn with_target(mut self, target: ConnectTarget) -> Self {
@@ -151,8 +152,9 @@ impl Endpoint {
         self.https
     }
 
-    pub(crate) fn authority(&self) -> &str {
-        &self.authority
+    /// The value of the `Host` header.
+    pub(crate) fn host_header(&self) -> &HeaderValue {
+        &self.host_header
     }
 
     pub(crate) fn target(&self) -> &ConnectTarget {
@@ -171,8 +173,8 @@ impl Endpoint {
 
     /// The URI of a path (with its query) below this endpoint, byte for byte.
     pub(crate) fn uri(&self, path_and_query: &str) -> String {
-        let scheme = if self.https { "https" } else { "http" };
-        format!("{scheme}://{}{}{path_and_query}", self.authority, self.prefix)
+        let scheme = if self.https { "https://" } else { "http://" };
+        [scheme, &self.authority, &self.prefix, path_and_query].concat()
     }
 }
 
@@ -390,10 +392,10 @@ mod tests {
 
     #[test]
     fn the_schemes_own_port_is_not_signed_and_another_is() {
-        assert_eq!(parse("https://h:443").authority(), "h");
-        assert_eq!(parse("http://h:80").authority(), "h");
-        assert_eq!(parse("https://h:9200").authority(), "h:9200");
-        assert_eq!(parse("https://[::1]:9200").authority(), "[::1]:9200");
+        assert_eq!(parse("https://h:443").authority, "h");
+        assert_eq!(parse("http://h:80").authority, "h");
+        assert_eq!(parse("https://h:9200").authority, "h:9200");
+        assert_eq!(parse("https://[::1]:9200").authority, "[::1]:9200");
         assert_eq!(parse("https://[::1]:9200").target().host(), "::1");
     }
 

@@ -11,6 +11,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use futures_util::future::{Either, FutureExt as _, Shared, select};
 
 use crate::auth::provider_failure::{causes, failed};
+use crate::auth::sigv4::Key;
 use crate::clock::{BoxFuture, Clock, SystemClock};
 use crate::error::Error;
 
@@ -27,8 +28,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// * They are renewed 5 minutes before they expire, or when a fifth of their life is left if that is less.
 /// * They are due when both this host's clock and the domain's say so. So a domain whose clock is wrong causes no early
 ///   renewal for other clients of the cache. On a host whose clock is behind, the domain's refusal causes the renewal.
-/// * Any number of callers make one refresh, at most one a second, and one at once when a domain refused the key, but for
-///   one that has just come in the place of another refused. While a key is still valid only the caller that began the
+/// * Any number of callers make one refresh, at most one a second. One follows at once when a domain refused the key,
+///   except if that key has just replaced another refused one. While a key is still valid only the caller that began the
 ///   refresh waits for it, for half of its call's time at most.
 /// * If a refresh fails, the current key stays in use, and the domain decides whether it is expired. Only a key that was
 ///   refused and is expired is not used again. A key that was refused and is not expired is waited for by all, and stays in
@@ -87,7 +88,7 @@ struct Ended {
 
 #[derive(Clone)]
 struct Current {
-    credentials: Credentials,
+    key: Arc<Key>,
     /// When to renew them, in wall time; `None` if they do not expire.
     renew_at: Option<SystemTime>,
     /// A domain refused them.
@@ -103,24 +104,27 @@ impl Current {
     }
 
     fn is_valid(&self, now: SystemTime) -> bool {
-        self.credentials.expiry().is_none_or(|expiry| now < expiry)
+        self.key.credentials().expiry().is_none_or(|expiry| now < expiry)
     }
 
     /// Whether they are of the same key as these.
     fn matches(&self, other: &Credentials) -> bool {
-        self.credentials.access_key_id() == other.access_key_id() && self.credentials.session_token() == other.session_token()
+        let own = self.key.credentials();
+        own.access_key_id() == other.access_key_id() && own.session_token() == other.session_token()
     }
 }
+
+type Refreshed = Result<Arc<Key>, Arc<CredentialsError>>;
 
 #[derive(Clone)]
 struct Refresh {
     began: Duration,
-    future: Shared<BoxFuture<'static, Result<Credentials, Arc<CredentialsError>>>>,
+    future: Shared<BoxFuture<'static, Refreshed>>,
 }
 
 /// Credentials to sign with.
 pub(crate) struct Grant {
-    pub(crate) credentials: Credentials,
+    pub(crate) key: Arc<Key>,
     /// Why the provider gave no newer ones, if they were due.
     pub(crate) failure: Option<Arc<CredentialsError>>,
 }
@@ -129,11 +133,11 @@ pub(crate) struct Grant {
 enum Step {
     Use(Grant),
     /// Carry the refresh on, without waiting for it: these credentials will do.
-    Push(Refresh, Credentials),
+    Push(Refresh, Arc<Key>),
     /// Join the refresh; the credentials to fall back on if it fails.
-    Join(Refresh, Option<Credentials>),
+    Join(Refresh, Option<Arc<Key>>),
     /// Begin a refresh and join it.
-    Begin(Option<Credentials>),
+    Begin(Option<Arc<Key>>),
     Fail(Arc<CredentialsError>),
 }
 
@@ -142,12 +146,12 @@ impl State {
     fn step(&self, now: SystemTime, monotonic: Duration, limit: Duration) -> Step {
         let current = self.current.as_ref();
         if let Some(current) = current.filter(|current| current.is_fresh(now)) {
-            return Step::Use(Grant { credentials: current.credentials.clone(), failure: None });
+            return Step::Use(Grant { key: Arc::clone(&current.key), failure: None });
         }
-        let fallback = current.filter(|current| !current.rejected || current.is_valid(now)).map(|it| it.credentials.clone());
+        let fallback = current.filter(|current| !current.rejected || current.is_valid(now)).map(|it| Arc::clone(&it.key));
         if let Some(refresh) = self.refresh.clone().filter(|refresh| monotonic.saturating_sub(refresh.began) <= limit) {
             return match current.filter(|current| !current.rejected && current.is_valid(now)) {
-                Some(current) => Step::Push(refresh, current.credentials.clone()),
+                Some(current) => Step::Push(refresh, Arc::clone(&current.key)),
                 None => Step::Join(refresh, fallback),
             };
         }
@@ -157,11 +161,11 @@ impl State {
         // service is down, so expired ones are tried rather than not.
         match (failure, current) {
             (Some(failure), _) => match fallback {
-                Some(credentials) => Step::Use(Grant { credentials, failure: Some(Arc::clone(failure)) }),
+                Some(key) => Step::Use(Grant { key, failure: Some(Arc::clone(failure)) }),
                 None => Step::Fail(Arc::clone(failure)),
             },
             (None, Some(current)) if !current.rejected || current.after_refusal => {
-                Step::Use(Grant { credentials: current.credentials.clone(), failure: None })
+                Step::Use(Grant { key: Arc::clone(&current.key), failure: None })
             }
             // The provider's own cache may have given an old one.
             (None, _) => Step::Begin(fallback),
@@ -169,12 +173,12 @@ impl State {
     }
 
     /// The state after a refresh.
-    fn after(&self, result: &Result<Credentials, Arc<CredentialsError>>, clocks: [SystemTime; 2], at: Duration) -> Self {
+    fn after(&self, result: &Refreshed, clocks: [SystemTime; 2], at: Duration) -> Self {
         let current = match result {
             Err(_) => self.current.clone(),
-            Ok(credentials) => Some(Current {
-                credentials: credentials.clone(),
-                renew_at: renewal(credentials, clocks),
+            Ok(key) => Some(Current {
+                key: Arc::clone(key),
+                renew_at: renewal(key.credentials(), clocks),
                 rejected: false,
                 after_refusal: self.current.as_ref().is_some_and(|before| before.rejected),
             }),
@@ -212,7 +216,7 @@ impl CredentialCache {
             match state.step(now, monotonic, self.shared.limit) {
                 Step::Use(grant) => return Ok(grant),
                 Step::Fail(error) => return Err(failed(error)),
-                Step::Push(refresh, credentials) => break (refresh, Some(credentials), false),
+                Step::Push(refresh, key) => break (refresh, Some(key), false),
                 Step::Join(refresh, fallback) => break (refresh, fallback, true),
                 Step::Begin(fallback) => {
                     let refresh = Refresh { began: monotonic, future: self.refresh() };
@@ -225,31 +229,31 @@ impl CredentialCache {
         };
         let result = match &fallback {
             None => refresh.future.clone().await,
-            Some(credentials) if is_waiting => {
+            Some(key) if is_waiting => {
                 let limit = patience / 2;
                 match select(refresh.future.clone(), self.shared.clock.timeout(limit)).await {
                     Either::Left((result, _)) => result,
                     Either::Right(_) => {
                         let failure = Some(Arc::new(CredentialsError::provider_timed_out(limit)));
-                        return Ok(Grant { credentials: credentials.clone(), failure });
+                        return Ok(Grant { key: Arc::clone(key), failure });
                     }
                 }
             }
-            Some(credentials) => match refresh.future.clone().now_or_never() {
+            Some(key) => match refresh.future.clone().now_or_never() {
                 Some(result) => result,
-                None => return Ok(Grant { credentials: credentials.clone(), failure: None }),
+                None => return Ok(Grant { key: Arc::clone(key), failure: None }),
             },
         };
         self.end(&refresh, &result, fallback.is_some(), clocks);
         match (result, fallback) {
-            (Ok(credentials), _) => Ok(Grant { credentials, failure: None }),
-            (Err(failure), Some(credentials)) => Ok(Grant { credentials, failure: Some(failure) }),
+            (Ok(key), _) => Ok(Grant { key, failure: None }),
+            (Err(failure), Some(key)) => Ok(Grant { key, failure: Some(failure) }),
             (Err(error), None) => Err(failed(error)),
         }
     }
 
     /// Records the end of a refresh, once.
-    fn end(&self, refresh: &Refresh, result: &Result<Credentials, Arc<CredentialsError>>, kept: bool, clocks: [SystemTime; 2]) {
+    fn end(&self, refresh: &Refresh, result: &Refreshed, kept: bool, clocks: [SystemTime; 2]) {
         let at = self.shared.clock.monotonic();
         let is_first = self.update(|state| {
             let running = state.refresh.as_ref()?;
@@ -260,7 +264,7 @@ impl CredentialCache {
         }
     }
 
-    fn refresh(&self) -> Shared<BoxFuture<'static, Result<Credentials, Arc<CredentialsError>>>> {
+    fn refresh(&self) -> Shared<BoxFuture<'static, Refreshed>> {
         let (provider, timeout, limit) =
             (self.shared.provider.clone(), self.shared.clock.timeout(self.shared.limit), self.shared.limit);
         let load = async move {
@@ -273,7 +277,7 @@ impl CredentialCache {
         // middle by a runtime that is no more.
         let refresh: BoxFuture<'static, _> = Box::pin(AssertUnwindSafe(load).catch_unwind().map(|ended| {
             let panicked = |_| Err(CredentialsError::provider_error("the provider panicked"));
-            ended.unwrap_or_else(panicked).map_err(Arc::new)
+            ended.unwrap_or_else(panicked).map(|credentials| Arc::new(Key::new(credentials))).map_err(Arc::new)
         }));
         refresh.shared()
     }
@@ -327,7 +331,7 @@ impl ProvideCredentials for CredentialCache {
     {
         future::ProvideCredentials::new(async move {
             let granted = self.get(self.shared.clock.wall(), self.shared.limit.saturating_mul(2)).await;
-            granted.map(|grant| grant.credentials).map_err(CredentialsError::provider_error)
+            granted.map(|grant| grant.key.credentials().clone()).map_err(CredentialsError::provider_error)
         })
     }
 }

@@ -21,6 +21,7 @@ pub use aws_config::default_credentials;
 pub use credentials::CredentialCache;
 
 use crate::auth::credentials::Grant;
+use crate::auth::sigv4::Key;
 use crate::clock::Clock;
 use crate::error::{Error, Operation};
 
@@ -173,13 +174,36 @@ pub(crate) struct Signable<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// What to add to one attempt, and which texts must not survive in an answer to it.
+/// What to add to one attempt, and which texts errors about its response must not contain.
 #[derive(Default)]
 pub(crate) struct Authorization {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(crate) secrets: Vec<String>,
+    pub(crate) secrets: Secrets,
     /// The credentials that signed, to be dropped if the domain calls them expired.
     pub(crate) signed_with: Option<Grant>,
+}
+
+/// What a request carried and no error about its response may repeat.
+#[derive(Clone, Default)]
+pub(crate) enum Secrets {
+    #[default]
+    None,
+    Header(Arc<[String]>),
+    /// The key, and the header with the signature.
+    Signature(Arc<Key>, Option<HeaderValue>),
+}
+
+impl Secrets {
+    /// The texts. Only an error needs them.
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Header(texts) => texts.iter().map(String::as_str).collect(),
+            Self::Signature(key, header) => {
+                key.secrets().chain(header.as_ref().and_then(|header| header.to_str().ok())).collect()
+            }
+        }
+    }
 }
 
 enum Scheme {
@@ -207,17 +231,16 @@ impl Authorizer {
     pub(crate) async fn authorize(&self, request: Signable<'_>, now: SystemTime, left: Duration) -> Result<Authorization, Error> {
         match self.scheme(request.operation) {
             Scheme::None => Ok(Authorization::default()),
-            Scheme::Header(header, secrets) => {
-                Ok(Authorization { headers: vec![(AUTHORIZATION, header.clone())], secrets: secrets.to_vec(), signed_with: None })
-            }
+            Scheme::Header(header, secrets) => Ok(Authorization {
+                headers: vec![(AUTHORIZATION, header.clone())],
+                secrets: Secrets::Header(Arc::clone(secrets)),
+                signed_with: None,
+            }),
             Scheme::SigV4(cache) => {
                 let grant = cache.get(now, left).await?;
-                let credentials = &grant.credentials;
-                let headers = sigv4::sign(request, credentials, &self.region, now)?;
-                let secrets = [Some(credentials.secret_access_key()), credentials.session_token()];
-                let secrets = secrets.into_iter().flatten().map(str::to_owned);
-                let sent = headers.iter().filter(|(_, value)| value.is_sensitive()).filter_map(|(_, value)| value.to_str().ok());
-                let secrets = secrets.chain(sent.map(str::to_owned)).collect();
+                let headers = sigv4::sign(request, &grant.key, &self.region, now)?;
+                let signature = headers.iter().find(|(name, _)| name == AUTHORIZATION).map(|(_, value)| value.clone());
+                let secrets = Secrets::Signature(Arc::clone(&grant.key), signature);
                 Ok(Authorization { headers, secrets, signed_with: Some(grant) })
             }
         }

@@ -6,6 +6,7 @@ use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign as sign_request};
 use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::identity::Identity;
+use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use tracing::dispatcher::{Dispatch, get_default, with_default};
 use tracing::subscriber::NoSubscriber;
@@ -16,8 +17,42 @@ use crate::error::{Error, ErrorKind, Outcome};
 /// The signing name of every Amazon domain, whatever its engine and host form.
 const SERVICE: &str = "es";
 
+const DATE: HeaderName = HeaderName::from_static("x-amz-date");
+const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+
 /// The first second of the year 10000, which no signature can have.
 const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
+
+/// Credentials made ready to sign with, once for all requests that they sign.
+pub(crate) struct Key {
+    credentials: Credentials,
+    identity: Identity,
+    token: Option<HeaderValue>,
+    /// Whether headers may contain all parts of the credentials.
+    is_usable: bool,
+}
+
+impl Key {
+    pub(crate) fn new(credentials: Credentials) -> Self {
+        let texts = [Some(credentials.access_key_id()), Some(credentials.secret_access_key()), credentials.session_token()];
+        let is_usable = texts.iter().flatten().all(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()));
+        let token = credentials.session_token().and_then(|token| {
+            let mut token = HeaderValue::from_str(token).ok()?;
+            token.set_sensitive(true);
+            Some(token)
+        });
+        Self { identity: credentials.clone().into(), credentials, token, is_usable }
+    }
+
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The parts of the credentials that no error may contain.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        [Some(self.credentials.secret_access_key()), self.credentials.session_token()].into_iter().flatten()
+    }
+}
 
 /// The headers that carry the signature.
 ///
@@ -25,22 +60,20 @@ const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
 /// signed. Signed are host, date, token and content type; what proxies change is not.
 pub(crate) fn sign(
     request: Signable<'_>,
-    credentials: &Credentials,
+    key: &Key,
     region: &str,
     time: SystemTime,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
     // A credential with a line break would fail deep inside; the message must not repeat it.
-    let texts = [Some(credentials.access_key_id()), Some(credentials.secret_access_key()), credentials.session_token()];
-    if texts.iter().flatten().any(|text| text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic())) {
+    if !key.is_usable {
         return Err(failed("credentials have an empty part or a character that no header may have"));
     }
     if !time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since < YEAR_10000) {
         let message = "this host's clock shows a year before 1970 or after 9999";
         return Err(Error::new(ErrorKind::ClockSkew, Outcome::NotSent, message));
     }
-    let identity: Identity = credentials.clone().into();
     let params = SigningParams::builder()
-        .identity(&identity)
+        .identity(&key.identity)
         .region(region)
         .name(SERVICE)
         .time(time)
@@ -57,10 +90,19 @@ pub(crate) fn sign(
     headers
         .into_iter()
         .map(|header| {
+            let name = match header.name() {
+                "authorization" => AUTHORIZATION,
+                "x-amz-date" => DATE,
+                "x-amz-security-token" => TOKEN,
+                other => HeaderName::from_bytes(other.as_bytes()).map_err(|_| failed("signer gave a bad header name"))?,
+            };
+            // The key's own value is checked already.
+            if let Some(token) = key.token.as_ref().filter(|_| name == TOKEN) {
+                return Ok((name, token.clone()));
+            }
             let mut value =
                 HeaderValue::from_str(header.value()).map_err(|_| failed("signature has a character that no header may have"))?;
-            value.set_sensitive(header.sensitive() || header.name() == "authorization");
-            let name = HeaderName::from_bytes(header.name().as_bytes()).map_err(|_| failed("signer gave a bad header name"))?;
+            value.set_sensitive(header.sensitive() || name == AUTHORIZATION);
             Ok((name, value))
         })
         .collect()
@@ -102,14 +144,14 @@ mod tests {
             ("GET", "/_snapshot/my-repo/a,b*", "", None, "be360fdf4d84de3306199658ea8f9d25eef2675b9dcb6ca07b63096fe6163e82"),
             ("GET", "/_snapshot/my-repo/a%2Cb%2A", "", None, "6ddd1ab72c4b1b5a1b2bc37c093047ab1b6968226ccd666807415d6081c57a89"),
         ];
-        let credentials = Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, None, "test");
+        let key = Key::new(Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, None, "test"));
         // 2015-08-30T12:36:00Z
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_440_938_160);
         for (method, path, body, content_type, signature) in cases {
             let uri = format!("{host}{path}");
             let request = Signable { operation: Operation::Raw, method, uri: &uri, content_type, body: body.as_bytes() };
 
-            let headers = sign(request, &credentials, "eu-west-1", time).unwrap();
+            let headers = sign(request, &key, "eu-west-1", time).unwrap();
 
             let authorization = headers.iter().find(|(name, _)| name == "authorization").unwrap().1.to_str().unwrap();
             assert!(authorization.ends_with(&format!("Signature={signature}")), "{method} {path}: {authorization}");
@@ -118,23 +160,23 @@ mod tests {
 
     #[test]
     fn refuses_a_time_that_no_signature_can_have() {
-        let credentials = Credentials::new("AKID", "secret", None, None, "test");
+        let key = Key::new(Credentials::new("AKID", "secret", None, None, "test"));
         let request = Signable { operation: Operation::Raw, method: "GET", uri: "https://h/", content_type: None, body: b"" };
         for time in [SystemTime::UNIX_EPOCH - Duration::from_secs(1), SystemTime::UNIX_EPOCH + YEAR_10000] {
-            let error = sign(request, &credentials, "eu-west-1", time).unwrap_err();
+            let error = sign(request, &key, "eu-west-1", time).unwrap_err();
 
             assert_eq!((error.kind(), error.outcome()), (ErrorKind::ClockSkew, Outcome::NotSent));
         }
         let last = SystemTime::UNIX_EPOCH + YEAR_10000 - Duration::from_secs(1);
-        assert!(sign(request, &credentials, "eu-west-1", last).is_ok());
+        assert!(sign(request, &key, "eu-west-1", last).is_ok());
     }
 
     #[test]
     fn credentials_that_no_header_can_carry_are_refused_without_being_shown() {
-        let credentials = Credentials::new("AKID", "secret", Some("to\nken".to_owned()), None, "test");
+        let key = Key::new(Credentials::new("AKID", "secret", Some("to\nken".to_owned()), None, "test"));
         let request = Signable { operation: Operation::Raw, method: "GET", uri: "https://h/", content_type: None, body: b"" };
 
-        let error = sign(request, &credentials, "eu-west-1", SystemTime::UNIX_EPOCH).unwrap_err();
+        let error = sign(request, &key, "eu-west-1", SystemTime::UNIX_EPOCH).unwrap_err();
 
         assert_eq!(error.kind(), ErrorKind::Credentials);
         assert!(!format!("{error:?}").contains("ken"));

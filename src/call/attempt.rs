@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Uri};
 
 use super::response::{Response, failure, parse_retry_after};
 use super::{CallOptions, Core};
 use crate::auth::Signable;
 use crate::auth::credentials::Grant;
+use crate::clock::within;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::request::Request;
 use crate::transport::{Departure, TransportError};
 
 const OPAQUE_ID: HeaderName = HeaderName::from_static("x-opaque-id");
 const JSON: &str = "application/json";
+/// Room for the headers of a request, with those that transports add.
+const HEADERS: usize = 10;
 
 pub(super) struct Attempt<T> {
     pub(super) result: Result<T, Error>,
@@ -33,12 +36,14 @@ impl<T> Attempt<T> {
     }
 }
 
-/// Dates, signs and sends the request once, and decodes the response.
+/// Dates, signs and sends the request once, and decodes the response. It has begun by the monotonic clock and has so much time
+/// left.
 pub(super) async fn attempt<T, F>(
     core: &Arc<Core>,
     options: &CallOptions,
     request: &Request,
     decode: &impl Fn(Response) -> F,
+    began: Duration,
     left: Duration,
 ) -> Attempt<T>
 where
@@ -48,39 +53,43 @@ where
     if left.is_zero() {
         return no_time();
     }
-    let began = core.clock.monotonic();
     let skew_used = core.skew.millis();
     let now = core.now();
     let uri = core.endpoint.uri(&request.target);
     let content_type = (!request.body.is_empty()).then_some(JSON);
     let signable =
         Signable { operation: request.operation, method: request.method.as_str(), uri: &uri, content_type, body: &request.body };
-    let authorization = match select(pin!(core.authorizer.authorize(signable, now, left)), core.clock.timeout(left)).await {
-        Either::Left((Ok(authorization), _)) => authorization,
-        Either::Left((Err(error), _)) => return Attempt { skew_used, ..Attempt::unsent(error) },
-        Either::Right(_) => {
+    let authorization = match within(&*core.clock, left, pin!(core.authorizer.authorize(signable, now, left))).await {
+        Some(Ok(authorization)) => authorization,
+        Some(Err(error)) => return Attempt { skew_used, ..Attempt::unsent(error) },
+        None => {
             let message = format!("the credential provider did not answer within the {left:?} that were left for this call");
             return Attempt::unsent(Error::new(ErrorKind::Timeout, Outcome::NotSent, message));
         }
     };
-    let mut wire = http::Request::builder().method(request.method.clone()).uri(&uri).header(HOST, core.endpoint.authority());
-    if let Some(content_type) = content_type {
-        wire = wire.header(CONTENT_TYPE, content_type);
-    }
-    wire = wire.header(USER_AGENT, &core.user_agent);
-    if let Some(id) = &options.opaque_id {
-        match HeaderValue::from_str(id) {
-            Ok(id) => wire = wire.header(OPAQUE_ID, id),
-            Err(_) => return Attempt::unsent(Error::invalid(format!("opaque id {id:?} cannot be sent in a header"))),
-        }
-    }
-    for (name, value) in authorization.headers {
-        wire = wire.header(name, value);
-    }
-    let mut wire = match wire.body(request.body.clone()) {
-        Ok(wire) => wire,
+    let uri = match Uri::try_from(uri) {
+        Ok(uri) => uri,
         Err(error) => return Attempt::unsent(Error::invalid("request cannot be put together").with_source(error)),
     };
+    let mut wire = http::Request::new(request.body.clone());
+    *wire.method_mut() = request.method.clone();
+    *wire.uri_mut() = uri;
+    let headers = wire.headers_mut();
+    headers.reserve(HEADERS);
+    headers.insert(HOST, core.endpoint.host_header().clone());
+    if content_type.is_some() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    }
+    headers.insert(USER_AGENT, core.user_agent.clone());
+    if let Some(id) = &options.opaque_id {
+        match HeaderValue::from_str(id) {
+            Ok(id) => headers.insert(OPAQUE_ID, id),
+            Err(_) => return Attempt::unsent(Error::invalid(format!("opaque id {id:?} cannot be sent in a header"))),
+        };
+    }
+    for (name, value) in authorization.headers {
+        headers.insert(name, value);
+    }
     wire.extensions_mut().insert(request.operation);
     let departure = Departure::default();
     wire.extensions_mut().insert(departure.clone());

@@ -5,7 +5,8 @@ use std::mem::size_of;
 use serde_json::json;
 
 use super::Response;
-use super::response::{Secrets, shown, too_dense, too_large};
+use super::response::{too_dense, too_large};
+use crate::auth::Secrets;
 use crate::error::{Error, ErrorKind, Outcome, ServerError, cleaned};
 use crate::pieces::{Chunks, Elements, Trouble};
 
@@ -25,8 +26,8 @@ impl Response {
         elements: impl FnOnce(Chunks) -> E,
         keep: impl Fn(E::Element) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
-        let Self { chunks, limit, secrets, .. } = self;
-        collect(&mut elements(chunks), limit, keep).await.map_err(|trouble| error_of(trouble, &secrets))
+        let (limit, secrets) = (self.limit, self.secrets.clone());
+        collect(&mut elements(self.into_chunks()), limit, keep).await.map_err(|trouble| error_of(trouble, &secrets))
     }
 }
 
@@ -59,7 +60,7 @@ pub(super) fn error_of(trouble: Trouble, secrets: &Secrets) -> Error {
     match trouble {
         Trouble::Malformed(malformed) => {
             // Names of fields are the domain's text too.
-            let path = cleaned(&malformed.path, &shown(secrets));
+            let path = cleaned(&malformed.path, &secrets.texts());
             let at = format!("at {path} (byte {})", malformed.offset);
             if malformed.is_json {
                 Error::new(ErrorKind::Decode, Outcome::Unknown, at)
@@ -74,7 +75,7 @@ pub(super) fn error_of(trouble: Trouble, secrets: &Secrets) -> Error {
         }
         Trouble::Failure(failure) => {
             let body = json!({"error": failure}).to_string();
-            Error::from_server(ServerError::parse(200, body.as_bytes(), None, &shown(secrets)))
+            Error::from_server(ServerError::parse(200, body.as_bytes(), None, &secrets.texts()))
         }
         Trouble::Lost(error) => error,
     }
@@ -103,7 +104,7 @@ mod tests {
     ) -> Result<Vec<E::Element>, Error> {
         driven(collect(elements, limit, |element| keep(&element).then_some(element)))
             .0
-            .map_err(|trouble| error_of(trouble, &Vec::new()))
+            .map_err(|trouble| error_of(trouble, &Secrets::None))
     }
 
     #[test]

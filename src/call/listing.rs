@@ -9,8 +9,8 @@ use futures_util::stream;
 
 use super::gather::{collect, error_of};
 use super::read::is_in;
-use super::response::Secrets;
 use super::{Response, Session};
+use crate::auth::Secrets;
 use crate::error::{Error, ErrorKind, Failure, Operation, Outcome, quoted};
 use crate::name::{RepositoryName, SnapshotName};
 use crate::pieces::Elements as _;
@@ -221,8 +221,8 @@ impl Query {
         let (opening, cursor) = (self.opening, &cursor);
         self.session
             .call_decoding(&request, |response: Response| async move {
-                let Response { chunks, limit, secrets, .. } = response;
-                let mut elements = SnapshotElements::new(chunks, part.unknown_fields());
+                let (limit, secrets) = (response.limit, response.secrets.clone());
+                let mut elements = SnapshotElements::new(response.into_chunks(), part.unknown_fields());
                 let read = match opening {
                     Opening::First => elements.next().await.map(|first| (first.is_none(), first.into_iter().collect())),
                     Opening::Whole => collect(&mut elements, limit, Some).await.map(|all| (true, all.into())),

@@ -168,13 +168,13 @@ where
     if !core.clock.can_wait() {
         return Err(Error::invalid(NoRuntime.to_string()));
     }
-    let deadline = core.clock.monotonic().saturating_add(options.timeouts.call);
+    let mut now = core.clock.monotonic();
+    let deadline = now.saturating_add(options.timeouts.call);
     let mut history = retry::History::default();
     let mut lost = false;
     loop {
-        let left = deadline.saturating_sub(core.clock.monotonic());
         *attempts += 1;
-        let attempt = attempt(core, options, request, decode, left).await;
+        let attempt = attempt(core, options, request, decode, now, deadline.saturating_sub(now)).await;
         let mut failure = match attempt.result {
             Ok(value) => {
                 core.budget.succeeded();
@@ -187,7 +187,7 @@ where
         };
         // Also where this call may not be repeated: the next one would be refused alike.
         if let (ErrorKind::ExpiredToken, Some(grant)) = (failure.error.kind(), attempt.signed_with) {
-            core.authorizer.reject(request.operation, &grant.credentials);
+            core.authorizer.reject(request.operation, grant.key.credentials());
             if let Some(why_not_renewed) = grant.failure {
                 failure.error = failure.error.with_source(why_not_renewed);
             }
@@ -205,6 +205,7 @@ where
                     "repeating a request"
                 );
                 core.clock.sleep(after).await;
+                now = core.clock.monotonic();
             }
         }
     }

@@ -1,32 +1,34 @@
 //! The response to one attempt: decoded while it arrives or once it is whole, or turned into an error.
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use futures_util::future::{Either, select};
-use futures_util::{TryStreamExt as _, stream};
+use futures_util::stream;
 use http::StatusCode;
 use http::header::LOCATION;
 use http_body::Body as _;
 use serde::de::DeserializeOwned;
 
 use super::{CallOptions, Core};
+use crate::auth::Secrets;
 use crate::call::skew::parse_date;
+use crate::clock::within;
 use crate::error::{ERROR_BODY, Error, ErrorKind, FailedResponse, Outcome, ServerError, cleaned};
 use crate::pieces::{Chunks, consists_of_too_many_values};
 use crate::transport::{Body, TransportError};
 
 const REQUEST_ID: &str = "x-amzn-requestid";
 
-/// What a request carried and no error about its response may repeat.
-pub(crate) type Secrets = Vec<String>;
-
 /// A response that means success, while its body arrives.
 pub(crate) struct Response {
     status: StatusCode,
-    pub(super) chunks: Chunks,
+    core: Arc<Core>,
+    /// How long each piece of the body may take.
+    gap: Duration,
+    body: Body,
     /// How long the body will be, if that is known.
     pub(super) length: Option<usize>,
     /// How long a body may be that is to be kept.
@@ -37,21 +39,30 @@ pub(crate) struct Response {
 impl Response {
     pub(super) fn new(core: &Arc<Core>, options: &CallOptions, status: StatusCode, body: Body, secrets: Secrets) -> Self {
         let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
-        Self { status, chunks: chunks(Arc::clone(core), options.timeouts.read, body), length, limit: core.reply_limit, secrets }
+        let (gap, limit) = (options.timeouts.read, core.reply_limit);
+        Self { status, core: Arc::clone(core), gap, body, length, limit, secrets }
+    }
+
+    /// Returns the body, piece by piece.
+    pub(super) fn into_chunks(self) -> Chunks {
+        let Self { core, gap, body, .. } = self;
+        Box::pin(stream::try_unfold((core, body), move |(core, mut body)| async move {
+            Ok(next_data(&core, gap, &mut body).await?.map(|data| (data, (core, body))))
+        }))
     }
 
     /// Waits for the whole body.
     pub(crate) async fn whole(mut self) -> Result<WholeResponse, Error> {
-        let mut body = Vec::new();
-        while let Some(chunk) = self.chunks.try_next().await? {
-            if body.len() + chunk.len() > self.limit {
+        let mut whole = Vec::new();
+        while let Some(data) = next_data(&self.core, self.gap, &mut self.body).await? {
+            if whole.len() + data.len() > self.limit {
                 return Err(too_large(self.limit));
             }
-            make_room(&mut body, chunk.len(), self.length);
-            body.extend_from_slice(&chunk);
+            make_room(&mut whole, data.len(), self.length);
+            whole.extend_from_slice(&data);
         }
-        body.shrink_to_fit();
-        Ok(WholeResponse { status: self.status, body: body.into(), secrets: self.secrets })
+        whole.shrink_to_fit();
+        Ok(WholeResponse { status: self.status, body: whole.into(), secrets: self.secrets })
     }
 }
 
@@ -60,32 +71,30 @@ pub(super) fn too_large(limit: usize) -> Error {
     Error::new(ErrorKind::ResponseTooLarge, Outcome::Unknown, message)
 }
 
-/// A body, piece by piece; each has to come within this time.
-fn chunks(core: Arc<Core>, limit: Duration, body: Body) -> Chunks {
-    Box::pin(stream::try_unfold((core, body), move |(core, mut body)| async move {
-        loop {
-            let Some(frame) = next_frame(&core, limit, &mut body).await? else { return Ok(None) };
-            // Trailers are of no interest.
-            if let Ok(data) = frame.into_data() {
-                return Ok(Some((data, (core, body))));
-            }
+/// Waits for the next data of a body. Trailers are of no interest.
+async fn next_data(core: &Core, limit: Duration, body: &mut Body) -> Result<Option<Bytes>, Error> {
+    while !body.is_end_stream() {
+        let Some(frame) = next_frame(core, limit, body).await? else { break };
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
         }
-    }))
+    }
+    Ok(None)
 }
 
 async fn next_frame(core: &Core, limit: Duration, body: &mut Body) -> Result<Option<http_body::Frame<Bytes>>, Error> {
-    let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
+    let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
     // What has arrived is read, even if the consumer comes for it late.
-    match select(frame, core.clock.timeout(limit)).await {
-        Either::Left((frame, _)) => frame.transpose().map_err(TransportError::into_error),
-        Either::Right(((), _)) => {
+    match within(&*core.clock, limit, pin!(frame)).await {
+        Some(frame) => frame.transpose().map_err(TransportError::into_error),
+        None => {
             let message = format!("nothing more of the answer came within {limit:?}");
             Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, message))
         }
     }
 }
 
-/// Doubles the room, but for no more than is still to come.
+/// Doubles the room, but to no more than is still to come.
 fn make_room(bytes: &mut Vec<u8>, now: usize, whole: Option<usize>) {
     let needed = bytes.len() + now;
     if needed > bytes.capacity() {
@@ -115,7 +124,7 @@ impl WholeResponse {
         let mut json = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             // Names of fields are the domain's text too.
-            let path = cleaned(&error.path().to_string(), &shown(&self.secrets));
+            let path = cleaned(&error.path().to_string(), &self.secrets.texts());
             let at = format!("at {path} (line {}, column {})", error.inner().line(), error.inner().column());
             if error.inner().is_data() {
                 Error::new(ErrorKind::Decode, Outcome::Unknown, at)
@@ -131,10 +140,6 @@ impl WholeResponse {
 pub(super) fn too_dense() -> Error {
     let text = "the response consists of more values than any server writes";
     Error::new(ErrorKind::Decode, Outcome::Unknown, text)
-}
-
-pub(super) fn shown(secrets: &Secrets) -> Vec<&str> {
-    secrets.iter().map(String::as_str).collect()
 }
 
 /// What a response means whose status is not a success: as much of it is read as an error shows. One whose body breaks off is
@@ -167,7 +172,7 @@ pub(super) async fn failure(
         request_id: header(REQUEST_ID).as_deref(),
         location: header(LOCATION.as_str()).as_deref(),
         signed,
-        secrets: &shown(secrets),
+        secrets: &secrets.texts(),
     }));
     match cut {
         Some(cut) => error.with_message("the response could not be read to its end").with_source(cut),
