@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::failure::{SpeaksTls, Unresolved, is_lasting};
-use super::{BoxError, Shared};
+use super::{Base, BoxError};
 use crate::clock::{BoxFuture, Clock};
 use crate::endpoint::ConnectTarget;
 
@@ -37,65 +37,78 @@ pub(super) struct Established {
 
 /// Makes connections: the name in the URI goes to TLS, the bytes go to the detour if there is one.
 #[derive(Clone)]
-pub(super) struct Connector {
-    tls: Arc<rustls::ClientConfig>,
+pub(super) struct Connector(Arc<Route>);
+
+struct Route {
+    base: Arc<Base>,
     detour: Option<ConnectTarget>,
-    limit: Duration,
-    clock: Arc<dyn Clock>,
 }
 
 type Stream = <HttpsConnector<Dial> as Service<Uri>>::Response;
 
 impl Connector {
-    pub(super) fn new(shared: &Shared, detour: Option<&ConnectTarget>) -> Self {
-        Self {
-            tls: Arc::clone(&shared.tls),
-            detour: detour.cloned(),
-            limit: shared.settings.connect_timeout,
-            clock: Arc::clone(&shared.settings.clock),
-        }
+    pub(super) fn new(base: Arc<Base>, detour: Option<ConnectTarget>) -> Self {
+        Self(Arc::new(Route { base, detour }))
+    }
+}
+
+impl Route {
+    fn limit(&self) -> Duration {
+        self.base.settings.connect_timeout
     }
 
-    async fn connect(self, uri: Uri) -> Result<Timed<Stream>, BoxError> {
+    fn clock(&self) -> &dyn Clock {
+        &*self.base.settings.clock
+    }
+
+    async fn connect(&self, uri: Uri) -> Result<Timed<Stream>, BoxError> {
         let mut failures = Vec::new();
         let connected = {
             let connect = pin!(async {
                 let addresses = self.resolve(&uri).await?;
                 Ok::<_, BoxError>(self.race(addresses, &uri, &mut failures).await)
             });
-            match select(connect, self.clock.timeout(self.limit)).await {
+            match select(connect, self.clock().timeout(self.limit())).await {
                 Either::Left((connected, _)) => connected?,
                 Either::Right(((), _)) => None,
             }
         };
         match connected {
             Some(stream) => {
-                let established = Established { at: self.clock.monotonic(), noted: Arc::default() };
+                let established = Established { at: self.clock().monotonic(), noted: Arc::default() };
                 Ok(Timed { stream, established })
             }
             None => Err(self.what_to_report(failures)),
         }
     }
 
-    /// Connects to whichever address is ready first. An address that does not answer leaves the next ones their time, also
-    /// if it answers TCP and then not TLS.
+    /// Connects to whichever address is ready first. One that does not respond leaves the next ones their time, also if
+    /// it accepts TCP and then does not respond to TLS.
     async fn race(&self, addresses: Vec<SocketAddr>, uri: &Uri, failures: &mut Vec<BoxError>) -> Option<Stream> {
         let mut addresses = addresses.into_iter();
         let mut under_way = FuturesUnordered::new();
         loop {
             if let Some(address) = addresses.next() {
-                let dial = Dial(address);
-                under_way.push(HttpsConnector::from((dial, Arc::clone(&self.tls))).call(uri.clone()));
+                under_way.push(self.dial(address, uri));
             } else if under_way.is_empty() {
                 return None;
             }
             let has_next = !addresses.as_slice().is_empty();
-            let next_is_due = self.clock.timeout(if has_next { HEAD_START } else { self.limit });
+            let next_is_due = self.clock().timeout(if has_next { HEAD_START } else { self.limit() });
             match select(under_way.next(), next_is_due).await {
                 Either::Left((Some(Ok(stream)), _)) => return Some(stream),
                 Either::Left((Some(Err(error)), _)) => failures.push(error),
                 Either::Left((None, _)) | Either::Right(_) => {}
             }
+        }
+    }
+
+    async fn dial(&self, address: SocketAddr, uri: &Uri) -> Result<Stream, BoxError> {
+        let mut dial = Dial(address);
+        if uri.scheme() == Some(&Scheme::HTTPS) {
+            HttpsConnector::from((dial, self.base.tls()?)).call(uri.clone()).await
+        } else {
+            Ok(Stream::Http(dial.call(uri.clone()).await?))
         }
     }
 
@@ -109,8 +122,9 @@ impl Connector {
         let host = host.trim_matches(['[', ']']);
         let unresolved = |source| -> BoxError { Box::new(Unresolved { host: host.to_owned(), source }) };
         // A resolver that hangs leaves time to connect.
-        let limit = self.limit / 2;
-        let found: Vec<SocketAddr> = match select(pin!(tokio::net::lookup_host((host, port))), self.clock.timeout(limit)).await {
+        let limit = self.limit() / 2;
+        let found: Vec<SocketAddr> = match select(pin!(tokio::net::lookup_host((host, port))), self.clock().timeout(limit)).await
+        {
             Either::Left((found, _)) => found.map_err(|error| unresolved(error.into()))?.collect(),
             Either::Right(((), _)) => {
                 return Err(unresolved(format!("no response from the resolver within {limit:?}").into()));
@@ -122,11 +136,11 @@ impl Connector {
         Ok(alternate(found))
     }
 
-    /// One address that answers speaks for the name, even if others do not answer.
+    /// One address that responds speaks for the name, even if others do not.
     fn what_to_report(&self, failures: Vec<BoxError>) -> BoxError {
         let place = failures.iter().position(is_lasting).unwrap_or_default();
         failures.into_iter().nth(place).unwrap_or_else(|| {
-            format!("no connection within {:?}; a domain in a VPC does not answer from outside of it", self.limit).into()
+            format!("no connection within {:?}; a domain in a VPC does not answer from outside of it", self.limit()).into()
         })
     }
 }
@@ -154,7 +168,8 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        Box::pin(self.clone().connect(uri))
+        let route = Arc::clone(&self.0);
+        Box::pin(async move { route.connect(uri).await })
     }
 }
 
@@ -302,7 +317,7 @@ mod tests {
         let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addresses = vec![silent.local_addr().unwrap(), other.local_addr().unwrap()];
         let transport = HyperTransport::builder().build().unwrap();
-        let connector = Connector::new(&transport.shared, None);
+        let Connector(route) = Connector::new(Arc::clone(&transport.shared.base), None);
         let uri = Uri::from_static("https://domain.test");
         let mut failures = Vec::new();
 
@@ -310,7 +325,7 @@ mod tests {
             let (mut socket, _) = other.accept().await.unwrap();
             socket.read_u8().await.unwrap()
         };
-        let race = connector.race(addresses, &uri, &mut failures);
+        let race = route.race(addresses, &uri, &mut failures);
         let (second_is_tried, race) = (pin!(second_is_tried), pin!(race));
 
         let Either::Left((first_byte, _)) = select(second_is_tried, race).await else { panic!("the race ended") };

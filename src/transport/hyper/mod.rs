@@ -7,7 +7,7 @@ mod gunzip;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,8 +15,8 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
 use http::uri::Scheme;
 use http::{HeaderValue, Uri};
 use http_body_util::Full;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -145,9 +145,17 @@ impl HyperTransportBuilder {
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a PEM text holds no usable certificate or key.
     pub fn build(self) -> Result<HyperTransport, Error> {
-        let tls = self.tls()?;
-        let (tls, pools, connections) = (Arc::new(tls), Mutex::default(), Mutex::default());
-        Ok(HyperTransport { shared: Arc::new(Shared { settings: self, tls, pools, connections }) })
+        let is_given = !self.ca.is_empty() || self.identity.is_some();
+        #[cfg(feature = "native-roots")]
+        let is_given = is_given || self.roots == TrustRoots::Native;
+        let base = Base { settings: self, tls: OnceLock::new() };
+        if is_given {
+            base.tls()?;
+        }
+        let base = Arc::new(base);
+        let direct = base.pool(None);
+        let (detours, connections) = (Mutex::default(), Mutex::default());
+        Ok(HyperTransport { shared: Arc::new(Shared { base, direct, detours, connections }) })
     }
 
     fn tls(&self) -> Result<rustls::ClientConfig, Error> {
@@ -217,21 +225,51 @@ pub struct HyperTransport {
     shared: Arc<Shared>,
 }
 
-struct Shared {
+/// What connections are made with.
+struct Base {
     settings: HyperTransportBuilder,
-    tls: Arc<rustls::ClientConfig>,
-    /// One pool for all that connect where their URI says, and one for each address that a tunnel leads through: a pool
-    /// tells connections apart by URI alone.
-    pools: Mutex<HashMap<Option<ConnectTarget>, Pool>>,
+    tls: OnceLock<Arc<rustls::ClientConfig>>,
+}
+
+impl Base {
+    /// The configuration of TLS. It is made when it is first needed, which over `http://` is never.
+    fn tls(&self) -> Result<Arc<rustls::ClientConfig>, Error> {
+        match self.tls.get() {
+            Some(tls) => Ok(Arc::clone(tls)),
+            None => {
+                let tls = Arc::new(self.settings.tls()?);
+                Ok(Arc::clone(self.tls.get_or_init(|| tls)))
+            }
+        }
+    }
+
+    fn pool(self: &Arc<Self>, detour: Option<&ConnectTarget>) -> Pool {
+        let pool = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(self.settings.idle_timeout)
+            .pool_max_idle_per_host(self.settings.idle_per_host)
+            // Bodies are small: to copy one behind its head costs less than to write the two from where they are.
+            .http1_writev(false)
+            .build(Connector::new(Arc::clone(self), detour.cloned()));
+        Arc::new(pool)
+    }
+}
+
+struct Shared {
+    base: Arc<Base>,
+    /// The pool of all that connect where their URI says.
+    direct: Pool,
+    /// One pool for each address that a tunnel leads through, because a pool distinguishes connections by URI alone.
+    detours: Mutex<HashMap<ConnectTarget, Pool>>,
     /// Connections and when they were made, the oldest first, until they are retired.
     connections: Mutex<VecDeque<(Duration, CaptureConnection)>>,
 }
 
-type Pool = Client<Connector, Full<Bytes>>;
+type Pool = Arc<Client<Connector, Full<Bytes>>>;
 
 impl fmt::Debug for HyperTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HyperTransport").field("settings", &self.shared.settings).finish_non_exhaustive()
+        f.debug_struct("HyperTransport").field("settings", &self.shared.base.settings).finish_non_exhaustive()
     }
 }
 
@@ -259,47 +297,45 @@ impl HyperTransport {
     fn pool(&self, uri: &Uri, target: &ConnectTarget) -> Pool {
         let own_port = uri.port_u16().or(if uri.scheme() == Some(&Scheme::HTTPS) { Some(443) } else { Some(80) });
         let own_host = uri.host().map(|host| host.trim_matches(['[', ']']));
-        let detour = (own_host != Some(target.host()) || own_port != Some(target.port())).then(|| target.clone());
         let shared = &self.shared;
-        let pools = || shared.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pool) = pools().get(&detour) {
-            return pool.clone();
+        if own_host == Some(target.host()) && own_port == Some(target.port()) {
+            return Arc::clone(&shared.direct);
         }
-        let settings = &shared.settings;
-        let pool = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(settings.idle_timeout)
-            .pool_max_idle_per_host(settings.idle_per_host)
-            .build(Connector::new(shared, detour.as_ref()));
+        let detours = || shared.detours.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = detours().get(target) {
+            return Arc::clone(pool);
+        }
+        let pool = shared.base.pool(Some(target));
         // Another call may have been first.
-        pools().entry(detour).or_insert_with(|| pool.clone()).clone()
+        Arc::clone(detours().entry(target.clone()).or_insert(pool))
     }
 
-    async fn send(
-        &self,
-        mut request: http::Request<Bytes>,
-        target: &ConnectTarget,
-    ) -> Result<http::Response<Body>, TransportError> {
+    /// Begins a call. What it has done before it waits for the first time is not part of its future, which stays small.
+    fn begin(&self, mut request: http::Request<Bytes>, target: &ConnectTarget) -> Result<Call, TransportError> {
         NoRuntime::check().map_err(TransportError::not_sent)?;
         let pool = self.pool(request.uri(), target);
         request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
         let uri = request.uri().clone();
         let mut request = request.map(Full::new);
         let connection = capture_connection(&mut request);
-        let mut call = request.extensions().get().map(|departure| Call::begin(departure, &connection));
+        let departure = request.extensions().get().cloned().inspect(Departure::begin);
         self.retire_old();
-        let response = pool.request(request).await;
-        if let Some(call) = &mut call {
-            call.has_ended = true;
+        Ok(Call { response: pool.request(request), uri, connection, departure })
+    }
+
+    async fn finish(&self, mut call: Call) -> Result<http::Response<Body>, TransportError> {
+        let response = (&mut call.response).await;
+        call.departure = None;
+        let mut response = response.map_err(|error| transport_error(error, &call.uri))?;
+        if let Some(established) = response.extensions_mut().remove() {
+            self.note(established, &call.connection);
         }
-        let response = response.map_err(|error| transport_error(error, &uri))?;
-        self.note(connection);
         let (mut head, body) = response.into_parts();
         let gzip = head
             .headers
             .get(CONTENT_ENCODING)
             .is_some_and(|value| [&b"gzip"[..], b"x-gzip"].iter().any(|name| value.as_bytes().eq_ignore_ascii_case(name)));
-        // The answer to HEAD names an encoding and has nothing that is encoded.
+        // The response to HEAD names an encoding and has nothing that is encoded.
         let body = if gzip && !http_body::Body::is_end_stream(&body) {
             head.headers.remove(CONTENT_ENCODING);
             head.headers.remove(CONTENT_LENGTH);
@@ -312,7 +348,7 @@ impl HyperTransport {
 
     /// Keeps connections that have grown old from getting another request, idle ones too.
     fn retire_old(&self) {
-        let settings = &self.shared.settings;
+        let settings = &self.shared.base.settings;
         let now = settings.clock.monotonic();
         let old: Vec<_> = {
             let mut connections = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
@@ -328,38 +364,30 @@ impl HyperTransport {
     }
 
     /// Remembers a connection with its first request.
-    fn note(&self, connection: CaptureConnection) {
-        let mut extensions = http::Extensions::new();
-        if let Some(connected) = connection.connection_metadata().as_ref() {
-            connected.get_extras(&mut extensions);
-        }
-        let Some(Established { at, noted }) = extensions.remove::<Established>() else { return };
+    fn note(&self, Established { at, noted }: Established, connection: &CaptureConnection) {
         if !noted.swap(true, Ordering::Relaxed) {
             let mut connections = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
             let place = connections.partition_point(|(made, _)| *made <= at);
-            connections.insert(place, (at, connection));
+            connections.insert(place, (at, connection.clone()));
         }
     }
 }
 
-/// A call under way; tells, if it is dropped before its end, that it never had a connection.
+/// A call under way.
 struct Call {
-    departure: Departure,
+    response: ResponseFuture,
+    uri: Uri,
     connection: CaptureConnection,
-    has_ended: bool,
-}
-
-impl Call {
-    fn begin(departure: &Departure, connection: &CaptureConnection) -> Self {
-        departure.begin();
-        Self { departure: departure.clone(), connection: connection.clone(), has_ended: false }
-    }
+    /// Where to note that the call was dropped before it had a connection; `None` once it has ended.
+    departure: Option<Departure>,
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if !self.has_ended && self.connection.connection_metadata().is_none() {
-            self.departure.dropped_unsent();
+        if let Some(departure) = &self.departure
+            && self.connection.connection_metadata().is_none()
+        {
+            departure.dropped_unsent();
         }
     }
 }
@@ -370,6 +398,9 @@ impl Transport for HyperTransport {
         request: http::Request<Bytes>,
         target: &'a ConnectTarget,
     ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
-        Box::pin(self.send(request, target))
+        match self.begin(request, target) {
+            Ok(call) => Box::pin(self.finish(call)),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
     }
 }
