@@ -22,7 +22,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// (`http.max_initial_line_length`).
 const LIST_ROOM: usize = 3500;
 
-/// What may be done about a request whose answer was lost.
+/// What may be done about a request whose response was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Replay {
     /// It changes nothing: repeat it.
@@ -62,7 +62,8 @@ struct Target(String);
 
 impl Target {
     fn new(segments: &[&str]) -> Self {
-        let mut out = String::new();
+        // Room for segments of which few characters are encoded, and for a query.
+        let mut out = String::with_capacity(segments.iter().map(|segment| segment.len() + 8).sum());
         for segment in segments {
             out.push('/');
             out.extend(utf8_percent_encode(segment, SEGMENT));
@@ -146,7 +147,7 @@ pub(crate) fn list_repositories() -> Request {
 
 pub(crate) fn verify_repository(name: &RepositoryName) -> Request {
     let target = Target::new(&["_snapshot", name.as_str(), "_verify"]);
-    // What the nodes write to try it out they remove again: nothing stays of a verification but its answer.
+    // What the nodes write to try it out they remove again: nothing stays of a verification but its response.
     Request::new(Operation::VerifyRepository, Replay::Read, Method::POST, target).about(name)
 }
 
@@ -180,7 +181,8 @@ pub(crate) fn clone_snapshot(
     Request::new(Operation::CloneSnapshot, Replay::Probe, Method::PUT, path).about(repository).and(target).json(options)
 }
 
-/// In brief, a snapshot is told by its repository's index alone (`verbose=false`), even if its own file is gone or broken.
+/// Without details (`verbose=false`), the server reads the repository's index alone, so the snapshot's own file may be gone or
+/// broken.
 pub(crate) fn get_snapshot(repository: &RepositoryName, name: &SnapshotName, brief: bool) -> Request {
     let mut target = Target::new(&["_snapshot", repository.as_str(), name.as_str()]);
     if brief {

@@ -178,7 +178,9 @@ impl Repository {
         let operation = Operation::RegisterRepository;
         let refuse = |error: Error| error.during(operation, 0);
         settings.validate().map_err(refuse)?;
-        if let Some(key) = settings.secret().filter(|_| !self.session.core.is_confidential) {
+        if !self.session.core.is_confidential
+            && let Some(key) = settings.secret()
+        {
             let text = format!(
                 "setting {key:?} may be a secret and would be sent unencrypted to {}; use https://, or consent by \
                  SnapshotClientBuilder::danger_send_credentials_unencrypted",

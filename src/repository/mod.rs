@@ -8,6 +8,7 @@ mod secret;
 
 use std::str::FromStr;
 
+use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -76,11 +77,14 @@ impl RepositorySettings {
             Self::Other(settings) => required("type", Some(&settings.repository_type))?,
         }
         let other = self.open();
+        if other.is_empty() {
+            return Ok(());
+        }
         if let Some((key, meant)) = MISTAKEN_KEYS.iter().find(|(key, _)| other.contains_key(*key)) {
             return Err(Error::invalid(format!("the setting {key} has no effect; {meant} is meant")));
         }
         let differs = |key: &str, value: &Value| other.get(key).is_some_and(|open| !is_same(open, value));
-        match self.typed().iter().find(|(key, value)| differs(key, value)) {
+        match self.typed().into_iter().find(|(key, value)| differs(key, &value.into())) {
             Some((key, _)) => Err(Error::invalid(format!(
                 "`{key}` has two values, one by its own method and another by `with_setting`; give one of them"
             ))),
@@ -94,12 +98,12 @@ impl RepositorySettings {
     }
 
     /// The settings that have a method of their own.
-    fn typed(&self) -> Map<String, Value> {
+    fn typed(&self) -> Vec<(&'static str, Setting<'_>)> {
         match self {
             Self::S3(settings) => settings.typed(),
             Self::Fs(settings) => settings.typed(),
             Self::Url(settings) => settings.typed(),
-            Self::Other(_) => Map::new(),
+            Self::Other(_) => Vec::new(),
         }
     }
 
@@ -115,8 +119,45 @@ impl RepositorySettings {
 
     fn settings(&self) -> Map<String, Value> {
         let mut settings = self.open().clone();
-        settings.extend(self.typed());
+        settings.extend(self.typed().iter().map(|(key, value)| ((*key).to_owned(), value.into())));
         settings
+    }
+}
+
+/// A setting that has a method of its own.
+#[derive(Clone, Copy, Serialize)]
+#[serde(untagged)]
+enum Setting<'a> {
+    Text(&'a str),
+    Flag(bool),
+    Size(ByteSize),
+}
+
+impl<'a> From<&'a String> for Setting<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&bool> for Setting<'_> {
+    fn from(flag: &bool) -> Self {
+        Self::Flag(*flag)
+    }
+}
+
+impl From<&ByteSize> for Setting<'_> {
+    fn from(size: &ByteSize) -> Self {
+        Self::Size(*size)
+    }
+}
+
+impl From<&Setting<'_>> for Value {
+    fn from(setting: &Setting<'_>) -> Self {
+        match setting {
+            Setting::Text(text) => (*text).into(),
+            Setting::Flag(flag) => (*flag).into(),
+            Setting::Size(size) => size.to_string().into(),
+        }
     }
 }
 
@@ -132,9 +173,25 @@ impl Serialize for RepositorySettings {
         #[derive(Serialize)]
         struct Body<'a> {
             r#type: &'a str,
-            settings: Map<String, Value>,
+            settings: Settings<'a>,
         }
-        Body { r#type: self.repository_type(), settings: self.settings() }.serialize(serializer)
+        struct Settings<'a>(&'a RepositorySettings);
+
+        impl Serialize for Settings<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let (typed, open) = (self.0.typed(), self.0.open());
+                let is_typed = |key: &str| typed.iter().any(|(typed, _)| *typed == key);
+                let mut map = serializer.serialize_map(None)?;
+                for (key, value) in &typed {
+                    map.serialize_entry(key, value)?;
+                }
+                for (key, value) in open.iter().filter(|(key, _)| !is_typed(key)) {
+                    map.serialize_entry(key, value)?;
+                }
+                map.end()
+            }
+        }
+        Body { r#type: self.repository_type(), settings: Settings(self) }.serialize(serializer)
     }
 }
 
@@ -240,11 +297,9 @@ fn take<T: FromStr>(flat: &mut Map<String, Value>, key: &str) -> Option<T> {
     Some(value)
 }
 
-/// Sets what has a value.
-fn put(settings: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
-    if let Some(value) = value {
-        settings.insert(key.to_owned(), value.into());
-    }
+/// The settings that have a value.
+fn set<'a>(settings: impl IntoIterator<Item = (&'static str, Option<Setting<'a>>)>) -> Vec<(&'static str, Setting<'a>)> {
+    settings.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
 }
 
 /// The settings that all types have which write blobs.
@@ -268,12 +323,14 @@ impl BlobStoreSettings {
         }
     }
 
-    fn put_into(&self, settings: &mut Map<String, Value>) {
-        put(settings, "chunk_size", self.chunk_size.map(|size| size.to_string()));
-        put(settings, "compress", self.compress);
-        put(settings, "max_restore_bytes_per_sec", self.max_restore_bytes_per_sec.map(|limit| limit.to_string()));
-        put(settings, "max_snapshot_bytes_per_sec", self.max_snapshot_bytes_per_sec.map(|limit| limit.to_string()));
-        put(settings, "readonly", self.readonly);
+    fn typed(&self) -> [(&'static str, Option<Setting<'_>>); 5] {
+        [
+            ("chunk_size", self.chunk_size.as_ref().map(Into::into)),
+            ("compress", self.compress.as_ref().map(Into::into)),
+            ("max_restore_bytes_per_sec", self.max_restore_bytes_per_sec.as_ref().map(Into::into)),
+            ("max_snapshot_bytes_per_sec", self.max_snapshot_bytes_per_sec.as_ref().map(Into::into)),
+            ("readonly", self.readonly.as_ref().map(Into::into)),
+        ]
     }
 }
 

@@ -1,10 +1,10 @@
 //! The settings of the other types: `fs`, `url`, and any type that is not known here.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use serde_json::{Map, Value};
 
-use super::{BlobStoreSettings, Redacted, blob_store_accessors, insert_flat, open_settings, put, shown};
+use super::{BlobStoreSettings, Redacted, Setting, blob_store_accessors, insert_flat, open_settings, set, shown};
 use crate::byte_size::ByteSize;
 
 /// The settings of a repository of type `fs`, on self-managed clusters.
@@ -31,11 +31,9 @@ impl FsSettings {
     blob_store_accessors!();
     open_settings!();
 
-    pub(super) fn typed(&self) -> Map<String, Value> {
-        let mut settings = Map::new();
-        put(&mut settings, "location", self.location.clone());
-        self.blob_store.put_into(&mut settings);
-        settings
+    pub(super) fn typed(&self) -> Vec<(&'static str, Setting<'_>)> {
+        let own = ("location", self.location.as_ref().map(Into::into));
+        set(iter::once(own).chain(self.blob_store.typed()))
     }
 }
 
@@ -71,10 +69,8 @@ impl UrlSettings {
 
     open_settings!();
 
-    pub(super) fn typed(&self) -> Map<String, Value> {
-        let mut settings = Map::new();
-        put(&mut settings, "url", self.url.clone());
-        settings
+    pub(super) fn typed(&self) -> Vec<(&'static str, Setting<'_>)> {
+        set([("url", self.url.as_ref().map(Into::into))])
     }
 }
 

@@ -5,7 +5,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::{
-    BlobStoreSettings, Redacted, blob_store_accessors, insert_flat, open_settings, put, required, rest, role, shown, take,
+    BlobStoreSettings, Redacted, Setting, blob_store_accessors, insert_flat, open_settings, required, rest, role, set, shown,
+    take,
 };
 use crate::byte_size::ByteSize;
 use crate::error::{Error, quoted};
@@ -167,24 +168,24 @@ impl S3Settings {
         }
     }
 
-    pub(super) fn typed(&self) -> Map<String, Value> {
-        let mut settings = Map::new();
-        put(&mut settings, "bucket", self.bucket.clone());
-        put(&mut settings, "region", self.region.clone());
-        put(&mut settings, "endpoint", self.endpoint.clone());
-        put(&mut settings, "role_arn", self.role_arn.clone());
-        put(&mut settings, "base_path", self.base_path.clone());
-        put(&mut settings, "server_side_encryption", self.server_side_encryption);
-        put(&mut settings, "storage_class", self.storage_class.clone());
-        put(&mut settings, "canned_acl", self.canned_acl.clone());
-        self.blob_store.put_into(&mut settings);
-        settings
+    pub(super) fn typed(&self) -> Vec<(&'static str, Setting<'_>)> {
+        let own = [
+            ("bucket", self.bucket.as_ref().map(Into::into)),
+            ("region", self.region.as_ref().map(Into::into)),
+            ("endpoint", self.endpoint.as_ref().map(Into::into)),
+            ("role_arn", self.role_arn.as_ref().map(Into::into)),
+            ("base_path", self.base_path.as_ref().map(Into::into)),
+            ("server_side_encryption", self.server_side_encryption.as_ref().map(Into::into)),
+            ("storage_class", self.storage_class.as_ref().map(Into::into)),
+            ("canned_acl", self.canned_acl.as_ref().map(Into::into)),
+        ];
+        set(own.into_iter().chain(self.blob_store.typed()))
     }
 
     pub(super) fn validate(&self) -> Result<(), Error> {
         required("bucket", self.bucket())?;
         let bucket = self.bucket().unwrap_or_default();
-        if !is_access_point(bucket) && !bucket.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_".contains(&c)) {
+        if !bucket.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_".contains(&c)) && !is_access_point(bucket) {
             return Err(Error::invalid(format!(
                 "the bucket {} is neither a plain bucket name nor the ARN of an access point: no URI, no path (that is base_path)",
                 quoted(&shown(bucket))
