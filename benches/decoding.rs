@@ -1,9 +1,13 @@
-//! Decoding a listing of 1,000 snapshots, each of 20 indices: about 1.1 MB of JSON.
+//! Decoding a listing of 1,000 snapshots, each of 20 indices: about 1.1 MB of JSON. Collected, and as a stream.
+
+use std::future::ready;
 
 use bytes::Bytes;
 use es_snapshot::testing::{response, transport_fn};
-use es_snapshot::{ListSnapshots, SnapshotClient};
+use es_snapshot::{ListSnapshots, Repository, SnapshotClient};
+use futures_util::TryStreamExt as _;
 use serde_json::json;
+use tokio::runtime::Runtime;
 
 fn main() {
     divan::main();
@@ -26,17 +30,36 @@ fn listing(snapshots: usize) -> Bytes {
     Bytes::from(json!({ "snapshots": snapshots }).to_string())
 }
 
-#[divan::bench]
-fn list_1000_snapshots(bencher: divan::Bencher) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+fn repository() -> Repository {
     let body = listing(1000);
     let transport = transport_fn(move |_| Ok(response(200, body.clone())));
-    let client = SnapshotClient::builder("http://localhost:9200").transport(transport).build().unwrap();
-    let repository = client.repository("nightly").unwrap();
+    SnapshotClient::builder("http://localhost:9200").transport(transport).build().unwrap().repository("nightly").unwrap()
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+}
+
+#[divan::bench]
+fn list_1000_snapshots(bencher: divan::Bencher) {
+    let runtime = runtime();
+    let repository = repository();
 
     bencher.bench_local(|| {
         let listed = runtime.block_on(repository.list(ListSnapshots::new())).unwrap();
         assert_eq!(listed.snapshots().len(), 1000);
         listed
+    });
+}
+
+/// Each snapshot is dropped before the next one is read.
+#[divan::bench]
+fn stream_1000_snapshots(bencher: divan::Bencher) {
+    let runtime = runtime();
+    let repository = repository();
+
+    bencher.bench_local(|| {
+        let counted = repository.snapshots(ListSnapshots::new()).try_fold(0, |count, _| ready(Ok(count + 1)));
+        assert_eq!(runtime.block_on(counted).unwrap(), 1000);
     });
 }
