@@ -234,13 +234,12 @@ struct Base {
 impl Base {
     /// The configuration of TLS. It is made when it is first needed, which over `http://` is never.
     fn tls(&self) -> Result<Arc<rustls::ClientConfig>, Error> {
-        match self.tls.get() {
-            Some(tls) => Ok(Arc::clone(tls)),
-            None => {
-                let tls = Arc::new(self.settings.tls()?);
-                Ok(Arc::clone(self.tls.get_or_init(|| tls)))
-            }
+        if let Some(tls) = self.tls.get() {
+            return Ok(Arc::clone(tls));
         }
+        let tls = Arc::new(self.settings.tls()?);
+        // Another connection may have been first.
+        Ok(Arc::clone(self.tls.get_or_init(|| tls)))
     }
 
     fn pool(self: &Arc<Self>, detour: Option<&ConnectTarget>) -> Pool {
