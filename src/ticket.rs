@@ -26,6 +26,16 @@ impl SnapshotToken {
         Self(format!("{:032x}", u128::from_be_bytes(bytes)))
     }
 
+    /// Returns the token with this text.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it does not have 8 to 64
+    /// letters, digits and characters of `-_.:`.
+    pub fn new(text: impl AsRef<str>) -> Result<Self, Error> {
+        text.as_ref().parse()
+    }
+
     /// Returns the token's text.
     #[must_use]
     pub fn as_str(&self) -> &str {

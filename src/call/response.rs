@@ -85,13 +85,11 @@ async fn next_data(core: &Core, limit: Duration, body: &mut Body) -> Result<Opti
 async fn next_frame(core: &Core, limit: Duration, body: &mut Body) -> Result<Option<http_body::Frame<Bytes>>, Error> {
     let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
     // What has arrived is read, even if the consumer comes for it late.
-    match within(&*core.clock, limit, pin!(frame)).await {
-        Some(frame) => frame.transpose().map_err(TransportError::into_error),
-        None => {
-            let message = format!("nothing more of the answer came within {limit:?}");
-            Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, message))
-        }
+    if let Some(frame) = within(&*core.clock, limit, pin!(frame)).await {
+        return frame.transpose().map_err(TransportError::into_error);
     }
+    let message = format!("nothing more of the answer came within {limit:?}");
+    Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, message))
 }
 
 /// Doubles the room, but to no more than is still to come.
