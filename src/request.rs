@@ -343,7 +343,9 @@ pub(crate) fn split_listing(
     let parts: Vec<&str> = pattern.parts().collect();
     let bare = options.with_pattern(SnapshotPattern::all());
     let listing = |chunk: &[&str]| Ok(bare.clone().with_pattern(SnapshotPattern::new(chunk.iter().copied())?));
-    chunks(&parts, room(prefix, &list_snapshots(repository, &bare, None))).into_iter().map(listing).collect()
+    // About as long as a cursor can be that contains the longest names of a repository and a snapshot.
+    let cursor = bare.page_size().map(|_| "x".repeat(720));
+    chunks(&parts, room(prefix, &list_snapshots(repository, &bare, cursor.as_deref()))).into_iter().map(listing).collect()
 }
 
 /// A request of the caller's own making.

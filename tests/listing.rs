@@ -260,6 +260,98 @@ fn pages_without_end_are_an_error() {
 }
 
 #[test]
+fn pages_in_a_circle_are_an_error() {
+    let page = |name: &str, next: &str| json!({"snapshots": [{"snapshot": name}], "next": next});
+    for options in [ListSnapshots::new(), ListSnapshots::new().with_page_size(1)] {
+        let pages = vec![page("a", "c1"), page("b", "c2"), page("a", "c1"), page("b", "c2"), page("a", "c1"), page("b", "c2")];
+        let transport = scripted(pages);
+
+        let listed = all(backups(&transport).snapshots(options)).now_or_never().unwrap();
+
+        assert_eq!(listed.last(), Some(&Err(ErrorKind::Decode)));
+        assert_eq!(transport.requests().len(), 3);
+    }
+}
+
+#[test]
+fn a_cursor_that_fits_into_no_request_is_the_servers_fault() {
+    let transport = scripted(vec![json!({"snapshots": [{"snapshot": "a"}], "next": "x".repeat(100_000)})]);
+
+    let listed = all(backups(&transport).snapshots(ListSnapshots::new())).now_or_never().unwrap();
+
+    assert_eq!(listed, [Ok("a".to_owned()), Err(ErrorKind::Decode)]);
+}
+
+/// A server that cannot read snapshot `d`, and says this when it is asked for the names alone.
+fn unreadable(names: u16) -> TransportFn {
+    transport_fn(move |request| {
+        let query = request.uri().query().unwrap_or_default();
+        let page = json!({"snapshots": [{"snapshot": "a"}], "next": "c1"});
+        Ok(match () {
+            () if query.contains("verbose=false") => response(names, r#"{"error":{"type":"security_exception","reason":"no"}}"#),
+            () if query.contains("size=1") && !query.contains("after") => response(200, page.to_string()),
+            () => response(404, r#"{"error":{"type":"snapshot_missing_exception","reason":"[backups:d] is missing"}}"#),
+        })
+    })
+}
+
+#[test]
+fn a_listing_whose_names_cannot_be_read_either_is_not_complete() {
+    for options in [ListSnapshots::new(), ListSnapshots::new().with_page_size(1)] {
+        let clock = ManualClock::at("2026-05-01T00:00:00Z");
+        let backups = client(&unreadable(403), clock.clone()).repository("backups").unwrap();
+
+        let listed = clock.block_on(all(backups.snapshots(options.clone())));
+        let collected = clock.block_on(backups.list(options));
+
+        assert_eq!(listed.last(), Some(&Err(ErrorKind::SnapshotMissing)));
+        assert_eq!(collected.unwrap_err().kind(), ErrorKind::SnapshotMissing);
+    }
+}
+
+#[test]
+fn a_stream_that_has_ended_may_be_asked_again() {
+    let transport = scripted(vec![json!({"snapshots": []})]);
+    let mut snapshots = backups(&transport).snapshots(ListSnapshots::new());
+
+    for _ in 0..3 {
+        assert!(snapshots.next().now_or_never().unwrap().is_none());
+    }
+}
+
+#[test]
+fn frames_without_data_keep_no_thread_to_themselves() {
+    let transport = transport_fn(|_| {
+        let first = stream::iter([Ok(Bytes::from_static(br#"{"snapshots":["#))]);
+        Ok(response(200, body(first.chain(stream::repeat_with(|| Ok(Bytes::new()))))))
+    });
+    let backups = backups(&transport);
+
+    assert!(backups.snapshots(ListSnapshots::new()).next().now_or_never().is_none());
+    assert!(backups.list(ListSnapshots::new()).now_or_never().is_none());
+    assert!(backups.client().server_info().now_or_never().is_none());
+}
+
+#[test]
+fn what_is_read_one_by_one_keeps_no_more_than_what_is_listed() {
+    let transport = transport_fn(|request| {
+        Ok(match request.uri().path_and_query().unwrap().as_str() {
+            "/_snapshot/backups/_all" => {
+                response(404, r#"{"error":{"type":"snapshot_missing_exception","reason":"[backups:b]"}}"#)
+            }
+            _ => response(200, r#"{"snapshots":[{"snapshot":"a","new_field":7}]}"#),
+        })
+    });
+    let other = |options| {
+        let listed = backups(&transport).list(options).now_or_never().unwrap().unwrap();
+        listed.snapshots()[0].other().len()
+    };
+
+    assert_eq!(other(ListSnapshots::new()), 0);
+    assert_eq!(other(ListSnapshots::new().with_unknown_fields(true)), 1);
+}
+
+#[test]
 fn fields_that_this_crate_does_not_know_are_kept_on_request() {
     let transport = scripted(vec![json!({"snapshots": [{"snapshot": "a", "new_field": 7}]})]);
     let other = |options| {

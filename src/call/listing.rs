@@ -17,6 +17,9 @@ use crate::pieces::Elements as _;
 use crate::request;
 use crate::snapshot::{ListSnapshots, SnapshotElements, SnapshotFailure, SnapshotInfo, SnapshotList, SnapshotStream};
 
+/// The longest cursor that a request has room for.
+const LONGEST_CURSOR: usize = 1024;
+
 /// A snapshot, or the name of one that the server could not read and why.
 type Listed = Result<SnapshotInfo, (String, Error)>;
 
@@ -48,6 +51,10 @@ struct Query {
     part: usize,
     /// The names of this part so far, if it may have several pages: a snapshot of the later ones may be unreadable.
     listed: HashSet<String>,
+    /// The cursors of this part so far. Pages that follow one another in a circle would be a listing without end.
+    cursors: HashSet<String>,
+    /// How many bytes the pages so far had.
+    read: u64,
 }
 
 /// What is being read of a part.
@@ -64,7 +71,8 @@ struct Page {
     ready: VecDeque<SnapshotInfo>,
     elements: SnapshotElements,
     has_ended: bool,
-    cursor: Option<String>,
+    /// Whether it had a snapshot that no page before it had.
+    has_news: bool,
     secrets: Secrets,
 }
 
@@ -123,6 +131,8 @@ impl Listing {
             parts: parts.map_err(|error| error.during(Operation::ListSnapshots, 0))?,
             part: 0,
             listed: HashSet::new(),
+            cursors: HashSet::new(),
+            read: 0,
         };
         Ok(Self { query, reading: Reading::Nothing(None), has_found: false, has_read_singly: false, missing: None })
     }
@@ -138,13 +148,15 @@ impl Listing {
                 }
                 Reading::Page(page) => {
                     let Some(snapshot) = page.next(&self.query.session).await? else {
-                        match page.cursor_of_next()? {
+                        match self.query.cursor_of_next(page)? {
                             Some(cursor) => self.reading = Reading::Nothing(Some(cursor)),
                             None => self.begin_next_part(),
                         }
                         continue;
                     };
-                    self.query.takes(&snapshot).then_some(Ok(snapshot))
+                    let is_taken = self.query.takes(&snapshot);
+                    page.has_news |= is_taken;
+                    is_taken.then_some(Ok(snapshot))
                 }
                 Reading::Singly(names) => {
                     let Some(name) = names.pop_front() else {
@@ -168,12 +180,14 @@ impl Listing {
     fn begin_next_part(&mut self) {
         self.query.part += 1;
         self.query.listed.clear();
+        self.query.cursors.clear();
         self.reading = Reading::Nothing(None);
     }
 
     /// Asks for a page of the current part.
     async fn open(&mut self, cursor: Option<String>) -> Result<(), Error> {
         let Some(part) = self.query.parts.get(self.query.part) else { return Ok(()) };
+        let is_first_page = cursor.is_none();
         let error = match self.query.page(part, cursor).await {
             Ok(page) => {
                 self.reading = Reading::Page(page.into());
@@ -182,17 +196,22 @@ impl Listing {
             Err(error) => error,
         };
         // One snapshot that the server cannot read makes the whole listing fail.
-        if part.verbose() != Some(false)
-            && is_of_one_snapshot(&error)
-            && let Ok(names) = self.query.names(part).await
-            && !names.is_empty()
-        {
-            self.reading = Reading::Singly(names);
-            self.has_read_singly = true;
-            return Ok(());
+        let mut is_empty = error.kind() == ErrorKind::SnapshotMissing;
+        if part.verbose() != Some(false) && is_of_one_snapshot(&error) {
+            match self.query.names(part).await {
+                // The rest of the pages may have been that one snapshot, deleted meanwhile.
+                Ok(names) if !names.is_empty() || !self.query.listed.is_empty() => {
+                    self.reading = Reading::Singly(names);
+                    self.has_read_singly = true;
+                    return Ok(());
+                }
+                Ok(_) => {}
+                // Whoever cannot see the names cannot say that there are none.
+                Err(why_no_names) => is_empty &= why_no_names.kind() == ErrorKind::SnapshotMissing,
+            }
         }
         // Wildcards may match nothing as long as those of another part match something.
-        if error.kind() == ErrorKind::SnapshotMissing && part.names_none() {
+        if is_empty && is_first_page && part.names_none() {
             self.missing = self.missing.take().or(Some(error));
             self.begin_next_part();
             return Ok(());
@@ -218,21 +237,47 @@ impl Query {
 
     async fn page(&self, part: &ListSnapshots, cursor: Option<String>) -> Result<Page, Error> {
         let request = request::list_snapshots(&self.repository, part, cursor.as_deref());
-        let (opening, cursor) = (self.opening, &cursor);
+        let (opening, read) = (self.opening, usize::try_from(self.read).unwrap_or(usize::MAX));
         self.session
             .call_decoding(&request, |response: Response| async move {
-                let (limit, secrets) = (response.limit, response.secrets.clone());
-                let mut elements = SnapshotElements::new(response.into_chunks(), part.unknown_fields());
-                let read = match opening {
-                    Opening::First => elements.next().await.map(|first| (first.is_none(), first.into_iter().collect())),
-                    Opening::Whole => collect(&mut elements, limit, Some).await.map(|all| (true, all.into())),
+                let (left, secrets) = (response.limit.saturating_sub(read), response.secrets.clone());
+                let elements = |chunks| SnapshotElements::new(chunks, part.unknown_fields());
+                let (elements, read) = match opening {
+                    Opening::First => {
+                        let mut elements = elements(response.into_chunks());
+                        let first = elements.next().await;
+                        (elements, first.map(|first| (first.is_none(), first.into_iter().collect())))
+                    }
+                    Opening::Whole => {
+                        let mut elements = elements(response.into_chunks_up_to(left));
+                        let wanted = |found| self.selects(&found).then_some(found);
+                        let all = collect(&mut elements, wanted).await;
+                        (elements, all.map(|all| (true, all.into())))
+                    }
                 };
                 match read {
-                    Ok((has_ended, ready)) => Ok(Page { ready, elements, has_ended, cursor: cursor.clone(), secrets }),
+                    Ok((has_ended, ready)) => Ok(Page { ready, elements, has_ended, has_news: false, secrets }),
                     Err(trouble) => Err(error_of(trouble, &secrets)),
                 }
             })
             .await
+    }
+
+    /// What stands for the page after this one, which has been read to its end.
+    fn cursor_of_next(&mut self, page: &Page) -> Result<Option<String>, Error> {
+        let Some(next) = page.elements.next_page() else { return Ok(None) };
+        self.read = self.read.saturating_add(page.elements.position());
+        let refuse = |what: &str| {
+            let text = format!("the server refers to another page {what}");
+            Err(Error::new(ErrorKind::Decode, Outcome::Unknown, text).during(Operation::ListSnapshots, 1))
+        };
+        if next.len() > LONGEST_CURSOR {
+            return refuse("by a text that no request line has room for");
+        }
+        if !page.has_news || !self.cursors.insert(next.to_owned()) {
+            return refuse("although this one has nothing new");
+        }
+        Ok(Some(next.to_owned()))
     }
 
     /// The names in a part that have not been returned. The server lists them even if it cannot read the snapshots.
@@ -249,17 +294,24 @@ impl Query {
     async fn read(&self, listed: String) -> Result<Option<Listed>, Error> {
         let name: SnapshotName = match listed.parse() {
             Ok(name) => name,
-            Err(error) => return Ok(Some(Err((listed, error)))),
+            Err(error) => return Ok(Some(Err((listed, error.during(Operation::ListSnapshots, 1))))),
         };
-        match self.session.find_snapshot(&self.repository, &name, false).await {
-            Ok(snapshot) => Ok(Some(Ok(snapshot))),
-            Err(error) if is_of_one_snapshot(&error) => {
-                let is_there = self.session.look_up(&self.repository, &name, true).await?.is_some();
-                let error = error.with_message(format!("the server cannot read snapshot {}", quoted(&listed)));
-                Ok(is_there.then_some(Err((listed, error))))
-            }
-            Err(error) => Err(error),
+        let error = match self.session.find_snapshot(&self.repository, &name, false).await {
+            Ok(snapshot) if self.parts.iter().any(ListSnapshots::unknown_fields) => return Ok(Some(Ok(snapshot))),
+            Ok(snapshot) => return Ok(Some(Ok(snapshot.without_unknown_fields()))),
+            Err(error) => error,
+        };
+        let is_of_its_own = is_of_one_snapshot(&error)
+            || matches!(error.kind(), ErrorKind::Decode | ErrorKind::ResponseTooLarge) && !error.is_transient();
+        if !is_of_its_own {
+            return Err(error);
         }
+        // Its file may be missing, or it has been deleted meanwhile.
+        if error.kind() == ErrorKind::SnapshotMissing && self.session.look_up(&self.repository, &name, true).await?.is_none() {
+            return Ok(None);
+        }
+        let error = error.with_message(format!("the server cannot read snapshot {}", quoted(&listed)));
+        Ok(Some(Err((listed, error))))
     }
 }
 
@@ -283,21 +335,11 @@ impl Page {
         self.has_ended = next.is_none();
         Ok(next)
     }
-
-    /// What stands for the page after this one, which has been read to its end. Pages with nothing new could follow one another
-    /// without end.
-    fn cursor_of_next(&self) -> Result<Option<String>, Error> {
-        let Some(next) = self.elements.next_page() else { return Ok(None) };
-        if self.elements.count() == 0 || self.cursor.as_deref() == Some(next) {
-            let text = "the server refers to another page although this one has nothing new";
-            return Err(Error::new(ErrorKind::Decode, Outcome::Unknown, text).during(Operation::ListSnapshots, 1));
-        }
-        Ok(Some(next.to_owned()))
-    }
 }
 
 /// Whether a listing may have failed at one snapshot whose own file is gone or broken.
 fn is_of_one_snapshot(error: &Error) -> bool {
     let is_known = matches!(error.kind(), ErrorKind::SnapshotMissing | ErrorKind::Repository);
-    is_known || error.server().is_some_and(|server| server.failure() == Failure::Other)
+    // A failure under status 200 is one that the server has met while it read.
+    is_known || error.server().is_some_and(|server| server.failure() == Failure::Other || server.status() == 200)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use http::header::LOCATION;
 use http_body::Body as _;
@@ -17,7 +17,7 @@ use crate::auth::Secrets;
 use crate::call::skew::parse_date;
 use crate::clock::within;
 use crate::error::{ERROR_BODY, Error, ErrorKind, FailedResponse, Outcome, ServerError, cleaned};
-use crate::pieces::{Chunks, consists_of_too_many_values};
+use crate::pieces::{Chunks, consists_of_too_many_values, pause};
 use crate::transport::{Body, TransportError};
 
 const REQUEST_ID: &str = "x-amzn-requestid";
@@ -51,6 +51,16 @@ impl Response {
         }))
     }
 
+    /// Returns the body, piece by piece, and an error where it has more bytes than this.
+    pub(super) fn into_chunks_up_to(self, limit: usize) -> Chunks {
+        let mut read = 0_usize;
+        Box::pin(self.into_chunks().map(move |chunk| {
+            let chunk = chunk?;
+            read = read.saturating_add(chunk.len());
+            if read > limit { Err(too_large(limit)) } else { Ok(chunk) }
+        }))
+    }
+
     /// Waits for the whole body.
     pub(crate) async fn whole(mut self) -> Result<WholeResponse, Error> {
         let mut whole = Vec::new();
@@ -75,8 +85,10 @@ pub(super) fn too_large(limit: usize) -> Error {
 async fn next_data(core: &Core, limit: Duration, body: &mut Body) -> Result<Option<Bytes>, Error> {
     while !body.is_end_stream() {
         let Some(frame) = next_frame(core, limit, body).await? else { break };
-        if let Ok(data) = frame.into_data() {
-            return Ok(Some(data));
+        match frame.into_data() {
+            Ok(data) if !data.is_empty() => return Ok(Some(data)),
+            // There may be any number of these, without anything to wait for.
+            _ => pause().await,
         }
     }
     Ok(None)
@@ -152,8 +164,8 @@ pub(super) async fn failure(
 ) -> Error {
     let mut bytes = Vec::new();
     let cut = loop {
-        let data = match next_frame(core, options.timeouts.read, &mut body).await {
-            Ok(Some(frame)) => frame.into_data().unwrap_or_default(),
+        let data = match next_data(core, options.timeouts.read, &mut body).await {
+            Ok(Some(data)) => data,
             Ok(None) => break None,
             Err(error) => break Some(error),
         };

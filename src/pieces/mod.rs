@@ -9,12 +9,10 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::Poll;
 
+use crate::error::Error;
 use bytes::Bytes;
 use futures_core::Stream;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::Value;
-
-use crate::error::Error;
 
 pub(crate) use scan::consists_of_too_many_values;
 use scan::{Scan, is_too_dense};
@@ -22,12 +20,13 @@ use scan::{Scan, is_too_dense};
 /// A body as it arrives.
 pub(crate) type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>;
 
-/// How large an element may be, with whatever stands before it that nobody wants.
+/// How large a value may be; and how much that nobody wants may stand before an element.
 const LARGEST: usize = 16 << 20;
 /// How much of what has arrived is looked at together.
 const PORTION: usize = 64 << 10;
-/// How much is read between two pauses.
-const BETWEEN_PAUSES: usize = 256 << 10;
+/// How much is read between two pauses, and in how many portions.
+const BETWEEN_PAUSES: u64 = 256 << 10;
+const PORTIONS_BETWEEN_PAUSES: u32 = 256;
 
 /// Why a document cannot be read any further.
 #[derive(Debug)]
@@ -35,10 +34,10 @@ pub(crate) enum Trouble {
     Malformed(Malformed),
     /// It consists of more values than any server writes.
     TooDense,
-    /// An element has more than [`LARGEST`] bytes.
+    /// A value has more than [`LARGEST`] bytes, or as much stands before an element.
     TooLarge,
-    /// It says that the server failed, although the status is that of a success.
-    Failure(Value),
+    /// It says that the server failed, although the status is that of a success: the beginning of what it says.
+    Failure(Vec<u8>),
     /// The rest of it did not arrive.
     Lost(Error),
 }
@@ -62,7 +61,7 @@ pub(crate) struct Malformed {
     /// The path of the value, such as `[3].shard`. Keys in it are the server's text.
     pub(crate) path: String,
     /// The offset of the value.
-    pub(crate) offset: usize,
+    pub(crate) offset: u64,
     /// It is JSON, but of other types than expected.
     pub(crate) is_json: bool,
 }
@@ -85,7 +84,7 @@ pub(crate) trait Elements: Send {
     fn next(&mut self) -> impl Future<Output = Result<Option<Self::Element>, Trouble>> + Send;
 
     /// How many bytes have been read.
-    fn position(&self) -> usize;
+    fn position(&self) -> u64;
 }
 
 /// The place in a document up to which it has been read.
@@ -97,13 +96,14 @@ pub(crate) struct Pieces {
     buffer: Vec<u8>,
     at: usize,
     /// How many bytes were dropped from the buffer.
-    before: usize,
+    before: u64,
     has_ended: bool,
-    values: usize,
+    values: u64,
     /// Where the reading of the current element began.
-    mark: usize,
-    /// Where the last pause was.
-    paused: usize,
+    mark: u64,
+    /// Where the last pause was, and how many portions have come since.
+    paused: u64,
+    portions: u32,
 }
 
 impl fmt::Debug for Pieces {
@@ -115,12 +115,12 @@ impl fmt::Debug for Pieces {
 impl Pieces {
     pub(crate) fn new(chunks: Chunks) -> Self {
         let (arrived, buffer) = (Bytes::new(), Vec::new());
-        Self { chunks, arrived, buffer, at: 0, before: 0, has_ended: false, values: 0, mark: 0, paused: 0 }
+        Self { chunks, arrived, buffer, at: 0, before: 0, has_ended: false, values: 0, mark: 0, paused: 0, portions: 0 }
     }
 
     /// How many bytes have been read.
-    pub(crate) fn position(&self) -> usize {
-        self.before + self.at
+    pub(crate) fn position(&self) -> u64 {
+        self.before + self.at as u64
     }
 
     /// What is read from here on belongs to the next element.
@@ -134,8 +134,13 @@ impl Pieces {
 
     /// Waits for more of the document. `false` if there is no more.
     async fn more(&mut self) -> Result<bool, Trouble> {
-        if self.position() + self.rest().len() > self.mark + LARGEST {
+        if self.rest().len() > LARGEST || self.position() - self.mark > LARGEST as u64 {
             return Err(Trouble::TooLarge);
+        }
+        self.portions += 1;
+        if self.portions > PORTIONS_BETWEEN_PAUSES {
+            self.portions = 0;
+            pause().await;
         }
         while self.arrived.is_empty() {
             if self.has_ended {
@@ -148,7 +153,7 @@ impl Pieces {
             }
         }
         self.buffer.drain(..self.at);
-        self.before += self.at;
+        self.before += self.at as u64;
         self.at = 0;
         let portion = self.arrived.split_to(self.arrived.len().min(PORTION));
         let needed = self.buffer.len() + portion.len();
@@ -162,7 +167,7 @@ impl Pieces {
 
     async fn peek(&mut self) -> Result<Option<u8>, Trouble> {
         loop {
-            self.at += self.rest().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            self.at += self.rest().iter().take_while(|byte| b" \t\r\n".contains(byte)).count();
             match self.rest().first().copied() {
                 Some(byte) => return Ok(Some(byte)),
                 None if self.more().await? => {}
@@ -197,15 +202,16 @@ impl Pieces {
                 None => break self.rest().len(),
             }
         };
-        if self.position() + length > self.mark + LARGEST {
+        if length > LARGEST {
             return Err(Trouble::TooLarge);
         }
+        let end = self.position() + length as u64;
         self.values += scan.values() + 1;
-        if is_too_dense(length, scan.values()) || is_too_dense(self.position() + length, self.values) {
+        if is_too_dense(length as u64, scan.values()) || is_too_dense(end, self.values) {
             return Err(Trouble::TooDense);
         }
-        if self.position() + length > self.paused + BETWEEN_PAUSES {
-            self.paused = self.position() + length;
+        if end > self.paused + BETWEEN_PAUSES {
+            (self.paused, self.portions) = (end, 0);
             pause().await;
         }
         Ok(length)
@@ -214,19 +220,28 @@ impl Pieces {
     /// Reads the next value whole.
     pub(crate) async fn value<T: DeserializeOwned>(&mut self) -> Result<T, Trouble> {
         let length = self.whole().await?;
-        let text = self.rest().get(..length).unwrap_or_default();
-        match serde_json::from_slice(text) {
+        // The decoder does not look at the letters of a text that it ignores.
+        let Ok(text) = str::from_utf8(self.rest().get(..length).unwrap_or_default()) else { return Err(self.garbled()) };
+        match serde_json::from_str(text) {
             Ok(value) => {
                 self.at += length;
                 Ok(value)
             }
             Err(error) => {
                 // Paths cost time, so only a value that is malformed gets one.
-                let again: Result<T, _> = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(text));
+                let again: Result<T, _> = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text));
                 let path = again.err().map_or_else(String::new, |error| error.path().to_string());
                 Err(self.malformed(path, error.is_data()))
             }
         }
+    }
+
+    /// Steps over the next value and returns so many bytes of its text.
+    pub(crate) async fn text(&mut self, most: usize) -> Result<Vec<u8>, Trouble> {
+        let length = self.whole().await?;
+        let text = self.rest().get(..length.min(most)).unwrap_or_default().to_vec();
+        self.ignore().await?;
+        Ok(text)
     }
 
     /// Steps into the object or array that is next and opens with this byte; `None` if the next value is `null`.
@@ -268,7 +283,7 @@ impl Pieces {
 }
 
 /// Lets other tasks run.
-async fn pause() {
+pub(crate) async fn pause() {
     let mut has_paused = false;
     poll_fn(|cx| {
         if std::mem::replace(&mut has_paused, true) {
@@ -323,7 +338,7 @@ impl<T: DeserializeOwned + Send> Elements for Array<T> {
         Ok(Some(element))
     }
 
-    fn position(&self) -> usize {
+    fn position(&self) -> u64 {
         self.pieces.position()
     }
 }
@@ -332,6 +347,7 @@ impl<T: DeserializeOwned + Send> Elements for Array<T> {
 pub(crate) mod tests {
     use futures_util::{FutureExt as _, StreamExt as _, stream};
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
 
@@ -415,6 +431,21 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn reads_an_element_of_16_mib_wherever_it_stands() {
+        let largest = format!(r#""{}""#, "x".repeat(LARGEST - 2));
+        let json = format!("[1,{largest},{largest} ]");
+
+        assert_eq!(read::<IgnoredAny>(&json, 1 << 20).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn takes_for_json_nothing_else_even_where_it_is_ignored() {
+        for json in [&b"[\x0c1]"[..], b"[\"\xff\"]", b"[\xa01]"] {
+            assert!(matches!(all(&mut Array::<IgnoredAny>::new(arriving(json, 2))).0, Err(Trouble::Malformed(_))), "{json:?}");
+        }
+    }
+
+    #[test]
     fn refuses_an_element_over_16_mib_and_endless_space_before_one() {
         let long = format!(r#"["{}"]"#, "x".repeat(LARGEST));
         let space = format!("[{}", " ".repeat(LARGEST + 1));
@@ -442,8 +473,10 @@ pub(crate) mod tests {
         let json = format!("[{}0]", "1000000000,".repeat(50_000));
 
         let (read, pauses) = all(&mut Array::<u32>::new(arriving(&json, json.len())));
+        let (_, often) = all(&mut Array::<IgnoredAny>::new(arriving(format!("[\"{}\"]", "x".repeat(10_000)), 1)));
 
         assert_eq!((read.unwrap().len(), pauses), (50_001, 2));
+        assert!(often > 20, "a value in many pieces: {often}");
     }
 
     #[test]

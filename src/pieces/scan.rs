@@ -10,11 +10,11 @@ pub(super) struct Scan {
     depth: usize,
     in_text: bool,
     /// The values inside so far, as brackets and commas show them.
-    values: usize,
+    values: u64,
 }
 
 impl Scan {
-    pub(super) fn values(&self) -> usize {
+    pub(super) fn values(&self) -> u64 {
         self.values
     }
 
@@ -63,9 +63,9 @@ impl Scan {
 
 /// Whether JSON of this length is large and consists of next to nothing but brackets, commas and digits, such as `[0,0,0]`. A
 /// decoded value takes some thirty bytes however short it is, and no server writes values of fewer than six on average.
-pub(super) fn is_too_dense(bytes: usize, values: usize) -> bool {
-    const SMALL: usize = 64 << 10;
-    const SHORTEST: usize = 6;
+pub(super) fn is_too_dense(bytes: u64, values: u64) -> bool {
+    const SMALL: u64 = 64 << 10;
+    const SHORTEST: u64 = 6;
     bytes > SMALL && bytes / SHORTEST < values
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn consists_of_too_many_values(json: &[u8]) -> bool {
     // So deep inside that no bracket ends it.
     let mut scan = Scan { depth: usize::MAX / 2, ..Scan::default() };
     scan.find_end(json);
-    is_too_dense(json.len(), scan.values)
+    is_too_dense(json.len() as u64, scan.values)
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ impl Elements for Repositories {
         }
     }
 
-    fn position(&self) -> usize {
+    fn position(&self) -> u64 {
         self.pieces.position()
     }
 }

@@ -387,7 +387,7 @@ impl Elements for Recoveries {
         self.advance().await.map_err(|error| error.within(self.place()))
     }
 
-    fn position(&self) -> usize {
+    fn position(&self) -> u64 {
         self.pieces.position()
     }
 }

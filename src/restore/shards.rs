@@ -103,7 +103,7 @@ impl Elements for ShardRows {
         Ok(row.map(|row| ShardRow::new(row, &mut self.index)))
     }
 
-    fn position(&self) -> usize {
+    fn position(&self) -> u64 {
         self.rows.position()
     }
 }

@@ -216,6 +216,13 @@ impl From<SnapshotInfo> for WireSnapshot {
 }
 
 impl SnapshotInfo {
+    pub(crate) fn without_unknown_fields(mut self) -> Self {
+        if let Some(details) = &mut self.details {
+            details.other = OpenFields::NONE;
+        }
+        self
+    }
+
     /// The name as the domain wrote it; `parse` makes a [`SnapshotName`](crate::name::SnapshotName) of it.
     #[must_use]
     pub fn name(&self) -> &str {

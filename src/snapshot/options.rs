@@ -375,7 +375,9 @@ impl ListSnapshots {
         self
     }
 
-    /// Whether names without a snapshot are passed over. Server's default: no, they make the call fail.
+    /// Sets whether names without a snapshot are passed over. Server's default: no, they make the call fail.
+    ///
+    /// The server then also passes over a snapshot that it cannot read, and does not say so.
     #[must_use]
     pub fn with_ignore_unavailable(mut self, ignore: bool) -> Self {
         self.ignore_unavailable = Some(ignore);

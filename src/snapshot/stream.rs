@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
+use futures_util::StreamExt as _;
 
 use super::SnapshotInfo;
 use crate::error::Error;
@@ -20,7 +21,8 @@ pub struct SnapshotStream(Pin<Box<dyn Stream<Item = Result<SnapshotInfo, Error>>
 
 impl SnapshotStream {
     pub(crate) fn new(stream: impl Stream<Item = Result<SnapshotInfo, Error>> + Send + 'static) -> Self {
-        Self(Box::pin(stream))
+        // A consumer may ask again after the end, as `select!` in a loop does.
+        Self(Box::pin(stream.fuse()))
     }
 }
 

@@ -42,6 +42,13 @@ impl<B> Gunzip<B> {
         Bytes::from(std::mem::take(decoder.get_mut()))
     }
 
+    /// Has the decoder hand out what it keeps to itself, before more of the body is waited for. Whether there is anything.
+    fn flush(&mut self) -> bool {
+        let Some(decoder) = self.decoder.as_mut().filter(|_| !self.is_empty) else { return false };
+        self.failure = io::Write::flush(decoder).map_err(Into::into).err();
+        self.failure.is_some() || !decoder.get_ref().is_empty()
+    }
+
     /// The last decoded bytes.
     fn finish(&mut self) -> Bytes {
         let Some(mut decoder) = self.decoder.take().filter(|_| !self.is_empty) else { return Bytes::new() };
@@ -75,7 +82,7 @@ where
             if this.decoder.is_none() {
                 return Poll::Ready(this.failure.take().map(Err));
             }
-            if this.failure.is_some() {
+            if this.failure.is_some() || this.flush() {
                 continue;
             }
             match std::task::ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
@@ -122,6 +129,26 @@ mod tests {
         assert_eq!(decoded(&[]).unwrap(), "");
         assert_eq!(decoded(&[b"", b""]).unwrap(), "");
         assert_eq!(Gunzip::new(Full::<Bytes>::default()).collect().now_or_never().unwrap().unwrap().to_bytes(), "");
+    }
+
+    #[test]
+    fn yields_what_the_server_has_flushed_while_more_is_to_come() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        let mut flushed = |text: &[u8]| {
+            io::Write::write_all(&mut encoder, text).unwrap();
+            io::Write::flush(&mut encoder).unwrap();
+            Ok::<_, BoxError>(Frame::data(Bytes::from(std::mem::take(encoder.get_mut()))))
+        };
+        let frames = [flushed(b"first"), flushed(b"second")];
+        let stream = futures_util::StreamExt::chain(futures_util::stream::iter(frames), futures_util::stream::pending());
+        let mut body = Gunzip::new(StreamBody::new(stream));
+
+        let mut decoded = Vec::new();
+        while let Some(frame) = body.frame().now_or_never() {
+            decoded.extend_from_slice(&frame.unwrap().unwrap().into_data().unwrap());
+        }
+
+        assert_eq!(decoded, b"firstsecond");
     }
 
     #[test]
