@@ -172,7 +172,8 @@ impl SnapshotClientBuilder {
         self
     }
 
-    /// Sets the largest response that is read, in bytes after decompression. Default: 256 MiB.
+    /// Sets the largest response that is read, in bytes after decompression. Streams have no such
+    /// limit. Default: 256 MiB.
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.reply_limit = bytes;
         self

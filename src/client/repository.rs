@@ -424,7 +424,8 @@ impl Repository {
     }
 
     /// Returns the snapshots of the repository (`GET /_snapshot/{repository}/{pattern}`) one after
-    /// the other, each as soon as it has arrived. The whole list is never in memory.
+    /// the other, each as soon as it has arrived. The client keeps none of them; only with pages, or
+    /// after a snapshot that cannot be read, it keeps their names.
     ///
     /// The order is the server's: oldest first, unless the snapshots are requested without details.
     /// Only those that match the pattern are returned. The engines accept a request line of 4,096
@@ -432,13 +433,13 @@ impl Repository {
     /// own.
     ///
     /// One whose own file is gone or broken makes the server refuse the whole listing. The client
-    /// then lists the names without details, and reads the snapshots one by one. The error of one
-    /// that cannot be read names it, and the stream goes on.
+    /// then lists the names without details, and reads the snapshots one by one, in the order of that
+    /// list. The error of one that cannot be read names it, and the stream goes on.
     ///
     /// A request is repeated only before its first snapshot. Then each snapshot has the time limit
     /// of [`Timeouts::with_attempt`], and each piece of the response the one of
-    /// [`Timeouts::with_read`]. The time until the stream is polled again does not count. A
-    /// snapshot may have 16 MiB, the response any size.
+    /// [`Timeouts::with_read`]. The time until the stream is asked for the next snapshot does not
+    /// count. A snapshot may have 16 MiB, the response any size.
     ///
     /// # Errors
     ///

@@ -174,7 +174,8 @@ pub enum ErrorKind {
     /// The connection broke after the request had been sent, wholly or in part.
     Interrupted,
     /// The response was larger than
-    /// [`max_response_bytes`](crate::SnapshotClientBuilder::max_response_bytes).
+    /// [`max_response_bytes`](crate::SnapshotClientBuilder::max_response_bytes), or one snapshot,
+    /// repository or shard in it larger than 16 MiB.
     ResponseTooLarge,
     /// The response was not what this endpoint returns. The error's text contains the JSON path.
     Decode,
