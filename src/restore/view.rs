@@ -768,6 +768,37 @@ mod tests {
     }
 
     #[test]
+    fn what_a_recovery_has_shown_outweighs_the_cluster_state() {
+        let mut view = view(&["a"]);
+        let started = [row("a", 0, "STARTED")];
+
+        view.observe(Some(&started), &recovery("a", "EMPTY_STORE", ""), None);
+        let look = view.observe(Some(&started), &[], Some(&running("SUCCESS")));
+
+        assert_eq!(reasons(&look), ["restored empty: it is not in the snapshot"]);
+    }
+
+    #[test]
+    fn each_index_with_doubtful_shards_is_named_once() {
+        let rows = [row("a", 0, "STARTED"), row("a", 1, "STARTED"), row("b", 0, "STARTED")];
+
+        let look = view(&["a", "b"]).observe(Some(&rows), &[], None);
+
+        assert_eq!(look.doubtful, ["a", "b"]);
+        assert_eq!(look.unrestored.len(), 3);
+    }
+
+    #[test]
+    fn a_row_without_details_leaves_the_reason_that_is_known() {
+        let mut view = view(&["a"]);
+        view.give_up("a", 0, "no space".to_owned());
+
+        let look = view.observe(Some(&[unassigned("a", "ALLOCATION_FAILED", "")]), &[], None);
+
+        assert_eq!(reasons(&look), ["no space"]);
+    }
+
+    #[test]
     fn a_shard_that_only_the_cluster_state_shows_as_given_up_lacks_a_reason() {
         let mut view = view(&["a"]);
         let waiting = [unassigned("a", "NEW_INDEX_RESTORED", "")];
