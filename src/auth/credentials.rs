@@ -66,6 +66,8 @@ pub struct CredentialCache {
 struct Inner {
     provider: SharedCredentialsProvider,
     clock: Arc<dyn Clock>,
+    /// Whether it is for one client, whose clock it is to have.
+    is_of_a_client: bool,
     limit: Duration,
     /// Only pointers are compared and exchanged under this lock. What may run foreign code (clocks, providers' futures, the
     /// clone and drop of credentials, events) happens outside of it.
@@ -193,17 +195,29 @@ impl CredentialCache {
         Self::with_clock(provider, Arc::new(SystemClock))
     }
 
+    /// A cache before this provider, on the clock of the client that it is for.
+    pub(super) fn of_a_client(provider: impl ProvideCredentials + 'static) -> Self {
+        let provider = SharedCredentialsProvider::new(provider);
+        let clock = Arc::new(SystemClock);
+        Self { shared: Arc::new(Inner { provider, clock, is_of_a_client: true, limit: LIMIT, state: Mutex::default() }) }
+    }
+
+    /// The cache for a client with this clock: one that clients share keeps its own.
+    pub(super) fn on(self, clock: &Arc<dyn Clock>) -> Self {
+        if self.shared.is_of_a_client { Self::with_clock(self.shared.provider.clone(), Arc::clone(clock)) } else { self }
+    }
+
     /// A cache before this provider, on a clock of the caller's.
     pub fn with_clock(provider: impl ProvideCredentials + 'static, clock: Arc<dyn Clock>) -> Self {
         let provider = SharedCredentialsProvider::new(provider);
-        Self { shared: Arc::new(Inner { provider, clock, limit: LIMIT, state: Mutex::default() }) }
+        Self { shared: Arc::new(Inner { provider, clock, is_of_a_client: false, limit: LIMIT, state: Mutex::default() }) }
     }
 
     /// An empty cache with another time limit on the provider.
     #[must_use]
     pub fn time_limit(self, limit: Duration) -> Self {
-        let Inner { provider, clock, .. } = &*self.shared;
-        Self { shared: Arc::new(Inner { provider: provider.clone(), clock: Arc::clone(clock), limit, state: Mutex::default() }) }
+        let (provider, clock) = (self.shared.provider.clone(), Arc::clone(&self.shared.clock));
+        Self { shared: Arc::new(Inner { provider, clock, is_of_a_client: false, limit, state: Mutex::default() }) }
     }
 
     /// Credentials for a request at this time of the domain's, which may wait so long for them. Where there are some to fall

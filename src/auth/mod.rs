@@ -40,50 +40,34 @@ use crate::error::{Error, Operation};
 /// ```
 #[derive(Clone)]
 pub struct Auth {
-    all: Method,
-    registration: Option<Source>,
+    all: Scheme,
+    registration: Option<CredentialCache>,
 }
 
 #[derive(Clone)]
-enum Method {
+enum Scheme {
     None,
     /// A ready `Authorization`, and the texts in it that must not be shown.
     Header(HeaderValue, Arc<[String]>),
-    SigV4(Source),
-}
-
-/// Where credentials come from; a provider gets its cache when the client's clock is known.
-#[derive(Clone)]
-enum Source {
-    Provider(Arc<dyn ProvideCredentials>),
-    Cache(CredentialCache),
-}
-
-impl Source {
-    fn into_cache(self, clock: &Arc<dyn Clock>) -> CredentialCache {
-        match self {
-            Self::Provider(provider) => CredentialCache::with_clock(provider, Arc::clone(clock)),
-            Self::Cache(cache) => cache,
-        }
-    }
+    SigV4(CredentialCache),
 }
 
 impl Auth {
     /// No authentication.
     #[must_use]
     pub fn none() -> Self {
-        Self { all: Method::None, registration: None }
+        Self { all: Scheme::None, registration: None }
     }
 
     /// AWS Signature Version 4 with what the provider gives, behind a [`CredentialCache`] of this client.
     pub fn sigv4(provider: impl ProvideCredentials + 'static) -> Self {
-        Self { all: Method::SigV4(Source::Provider(Arc::new(provider))), registration: None }
+        Self { all: Scheme::SigV4(CredentialCache::of_a_client(provider)), registration: None }
     }
 
     /// AWS Signature Version 4 with credentials from a cache that other clients may share.
     #[must_use]
     pub fn sigv4_shared(cache: CredentialCache) -> Self {
-        Self { all: Method::SigV4(Source::Cache(cache)), registration: None }
+        Self { all: Scheme::SigV4(cache), registration: None }
     }
 
     /// User and password.
@@ -122,33 +106,32 @@ impl Auth {
         let mut header = HeaderValue::try_from(format!("{scheme} {value}"))
             .map_err(|_| Error::invalid(format!("{scheme} authentication contains a character that no header may have")))?;
         header.set_sensitive(true);
-        Ok(Self { all: Method::Header(header, secrets.into()), registration: None })
+        Ok(Self { all: Scheme::Header(header, secrets.into()), registration: None })
     }
 
     /// Signs the registration of repositories with these credentials, and leaves all other calls as they are.
     #[must_use]
     pub fn with_signed_registration(mut self, provider: impl ProvideCredentials + 'static) -> Self {
-        self.registration = Some(Source::Provider(Arc::new(provider)));
+        self.registration = Some(CredentialCache::of_a_client(provider));
         self
     }
 
     /// Whether any call is signed, which needs a region.
     pub(crate) fn signs(&self) -> bool {
-        matches!(self.all, Method::SigV4(_)) || self.registration.is_some()
+        matches!(self.all, Scheme::SigV4(_)) || self.registration.is_some()
     }
 
     /// Whether there is anything to lose on an unencrypted connection.
     pub(crate) fn is_none(&self) -> bool {
-        matches!(self.all, Method::None) && self.registration.is_none()
+        matches!(self.all, Scheme::None) && self.registration.is_none()
     }
 
     pub(crate) fn into_authorizer(self, region: Option<String>, clock: &Arc<dyn Clock>) -> Authorizer {
         let all = match self.all {
-            Method::None => Scheme::None,
-            Method::Header(header, secrets) => Scheme::Header(header, secrets),
-            Method::SigV4(source) => Scheme::SigV4(source.into_cache(clock)),
+            Scheme::SigV4(cache) => Scheme::SigV4(cache.on(clock)),
+            other => other,
         };
-        let registration = self.registration.map(|source| Scheme::SigV4(source.into_cache(clock)));
+        let registration = self.registration.map(|cache| Scheme::SigV4(cache.on(clock)));
         Authorizer { all, registration, region: region.unwrap_or_default() }
     }
 }
@@ -156,9 +139,9 @@ impl Auth {
 impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self.all {
-            Method::None => "none",
-            Method::Header(..) => "header [redacted]",
-            Method::SigV4(_) => "sigv4",
+            Scheme::None => "none",
+            Scheme::Header(..) => "header [redacted]",
+            Scheme::SigV4(_) => "sigv4",
         };
         f.debug_struct("Auth").field("all", &name).field("signs_registration", &self.registration.is_some()).finish()
     }
@@ -204,12 +187,6 @@ impl Secrets {
             }
         }
     }
-}
-
-enum Scheme {
-    None,
-    Header(HeaderValue, Arc<[String]>),
-    SigV4(CredentialCache),
 }
 
 /// Authenticates the attempts of one client.
