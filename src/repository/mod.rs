@@ -439,10 +439,16 @@ use open_settings;
 /// let unverified = RegisterRepository::from(FsSettings::new("/mnt/backups")).with_verify(false);
 /// assert!(!unverified.verify());
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RegisterRepository {
     settings: RepositorySettings,
+    #[serde(default = "yes")]
     verify: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl RegisterRepository {
@@ -517,6 +523,16 @@ mod tests {
 
     pub(super) fn decode(reply: Value) -> RepositorySettings {
         serde_json::from_value(reply).unwrap()
+    }
+
+    #[test]
+    fn a_registration_survives_being_written_and_read() {
+        let registration = RegisterRepository::new(FsSettings::new("/mnt/backups")).with_verify(false);
+        let written = serde_json::to_string(&registration).unwrap();
+
+        assert_eq!(serde_json::from_str::<RegisterRepository>(&written).unwrap(), registration);
+        let brief = r#"{"settings":{"type":"fs","settings":{"location":"/mnt/backups"}}}"#;
+        assert!(serde_json::from_str::<RegisterRepository>(brief).unwrap().verify());
     }
 
     #[test]
