@@ -4,7 +4,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use http::{HeaderName, HeaderValue, Uri};
 
@@ -116,10 +115,7 @@ where
         }
     };
     // One that is over time is dropped here, so that it is known what became of it.
-    let exchanged = match select(pin!(exchange), core.clock.timeout(limit)).await {
-        Either::Left((exchanged, _)) => Some(exchanged),
-        Either::Right(_) => None,
-    };
+    let exchanged = within(&*core.clock, limit, pin!(exchange)).await;
     let result = match exchanged {
         Some(result) => result,
         None if departure.is_unsent() => {

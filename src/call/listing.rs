@@ -4,13 +4,13 @@ use std::collections::{HashSet, VecDeque};
 use std::pin::pin;
 use std::time::SystemTime;
 
-use futures_util::future::{Either, select};
 use futures_util::stream;
 
 use super::gather::{collect, error_of};
 use super::read::is_in;
 use super::{Response, Session};
 use crate::auth::Secrets;
+use crate::clock::within;
 use crate::error::{Error, ErrorKind, Failure, Operation, Outcome, quoted};
 use crate::name::{RepositoryName, SnapshotName};
 use crate::pieces::Elements as _;
@@ -66,7 +66,7 @@ enum Reading {
     Singly(VecDeque<String>),
 }
 
-/// A response of which at least the first snapshot has been read.
+/// A response whose first snapshot has been read, if it has one.
 struct Page {
     ready: VecDeque<SnapshotInfo>,
     elements: SnapshotElements,
@@ -324,13 +324,12 @@ impl Page {
             return Ok(None);
         }
         let limit = session.options.timeouts.attempt;
-        let result = match select(pin!(self.elements.next()), session.clock().timeout(limit)).await {
-            Either::Left((result, _)) => result.map_err(|trouble| error_of(trouble, &self.secrets)),
-            Either::Right(((), _)) => {
-                let text = format!("the next snapshot of the list did not arrive within {limit:?}");
-                Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, text))
-            }
+        let timed_out = || {
+            let text = format!("the next snapshot of the list did not arrive within {limit:?}");
+            Error::new(ErrorKind::Timeout, Outcome::Unknown, text)
         };
+        let result = within(session.clock(), limit, pin!(self.elements.next())).await.ok_or_else(timed_out);
+        let result = result.and_then(|result| result.map_err(|trouble| error_of(trouble, &self.secrets)));
         let next = result.map_err(|error| error.during(Operation::ListSnapshots, 1))?;
         self.has_ended = next.is_none();
         Ok(next)

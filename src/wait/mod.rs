@@ -12,7 +12,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
-use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
 
@@ -20,7 +19,7 @@ pub use crate::progress::{HowStarted, Progress};
 pub use crate::ticket::{DeletionTicket, RestoreTicket, SnapshotTicket, Ticket};
 
 use crate::call::Session;
-use crate::clock::BoxFuture;
+use crate::clock::{BoxFuture, within};
 use crate::error::{Error, ErrorKind, Outcome, ServerLayer};
 use crate::progress::Counts;
 use crate::restore::RestoreReport;
@@ -646,10 +645,8 @@ async fn advance<O>(pace: &mut Pace, watch: &mut Watch, details: bool, outcome: 
 async fn poll(pace: &mut Pace, watch: &mut Watch, details: bool) -> Result<WaitUpdate<AnyOutcome>, Error> {
     loop {
         pace.next_poll(&watch.what()).await?;
-        let look = match select(pin!(watch.look(&pace.session, details)), pace.session.core.clock.timeout(pace.left())).await {
-            Either::Left((look, _)) => look,
-            Either::Right(((), _)) => Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, "no answer to a poll")),
-        };
+        let look = within(pace.session.clock(), pace.left(), pin!(watch.look(&pace.session, details))).await;
+        let look = look.unwrap_or_else(|| Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, "no response to a poll")));
         match look {
             Ok(Look::Ended(outcome)) => return Ok(WaitUpdate::Ended(outcome)),
             Ok(Look::Running(counts)) => {
