@@ -91,6 +91,13 @@ impl Error {
         Self::new(ErrorKind::InvalidInput, Outcome::NotSent, message)
     }
 
+    /// The error of a whole whose parts have failed in part: `what` says how, and the first three are named.
+    pub(crate) fn incomplete<T: fmt::Display>(operation: Operation, failed: &[T], total: u64, what: &str) -> Self {
+        let first: Vec<String> = failed.iter().take(3).map(ToString::to_string).collect();
+        let text = format!("{} of {total} {what}: {}", failed.len(), first.join("; "));
+        Self::new(ErrorKind::Incomplete, Outcome::Rejected, text).during(operation, 1)
+    }
+
     /// A response that is not JSON, or only a part of it: a gateway's page under a status of success.
     pub(crate) fn garbled(message: impl Into<String>) -> Self {
         let mut this = Self::new(ErrorKind::Decode, Outcome::Unknown, message);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::error::{Error, Operation};
 
 /// How a restore ended, shard by shard.
 ///
@@ -61,14 +61,12 @@ impl RestoreReport {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Incomplete`], which names the first three of the other shards.
+    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete), which names the first three of the other shards.
     pub fn into_complete(self) -> Result<Self, Error> {
         if self.is_complete() {
             return Ok(self);
         }
-        let first: Vec<String> = self.unrestored.iter().take(3).map(ToString::to_string).collect();
-        let text = format!("{} of {} shards were not restored: {}", self.unrestored.len(), self.shards_total, first.join("; "));
-        Err(Error::new(ErrorKind::Incomplete, Outcome::Rejected, text).during(Operation::RestoreSnapshot, 1))
+        Err(Error::incomplete(Operation::RestoreSnapshot, &self.unrestored, self.shards_total, "shards were not restored"))
     }
 }
 

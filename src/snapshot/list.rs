@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use super::SnapshotInfo;
-use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::error::{Error, Operation};
 
 /// The snapshots of a repository; returned by [`Repository::list`](crate::Repository::list).
 ///
@@ -47,15 +47,13 @@ impl SnapshotList {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Incomplete`], which names the first three of the others.
+    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete), which names the first three of the others.
     pub fn into_complete(self) -> Result<Vec<SnapshotInfo>, Error> {
         if self.is_complete() {
             return Ok(self.snapshots);
         }
-        let first: Vec<String> = self.unreadable.iter().take(3).map(ToString::to_string).collect();
         let total = self.unreadable.len() + self.snapshots.len();
-        let text = format!("{} of {total} snapshots cannot be read: {}", self.unreadable.len(), first.join("; "));
-        Err(Error::new(ErrorKind::Incomplete, Outcome::Rejected, text).during(Operation::ListSnapshots, 1))
+        Err(Error::incomplete(Operation::ListSnapshots, &self.unreadable, total as u64, "snapshots cannot be read"))
     }
 }
 
@@ -113,15 +111,13 @@ impl DeletionReport {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Incomplete`], which names the first three of the others.
+    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete), which names the first three of the others.
     pub fn into_complete(self) -> Result<Self, Error> {
         if self.is_complete() {
             return Ok(self);
         }
-        let first: Vec<String> = self.failed.iter().take(3).map(ToString::to_string).collect();
         let total = self.failed.len() + self.deleted.len();
-        let text = format!("{} of {total} snapshots were not deleted: {}", self.failed.len(), first.join("; "));
-        Err(Error::new(ErrorKind::Incomplete, Outcome::Rejected, text).during(Operation::DeleteSnapshot, 1))
+        Err(Error::incomplete(Operation::DeleteSnapshot, &self.failed, total as u64, "snapshots were not deleted"))
     }
 }
 
