@@ -132,7 +132,7 @@ impl Pieces {
         self.buffer.get(self.at..).unwrap_or_default()
     }
 
-    /// Waits for more of the document. `false` if there is no more.
+    /// Waits for the next portion of the document. `false` at its end.
     async fn more(&mut self) -> Result<bool, Trouble> {
         if self.rest().len() > LARGEST || self.position() - self.mark > LARGEST as u64 {
             return Err(Trouble::TooLarge);
@@ -266,6 +266,19 @@ impl Pieces {
         if is_first || self.skip(b',').await? { Ok(true) } else { Err(self.garbled()) }
     }
 
+    /// Whether another element or entry follows in a document that is one array or object, which this steps into first and out of
+    /// last. Nothing may follow it.
+    pub(crate) async fn next_in_document(&mut self, document: &mut Option<Open>, bracket: u8) -> Result<bool, Trouble> {
+        let document = match document {
+            Some(document) => document,
+            none => match self.open(bracket).await? {
+                Some(document) => none.insert(document),
+                None => return Err(self.malformed(String::new(), true)),
+            },
+        };
+        if self.next_in(document).await? { Ok(true) } else { self.end().await.map(|()| false) }
+    }
+
     /// Reads an entry's key, up to its value.
     pub(crate) async fn key(&mut self) -> Result<String, Trouble> {
         let key = self.value().await?;
@@ -323,15 +336,8 @@ impl<T: DeserializeOwned + Send> Elements for Array<T> {
 
     async fn next(&mut self) -> Result<Option<T>, Trouble> {
         self.pieces.begin_element();
-        let list = match &mut self.list {
-            Some(list) => list,
-            none => match self.pieces.open(b'[').await? {
-                Some(list) => none.insert(list),
-                None => return Err(self.pieces.malformed(String::new(), true)),
-            },
-        };
-        if !self.pieces.next_in(list).await? {
-            return self.pieces.end().await.map(|()| None);
+        if !self.pieces.next_in_document(&mut self.list, b'[').await? {
+            return Ok(None);
         }
         let element = self.pieces.value().await.map_err(|error| error.within(format_args!("[{}]", self.count)))?;
         self.count += 1;

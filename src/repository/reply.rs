@@ -112,15 +112,8 @@ impl Elements for Repositories {
 
     async fn next(&mut self) -> Result<Option<RepositoryInfo>, Trouble> {
         self.pieces.begin_element();
-        let document = match &mut self.document {
-            Some(document) => document,
-            none => match self.pieces.open(b'{').await? {
-                Some(document) => none.insert(document),
-                None => return Err(self.pieces.malformed(String::new(), true)),
-            },
-        };
-        if !self.pieces.next_in(document).await? {
-            return self.pieces.end().await.map(|()| None);
+        if !self.pieces.next_in_document(&mut self.document, b'{').await? {
+            return Ok(None);
         }
         let name = self.pieces.key().await?.into_boxed_str();
         match self.pieces.value().await {
