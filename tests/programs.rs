@@ -16,7 +16,7 @@ use es_snapshot::error::Operation;
 use es_snapshot::testing::{Event, FakeDomain, FakeOutcome, FakeTransport, Fault, ManualClock};
 use es_snapshot::transport::HyperTransport;
 use es_snapshot::wait::{AnyOutcome, HowStarted, TicketState};
-use es_snapshot::{CreateSnapshot, ErrorKind, Repository, SnapshotClient};
+use es_snapshot::{CreateSnapshot, ErrorKind, SnapshotClient};
 use futures_util::future::select;
 use http::StatusCode;
 
@@ -36,20 +36,13 @@ mod restore_to_staging;
 #[expect(dead_code, reason = "its `main` is not run")]
 mod vault_and_metrics;
 
+#[path = "support/movies.rs"]
+mod movies;
+
+use movies::{backups, domain};
 use vault_and_metrics::{Lease, Metrics, Vault};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// A domain with the index `movies` and the repository `backups`.
-async fn domain() -> FakeDomain {
-    let domain = FakeDomain::with_repository("backups").await;
-    domain.create_index("movies", 2);
-    domain
-}
-
-fn backups(domain: &FakeDomain) -> Repository {
-    domain.client().repository("backups").unwrap()
-}
 
 fn names(domain: &FakeDomain) -> Vec<String> {
     domain.snapshots("backups").into_iter().map(|snapshot| snapshot.name).collect()

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+#[path = "support/movies.rs"]
+mod movies;
+
 use std::time::Duration;
 
 use es_snapshot::restore::PreparedRestore;
@@ -9,20 +12,9 @@ use es_snapshot::snapshot::SnapshotToken;
 use es_snapshot::testing::{FakeDomain, FakeOutcome, Fault};
 use es_snapshot::wait::{AnyOutcome, DeletionTicket, HowStarted, RestoreTicket, SnapshotTicket, TicketState};
 use es_snapshot::{
-    CloneSnapshot, CreateSnapshot, Error, ErrorKind, Outcome, Repository, RestoreSnapshot, Snapshot, SnapshotState, Ticket,
-    Timeouts,
+    CloneSnapshot, CreateSnapshot, Error, ErrorKind, Outcome, RestoreSnapshot, Snapshot, SnapshotState, Ticket, Timeouts,
 };
-
-/// A domain with the index `movies` and the repository `backups`.
-async fn domain() -> FakeDomain {
-    let domain = FakeDomain::with_repository("backups").await;
-    domain.create_index("movies", 2);
-    domain
-}
-
-fn backups(domain: &FakeDomain) -> Repository {
-    domain.client().repository("backups").unwrap()
-}
+use movies::{backups, domain};
 
 /// The snapshot `s`, which has ended.
 async fn taken(domain: &FakeDomain) -> Snapshot {
