@@ -62,7 +62,7 @@ struct Target(String);
 
 impl Target {
     fn new(segments: &[&str]) -> Self {
-        // Room for segments of which few characters are encoded, and for a query.
+        // Enough for segments with few encoded characters, and for a query.
         let mut out = String::with_capacity(segments.iter().map(|segment| segment.len() + 8).sum());
         for segment in segments {
             out.push('/');

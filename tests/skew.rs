@@ -52,7 +52,7 @@ impl Step {
     }
 }
 
-/// A domain that responds as the step says, and without a date if there is no step.
+/// A domain that responds as the step says. Without a step its response has no date.
 #[derive(Clone, Debug)]
 struct Domain {
     clock: ManualClock,

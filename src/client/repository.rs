@@ -429,8 +429,7 @@ impl Repository {
     ///
     /// The order is the server's: oldest first, unless the snapshots are requested without details.
     /// Only those that match the pattern are returned. The engines accept a request line of 4,096
-    /// bytes, so a longer pattern is split into several requests, each of which has an order of its
-    /// own.
+    /// bytes, so a longer pattern is split into several requests. Each of them has its own order.
     ///
     /// One whose own file is gone or broken makes the server refuse the whole listing. The client
     /// then lists the names without details, and reads the snapshots one by one, in the order of that

@@ -209,7 +209,9 @@ impl Session {
                 // What was sent may be found, but nothing that has taken the name since is restored.
                 (true, false) => Reconciler::new().resuming().without_resend(),
                 (false, false) => {
-                    let text = format!("{repository}:{name} is no longer the snapshot that the restore was prepared for");
+                    let text = format!(
+                        "{repository}:{name} is not the snapshot that the restore was prepared for: another one has its name now"
+                    );
                     return Err(refuse(Error::new(ErrorKind::SnapshotMissing, Outcome::NotSent, text)));
                 }
             };
