@@ -33,7 +33,12 @@ fn listing(snapshots: usize) -> Bytes {
 fn repository() -> Repository {
     let body = listing(1000);
     let transport = transport_fn(move |_| Ok(response(200, body.clone())));
-    SnapshotClient::builder("http://localhost:9200").transport(transport).build().unwrap().repository("nightly").unwrap()
+    SnapshotClient::builder("http://localhost:9200")
+        .transport(transport)
+        .build()
+        .unwrap()
+        .repository("nightly")
+        .unwrap()
 }
 
 fn runtime() -> Runtime {

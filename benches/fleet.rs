@@ -129,7 +129,8 @@ struct Servers(Child, BufReader<std::process::ChildStdout>);
 
 impl Servers {
     fn start(kind: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap()).arg(kind).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            Command::new(std::env::current_exe().unwrap()).arg(kind).stdout(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         Self(child, out)
     }
@@ -182,7 +183,8 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>) {
 
 async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let body = r#"{"snapshots":[{"snapshot":"running","uuid":"u","state":"IN_PROGRESS","indices":["movies"],"start_time_in_millis":1622792614170,"end_time_in_millis":0,"duration_in_millis":0,"failures":[],"shards":{"total":0,"failed":0,"successful":0}}]}"#;
-    let reply = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let reply =
+        format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     let mut buffer = [0; 4096];
     let mut request = Vec::new();
     while let Ok(read @ 1..) = stream.read(&mut buffer).await {

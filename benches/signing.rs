@@ -16,13 +16,18 @@ fn main() {
 struct Acknowledge;
 
 impl Transport for Acknowledge {
-    fn call<'a>(&'a self, _: Request<Bytes>, _: &'a ConnectTarget) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
+    fn call<'a>(
+        &'a self,
+        _: Request<Bytes>,
+        _: &'a ConnectTarget,
+    ) -> BoxFuture<'a, Result<Response<Body>, TransportError>> {
         Box::pin(std::future::ready(Ok(Response::new(Body::from(r#"{"acknowledged":true}"#)))))
     }
 }
 
 fn client(signed: bool) -> SnapshotClient {
-    let builder = SnapshotClient::builder("https://vpc-logs-x1y2.ap-northeast-1.es.amazonaws.com").transport(Acknowledge);
+    let builder =
+        SnapshotClient::builder("https://vpc-logs-x1y2.ap-northeast-1.es.amazonaws.com").transport(Acknowledge);
     let credentials = Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", Some("t".repeat(736)), None, "bench");
     if signed { builder.credentials(credentials) } else { builder }.build().unwrap()
 }
@@ -34,5 +39,7 @@ fn register_repository(bencher: divan::Bencher, signed: bool) {
     let role = "arn:aws:iam::123456789012:role/TestRole";
     let settings = S3Settings::new("my-bucket-4-es").with_region("ap-northeast-1").with_role_arn(role);
 
-    bencher.bench_local(|| runtime.block_on(client.repository("my-snapshot-repo").unwrap().register(settings.clone())).unwrap());
+    bencher.bench_local(|| {
+        runtime.block_on(client.repository("my-snapshot-repo").unwrap().register(settings.clone())).unwrap()
+    });
 }

@@ -31,7 +31,10 @@ pub(crate) struct Overview {
 }
 
 /// Checks all domains at once. Returns the results in the order of the clients.
-pub(crate) async fn check_all(clients: Vec<Result<SnapshotClient, Error>>, repository: &str) -> Vec<Result<Overview, Error>> {
+pub(crate) async fn check_all(
+    clients: Vec<Result<SnapshotClient, Error>>,
+    repository: &str,
+) -> Vec<Result<Overview, Error>> {
     join_all(clients.into_iter().map(async |client| check(&client?, repository).await)).await
 }
 
@@ -66,7 +69,9 @@ async fn run() -> Result<ExitCode, Error> {
             Ok(Overview { newest: Some((name, hours)), running }) => {
                 println!("{endpoint}: {name} is {hours} h old; running: {running:?}");
             }
-            Ok(Overview { newest: None, running }) => println!("{endpoint}: no complete snapshot; running: {running:?}"),
+            Ok(Overview { newest: None, running }) => {
+                println!("{endpoint}: no complete snapshot; running: {running:?}")
+            }
             Err(error) => println!("{endpoint}: {}", error.report()),
         }
     }

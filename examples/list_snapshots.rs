@@ -21,7 +21,9 @@ async fn run() -> Result<ExitCode, Error> {
     for repository in client.repositories().await? {
         let listed = async { client.repository(repository.name())?.list(ListSnapshots::new()).await }.await;
         match listed {
-            Ok(list) => list.into_iter().for_each(|found| println!("{}: {} {}", repository.name(), found.name(), found.state())),
+            Ok(list) => {
+                list.into_iter().for_each(|found| println!("{}: {} {}", repository.name(), found.name(), found.state()))
+            }
             Err(error) => {
                 println!("{}: {}", repository.name(), error.report());
                 code = ExitCode::FAILURE;

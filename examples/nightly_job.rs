@@ -56,10 +56,17 @@ async fn take_snapshot(backups: &Repository) -> Result<SnapshotInfo, Error> {
 async fn prune(backups: &Repository, keep: Duration) -> Result<DeletionReport, Error> {
     let nightly = SnapshotPattern::new(["nightly-*"])?;
     let found = backups.list(ListSnapshots::new().with_pattern(nightly)).await?;
-    let newest_complete: Vec<&str> =
-        found.snapshots().iter().rev().filter(|s| s.is_complete()).take(KEEP_COMPLETE).map(SnapshotInfo::name).collect();
+    let newest_complete: Vec<&str> = found
+        .snapshots()
+        .iter()
+        .rev()
+        .filter(|s| s.is_complete())
+        .take(KEEP_COMPLETE)
+        .map(SnapshotInfo::name)
+        .collect();
     let expiry = backups.client().now() - keep;
-    let is_old = |s: &&SnapshotInfo| s.end_time().is_some_and(|end| end < expiry) && !newest_complete.contains(&s.name());
+    let is_old =
+        |s: &&SnapshotInfo| s.end_time().is_some_and(|end| end < expiry) && !newest_complete.contains(&s.name());
 
     let (mut deleted, mut failed) = (Vec::new(), found.unreadable().to_vec());
     for snapshot in found.snapshots().iter().filter(is_old) {

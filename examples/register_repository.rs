@@ -13,7 +13,8 @@ use es_snapshot::testing::FakeDomain;
 use es_snapshot::transport::HyperTransport;
 use es_snapshot::wait::WaitUpdate;
 use es_snapshot::{
-    Auth, CreateSnapshot, Error, ErrorKind, S3Settings, SnapshotClient, SnapshotInfo, SnapshotState, default_credentials,
+    Auth, CreateSnapshot, Error, ErrorKind, S3Settings, SnapshotClient, SnapshotInfo, SnapshotState,
+    default_credentials,
 };
 use futures_util::TryStreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -124,7 +125,8 @@ async fn on_a_domain(args: &Args, endpoint: &str) -> Result<(), Failure> {
         AuthKind::Sigv4 => builder.credentials(default_credentials().await),
         AuthKind::Basic => {
             let user = args.user.as_deref().ok_or("--user is missing: --auth basic needs it")?;
-            let password = std::env::var("ES_SNAPSHOT_PASSWORD").map_err(|_| "the variable ES_SNAPSHOT_PASSWORD is not set")?;
+            let password =
+                std::env::var("ES_SNAPSHOT_PASSWORD").map_err(|_| "the variable ES_SNAPSHOT_PASSWORD is not set")?;
             let auth = Auth::basic(user, &password)?;
             // Where the domain is given a role, only a signer who may pass it can register the repository.
             match args.role_arn {
@@ -156,8 +158,10 @@ async fn on_a_fake(args: &Args) -> Result<(), Failure> {
     println!("No --endpoint: this is a fake domain inside this process. Nothing is backed up.\n");
     let domain = FakeDomain::start().await;
     domain.create_index("movies", 3);
-    let client =
-        SnapshotClient::builder(domain.endpoint()).region(domain.region()).credentials(domain.credentials_provider()).build()?;
+    let client = SnapshotClient::builder(domain.endpoint())
+        .region(domain.region())
+        .credentials(domain.credentials_provider())
+        .build()?;
     let settings = S3Settings::new("my-bucket-4-es")
         .with_region(domain.region())
         .with_role_arn("arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot");
@@ -186,13 +190,21 @@ async fn procedure(client: &SnapshotClient, args: &Args, settings: S3Settings) -
     Ok(())
 }
 
-async fn watch(client: &SnapshotClient, repository: &RepositoryName, name: &SnapshotName) -> Result<SnapshotInfo, Error> {
+async fn watch(
+    client: &SnapshotClient,
+    repository: &RepositoryName,
+    name: &SnapshotName,
+) -> Result<SnapshotInfo, Error> {
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {msg}") {
         bar.set_style(style);
     }
-    let mut progress =
-        client.repository(repository)?.snapshot(name)?.wait().with_deadline(Duration::from_secs(6 * 60 * 60)).progress();
+    let mut progress = client
+        .repository(repository)?
+        .snapshot(name)?
+        .wait()
+        .with_deadline(Duration::from_secs(6 * 60 * 60))
+        .progress();
     loop {
         match progress.try_next().await? {
             Some(WaitUpdate::Progress(now)) => {
@@ -211,8 +223,11 @@ async fn watch(client: &SnapshotClient, repository: &RepositoryName, name: &Snap
 
 fn show(snapshot: &SnapshotInfo) {
     println!("ended        {} in {:?}", snapshot.state(), snapshot.duration().unwrap_or_default());
-    let indices =
-        if snapshot.indices().is_empty() { "none: the domain has no index".to_owned() } else { snapshot.indices().join(", ") };
+    let indices = if snapshot.indices().is_empty() {
+        "none: the domain has no index".to_owned()
+    } else {
+        snapshot.indices().join(", ")
+    };
     println!("indices      {indices}");
     if let Some(shards) = snapshot.shards() {
         println!("shards       {} of {}", shards.successful(), shards.total());
@@ -230,7 +245,9 @@ fn hint(error: &Error) -> Option<&'static str> {
         ErrorKind::Credentials => {
             "no credentials: does this host have an instance profile, or are AWS_ACCESS_KEY_ID and its companions set?"
         }
-        ErrorKind::Signature => "the signature was refused: check --region, and --signed-host if this goes through a tunnel",
+        ErrorKind::Signature => {
+            "the signature was refused: check --region, and --signed-host if this goes through a tunnel"
+        }
         ErrorKind::MissingRoleArn => "give --role-arn, the role that the domain reads and writes the bucket with",
         ErrorKind::AccessDenied => {
             "the caller needs iam:PassRole on the role and es:ESHttp* on the domain, and manage_snapshots where fine-grained access control is on"

@@ -14,12 +14,17 @@ use std::process::ExitCode;
 use es_snapshot::restore::PreparedRestore;
 use es_snapshot::wait::WaitUpdate;
 use es_snapshot::{
-    Error, ListSnapshots, Outcome, Repository, RestoreReport, RestoreSnapshot, SnapshotClient, SnapshotInfo, StartedRestore,
+    Error, ListSnapshots, Outcome, Repository, RestoreReport, RestoreSnapshot, SnapshotClient, SnapshotInfo,
+    StartedRestore,
 };
 use futures_util::TryStreamExt as _;
 
 /// Restores the indices and returns how that ended. `file` holds the prepared restore meanwhile.
-pub(crate) async fn restore(backups: &Repository, indices: &[String], file: &Path) -> Result<RestoreReport, Box<dyn StdError>> {
+pub(crate) async fn restore(
+    backups: &Repository,
+    indices: &[String],
+    file: &Path,
+) -> Result<RestoreReport, Box<dyn StdError>> {
     let prepared: PreparedRestore = if file.exists() {
         serde_json::from_slice(&std::fs::read(file)?)?
     } else {

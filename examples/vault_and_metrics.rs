@@ -91,7 +91,8 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Error> {
     let [endpoint, file] = [1, 2].map(|position| std::env::args().nth(position).unwrap_or_default());
     let fetch = move || ready(std::fs::read(&file).and_then(|text| Ok(serde_json::from_slice(&text)?)));
-    let metrics = Metrics { inner: HyperTransport::builder().build()?, clock: Arc::new(SystemClock), figures: Arc::default() };
+    let metrics =
+        Metrics { inner: HyperTransport::builder().build()?, clock: Arc::new(SystemClock), figures: Arc::default() };
     let client = SnapshotClient::builder(endpoint).credentials(Vault(fetch)).transport(metrics.clone()).build()?;
     let listed = client.repositories().await.map(|all| all.iter().for_each(|found| println!("{}", found.name())));
     println!("{:#?}", metrics.figures);

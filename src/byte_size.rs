@@ -114,7 +114,9 @@ mod tests {
 
     #[test]
     fn what_is_no_size_is_refused() {
-        for text in ["", "b", "5", "-1", "1.5gb", "5 mb", "5xb", "mb5", "99999999999999999999b", "20000pb", "5ü", "+5mb"] {
+        for text in
+            ["", "b", "5", "-1", "1.5gb", "5 mb", "5xb", "mb5", "99999999999999999999b", "20000pb", "5ü", "+5mb"]
+        {
             assert!(text.parse::<ByteSize>().is_err(), "{text}");
         }
     }

@@ -31,7 +31,8 @@ impl ConnectTarget {
 
     /// Whether traffic to it stays on this machine.
     pub(crate) fn is_loopback(&self) -> bool {
-        self.host.eq_ignore_ascii_case("localhost") || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        self.host.eq_ignore_ascii_case("localhost")
+            || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }
 
@@ -101,7 +102,9 @@ impl Endpoint {
         }
         let uri: http::Uri = match text.parse() {
             Ok(uri) => uri,
-            Err(_) => return refuse(&format!("{text:?} is not a URL such as https://vpc-NAME-ID.REGION.es.amazonaws.com")),
+            Err(_) => {
+                return refuse(&format!("{text:?} is not a URL such as https://vpc-NAME-ID.REGION.es.amazonaws.com"));
+            }
         };
         let https = match uri.scheme_str() {
             Some("https") => true,
@@ -119,7 +122,9 @@ impl Endpoint {
         if host.starts_with('[') && bare_host.parse::<std::net::Ipv6Addr>().is_err() {
             return refuse(&format!("{text:?} has a bad IPv6 address"));
         }
-        if !host.starts_with('[') && !bare_host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
+        if !host.starts_with('[')
+            && !bare_host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+        {
             return refuse(&format!("{text:?} has a host with a character that no host name has"));
         }
         let own_port = if https { 443 } else { 80 };
@@ -140,7 +145,14 @@ impl Endpoint {
         let Ok(host_header) = HeaderValue::from_str(&authority) else {
             return refuse(&format!("{text:?} has a host that no header can contain"));
         };
-        Ok(Self { https, authority, host_header, prefix, target: ConnectTarget { host: bare_host.to_owned(), port }, region })
+        Ok(Self {
+            https,
+            authority,
+            host_header,
+            prefix,
+            target: ConnectTarget { host: bare_host.to_owned(), port },
+            region,
+        })
     }
 
     pub(crate) fn with_target(mut self, target: ConnectTarget) -> Self {
@@ -220,7 +232,10 @@ fn page(text: &str) -> Option<&'static str> {
         Some("OpenSearch Dashboards (/_dashboards)")
     } else if has("_plugin", &["kibana"]) {
         Some("Kibana (/_plugin/kibana)")
-    } else if has("app", &["kibana", "dashboards", "opensearch-dashboards", "opensearch_dashboards", "discover", "dev_tools"]) {
+    } else if has(
+        "app",
+        &["kibana", "dashboards", "opensearch-dashboards", "opensearch_dashboards", "discover", "dev_tools"],
+    ) {
         Some("Kibana or OpenSearch Dashboards (/app/…)")
     } else {
         None
@@ -240,7 +255,8 @@ const AMAZON: [&[&str]; 8] = [
 ];
 
 /// The ends of the host names of Elastic Cloud.
-const ELASTIC_CLOUD: [&[&str]; 4] = [&["found", "io"], &["cloud", "es", "io"], &["elastic-cloud", "com"], &["elastic", "cloud"]];
+const ELASTIC_CLOUD: [&[&str]; 4] =
+    [&["found", "io"], &["cloud", "es", "io"], &["elastic-cloud", "com"], &["elastic", "cloud"]];
 
 /// The region of an Amazon domain's host, `None` for any other host, an error for hosts that have
 /// no snapshot API.
@@ -263,7 +279,9 @@ fn amazon_region(host: &str) -> Result<Option<String>, Error> {
         );
     }
     if has(&["osis", "osis-fips"]) {
-        return refuse("OpenSearch Ingestion, which has no snapshot API; give the domain's own endpoint, search-… or vpc-…");
+        return refuse(
+            "OpenSearch Ingestion, which has no snapshot API; give the domain's own endpoint, search-… or vpc-…",
+        );
     }
     if matches!(labels.first(), Some(&("es" | "es-fips"))) {
         return refuse("the configuration API of the service; give the domain's own endpoint, search-… or vpc-…");
@@ -351,9 +369,13 @@ mod tests {
 
     #[test]
     fn a_prefix_that_only_resembles_a_pages_is_a_prefix() {
-        for url in
-            ["https://h/dashboards", "https://h/kibana", "https://h/app/es", "https://_dashboards/", "https://h/x_dashboards"]
-        {
+        for url in [
+            "https://h/dashboards",
+            "https://h/kibana",
+            "https://h/app/es",
+            "https://_dashboards/",
+            "https://h/x_dashboards",
+        ] {
             assert!(Endpoint::parse(url).is_ok(), "{url}");
         }
     }

@@ -30,7 +30,10 @@ impl Entropy {
     }
 
     /// Sixteen random bytes; `None` if the operating system has none to give.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the operating system for randomness")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that asks the operating system for randomness"
+    )]
     fn bytes(&self) -> Option<[u8; 16]> {
         match self {
             Self::Os => {
@@ -48,7 +51,9 @@ impl Entropy {
     /// A new token. Without randomness there is none: one that can be guessed, or that repeats, would be worse.
     pub(crate) fn token(&self) -> Result<SnapshotToken, Error> {
         let bytes = self.bytes().ok_or_else(|| {
-            Error::invalid("the operating system has no randomness to give for a token; choose one by CreateSnapshot::token")
+            Error::invalid(
+                "the operating system has no randomness to give for a token; choose one by CreateSnapshot::token",
+            )
         })?;
         Ok(SnapshotToken::from_bytes(bytes))
     }

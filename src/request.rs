@@ -52,7 +52,10 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.target.split('?').next().unwrap_or_default();
         let mut out = f.debug_struct("Request");
-        out.field("operation", &self.operation).field("method", &self.method).field("path", &path).finish_non_exhaustive()
+        out.field("operation", &self.operation)
+            .field("method", &self.method)
+            .field("path", &path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -118,8 +121,8 @@ impl Request {
     }
 
     fn json(mut self, body: &impl Serialize) -> Result<Self, Error> {
-        let body =
-            serde_json::to_vec(body).map_err(|error| Error::invalid("body cannot be written as JSON").with_source(error))?;
+        let body = serde_json::to_vec(body)
+            .map_err(|error| Error::invalid("body cannot be written as JSON").with_source(error))?;
         self.body = Bytes::from(body);
         Ok(self)
     }
@@ -129,7 +132,11 @@ pub(crate) fn server_info() -> Request {
     Request::read(Operation::ServerInfo, Target::new(&[]))
 }
 
-pub(crate) fn register_repository(name: &RepositoryName, settings: &RepositorySettings, verify: bool) -> Result<Request, Error> {
+pub(crate) fn register_repository(
+    name: &RepositoryName,
+    settings: &RepositorySettings,
+    verify: bool,
+) -> Result<Request, Error> {
     let mut target = Target::new(&["_snapshot", name.as_str()]);
     if !verify {
         target = target.query("verify", "false");
@@ -193,7 +200,8 @@ pub(crate) fn get_snapshot(repository: &RepositoryName, name: &SnapshotName, bri
 
 pub(crate) fn list_snapshots(repository: &RepositoryName, options: &ListSnapshots, cursor: Option<&str>) -> Request {
     // A comma is encoded like the rest: the engine splits lists after decoding.
-    let pattern = options.pattern().map_or_else(|| "_all".to_owned(), |pattern| pattern.parts().collect::<Vec<_>>().join(","));
+    let pattern =
+        options.pattern().map_or_else(|| "_all".to_owned(), |pattern| pattern.parts().collect::<Vec<_>>().join(","));
     let mut target = Target::new(&["_snapshot", repository.as_str(), &pattern]);
     for (name, value) in [("verbose", options.verbose()), ("ignore_unavailable", options.ignore_unavailable())] {
         if let Some(value) = value {
@@ -220,7 +228,10 @@ pub(crate) fn restore_snapshot(
     options: &RestoreSnapshot,
 ) -> Result<Request, Error> {
     let target = Target::new(&["_snapshot", repository.as_str(), name.as_str(), "_restore"]);
-    Request::new(Operation::RestoreSnapshot, Replay::Probe, Method::POST, target).about(repository).and(name).json(options)
+    Request::new(Operation::RestoreSnapshot, Replay::Probe, Method::POST, target)
+        .about(repository)
+        .and(name)
+        .json(options)
 }
 
 pub(crate) fn snapshot_status(repository: &RepositoryName, name: &SnapshotName) -> Request {
@@ -249,9 +260,13 @@ pub(crate) fn recovery(indices: &[IndexName]) -> Request {
 
 /// The shards of these indices, or of all, with what is known of those that are not assigned.
 pub(crate) fn shards(indices: &[IndexName]) -> Request {
-    let path =
-        if indices.is_empty() { Target::new(&["_cat", "shards"]) } else { Target::new(&["_cat", "shards", &join(indices)]) };
-    let target = path.query("format", "json").query("h", "index,shard,prirep,state,unassigned.reason,unassigned.details");
+    let path = if indices.is_empty() {
+        Target::new(&["_cat", "shards"])
+    } else {
+        Target::new(&["_cat", "shards", &join(indices)])
+    };
+    let target =
+        path.query("format", "json").query("h", "index,shard,prirep,state,unassigned.reason,unassigned.details");
     Request::read(Operation::Shards, target)
 }
 
@@ -345,14 +360,25 @@ pub(crate) fn split_listing(
     let listing = |chunk: &[&str]| Ok(bare.clone().with_pattern(SnapshotPattern::new(chunk.iter().copied())?));
     // About as long as a cursor can be that contains the longest names of a repository and a snapshot.
     let cursor = bare.page_size().map(|_| "x".repeat(720));
-    chunks(&parts, room(prefix, &list_snapshots(repository, &bare, cursor.as_deref()))).into_iter().map(listing).collect()
+    chunks(&parts, room(prefix, &list_snapshots(repository, &bare, cursor.as_deref())))
+        .into_iter()
+        .map(listing)
+        .collect()
 }
 
 /// A request of the caller's own making.
-pub(crate) fn raw(method: Method, segments: &[String], query: &[(String, String)], body: Bytes) -> Result<Request, Error> {
+pub(crate) fn raw(
+    method: Method,
+    segments: &[String],
+    query: &[(String, String)],
+    body: Bytes,
+) -> Result<Request, Error> {
     for segment in segments {
         if segment.is_empty() || segment == "." || segment == ".." {
-            return Err(Error::invalid(format!("path segment {} would be dropped or resolved on the way", quoted(segment))));
+            return Err(Error::invalid(format!(
+                "path segment {} would be dropped or resolved on the way",
+                quoted(segment)
+            )));
         }
         if segment.chars().any(|c| c.is_control() || matches!(c, '/' | '\\')) || has_escape(segment) {
             return Err(Error::invalid(format!(
@@ -405,7 +431,8 @@ mod tests {
         let (repository, snapshot, index): (RepositoryName, SnapshotName, IndexName) =
             (longest.parse().unwrap(), longest.parse().unwrap(), longest.parse().unwrap());
         let prefix = format!("/{}", "p".repeat(Endpoint::LONGEST_PREFIX - 1));
-        let options = ListSnapshots::new().with_pattern(snapshot.clone()).with_verbose(false).with_ignore_unavailable(true);
+        let options =
+            ListSnapshots::new().with_pattern(snapshot.clone()).with_verbose(false).with_ignore_unavailable(true);
 
         let indices = [index.clone(), index.clone(), index];
         let mut requests = recoveries(&prefix, &indices);

@@ -47,7 +47,8 @@ impl RetryBudget {
 
     pub(crate) fn succeeded(&self) {
         // It fails where the budget is full.
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| (left < Self::ALL).then_some(left + 1));
+        let _ =
+            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| (left < Self::ALL).then_some(left + 1));
     }
 }
 
@@ -205,7 +206,10 @@ mod tests {
             (Box::new(|| Error::new(ErrorKind::Connect, Outcome::NotSent, "").lasting()), [false, false, false]),
             (Box::new(move || edge(403, "Signature expired: 1 is now earlier than 2")), [true, true, true]),
             (Box::new(move || edge(403, "The security token included in the request is expired")), [true, true, true]),
-            (Box::new(|| answered(403, r#"{"Message":"Request throttled due to too many requests"}"#)), [true, true, true]),
+            (
+                Box::new(|| answered(403, r#"{"Message":"Request throttled due to too many requests"}"#)),
+                [true, true, true],
+            ),
             (Box::new(|| answered(429, "Too Many Requests")), [true, true, true]),
             (Box::new(|| engine(429, "es_rejected_execution_exception")), [true, true, false]),
             (Box::new(move || lost(ErrorKind::Interrupted)), [true, true, false]),
@@ -260,7 +264,8 @@ mod tests {
 
     #[test]
     fn credentials_are_renewed_once() {
-        let expired = || failure(answered(403, r#"{"message":"The security token included in the request is invalid."}"#));
+        let expired =
+            || failure(answered(403, r#"{"message":"The security token included in the request is invalid."}"#));
         let (policy, budget, mut history) = (RetryPolicy::default(), RetryBudget::default(), History::default());
 
         let first = classify(Replay::Probe, &expired(), &mut history, &policy, LEFT, &budget, 0.5);
@@ -342,7 +347,8 @@ mod tests {
         let policy = RetryPolicy::default();
         for (asked, expected) in [(5, 5), (3600, 20)] {
             let busy = Failure { retry_after: Some(Duration::from_secs(asked)), ..failure(answered(503, "")) };
-            let verdict = classify(Replay::Read, &busy, &mut History::default(), &policy, LEFT, &RetryBudget::default(), 0.0);
+            let verdict =
+                classify(Replay::Read, &busy, &mut History::default(), &policy, LEFT, &RetryBudget::default(), 0.0);
             assert_eq!(verdict, Verdict::Retry { after: Duration::from_secs(expected), why: "domain not available" });
         }
     }

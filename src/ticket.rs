@@ -226,7 +226,8 @@ impl SnapshotTicket {
 
     /// Whether a snapshot that was found under the name is the one that is meant.
     pub(crate) fn matches(&self, uuid: Option<&str>, token: Option<&str>) -> bool {
-        let same = |expected: Option<&str>, found: Option<&str>| expected.is_none() || found.is_none() || expected == found;
+        let same =
+            |expected: Option<&str>, found: Option<&str>| expected.is_none() || found.is_none() || expected == found;
         let goes_by_token = self.subject.uuid.is_none() && self.token.is_some();
         same(self.uuid(), uuid) && (!goes_by_token || self.token.as_ref().map(SnapshotToken::as_str) == token)
     }
@@ -440,7 +441,9 @@ impl TryFrom<Stored> for Ticket {
     fn try_from(stored: Stored) -> Result<Self, String> {
         let Stored { kind, version, repository, snapshot, uuid, token, indices } = stored;
         if version != VERSION {
-            return Err(format!("a ticket of version {version} was made by another release; this one reads version {VERSION}"));
+            return Err(format!(
+                "a ticket of version {version} was made by another release; this one reads version {VERSION}"
+            ));
         }
         let subject = Subject { repository, snapshot, uuid };
         match (kind, token, indices) {
@@ -523,9 +526,12 @@ mod tests {
     fn what_cannot_be_understood_whole_is_no_ticket() {
         let kept = || json!({"kind": "restore", "version": 1, "repository": "r", "snapshot": "s"});
         assert!(serde_json::from_value::<Ticket>(kept()).is_ok());
-        for (key, value) in
-            [("version", json!(2)), ("kind", json!("migration")), ("token", json!("a-token-of-ours")), ("colour", json!("red"))]
-        {
+        for (key, value) in [
+            ("version", json!(2)),
+            ("kind", json!("migration")),
+            ("token", json!("a-token-of-ours")),
+            ("colour", json!("red")),
+        ] {
             let mut changed = kept();
             changed[key] = value;
             assert!(serde_json::from_value::<Ticket>(changed).is_err(), "{key}");

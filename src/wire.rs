@@ -101,7 +101,10 @@ where
 }
 
 /// The object that `typed` serialises to, laid over `open`: where both have a key, the typed one holds.
-pub(crate) fn laid_over<T: Serialize>(open: &Map<String, Value>, typed: &T) -> Result<Map<String, Value>, serde_json::Error> {
+pub(crate) fn laid_over<T: Serialize>(
+    open: &Map<String, Value>,
+    typed: &T,
+) -> Result<Map<String, Value>, serde_json::Error> {
     let mut all = open.clone();
     if let Value::Object(typed) = serde_json::to_value(typed)? {
         all.extend(typed);

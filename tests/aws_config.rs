@@ -36,8 +36,11 @@ fn child() {
     if env::var_os(LOADER).is_none() {
         return;
     }
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(io::stderr).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(io::stderr)
+        .finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let provider = runtime.block_on(default_credentials());
@@ -49,7 +52,8 @@ fn child() {
                 println!("\n{TOLD}{key} {secret} {}", got.session_token().unwrap_or("-"));
             }
             Err(error) => {
-                let client = SnapshotClient::builder("http://localhost:9200").region("eu-west-1").credentials(provider.clone());
+                let client =
+                    SnapshotClient::builder("http://localhost:9200").region("eu-west-1").credentials(provider.clone());
                 let failed = runtime.block_on(client.build().unwrap().repositories()).unwrap_err();
                 println!("\n{TOLD}{error}; {failed}");
             }
@@ -78,7 +82,8 @@ impl Loader {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (input, output, mut stderr) = (child.stdin.take(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let (input, output, mut stderr) =
+            (child.stdin.take(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let trace = thread::spawn(move || {
             let mut text = String::new();
             stderr.read_to_string(&mut text).unwrap();
@@ -259,8 +264,11 @@ fn container(authorizations: &'static [&'static str]) -> Service {
 fn a_containers_credentials_are_a_source() {
     let service = container(&["ecs-token"]);
     let url = format!("{}/v1/credentials", service.url);
-    let mut loader =
-        Loader::with(&[OFF, ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "ecs-token")]);
+    let mut loader = Loader::with(&[
+        OFF,
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "ecs-token"),
+    ]);
 
     assert_eq!(loader.load(), "ASIA1 canary-secret-1 canary-token-1");
     assert_eq!(loader.load(), "ASIA2 canary-secret-2 canary-token-2");
@@ -423,8 +431,13 @@ fn token_service(tokens: &'static [&'static str]) -> Service {
 fn a_web_identity_is_a_source_and_its_token_is_read_for_each_load() {
     let service = token_service(&["canary-web-1", "canary-web-2"]);
     let file = TempFile::new("web", "canary-web-1");
-    let mut loader =
-        Loader::with(&[OFF, REGION, ROLE, ("AWS_ENDPOINT_URL_STS", &service.url), ("AWS_WEB_IDENTITY_TOKEN_FILE", file.path())]);
+    let mut loader = Loader::with(&[
+        OFF,
+        REGION,
+        ROLE,
+        ("AWS_ENDPOINT_URL_STS", &service.url),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", file.path()),
+    ]);
 
     assert_eq!(loader.load(), "ASIA1 canary-secret-1 canary-token-1");
     fs::write(&file.0, "canary-web-2").unwrap();
@@ -438,8 +451,13 @@ fn a_web_identity_is_a_source_and_its_token_is_read_for_each_load() {
 fn a_web_identity_that_is_refused_is_an_error_without_its_token() {
     let service = token_service(&["another-token"]);
     let file = TempFile::new("web-refused", "canary-web");
-    let mut loader =
-        Loader::with(&[OFF, REGION, ROLE, ("AWS_ENDPOINT_URL_STS", &service.url), ("AWS_WEB_IDENTITY_TOKEN_FILE", file.path())]);
+    let mut loader = Loader::with(&[
+        OFF,
+        REGION,
+        ROLE,
+        ("AWS_ENDPOINT_URL_STS", &service.url),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", file.path()),
+    ]);
 
     let told = loader.load();
 
@@ -451,7 +469,8 @@ fn a_web_identity_that_is_refused_is_an_error_without_its_token() {
 #[test]
 fn no_source_traces_a_secret() {
     let (instance, container) = (instance(), container(&["canary-authorization"]));
-    let (sts, token, file) = (token_service(&["canary-web"]), TempFile::new("web-traced", "canary-web"), profiles("traced"));
+    let (sts, token, file) =
+        (token_service(&["canary-web"]), TempFile::new("web-traced", "canary-web"), profiles("traced"));
     let output = TempFile::new("process-traced-output", &printed(1));
     let config = process("process-traced", &output);
     let url = format!("{}/v1/credentials", container.url);
@@ -485,8 +504,12 @@ async fn a_loaded_configuration_gives_credentials_and_region() {
         .region(Region::new(scene.domain.region()))
         .credentials_provider(SharedCredentialsProvider::new(scene.provider.clone()))
         .build();
-    let client =
-        SnapshotClient::builder(scene.domain.endpoint()).sdk_config(&config).unwrap().clock(scene.clock.clone()).build().unwrap();
+    let client = SnapshotClient::builder(scene.domain.endpoint())
+        .sdk_config(&config)
+        .unwrap()
+        .clock(scene.clock.clone())
+        .build()
+        .unwrap();
 
     client.repositories().await.unwrap();
 
@@ -495,7 +518,10 @@ async fn a_loaded_configuration_gives_credentials_and_region() {
 
 fn of_region(region: &'static str) -> SdkConfig {
     let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
-    SdkConfig::builder().region(Region::new(region)).credentials_provider(SharedCredentialsProvider::new(credentials)).build()
+    SdkConfig::builder()
+        .region(Region::new(region))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
 }
 
 #[test]

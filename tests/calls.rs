@@ -24,11 +24,14 @@ use es_snapshot::name::IndexName;
 use es_snapshot::repository::{OtherSettings, UrlSettings};
 use es_snapshot::restore::ShardRecovery;
 use es_snapshot::snapshot::{SnapshotFailure, SnapshotStatusState};
-use es_snapshot::testing::{Event, FakeAuth, FakeDamage, Fault, ManualClock, TransportFn, Verdict, response, transport_fn};
+use es_snapshot::testing::{
+    Event, FakeAuth, FakeDamage, Fault, ManualClock, TransportFn, Verdict, response, transport_fn,
+};
 use es_snapshot::transport::{Body, ConnectTarget, HyperTransport, Transport, TransportError};
 use es_snapshot::{
     Auth, CloneSnapshot, CreateSnapshot, Error, ErrorKind, ListSnapshots, Outcome, RepositorySettings, RestoreSnapshot,
-    RetryPolicy, S3Settings, SnapshotClient, SnapshotClientBuilder, SnapshotInfo, SnapshotPattern, SnapshotState, Timeouts,
+    RetryPolicy, S3Settings, SnapshotClient, SnapshotClientBuilder, SnapshotInfo, SnapshotPattern, SnapshotState,
+    Timeouts,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -77,7 +80,9 @@ async fn perform(client: &SnapshotClient, operation: Operation) -> Result<(), Er
         Operation::ListSnapshots => backups.list(ListSnapshots::new()).await.map(drop),
         Operation::DeleteSnapshot => snapshot.delete().await,
         Operation::CloneSnapshot => snapshot.clone_to("u", CloneSnapshot::new(["movies"])).await.map(drop),
-        Operation::RestoreSnapshot => snapshot.restore(RestoreSnapshot::new().with_rename("(.+)", "restored_$1")).await.map(drop),
+        Operation::RestoreSnapshot => {
+            snapshot.restore(RestoreSnapshot::new().with_rename("(.+)", "restored_$1")).await.map(drop)
+        }
         Operation::SnapshotStatus => snapshot.status().await.map(drop),
         Operation::Recovery => client.recovery([""; 0]).await.map(drop),
         Operation::ServerInfo => client.server_info().await.map(drop),
@@ -112,7 +117,8 @@ fn unavailable() -> Fault {
 
 #[tokio::test]
 async fn every_attempt_is_dated_and_signed_anew() {
-    let scene = Scene::with(|d| d, |client| client.retry(RetryPolicy::new().with_min_pause(Duration::from_secs(2)))).await;
+    let scene =
+        Scene::with(|d| d, |client| client.retry(RetryPolicy::new().with_min_pause(Duration::from_secs(2)))).await;
     scene.domain.fault(unavailable().times(3));
 
     scene.client.repositories().await.unwrap();
@@ -137,7 +143,11 @@ async fn survives_a_skew_of(seconds: i64) {
         scene.domain.set_skew(0);
         scene.client.repositories().await.unwrap_or_else(|error| panic!("after {operation}: {error:?}"));
         scene.client.repositories().await.unwrap();
-        assert_eq!((denied(&scene.events_since(before)), scene.events_since(before).len()), (1, 3), "after {operation}");
+        assert_eq!(
+            (denied(&scene.events_since(before)), scene.events_since(before).len()),
+            (1, 3),
+            "after {operation}"
+        );
     }
 }
 
@@ -555,7 +565,10 @@ impl http_body::Body for Dripping {
     type Data = Bytes;
     type Error = TransportError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
         self.drips = !self.drips;
         if self.drips {
             return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b" ")))));
@@ -571,8 +584,11 @@ async fn after_drips(pause: Duration) -> (Error, Duration) {
     let clock = ManualClock::new(std::time::SystemTime::UNIX_EPOCH);
     let body = Dripping { clock: clock.clone(), pause, drips: false };
     let transport = transport_fn(move |_| Ok(response(200, Body::new(body.clone()))));
-    let client =
-        never(SnapshotClient::builder("http://localhost:9200")).transport(transport).clock(clock.clone()).build().unwrap();
+    let client = never(SnapshotClient::builder("http://localhost:9200"))
+        .transport(transport)
+        .clock(clock.clone())
+        .build()
+        .unwrap();
     (client.server_info().await.unwrap_err(), clock.monotonic())
 }
 
@@ -692,7 +708,8 @@ async fn snapshots_are_streamed_from_gzip_in_chunks() {
 async fn an_answer_to_head_may_name_an_encoding() {
     let (address, _) = server(answer(GZIP, b"")).await;
 
-    let reply = plain_client(address).build().unwrap().raw(RawRequest::new(http::Method::HEAD, ["movies"])).await.unwrap();
+    let reply =
+        plain_client(address).build().unwrap().raw(RawRequest::new(http::Method::HEAD, ["movies"])).await.unwrap();
 
     assert_eq!((reply.status().as_u16(), reply.body()), (200, &serde_json::Value::Null));
 }
@@ -737,7 +754,11 @@ async fn keeps_the_status_of_a_failure_with_an_empty_gzip_body() {
 
         let error = plain_client(address).build().unwrap().repositories().await.unwrap_err();
 
-        assert_eq!((error.kind(), error.outcome()), (ErrorKind::AccessDenied, Outcome::Rejected), "{headers}: {error:?}");
+        assert_eq!(
+            (error.kind(), error.outcome()),
+            (ErrorKind::AccessDenied, Outcome::Rejected),
+            "{headers}: {error:?}"
+        );
     }
 }
 
@@ -753,7 +774,12 @@ async fn keeps_the_status_of_a_failure_whose_gzip_body_is_broken() {
 
         let error = plain_client(address).build().unwrap().repositories().await.unwrap_err();
 
-        assert_eq!(error.server().map(es_snapshot::error::ServerError::status), Some(404), "{} bytes: {error:?}", body.len());
+        assert_eq!(
+            error.server().map(es_snapshot::error::ServerError::status),
+            Some(404),
+            "{} bytes: {error:?}",
+            body.len()
+        );
         assert!(error.to_string().contains("could not be read to its end"), "{error}");
     }
 }
@@ -818,8 +844,10 @@ async fn a_gzip_bomb_is_stopped_at_the_cap() {
 #[tokio::test]
 async fn a_gzip_bomb_is_decoded_in_pieces_of_a_few_megabytes() {
     let (address, _) = server(answer(GZIP, &gzip(&vec![b' '; 64 << 20]))).await;
-    let request =
-        http::Request::get(format!("http://{address}/")).header("host", address.to_string()).body(Bytes::new()).unwrap();
+    let request = http::Request::get(format!("http://{address}/"))
+        .header("host", address.to_string())
+        .body(Bytes::new())
+        .unwrap();
     let target: ConnectTarget = address.to_string().parse().unwrap();
 
     let transport = HyperTransport::builder().build().unwrap();
@@ -864,7 +892,8 @@ async fn clients_that_share_a_transport_share_its_connections() {
 async fn a_connection_gets_no_request_after_its_greatest_age() {
     let (address, accepted) = server(answer("", b"{}")).await;
     let clock = ManualClock::new(std::time::SystemTime::UNIX_EPOCH);
-    let transport = HyperTransport::builder().clock(clock.clone()).max_connection_age(Duration::from_mins(1)).build().unwrap();
+    let transport =
+        HyperTransport::builder().clock(clock.clone()).max_connection_age(Duration::from_mins(1)).build().unwrap();
     let client = plain_client(address).transport(transport).build().unwrap();
     client.server_info().await.unwrap();
 
@@ -1020,8 +1049,9 @@ fn canned(json: &'static str) -> SnapshotClient {
 
 #[tokio::test]
 async fn a_snapshot_with_unknown_fields_and_an_unknown_state_is_read() {
-    let client =
-        canned(r#"{"snapshots":[{"snapshot":"s","state":"FROZEN","colour":"blue","shards":{"total":1,"odd":2}}],"total":1}"#);
+    let client = canned(
+        r#"{"snapshots":[{"snapshot":"s","state":"FROZEN","colour":"blue","shards":{"total":1,"odd":2}}],"total":1}"#,
+    );
 
     let found = backups(&client).snapshot("s").unwrap().info().await.unwrap();
 
@@ -1210,7 +1240,8 @@ async fn a_part_of_wildcards_that_matches_nothing_hides_no_other_part() {
     let (client, _) = scripted(LOCAL, listing(vec!["s".to_owned()]));
     let wildcards = (0..400).map(|n| format!("absent-{n}-*"));
 
-    let some = ListSnapshots::new().with_pattern(SnapshotPattern::new(wildcards.clone().chain(["s".to_owned()])).unwrap());
+    let some =
+        ListSnapshots::new().with_pattern(SnapshotPattern::new(wildcards.clone().chain(["s".to_owned()])).unwrap());
     let none = ListSnapshots::new().with_pattern(SnapshotPattern::new(wildcards).unwrap());
 
     assert_eq!(backups(&client).list(some).await.unwrap().snapshots().len(), 1);
@@ -1222,7 +1253,10 @@ async fn a_name_that_is_missing_in_one_part_makes_a_listing_fail() {
     let (client, _) = scripted(LOCAL, listing(vec!["s".to_owned()]));
     let names = ["s".to_owned()].into_iter().chain((0..400).map(|n| format!("absent-{n}")));
 
-    let error = backups(&client).list(ListSnapshots::new().with_pattern(SnapshotPattern::new(names).unwrap())).await.unwrap_err();
+    let error = backups(&client)
+        .list(ListSnapshots::new().with_pattern(SnapshotPattern::new(names).unwrap()))
+        .await
+        .unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::SnapshotMissing);
 }
@@ -1245,7 +1279,15 @@ async fn the_recoveries_of_more_indices_than_a_request_line_holds_are_asked_for_
         // Every name is an alias of `shared`, too.
         let segments = segments(request);
         let shards = || json!({"shards": [{"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true}]});
-        (200, segments[0].split(',').chain(["shared"]).map(|index| (index.to_owned(), shards())).collect::<Map<_, _>>().into())
+        (
+            200,
+            segments[0]
+                .split(',')
+                .chain(["shared"])
+                .map(|index| (index.to_owned(), shards()))
+                .collect::<Map<_, _>>()
+                .into(),
+        )
     });
 
     let recoveries = client.recovery(&names).await.unwrap();
@@ -1258,11 +1300,11 @@ async fn the_recoveries_of_more_indices_than_a_request_line_holds_are_asked_for_
 #[tokio::test]
 async fn a_listing_contains_nothing_that_was_not_asked_for() {
     let (client, _) = scripted(LOCAL, |_| {
-        let info =
-            |repository: &str, name: &str| json!({"snapshot": name, "uuid": name, "repository": repository, "state": "SUCCESS"});
+        let info = |repository: &str, name: &str| json!({"snapshot": name, "uuid": name, "repository": repository, "state": "SUCCESS"});
         (200, json!({"snapshots": [info("r", "weekly"), info("r", "old-1"), info("other", "old-2")]}))
     });
-    let options = ListSnapshots::new().with_pattern("old-*".parse::<SnapshotPattern>().unwrap()).with_ignore_unavailable(true);
+    let options =
+        ListSnapshots::new().with_pattern("old-*".parse::<SnapshotPattern>().unwrap()).with_ignore_unavailable(true);
 
     let listed = backups(&client).list(options).await.unwrap();
 
@@ -1288,7 +1330,8 @@ async fn deleting_by_pattern_spares_what_does_not_match_it() {
 #[tokio::test]
 async fn what_runs_in_another_repository_is_not_what_runs_in_this_one() {
     let (client, _) = scripted(LOCAL, |_| {
-        let running = |repository: &str| json!({"snapshot": "s", "repository": repository, "uuid": "u", "state": "STARTED"});
+        let running =
+            |repository: &str| json!({"snapshot": "s", "repository": repository, "uuid": "u", "state": "STARTED"});
         (200, json!({"snapshots": [running("other"), running("r")]}))
     });
 
@@ -1312,8 +1355,7 @@ async fn a_snapshot_with_a_percent_sign_in_its_name_can_be_deleted() {
 /// run.
 fn busy(error_type: &'static str, reason: &'static str) -> (SnapshotClient, TransportFn) {
     scripted(LOCAL, move |request| {
-        let running =
-            |repository: &str| json!({"snapshot": "running", "repository": repository, "uuid": "u", "state": "STARTED"});
+        let running = |repository: &str| json!({"snapshot": "running", "repository": repository, "uuid": "u", "state": "STARTED"});
         let is_status = request.uri().path().ends_with("_status");
         match (request.method().as_str(), is_status) {
             ("GET", true) => (200, json!({"snapshots": [running("r"), running("other")]})),
@@ -1337,7 +1379,8 @@ async fn a_deletion_that_a_restore_blocks_names_no_running_snapshot() {
 
 #[tokio::test]
 async fn a_repository_in_use_names_only_its_own_snapshots() {
-    let (client, _) = busy("illegal_state_exception", "trying to modify or unregister repository that is currently used");
+    let (client, _) =
+        busy("illegal_state_exception", "trying to modify or unregister repository that is currently used");
 
     let error = backups(&client).unregister().await.unwrap_err();
 
@@ -1371,7 +1414,10 @@ async fn no_secret_among_settings_goes_over_http_to_another_host() {
         let error = backups(&client).register(settings).await.unwrap_err();
 
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
-        assert!(error.to_string().contains("danger_send_credentials_unencrypted") && targets(&transport).is_empty(), "{error}");
+        assert!(
+            error.to_string().contains("danger_send_credentials_unencrypted") && targets(&transport).is_empty(),
+            "{error}"
+        );
     }
 }
 
@@ -1423,7 +1469,8 @@ async fn a_role_that_is_set_as_any_other_setting_is_a_role() {
 async fn a_raw_request_is_signed_and_its_answer_is_json() {
     let scene = prepared().await;
 
-    let reply = scene.client.raw(RawRequest::get(["_snapshot", "r", "s"]).with_query("verbose", "false")).await.unwrap();
+    let reply =
+        scene.client.raw(RawRequest::get(["_snapshot", "r", "s"]).with_query("verbose", "false")).await.unwrap();
 
     assert_eq!((reply.status().as_u16(), &reply.body()["snapshots"][0]["snapshot"]), (200, &json!("s")));
     let event = scene.domain.events().pop().unwrap();

@@ -270,7 +270,11 @@ async fn key_secret_and_token_are_of_one_refresh() {
         let credentials = cache.provide_credentials().await.unwrap();
         assert_eq!(
             (credentials.access_key_id(), credentials.secret_access_key(), credentials.session_token()),
-            (format!("AKID{number}").as_str(), format!("secret{number}").as_str(), Some(format!("token{number}").as_str()))
+            (
+                format!("AKID{number}").as_str(),
+                format!("secret{number}").as_str(),
+                Some(format!("token{number}").as_str())
+            )
         );
         clock.advance(LIFE);
     }
@@ -590,7 +594,8 @@ async fn refused_by(failure: CredentialsError) -> es_snapshot::Error {
 async fn a_calls_own_time_limit_names_the_provider_that_it_waited_for() {
     let scene = Scene::new().await;
     let provider = Provider::new(&scene.clock).then([Script::Hang]);
-    let client = scene.client_with(Auth::sigv4(provider)).with_timeouts(Timeouts::new().with_call(Duration::from_secs(4)));
+    let client =
+        scene.client_with(Auth::sigv4(provider)).with_timeouts(Timeouts::new().with_call(Duration::from_secs(4)));
     let mut listing = Box::pin(client.repositories());
     assert!(poll!(&mut listing).is_pending());
 
@@ -603,8 +608,13 @@ async fn a_calls_own_time_limit_names_the_provider_that_it_waited_for() {
 
 #[test]
 fn the_cache_shows_nothing_of_what_it_holds() {
-    let cache =
-        CredentialCache::new(Credentials::new("AKIDCANARY", "secretcanary", Some("tokencanary".to_owned()), None, "test"));
+    let cache = CredentialCache::new(Credentials::new(
+        "AKIDCANARY",
+        "secretcanary",
+        Some("tokencanary".to_owned()),
+        None,
+        "test",
+    ));
     let shown = format!("{cache:?}");
     assert!(!shown.to_lowercase().contains("canary"), "{shown}");
 }

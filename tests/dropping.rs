@@ -58,7 +58,10 @@ impl http_body::Body for SlowBody {
     type Data = Bytes;
     type Error = TransportError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
         std::task::ready!(Pin::new(&mut self.steps).poll(cx));
         Poll::Ready(self.text.take().map(|text| Ok(Frame::data(text.into()))))
     }
@@ -95,28 +98,35 @@ impl Domain {
         let accepted = (200, json!({"accepted": true}));
         let acknowledged = (200, json!({"acknowledged": true}));
         if method != Method::GET && takes_one(&self.busy) {
-            let error =
-                json!({"type": "concurrent_snapshot_execution_exception", "reason": "[r:x] a snapshot is already running"});
+            let error = json!({"type": "concurrent_snapshot_execution_exception", "reason": "[r:x] a snapshot is already running"});
             return (503, json!({"error": error, "status": 503}));
         }
         match (method.as_str(), segments.as_slice()) {
             ("GET", [""]) => (200, json!({"name": "node"})),
-            ("GET", ["_snapshot"] | ["_snapshot", "r"]) => (200, json!({"r": {"type": "fs", "settings": {"location": "r"}}})),
+            ("GET", ["_snapshot"] | ["_snapshot", "r"]) => {
+                (200, json!({"r": {"type": "fs", "settings": {"location": "r"}}}))
+            }
             ("PUT" | "DELETE", ["_snapshot", "r"]) => acknowledged,
             ("POST", ["_snapshot", "r", "_verify"]) => (200, json!({"nodes": {}})),
-            ("POST", ["_snapshot", "r", "_cleanup"]) => (200, json!({"results": {"deleted_bytes": 0, "deleted_blobs": 0}})),
+            ("POST", ["_snapshot", "r", "_cleanup"]) => {
+                (200, json!({"results": {"deleted_bytes": 0, "deleted_blobs": 0}}))
+            }
             ("GET", ["_snapshot", "r", "_all" | "%2A"]) => {
                 let list: Vec<Value> = snapshots.keys().map(|name| json!({"snapshot": name, "uuid": name})).collect();
                 (200, json!({"snapshots": list}))
             }
             ("GET", ["_snapshot", "_status"]) => (200, json!({"snapshots": []})),
-            ("GET", ["_snapshot", "r", name, "_status"]) => {
-                (200, json!({"snapshots": [{"snapshot": name, "state": "STARTED", "shards_stats": {"total": 2, "done": 1}}]}))
-            }
+            ("GET", ["_snapshot", "r", name, "_status"]) => (
+                200,
+                json!({"snapshots": [{"snapshot": name, "state": "STARTED", "shards_stats": {"total": 2, "done": 1}}]}),
+            ),
             ("GET", ["_snapshot", "r", name]) => {
                 let Some((metadata, looks)) = snapshots.get_mut(*name) else {
                     let reason = format!("[r:{name}] is missing");
-                    return (404, json!({"error": {"type": "snapshot_missing_exception", "reason": reason}, "status": 404}));
+                    return (
+                        404,
+                        json!({"error": {"type": "snapshot_missing_exception", "reason": reason}, "status": 404}),
+                    );
                 };
                 let state = if *looks < 2 { "IN_PROGRESS" } else { "SUCCESS" };
                 *looks += 1;
@@ -293,12 +303,19 @@ impl World {
         let ended = backups.snapshot("afterwards").unwrap().wait().await;
         let ended = ended.unwrap_or_else(|error| panic!("{what}: {error:?}"));
         ended.into_complete().unwrap_or_else(|error| panic!("{what}: {error:?}"));
-        assert_eq!(self.loads.load(Ordering::SeqCst), 1, "{what}: credentials are loaded once, and that load is carried on");
+        assert_eq!(
+            self.loads.load(Ordering::SeqCst),
+            1,
+            "{what}: credentials are loaded once, and that load is carried on"
+        );
     }
 }
 
 /// Polls what `begin` makes n times and drops it, for every n until it ends by itself, each in a world of its own.
-async fn dropped_after_every_number_of_polls<F: Future<Output = ()>>(world: fn() -> World, begin: impl Fn(SnapshotClient) -> F) {
+async fn dropped_after_every_number_of_polls<F: Future<Output = ()>>(
+    world: fn() -> World,
+    begin: impl Fn(SnapshotClient) -> F,
+) {
     for polls in 0.. {
         let world = world();
         let mut future = Box::pin(begin(world.client.clone()));

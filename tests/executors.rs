@@ -73,9 +73,12 @@ fn every_sort_of_call_ends_with_an_error() {
 
     let created = block_on(client.repository(repository).unwrap().create_snapshot(snapshot, CreateSnapshot::new()));
     assert_names_the_runtime(&created.unwrap_err());
-    assert_names_the_runtime(&block_on(client.repository(repository).unwrap().snapshot(snapshot).unwrap().delete()).unwrap_err());
-    let waited =
-        block_on(std::future::IntoFuture::into_future(client.repository(repository).unwrap().snapshot(snapshot).unwrap().wait()));
+    assert_names_the_runtime(
+        &block_on(client.repository(repository).unwrap().snapshot(snapshot).unwrap().delete()).unwrap_err(),
+    );
+    let waited = block_on(std::future::IntoFuture::into_future(
+        client.repository(repository).unwrap().snapshot(snapshot).unwrap().wait(),
+    ));
     assert_names_the_runtime(&waited.unwrap_err());
 }
 

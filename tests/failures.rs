@@ -90,7 +90,11 @@ async fn an_error_over_the_limit_of_replies_is_still_the_servers_error() {
 async fn a_message_of_another_front_end_is_kept_and_is_no_signature_check() {
     for (status, body, kind) in [
         (403, json!({"code": 403, "message": "Cluster is read-only for maintenance"}), ErrorKind::AccessDenied),
-        (401, json!({"statusCode": 401, "error": "Unauthorized", "message": "for maintenance"}), ErrorKind::Unauthenticated),
+        (
+            401,
+            json!({"statusCode": 401, "error": "Unauthorized", "message": "for maintenance"}),
+            ErrorKind::Unauthenticated,
+        ),
         (403, json!({"message": "Closed for maintenance"}), ErrorKind::AccessDenied),
     ] {
         for build in [signing, with_password, |builder| builder] {
@@ -108,7 +112,8 @@ async fn a_message_of_another_front_end_is_kept_and_is_no_signature_check() {
 
 #[tokio::test]
 async fn only_what_was_signed_can_have_a_bad_signature() {
-    let body = json!({"message": "The request signature we calculated does not match the signature you provided."}).to_string();
+    let body = json!({"message": "The request signature we calculated does not match the signature you provided."})
+        .to_string();
     for (build, kind) in [
         (signing as fn(SnapshotClientBuilder) -> SnapshotClientBuilder, ErrorKind::Signature),
         (with_password, ErrorKind::AccessDenied),
@@ -125,7 +130,10 @@ async fn only_what_was_signed_can_have_a_bad_signature() {
 #[tokio::test]
 async fn a_repository_whose_name_reads_like_a_throttle_is_refused_once() {
     let refuse = |request: &http::Request<Bytes>| {
-        response(401, json!({"Message": format!("Your request: '{}' is not allowed.", request.uri().path())}).to_string())
+        response(
+            401,
+            json!({"Message": format!("Your request: '{}' is not allowed.", request.uri().path())}).to_string(),
+        )
     };
     let (client, transport) = client_of(refuse, |builder| builder);
 
@@ -144,7 +152,10 @@ async fn a_redirect_says_where_to_and_shows_no_secret() {
 
     let error = client.repositories().await.unwrap_err();
 
-    assert!(error.to_string().contains("redirects to https://login.example.org/start, which is not followed"), "{error}");
+    assert!(
+        error.to_string().contains("redirects to https://login.example.org/start, which is not followed"),
+        "{error}"
+    );
     assert!(!format!("{error:?}").contains("passw0rd"), "{error:?}");
     assert_eq!(transport.requests().len(), 1);
 }
@@ -207,9 +218,12 @@ async fn a_wait_outlives_nodes_whose_security_is_not_ready() {
     let scene = Scene::with(|domain| domain.snapshots_take(Duration::from_hours(1)), |client| client).await;
     scene.prepare().await;
     scene.start_snapshot().await;
-    let error = json!({"type": "security_exception", "reason": "OpenSearch Security not initialized for cluster:admin/x"});
+    let error =
+        json!({"type": "security_exception", "reason": "OpenSearch Security not initialized for cluster:admin/x"});
     let body = json!({"error": error, "status": 503}).to_string();
-    scene.domain.fault(Fault::status(503, body, "application/json").on_method("GET").on_path("/_snapshot/r/s").times(8));
+    scene
+        .domain
+        .fault(Fault::status(503, body, "application/json").on_method("GET").on_path("/_snapshot/r/s").times(8));
 
     let ended = backups(&scene.client).snapshot("s").unwrap().wait().await.unwrap();
 

@@ -171,7 +171,8 @@ async fn exchange(
     body: &[u8],
 ) -> Option<Answer> {
     let lines: String = headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
-    let mut request = format!("{method} {target} HTTP/1.1\r\n{lines}content-length: {}\r\n\r\n", body.len()).into_bytes();
+    let mut request =
+        format!("{method} {target} HTTP/1.1\r\n{lines}content-length: {}\r\n\r\n", body.len()).into_bytes();
     request.extend_from_slice(body);
     stream.write_all(&request).await.ok()?;
     let mut buffer = Vec::new();
@@ -184,7 +185,8 @@ async fn exchange(
         }
     };
     let head = String::from_utf8(buffer.drain(..end).collect()).unwrap();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
     let length: usize = if method == "HEAD" { 0 } else { length };
     while buffer.len() < length && stream.read_buf(&mut buffer).await.unwrap_or(0) > 0 {}
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -212,7 +214,10 @@ async fn a_request_that_is_signed_right_is_let_in() {
 
     assert_eq!((answer.status, answer.json()), (200, json!({})));
     let event = scene.last_event();
-    assert_eq!((event.verdict, event.operation, event.executed), (Verdict::Signed, Some(Operation::ListRepositories), true));
+    assert_eq!(
+        (event.verdict, event.operation, event.executed),
+        (Verdict::Signed, Some(Operation::ListRepositories), true)
+    );
     assert_eq!(event.amz_date.as_deref(), Some("20231114T221320Z"));
     assert_eq!(event.signature.map(|signature| signature.len()), Some(64));
 }
@@ -254,7 +259,8 @@ async fn a_signature_over_another_path_is_refused_and_the_token_echoed() {
 async fn a_body_changed_on_its_way_is_refused() {
     let scene = Scene::registered().await;
     let draft = scene.draft("PUT", "/_snapshot/r/s", Some(json!({"indices": "movies"}))).await;
-    let answer = scene.send_raw("PUT", "/_snapshot/r/s", &scene.sign(&draft), br#"{"indices":"movie*"}"#).await.unwrap();
+    let answer =
+        scene.send_raw("PUT", "/_snapshot/r/s", &scene.sign(&draft), br#"{"indices":"movie*"}"#).await.unwrap();
 
     assert_eq!(answer.status, 403);
     assert!(scene.domain.snapshots("r").is_empty());
@@ -289,7 +295,9 @@ async fn each_wrong_part_of_a_signature_gets_its_own_words() {
     assert_eq!(words(&|draft| draft.credentials = other(&draft.credentials, Some("ASIAX"), None, None)).await, invalid);
     assert_eq!(words(&|draft| draft.credentials = other(&draft.credentials, None, None, Some("x"))).await, invalid);
     assert!(
-        words(&|draft| draft.credentials = other(&draft.credentials, None, Some("x"), None)).await.contains("does not match")
+        words(&|draft| draft.credentials = other(&draft.credentials, None, Some("x"), None))
+            .await
+            .contains("does not match")
     );
     assert_eq!(
         words(&|draft| draft.extra.push(("x-amz-content-sha256", "0".repeat(64)))).await,
@@ -375,7 +383,10 @@ async fn registration_needs_a_role_that_may_be_passed() {
         (answer.status, answer.text())
     };
     let (status, text) = register(json!({"bucket": "my-bucket-4-es"})).await;
-    assert_eq!((status, text.as_str()), (401, r#"{"Message":"settings.role_arn is needed for snapshot registration."}"#));
+    assert_eq!(
+        (status, text.as_str()),
+        (401, r#"{"Message":"settings.role_arn is needed for snapshot registration."}"#)
+    );
     let (status, text) = register(json!({"bucket": "my-bucket-4-es", "role_arn": "arn:aws:iam::1:role/x"})).await;
     assert_eq!(status, 403);
     assert!(text.contains("is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/x"), "{text}");
@@ -429,7 +440,8 @@ async fn who_comes_without_a_signature_depends_on_the_domain() {
 #[tokio::test]
 async fn settings_come_back_as_strings() {
     let scene = Scene::new().await;
-    let settings = json!({"bucket": "my-bucket-4-es", "role_arn": ROLE, "server_side_encryption": true, "max_retries": 3});
+    let settings =
+        json!({"bucket": "my-bucket-4-es", "role_arn": ROLE, "server_side_encryption": true, "max_retries": 3});
     scene.call("PUT", "/_snapshot/r", Some(json!({"type": "s3", "settings": settings}))).await;
     let expected = json!({"r": {"type": "s3", "settings": {
         "bucket": "my-bucket-4-es", "role_arn": ROLE, "server_side_encryption": "true", "max_retries": "3",
@@ -465,7 +477,9 @@ async fn a_bucket_in_another_region_is_told() {
         scene.call("PUT", "/_snapshot/r", Some(json!({"type": "s3", "settings": settings}))).await
     };
     let answer = register("us-east-1").await;
-    assert!(answer.text().contains("The bucket is in this region: eu-west-1. Please use this region to retry the request"));
+    assert!(
+        answer.text().contains("The bucket is in this region: eu-west-1. Please use this region to retry the request")
+    );
     assert!(answer.text().contains("PermanentRedirect"));
     assert_eq!(register("eu-west-1").await.status, 200);
 }
@@ -536,7 +550,13 @@ async fn bad_repository_requests_fail_as_on_the_engine() {
             "illegal_argument_exception",
             "Malformed settings section, should include an inner object",
         ),
-        ("/_snapshot/r", json!({"type": "zzz"}), 500, "repository_exception", "[r] repository type [zzz] does not exist"),
+        (
+            "/_snapshot/r",
+            json!({"type": "zzz"}),
+            500,
+            "repository_exception",
+            "[r] repository type [zzz] does not exist",
+        ),
         (
             "/_snapshot/r?bogus=1",
             json!({"type": "fs"}),
@@ -546,7 +566,10 @@ async fn bad_repository_requests_fail_as_on_the_engine() {
         ),
     ] {
         let answer = scene.call("PUT", target, Some(body)).await;
-        assert_eq!((answer.status, answer.error_type().as_str(), answer.reason().as_str()), (status, error_type, reason));
+        assert_eq!(
+            (answer.status, answer.error_type().as_str(), answer.reason().as_str()),
+            (status, error_type, reason)
+        );
     }
     assert!(scene.domain.repositories().is_empty());
 }
@@ -596,7 +619,10 @@ async fn a_held_snapshot_ends_as_the_test_says() {
 
     scene.domain.finish_snapshot("r", "s", FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] });
     let info = scene.call("GET", "/_snapshot/r/s", None).await.json()["snapshots"][0].clone();
-    assert_eq!((&info["state"], &info["shards"]), (&json!("PARTIAL"), &json!({"total": 2, "failed": 1, "successful": 1})));
+    assert_eq!(
+        (&info["state"], &info["shards"]),
+        (&json!("PARTIAL"), &json!({"total": 2, "failed": 1, "successful": 1}))
+    );
     let failure = json!({"index": "string", "index_uuid": "string", "shard_id": "number", "reason": "string", "node_id": "string", "status": "string"});
     assert_eq!(shape(&info["failures"]), json!([failure]));
     let status = scene.call("GET", "/_snapshot/r/s/_status", None).await.json();
@@ -636,7 +662,10 @@ async fn a_name_can_be_taken_once_only() {
         scene.domain.another_client_creates("r", "s");
         let answer = scene.call("PUT", "/_snapshot/r/s", None).await;
         assert_eq!((answer.status, answer.error_type().as_str()), (400, error_type));
-        assert_eq!(answer.reason(), "[r:s] Invalid snapshot name [s], snapshot with the same name is already in-progress");
+        assert_eq!(
+            answer.reason(),
+            "[r:s] Invalid snapshot name [s], snapshot with the same name is already in-progress"
+        );
         scene.clock.advance(Duration::from_secs(3));
         let answer = scene.call("PUT", "/_snapshot/r/s", None).await;
         assert_eq!(answer.reason(), "[r:s] Invalid snapshot name [s], snapshot with the same name already exists");
@@ -712,7 +741,10 @@ async fn bad_snapshot_requests_fail_as_on_the_engine() {
         ("/_snapshot/none/m", json!({}), 404, "repository_missing_exception", "[none] missing"),
     ] {
         let answer = scene.call("PUT", target, Some(body)).await;
-        assert_eq!((answer.status, answer.error_type().as_str(), answer.reason().as_str()), (status, error_type, reason));
+        assert_eq!(
+            (answer.status, answer.error_type().as_str(), answer.reason().as_str()),
+            (status, error_type, reason)
+        );
     }
     assert!(scene.domain.snapshots("r").is_empty());
 }
@@ -759,10 +791,14 @@ async fn elasticsearch_8_pages_its_listing() {
         scene.call("PUT", &format!("/_snapshot/r/{name}?wait_for_completion=true"), None).await;
     }
     let first = scene.call("GET", "/_snapshot/*/*?size=2&sort=name&order=desc", None).await.json();
-    assert_eq!((&first["snapshots"][0]["snapshot"], &first["total"], &first["remaining"]), (&json!("c"), &json!(3), &json!(1)));
+    assert_eq!(
+        (&first["snapshots"][0]["snapshot"], &first["total"], &first["remaining"]),
+        (&json!("c"), &json!(3), &json!(1))
+    );
     assert_eq!(first["snapshots"][0]["repository"], "r");
     let next = first["next"].as_str().unwrap();
-    let last = scene.call("GET", &format!("/_snapshot/r/_all?size=2&sort=name&order=desc&after={next}"), None).await.json();
+    let last =
+        scene.call("GET", &format!("/_snapshot/r/_all?size=2&sort=name&order=desc&after={next}"), None).await.json();
     assert_eq!((&last["snapshots"][0]["snapshot"], last.get("next")), (&json!("a"), None));
 }
 
@@ -793,12 +829,18 @@ async fn a_clone_is_a_snapshot_of_its_own() {
     let scene = Scene::registered().await;
     let body = json!({"indices": "movies"});
     scene.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await;
-    assert_eq!(scene.call("PUT", "/_snapshot/r/s/_clone/c", Some(body.clone())).await.json(), json!({"acknowledged": true}));
+    assert_eq!(
+        scene.call("PUT", "/_snapshot/r/s/_clone/c", Some(body.clone())).await.json(),
+        json!({"acknowledged": true})
+    );
     assert_eq!(scene.call("GET", "/_snapshot/r/c", None).await.json()["snapshots"][0]["state"], "IN_PROGRESS");
     scene.clock.advance(Duration::from_secs(3));
     assert_eq!(scene.call("GET", "/_snapshot/r/c", None).await.json()["snapshots"][0]["state"], "SUCCESS");
     assert_eq!(scene.call("PUT", "/_snapshot/r/s/_clone/c", Some(body.clone())).await.status, 400);
-    assert_eq!(scene.call("PUT", "/_snapshot/r/nope/_clone/d", Some(body)).await.error_type(), "snapshot_missing_exception");
+    assert_eq!(
+        scene.call("PUT", "/_snapshot/r/nope/_clone/d", Some(body)).await.error_type(),
+        "snapshot_missing_exception"
+    );
 }
 
 // ---- restores
@@ -823,7 +865,10 @@ async fn a_restore_proceeds_and_shows_in_recovery_and_shards() {
     );
     let target = "/_cat/shards/r_movies?format=json&h=index,shard,prirep,state,unassigned.reason";
     assert_eq!(scene.call("GET", target, None).await.json()[0]["state"], "INITIALIZING");
-    assert_eq!(scene.call("DELETE", "/_snapshot/r/s", None).await.error_type(), "concurrent_snapshot_execution_exception");
+    assert_eq!(
+        scene.call("DELETE", "/_snapshot/r/s", None).await.error_type(),
+        "concurrent_snapshot_execution_exception"
+    );
 
     scene.clock.advance(Duration::from_millis(1500));
     assert_eq!(
@@ -846,8 +891,12 @@ async fn a_shard_that_fails_to_restore_is_unassigned_and_has_no_recovery() {
         answer.json(),
         json!({"snapshot": {"snapshot": "s", "indices": ["x"], "shards": {"total": 2, "failed": 1, "successful": 1}}})
     );
-    let shards = scene.call("GET", "/_cat/shards/x?format=json&h=shard,state,node,unassigned.reason", None).await.json();
-    assert_eq!(shards[1], json!({"shard": "1", "state": "UNASSIGNED", "node": null, "unassigned.reason": "ALLOCATION_FAILED"}));
+    let shards =
+        scene.call("GET", "/_cat/shards/x?format=json&h=shard,state,node,unassigned.reason", None).await.json();
+    assert_eq!(
+        shards[1],
+        json!({"shard": "1", "state": "UNASSIGNED", "node": null, "unassigned.reason": "ALLOCATION_FAILED"})
+    );
     assert_eq!(scene.call("GET", "/x/_recovery", None).await.json()["x"]["shards"].as_array().unwrap().len(), 1);
     assert_eq!(scene.call("GET", "/_cluster/health", None).await.json()["status"], "red");
 }
@@ -863,9 +912,21 @@ async fn refused_restores_fail_as_on_the_engine() {
     );
     for (target, body, status, error_type, reason) in [
         ("/_snapshot/r/s/_restore", json!({}), 500, "snapshot_restore_exception", open.as_str()),
-        ("/_snapshot/r/nope/_restore", json!({}), 500, "snapshot_restore_exception", "[r:nope] snapshot does not exist"),
+        (
+            "/_snapshot/r/nope/_restore",
+            json!({}),
+            500,
+            "snapshot_restore_exception",
+            "[r:nope] snapshot does not exist",
+        ),
         ("/_snapshot/none/s/_restore", json!({}), 404, "repository_missing_exception", "[none] missing"),
-        ("/_snapshot/r/s/_restore", json!({"indices": "absent"}), 404, "index_not_found_exception", "no such index [absent]"),
+        (
+            "/_snapshot/r/s/_restore",
+            json!({"indices": "absent"}),
+            404,
+            "index_not_found_exception",
+            "no such index [absent]",
+        ),
         ("/_snapshot/r/s/_restore", json!({"bogus": 1}), 400, "illegal_argument_exception", "Unknown parameter bogus"),
         (
             "/_snapshot/r/s/_restore",
@@ -883,7 +944,10 @@ async fn refused_restores_fail_as_on_the_engine() {
         ),
     ] {
         let answer = scene.call("POST", target, Some(body)).await;
-        assert_eq!((answer.status, answer.error_type().as_str(), answer.reason().as_str()), (status, error_type, reason));
+        assert_eq!(
+            (answer.status, answer.error_type().as_str(), answer.reason().as_str()),
+            (status, error_type, reason)
+        );
     }
     let nothing = scene.call("POST", "/_snapshot/r/s/_restore", Some(json!({"indices": "absent*"}))).await;
     assert_eq!(
@@ -898,9 +962,14 @@ async fn an_index_that_is_not_whole_is_restored_only_when_partial_is_asked_for()
     let scene = Scene::registered().await;
     scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 0)] });
     scene.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await;
-    let body = |partial: bool| Some(json!({"partial": partial, "rename_pattern": "(.+)", "rename_replacement": "q_$1"}));
+    let body =
+        |partial: bool| Some(json!({"partial": partial, "rename_pattern": "(.+)", "rename_replacement": "q_$1"}));
     let refused = scene.call("POST", "/_snapshot/r/s/_restore", body(false)).await;
-    assert!(refused.reason().ends_with("index [movies] wasn't fully snapshotted - cannot restore"), "{}", refused.reason());
+    assert!(
+        refused.reason().ends_with("index [movies] wasn't fully snapshotted - cannot restore"),
+        "{}",
+        refused.reason()
+    );
     let done = scene.call("POST", "/_snapshot/r/s/_restore?wait_for_completion=true", body(true)).await.json();
     assert_eq!(done["snapshot"]["shards"], json!({"total": 2, "failed": 1, "successful": 1}));
 }
@@ -912,7 +981,8 @@ async fn query_parameters_are_judged_by_name_value_and_version() {
     let unknown = "request [/_snapshot/none] contains unrecognized parameter: [cluster_manager_timeout]";
     let both = "Please only use one of the request parameters [master_timeout, cluster_manager_timeout].";
     let boolean = "Failed to parse value [maybe] as only [true] or [false] are allowed.";
-    let unit = "failed to parse setting [master_timeout] with value [abc] as a time value: unit is missing or unrecognized";
+    let unit =
+        "failed to parse setting [master_timeout] with value [abc] as a time value: unit is missing or unrecognized";
     let missing = "[none] missing";
     for (engine, query, reason) in [
         (Engine::elasticsearch("7.10.2"), "cluster_manager_timeout=30s", unknown),
@@ -977,7 +1047,10 @@ async fn a_call_that_nobody_expected_is_named() {
         (400, json!({"error": "no handler found for uri [/_snapshot/a/b/c/d/e] and method [GET]"}))
     );
     let answer = scene.call("GET", "/_snapshot/r/_verify", None).await;
-    assert_eq!(answer.json()["error"], "Incorrect HTTP method for uri [/_snapshot/r/_verify] and method [GET], allowed: [POST]");
+    assert_eq!(
+        answer.json()["error"],
+        "Incorrect HTTP method for uri [/_snapshot/r/_verify] and method [GET], allowed: [POST]"
+    );
 
     let domain = scene.domain.clone();
     let panic = std::thread::spawn(move || domain.assert_no_unexpected_calls()).join().unwrap_err();
@@ -1086,7 +1159,10 @@ async fn a_restart_closes_every_connection() {
     let headers = scene.sign(&draft);
     let mut idle = TcpStream::connect(scene.host()).await.unwrap();
     assert!(exchange(&mut idle, "GET", "/_snapshot", &headers, b"").await.is_some());
-    assert!(exchange(&mut idle, "GET", "/_snapshot", &headers, b"").await.is_some(), "a connection serves many requests");
+    assert!(
+        exchange(&mut idle, "GET", "/_snapshot", &headers, b"").await.is_some(),
+        "a connection serves many requests"
+    );
 
     scene.domain.fault(Fault::restart().times(1));
     assert!(scene.try_call("PUT", "/_snapshot/r/s", None).await.is_none());
@@ -1109,7 +1185,8 @@ fn a_rule_may_ask_the_domain_about_itself() {
             done.send((first, second)).unwrap();
         });
     });
-    let statuses = ended.recv_timeout(Duration::from_secs(20)).expect("the domain is locked while a rule's closure runs");
+    let statuses =
+        ended.recv_timeout(Duration::from_secs(20)).expect("the domain is locked while a rule's closure runs");
     assert_eq!(statuses, (503, 200));
 }
 

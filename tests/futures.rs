@@ -7,20 +7,23 @@ use es_snapshot::auth::CredentialCache;
 use es_snapshot::client::{RawRequest, RawResponse, RetryBudget, ServerInfo};
 use es_snapshot::error::{ErrorType, Operation, ServerError, ServerLayer};
 use es_snapshot::repository::{CleanUp, RepositoryInfo, VerifiedNode};
-use es_snapshot::restore::{PreparedRestore, RecoveryStage, RecoveryType, RestoreSummary, ShardRecovery, UnrestoredShard};
+use es_snapshot::restore::{
+    PreparedRestore, RecoveryStage, RecoveryType, RestoreSummary, ShardRecovery, UnrestoredShard,
+};
 use es_snapshot::snapshot::{
-    DeletionReport, FeatureState, FileStats, IndexStatus, OtherWord, ShardCounts, ShardFailure, ShardStage, ShardStageCounts,
-    ShardStatus, SnapshotFailure, SnapshotList, SnapshotStats, SnapshotStatus, SnapshotStatusState,
+    DeletionReport, FeatureState, FileStats, IndexStatus, OtherWord, ShardCounts, ShardFailure, ShardStage,
+    ShardStageCounts, ShardStatus, SnapshotFailure, SnapshotList, SnapshotStats, SnapshotStatus, SnapshotStatusState,
 };
 use es_snapshot::testing::FakeDomain;
 use es_snapshot::transport::{Body, HyperTransport, TransportError};
 use es_snapshot::wait::{
-    AnyOutcome, DeletionTicket, HowStarted, Progress, RestoreTicket, SnapshotTicket, TicketState, WaitStream, WaitUpdate,
+    AnyOutcome, DeletionTicket, HowStarted, Progress, RestoreTicket, SnapshotTicket, TicketState, WaitStream,
+    WaitUpdate,
 };
 use es_snapshot::{
-    Auth, CloneSnapshot, CreateSnapshot, Error, ErrorKind, FsSettings, ListSnapshots, Outcome, Repository, RestoreReport,
-    RestoreSnapshot, RetryPolicy, Snapshot, SnapshotClient, SnapshotInfo, SnapshotPattern, SnapshotState, SnapshotStream,
-    StartedRestore, StartedSnapshot, Ticket, Timeouts, Wait,
+    Auth, CloneSnapshot, CreateSnapshot, Error, ErrorKind, FsSettings, ListSnapshots, Outcome, Repository,
+    RestoreReport, RestoreSnapshot, RetryPolicy, Snapshot, SnapshotClient, SnapshotInfo, SnapshotPattern,
+    SnapshotState, SnapshotStream, StartedRestore, StartedSnapshot, Ticket, Timeouts, Wait,
 };
 use serde::Serialize;
 

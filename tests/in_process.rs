@@ -59,9 +59,13 @@ fn signatures_are_checked_without_sockets() {
 
 #[test]
 fn a_response_that_never_comes_leaves_the_outcome_unknown() {
-    for fault in
-        [Fault::drop_before(), Fault::drop_after(), Fault::restart(), Fault::truncate(), Fault::late(Duration::from_secs(1))]
-    {
+    for fault in [
+        Fault::drop_before(),
+        Fault::drop_after(),
+        Fault::restart(),
+        Fault::truncate(),
+        Fault::late(Duration::from_secs(1)),
+    ] {
         let (read, took, _) = read_under(fault.clone());
         let error = read.unwrap_err();
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Interrupted, Outcome::Unknown), "{fault:?}");

@@ -133,7 +133,8 @@ fn code_only(source: &str) -> String {
             }
             i += 1;
         } else if rest[0] == '\''
-            && (rest.get(2) == Some(&'\'') || (rest.get(1) == Some(&'\\') && rest.iter().skip(2).take(10).any(|&c| c == '\'')))
+            && (rest.get(2) == Some(&'\'')
+                || (rest.get(1) == Some(&'\\') && rest.iter().skip(2).take(10).any(|&c| c == '\'')))
         {
             i += 2;
             while i < chars.len() && chars[i] != '\'' {
@@ -150,7 +151,8 @@ fn code_only(source: &str) -> String {
 
 /// The module path of a file below `src`.
 fn module_of(file: &Path) -> Vec<String> {
-    let mut parts: Vec<String> = file.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let mut parts: Vec<String> =
+        file.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
     if parts.last().is_some_and(|last| last == "mod" || last == "lib") {
         parts.pop();
     }
@@ -164,8 +166,9 @@ fn paths(code: &str, module: &[String]) -> Vec<(usize, Vec<String>)> {
     let mut depth = 0;
     let bytes = code.as_bytes();
     let mut at = 0;
-    let word_end =
-        |from: usize| code[from..].find(|c: char| !c.is_alphanumeric() && c != '_').map_or(code.len(), |end| from + end);
+    let word_end = |from: usize| {
+        code[from..].find(|c: char| !c.is_alphanumeric() && c != '_').map_or(code.len(), |end| from + end)
+    };
     while at < code.len() {
         let c = bytes[at];
         match c {
@@ -190,7 +193,8 @@ fn paths(code: &str, module: &[String]) -> Vec<(usize, Vec<String>)> {
                     // A visibility such as `pub(in crate::testing)`.
                     && !code[..at].ends_with("(in ")
                 {
-                    let here: Vec<String> = module.iter().cloned().chain(inline.iter().map(|(_, name)| name.clone())).collect();
+                    let here: Vec<String> =
+                        module.iter().cloned().chain(inline.iter().map(|(_, name)| name.clone())).collect();
                     let line = code[..at].matches('\n').count() + 1;
                     for tail in expand(&code[at..]) {
                         found.push((line, absolute(&tail, &here)));
@@ -225,7 +229,11 @@ fn expand(text: &str) -> Vec<Vec<String>> {
                 if (c == ',' && level == 1) || level == 0 {
                     let item = group[start..i].trim();
                     if !item.is_empty() {
-                        all.extend(expand(item).into_iter().map(|tail| segments.iter().cloned().chain(tail).collect::<Vec<_>>()));
+                        all.extend(
+                            expand(item)
+                                .into_iter()
+                                .map(|tail| segments.iter().cloned().chain(tail).collect::<Vec<_>>()),
+                        );
                     }
                     start = i + 1;
                 }
@@ -305,7 +313,12 @@ fn check(file: &Path, source: &str, root: &BTreeMap<String, String>) -> Vec<Viol
             let (target, to, _) =
                 room_of(&path).unwrap_or_else(|| panic!("{}:{line}: {path:?} leads into no room", file.display()));
             let allowed = to == own || target < layer || besides.contains(&to);
-            (!allowed).then(|| Violation { file: file.display().to_string(), line, from: own.to_owned(), to: to.to_owned() })
+            (!allowed).then(|| Violation {
+                file: file.display().to_string(),
+                line,
+                from: own.to_owned(),
+                to: to.to_owned(),
+            })
         })
         .collect()
 }
@@ -374,9 +387,16 @@ fn rooms_of_one_layer_do_not_import_each_other() {
 #[test]
 fn what_the_facade_stands_on_does_not_import_it() {
     let root = reexports(&fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap());
-    let files =
-        ["call/mod.rs", "call/listing.rs", "wait/mod.rs", "wait/restore.rs", "reconcile/drive.rs", "reconcile/creation.rs"];
-    let forms = ["use crate::client::SnapshotClient;", "use crate::SnapshotClient;", "use crate::{Repository, error::Error};"];
+    let files = [
+        "call/mod.rs",
+        "call/listing.rs",
+        "wait/mod.rs",
+        "wait/restore.rs",
+        "reconcile/drive.rs",
+        "reconcile/creation.rs",
+    ];
+    let forms =
+        ["use crate::client::SnapshotClient;", "use crate::SnapshotClient;", "use crate::{Repository, error::Error};"];
     for file in files {
         for form in forms {
             assert_eq!(check(Path::new(file), form, &root).len(), 1, "{file}: {form}");

@@ -67,13 +67,17 @@ async fn names(snapshots: SnapshotStream) -> Vec<String> {
 }
 
 async fn all(snapshots: SnapshotStream) -> Vec<Result<String, ErrorKind>> {
-    snapshots.map(|one| one.map(|snapshot| snapshot.name().to_owned()).map_err(|error: Error| error.kind())).collect().await
+    snapshots
+        .map(|one| one.map(|snapshot| snapshot.name().to_owned()).map_err(|error: Error| error.kind()))
+        .collect()
+        .await
 }
 
 /// A domain of Elasticsearch 8 with snapshots of these names, oldest first.
 async fn domain_with(names: &[&str]) -> FakeDomain {
     let clock = ManualClock::at("2026-05-01T00:00:00Z");
-    let domain = FakeDomain::builder().in_process().engine(Engine::elasticsearch("8.19.0")).clock(clock.clone()).start().await;
+    let domain =
+        FakeDomain::builder().in_process().engine(Engine::elasticsearch("8.19.0")).clock(clock.clone()).start().await;
     domain.create_repository("backups");
     for name in names {
         domain.another_client_creates("backups", name);
@@ -223,7 +227,8 @@ fn a_snapshot_of_more_than_16_mib_is_refused() {
 
 #[test]
 fn a_failure_under_status_200_is_an_error_after_whatever_came_before_it() {
-    let failure = json!({"backups": {"type": "repository_exception", "reason": "[backups] could not read repository data"}});
+    let failure =
+        json!({"backups": {"type": "repository_exception", "reason": "[backups] could not read repository data"}});
     let transport = scripted(vec![json!({"snapshots": [{"snapshot": "a"}], "zz": 1, "failures": failure})]);
 
     let first = backups(&transport).with_retry(RetryPolicy::never()).snapshots(ListSnapshots::new());
@@ -235,7 +240,8 @@ fn a_failure_under_status_200_is_an_error_after_whatever_came_before_it() {
 #[test]
 fn options_that_cannot_be_sent_are_the_first_item() {
     let transport = scripted(vec![json!({})]);
-    for options in [ListSnapshots::new().with_page_size(0), ListSnapshots::new().with_page_size(5).with_verbose(false)] {
+    for options in [ListSnapshots::new().with_page_size(0), ListSnapshots::new().with_page_size(5).with_verbose(false)]
+    {
         let mut snapshots = backups(&transport).snapshots(options);
 
         let error = snapshots.next().now_or_never().unwrap().unwrap().unwrap_err();
@@ -263,7 +269,8 @@ fn pages_without_end_are_an_error() {
 fn pages_in_a_circle_are_an_error() {
     let page = |name: &str, next: &str| json!({"snapshots": [{"snapshot": name}], "next": next});
     for options in [ListSnapshots::new(), ListSnapshots::new().with_page_size(1)] {
-        let pages = vec![page("a", "c1"), page("b", "c2"), page("a", "c1"), page("b", "c2"), page("a", "c1"), page("b", "c2")];
+        let pages =
+            vec![page("a", "c1"), page("b", "c2"), page("a", "c1"), page("b", "c2"), page("a", "c1"), page("b", "c2")];
         let transport = scripted(pages);
 
         let listed = all(backups(&transport).snapshots(options)).now_or_never().unwrap();
@@ -288,7 +295,9 @@ fn unreadable(names: u16) -> TransportFn {
         let query = request.uri().query().unwrap_or_default();
         let page = json!({"snapshots": [{"snapshot": "a"}], "next": "c1"});
         Ok(match () {
-            () if query.contains("verbose=false") => response(names, r#"{"error":{"type":"security_exception","reason":"no"}}"#),
+            () if query.contains("verbose=false") => {
+                response(names, r#"{"error":{"type":"security_exception","reason":"no"}}"#)
+            }
             () if query.contains("size=1") && !query.contains("after") => response(200, page.to_string()),
             () => response(404, r#"{"error":{"type":"snapshot_missing_exception","reason":"[backups:d] is missing"}}"#),
         })
@@ -365,10 +374,12 @@ fn fields_that_this_crate_does_not_know_are_kept_on_request() {
 
 #[test]
 fn a_snapshot_that_two_parts_of_a_long_pattern_name_comes_once() {
-    let transport =
-        transport_fn(|_| Ok(response(200, json!({"snapshots": [{"snapshot": "a-1"}, {"snapshot": "b-1"}]}).to_string())));
+    let transport = transport_fn(|_| {
+        Ok(response(200, json!({"snapshots": [{"snapshot": "a-1"}, {"snapshot": "b-1"}]}).to_string()))
+    });
     let long = (0..200).map(|number| format!("nothing-has-such-a-name-{number:03}-*"));
-    let pattern = SnapshotPattern::new(["a-*".to_owned(), "b-1".to_owned()].into_iter().chain(long).chain(["*-1".to_owned()]));
+    let pattern =
+        SnapshotPattern::new(["a-*".to_owned(), "b-1".to_owned()].into_iter().chain(long).chain(["*-1".to_owned()]));
     let snapshots = backups(&transport).snapshots(ListSnapshots::new().with_pattern(pattern.unwrap()));
 
     assert_eq!(names(snapshots).now_or_never().unwrap(), ["a-1", "b-1"]);
@@ -401,7 +412,11 @@ async fn one_snapshot_that_cannot_be_read_is_an_error_that_names_it_and_hides_no
 
             listed.sort();
             assert_eq!(listed.iter().filter(|name| name.len() == 1).count(), 4, "{listed:?}");
-            assert_eq!(listed.iter().filter(|name| name.contains(r#"cannot read snapshot "d""#)).count(), 1, "{listed:?}");
+            assert_eq!(
+                listed.iter().filter(|name| name.contains(r#"cannot read snapshot "d""#)).count(),
+                1,
+                "{listed:?}"
+            );
             assert_eq!(report.unreadable().iter().map(SnapshotFailure::name).collect::<Vec<_>>(), ["d"]);
             assert_eq!(report.snapshots().iter().map(SnapshotInfo::name).collect::<String>(), "abce");
         }

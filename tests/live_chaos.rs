@@ -13,7 +13,9 @@ use es_snapshot::client::RawRequest;
 use es_snapshot::clock::{Clock as _, SystemClock};
 use es_snapshot::name::{IndexName, RepositoryName, SnapshotName};
 use es_snapshot::wait::RestoreTicket;
-use es_snapshot::{CreateSnapshot, Error, ErrorKind, ListSnapshots, RestoreSnapshot, RetryPolicy, SnapshotClient, Timeouts};
+use es_snapshot::{
+    CreateSnapshot, Error, ErrorKind, ListSnapshots, RestoreSnapshot, RetryPolicy, SnapshotClient, Timeouts,
+};
 use futures_util::{FutureExt as _, StreamExt as _, future, stream};
 use http::Method;
 use live::{Live, LiveTest, Need, refused, unique};
@@ -22,7 +24,8 @@ use serde_json::{Value, json};
 /// How long a wait may last that is to end soon.
 const SOON: Duration = Duration::from_secs(90);
 /// What the gate can do to a request; `delay` is longer than an attempt may last, so that the request comes late.
-const ACTIONS: [&str; 8] = ["drop-before", "drop-after", "status", "status-after", "truncate", "garbage", "delay", "trickle"];
+const ACTIONS: [&str; 8] =
+    ["drop-before", "drop-after", "status", "status-after", "truncate", "garbage", "delay", "trickle"];
 /// How often every story is told for each of them.
 const TIMES: usize = 4;
 /// How many stories are under way at a time.
@@ -83,7 +86,13 @@ impl Story {
     }
 
     /// Every step succeeds, and each is at the node what the client says.
-    async fn tell(&self, live: &Live, client: &SnapshotClient, repository: &RepositoryName, index: &str) -> Result<(), Error> {
+    async fn tell(
+        &self,
+        live: &Live,
+        client: &SnapshotClient,
+        repository: &RepositoryName,
+        index: &str,
+    ) -> Result<(), Error> {
         let Self { name, extra, restored, action } = self;
         let node = live.node();
         client.repository(extra)?.register(live.s3(extra.as_str())).await?;
@@ -127,9 +136,11 @@ impl Story {
         let Self { name, action, .. } = self;
         let path = format!("/_snapshot/{repository}/{name}");
         for (method, path) in [("PUT", path.clone()), ("DELETE", path.clone()), ("POST", format!("{path}/_restore"))] {
-            let about: Vec<&Value> = log.iter().filter(|entry| entry["method"] == method && entry["path"] == path).collect();
+            let about: Vec<&Value> =
+                log.iter().filter(|entry| entry["method"] == method && entry["path"] == path).collect();
             let struck = about.iter().any(|entry| {
-                entry["fault"] == *action || entry["verdict"].as_str().is_some_and(|verdict| verdict.starts_with("fault:"))
+                entry["fault"] == *action
+                    || entry["verdict"].as_str().is_some_and(|verdict| verdict.starts_with("fault:"))
             });
             assert!(struck, "{action} did not strike {method} {path}: {about:?}");
             // What the node answered with success, whatever the client got to see of it.
@@ -209,7 +220,11 @@ impl Moved {
         let denied: Vec<&Value> = log.iter().take_while(|entry| entry["verdict"] == "denied").collect();
         let is_denied = |text: &str| denied.iter().filter(|entry| entry.to_string().contains(text)).count();
         // Credentials that were got while the clock was behind are at their end when it is right again: one more attempt.
-        assert_eq!(is_denied("Signature expired") + is_denied("Signature not yet current"), 1, "{what} at {skew}: {log:?}");
+        assert_eq!(
+            is_denied("Signature expired") + is_denied("Signature not yet current"),
+            1,
+            "{what} at {skew}: {log:?}"
+        );
         assert!(is_denied("security token") <= 1 && denied.len() <= 2, "{what} at {skew}: {log:?}");
         Ok(result)
     }
@@ -231,7 +246,12 @@ async fn every_operation_survives_a_moved_clock(live: Arc<Live>) -> Result<(), E
     Ok(())
 }
 
-async fn every_operation(live: &Live, client: &SnapshotClient, index: &IndexName, moved: &mut Moved) -> Result<(), Error> {
+async fn every_operation(
+    live: &Live,
+    client: &SnapshotClient,
+    index: &IndexName,
+    moved: &mut Moved,
+) -> Result<(), Error> {
     let repository: RepositoryName = unique("moved").parse()?;
     let (name, target): (SnapshotName, SnapshotName) = ("one".parse()?, "two".parse()?);
     let restored: IndexName = unique("restored").parse()?;
@@ -242,24 +262,32 @@ async fn every_operation(live: &Live, client: &SnapshotClient, index: &IndexName
     moved.call("verify", client.repository(&repository)?.verify()).await?;
     let options = CreateSnapshot::new().with_indices([index.as_str()]).with_include_global_state(false);
     moved.call("create", client.repository(&repository)?.create_snapshot(&name, options)).await?;
-    let ended =
-        moved.call("wait", client.repository(&repository)?.snapshot(&name)?.wait().with_deadline(SOON).into_future()).await?;
+    let ended = moved
+        .call("wait", client.repository(&repository)?.snapshot(&name)?.wait().with_deadline(SOON).into_future())
+        .await?;
     ended.into_complete()?;
     moved.call("get", client.repository(&repository)?.snapshot(&name)?.info()).await?;
     moved.call("list", client.repository(&repository)?.list(ListSnapshots::new())).await?.into_complete()?;
     moved.call("status", client.repository(&repository)?.snapshot(&name)?.status()).await?;
     let clone = es_snapshot::CloneSnapshot::new([index.as_str()]);
     moved.call("clone", client.repository(&repository)?.snapshot(&name)?.clone_to(&target, clone)).await?;
-    moved.call("wait", client.repository(&repository)?.snapshot(&target)?.wait().with_deadline(SOON).into_future()).await?;
+    moved
+        .call("wait", client.repository(&repository)?.snapshot(&target)?.wait().with_deadline(SOON).into_future())
+        .await?;
     let options = RestoreSnapshot::new().with_indices([index.as_str()]).with_rename("(.+)", restored.as_str());
     moved.call("restore", client.repository(&repository)?.snapshot(&name)?.restore(options)).await?;
-    let wait =
-        client.resume(RestoreTicket::new(&repository, &name)?.with_index(restored.as_str())).with_deadline(SOON).into_future();
+    let wait = client
+        .resume(RestoreTicket::new(&repository, &name)?.with_index(restored.as_str()))
+        .with_deadline(SOON)
+        .into_future();
     let report = moved.call("wait", wait).await?.into_complete()?;
     assert_eq!(report.shards_total(), 1);
     moved.call("delete", client.repository(&repository)?.snapshot(&name)?.delete()).await?;
     moved
-        .call("wait", client.repository(&repository)?.snapshot(&name)?.wait_for_deletion().with_deadline(SOON).into_future())
+        .call(
+            "wait",
+            client.repository(&repository)?.snapshot(&name)?.wait_for_deletion().with_deadline(SOON).into_future(),
+        )
         .await?;
     client.repository(&repository)?.snapshot(&target)?.delete().await?;
     moved.call("clean up", client.repository(&repository)?.cleanup()).await?;
@@ -273,7 +301,10 @@ async fn a_wait_outlives_its_credentials(live: Arc<Live>) -> Result<(), Error> {
     let repository = live.repository(&client, "rotated").await?;
     let name: SnapshotName = "held".parse()?;
     let hold = live.steer(".hold", "");
-    client.repository(&repository)?.create_snapshot(&name, CreateSnapshot::new().with_indices([index.as_str()])).await?;
+    client
+        .repository(&repository)?
+        .create_snapshot(&name, CreateSnapshot::new().with_indices([index.as_str()]))
+        .await?;
     // Either their life is short, or they are revoked.
     let soon = SystemClock.wall() + Duration::from_secs(60);
     let expire = live.credentials().await.expiry().is_some_and(|expiry| expiry < soon);
@@ -287,7 +318,8 @@ async fn a_wait_outlives_its_credentials(live: Arc<Live>) -> Result<(), Error> {
         drop(hold);
     };
 
-    let wait = client.repository(&repository)?.snapshot(&name)?.wait().with_deadline(Duration::from_secs(200)).into_future();
+    let wait =
+        client.repository(&repository)?.snapshot(&name)?.wait().with_deadline(Duration::from_secs(200)).into_future();
     let (ended, ()) = future::join(wait, rotate.boxed_local()).await;
 
     ended?.into_complete()?;

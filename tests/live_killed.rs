@@ -78,12 +78,14 @@ fn victim(deed: &Deed) -> ExitCode {
                 Deed::Create { repository, index } => {
                     let token = SnapshotToken::try_random()?;
                     store(json!(SnapshotTicket::new(repository, SNAPSHOT)?.with_token(token.clone())).to_string());
-                    let started = client.repository(repository)?.create_snapshot(SNAPSHOT, options(index, token)).await?;
+                    let started =
+                        client.repository(repository)?.create_snapshot(SNAPSHOT, options(index, token)).await?;
                     store(json!(started.ticket()).to_string());
                 }
                 Deed::Restore { repository } => {
                     let snapshot = client.repository(repository)?.snapshot(SNAPSHOT)?;
-                    let prepared = snapshot.prepare_restore(RestoreSnapshot::new().with_rename_prefix("again-")).await?;
+                    let prepared =
+                        snapshot.prepare_restore(RestoreSnapshot::new().with_rename_prefix("again-")).await?;
                     store(json!(prepared).to_string());
                     store(json!(client.start(prepared).await?.ticket()).to_string());
                 }
@@ -202,7 +204,8 @@ async fn a_create_that_is_on_its_way_is_done_once(live: Arc<Live>) -> Result<(),
 
     let before = scene.client.check(ticket.clone()).await?;
     let token = ticket.token().cloned().unwrap();
-    let started = scene.client.repository(&scene.repository)?.create_snapshot(SNAPSHOT, options(&scene.index, token)).await?;
+    let started =
+        scene.client.repository(&scene.repository)?.create_snapshot(SNAPSHOT, options(&scene.index, token)).await?;
     let snapshot = scene.client.resume(ticket.clone()).with_deadline(SOON).await?.into_complete()?;
 
     // The killed process's own create arrives now.
@@ -225,7 +228,8 @@ async fn a_create_whose_response_is_on_its_way_is_adopted(live: Arc<Live>) -> Re
     victim.kill_midway().await;
 
     let token = ticket.token().cloned().unwrap();
-    let started = scene.client.repository(&scene.repository)?.create_snapshot(SNAPSHOT, options(&scene.index, token)).await?;
+    let started =
+        scene.client.repository(&scene.repository)?.create_snapshot(SNAPSHOT, options(&scene.index, token)).await?;
     scene.client.resume(ticket).with_deadline(SOON).await?.into_complete()?;
 
     assert_eq!(started.how(), HowStarted::Adopted);

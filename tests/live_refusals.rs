@@ -13,8 +13,8 @@ use es_snapshot::error::ServerLayer;
 use es_snapshot::name::{RepositoryName, SnapshotName};
 use es_snapshot::snapshot::SnapshotStatusState;
 use es_snapshot::{
-    Auth, CloneSnapshot, CreateSnapshot, ErrorKind, ListSnapshots, Outcome as Known, RestoreSnapshot, S3Settings, SnapshotClient,
-    SnapshotInfo, SnapshotState,
+    Auth, CloneSnapshot, CreateSnapshot, ErrorKind, ListSnapshots, Outcome as Known, RestoreSnapshot, S3Settings,
+    SnapshotClient, SnapshotInfo, SnapshotState,
 };
 use http::Method;
 use live::{Live, LiveTest, Need, Outcome, refused, take, unique};
@@ -22,11 +22,27 @@ use serde_json::json;
 
 fn main() -> ExitCode {
     live::main(vec![
-        LiveTest { name: "a_wrong_secret_is_a_refused_signature", needs: &[Need::SigV4, Need::Gate], run: a_wrong_secret },
-        LiveTest { name: "a_wrong_region_is_a_refused_signature", needs: &[Need::SigV4, Need::Gate], run: a_wrong_region },
-        LiveTest { name: "an_unknown_token_is_an_expired_token", needs: &[Need::SigV4, Need::Gate], run: an_unknown_token },
+        LiveTest {
+            name: "a_wrong_secret_is_a_refused_signature",
+            needs: &[Need::SigV4, Need::Gate],
+            run: a_wrong_secret,
+        },
+        LiveTest {
+            name: "a_wrong_region_is_a_refused_signature",
+            needs: &[Need::SigV4, Need::Gate],
+            run: a_wrong_region,
+        },
+        LiveTest {
+            name: "an_unknown_token_is_an_expired_token",
+            needs: &[Need::SigV4, Need::Gate],
+            run: an_unknown_token,
+        },
         LiveTest { name: "an_unsigned_request_is_denied", needs: &[Need::SigV4], run: an_unsigned_request },
-        LiveTest { name: "a_role_that_may_not_be_passed_is_denied", needs: &[Need::Gate], run: a_role_that_may_not_be_passed },
+        LiveTest {
+            name: "a_role_that_may_not_be_passed_is_denied",
+            needs: &[Need::Gate],
+            run: a_role_that_may_not_be_passed,
+        },
         LiveTest { name: "a_missing_role_is_told", needs: &[Need::SigV4, Need::Gate], run: a_missing_role },
         LiveTest { name: "a_missing_bucket_fails_verification", needs: &[Need::Steering], run: a_missing_bucket },
         LiveTest { name: "a_bucket_elsewhere_fails_verification", needs: &[Need::Steering], run: a_bucket_elsewhere },
@@ -36,7 +52,11 @@ fn main() -> ExitCode {
         LiveTest { name: "a_missing_index_is_told", needs: &[], run: a_missing_index },
         LiveTest { name: "an_index_without_its_primary_is_refused_for_certain", needs: &[], run: a_missing_primary },
         LiveTest { name: "a_clone_of_nothing_is_refused_for_certain", needs: &[], run: a_clone_of_nothing },
-        LiveTest { name: "a_held_create_that_is_deleted_is_not_begun_anew", needs: &[Need::Steering], run: a_deleted_create },
+        LiveTest {
+            name: "a_held_create_that_is_deleted_is_not_begun_anew",
+            needs: &[Need::Steering],
+            run: a_deleted_create,
+        },
         LiveTest { name: "an_open_index_of_that_name_refuses_the_restore", needs: &[], run: an_open_index },
         LiveTest { name: "a_wrong_password_is_told", needs: &[Need::Basic], run: a_wrong_password },
         LiveTest { name: "an_unknown_authority_is_no_connection", needs: &[Need::Tls], run: an_unknown_authority },
@@ -62,8 +82,10 @@ fn a_wrong_secret(live: Arc<Live>) -> Outcome {
 
 fn a_wrong_region(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
-        let client =
-            SnapshotClient::builder(live.given("endpoint")).region("eu-north-1").credentials(live.credentials().await).build()?;
+        let client = SnapshotClient::builder(live.given("endpoint"))
+            .region("eu-north-1")
+            .credentials(live.credentials().await)
+            .build()?;
 
         assert_eq!(refused(client.repositories().await).kind(), ErrorKind::Signature);
         Ok(())
@@ -73,7 +95,8 @@ fn a_wrong_region(live: Arc<Live>) -> Outcome {
 fn an_unknown_token(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
         let known = live.credentials().await;
-        let stale = Credentials::new(known.access_key_id(), known.secret_access_key(), Some("stale".to_owned()), None, "test");
+        let stale =
+            Credentials::new(known.access_key_id(), known.secret_access_key(), Some("stale".to_owned()), None, "test");
         let client = live.plain_builder().credentials(stale).build()?;
 
         assert_eq!(refused(client.repositories().await).kind(), ErrorKind::ExpiredToken);
@@ -187,8 +210,9 @@ fn a_missing_snapshot(live: Arc<Live>) -> Outcome {
             refused(client.repository(&repository)?.snapshot(name)?.status().await),
             refused(client.repository(&repository)?.snapshot(name)?.delete().await),
         ];
-        let restore =
-            refused(client.repository(&repository)?.snapshot(name)?.restore(RestoreSnapshot::new().with_indices(["x"])).await);
+        let restore = refused(
+            client.repository(&repository)?.snapshot(name)?.restore(RestoreSnapshot::new().with_indices(["x"])).await,
+        );
 
         // A security plugin looks for the snapshot's indices itself, and refuses what it does not find.
         let secured = live.text("node_user").is_some();
@@ -240,15 +264,21 @@ fn a_missing_primary(live: Arc<Live>) -> Outcome {
         let client = live.client().await;
         let repository = live.repository(&client, "red").await?;
         let index = unique("red");
-        let nowhere = json!({"settings": {"number_of_replicas": 0, "index.routing.allocation.require._name": "nobody"}});
-        let create = RawRequest::new(Method::PUT, [&index]).with_query("wait_for_active_shards", "0").with_body(nowhere);
+        let nowhere =
+            json!({"settings": {"number_of_replicas": 0, "index.routing.allocation.require._name": "nobody"}});
+        let create =
+            RawRequest::new(Method::PUT, [&index]).with_query("wait_for_active_shards", "0").with_body(nowhere);
         live.node().raw(create).await?;
 
         let options = CreateSnapshot::new().with_indices([&index]);
         let error = refused(client.repository(&repository)?.create_snapshot("x", options).await);
 
         live.node().raw(RawRequest::new(Method::DELETE, [index])).await?;
-        assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Server, Known::Rejected, 1), "{error}");
+        assert_eq!(
+            (error.kind(), error.outcome(), error.attempts()),
+            (ErrorKind::Server, Known::Rejected, 1),
+            "{error}"
+        );
         client.repository(&repository)?.unregister().await?;
         Ok(())
     })
@@ -262,10 +292,15 @@ fn a_clone_of_nothing(live: Arc<Live>) -> Outcome {
         let (name, target): (SnapshotName, _) = ("source".parse()?, "target");
         take(&client, &repository, &name, &index).await?.into_complete()?;
 
-        let error =
-            refused(client.repository(&repository)?.snapshot(&name)?.clone_to(target, CloneSnapshot::new(["absent*"])).await);
+        let error = refused(
+            client.repository(&repository)?.snapshot(&name)?.clone_to(target, CloneSnapshot::new(["absent*"])).await,
+        );
 
-        assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Server, Known::Rejected, 1), "{error}");
+        assert_eq!(
+            (error.kind(), error.outcome(), error.attempts()),
+            (ErrorKind::Server, Known::Rejected, 1),
+            "{error}"
+        );
         client.repository(&repository)?.snapshot(&name)?.delete().await?;
         client.repository(&repository)?.unregister().await?;
         Ok(())
@@ -317,7 +352,10 @@ fn a_deleted_create(live: Arc<Live>) -> Outcome {
             }
             Err(error) => assert_eq!((error.kind(), error.outcome()), (ErrorKind::Server, Known::Rejected), "{error}"),
         }
-        assert_eq!(refused(client.repository(&repository)?.snapshot(name)?.info().await).kind(), ErrorKind::SnapshotMissing);
+        assert_eq!(
+            refused(client.repository(&repository)?.snapshot(name)?.info().await).kind(),
+            ErrorKind::SnapshotMissing
+        );
         client.repository(&repository)?.unregister().await?;
         Ok(())
     })
@@ -355,7 +393,8 @@ fn a_wrong_password(live: Arc<Live>) -> Outcome {
 fn an_unknown_authority(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
         // The roots that are compiled in do not know the domain's own authority.
-        let client = SnapshotClient::builder(live.given("endpoint")).retry(es_snapshot::RetryPolicy::never()).build()?;
+        let client =
+            SnapshotClient::builder(live.given("endpoint")).retry(es_snapshot::RetryPolicy::never()).build()?;
 
         let error = refused(client.repositories().await);
 

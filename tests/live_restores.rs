@@ -19,7 +19,9 @@ use es_snapshot::snapshot::ExpandWildcards;
 use es_snapshot::testing::ManualClock;
 use es_snapshot::transport::{Body, ConnectTarget, HyperTransport, Transport, TransportError};
 use es_snapshot::wait::{HowStarted, RestoreTicket};
-use es_snapshot::{CreateSnapshot, Error, Outcome, RestoreReport, RestoreSnapshot, SnapshotClient, SnapshotInfo, SnapshotState};
+use es_snapshot::{
+    CreateSnapshot, Error, Outcome, RestoreReport, RestoreSnapshot, SnapshotClient, SnapshotInfo, SnapshotState,
+};
 use http::Method;
 use live::{Live, LiveTest, Need, refused, unique};
 use serde_json::{Value, json};
@@ -218,7 +220,8 @@ impl Node {
     }
 
     async fn indices(&self) -> Result<BTreeSet<String>, Error> {
-        let state = self.send(Method::GET, "_cluster/state/metadata?filter_path=metadata.indices.*.state", Value::Null).await?;
+        let state =
+            self.send(Method::GET, "_cluster/state/metadata?filter_path=metadata.indices.*.state", Value::Null).await?;
         let indices = state["metadata"]["indices"].as_object().cloned().unwrap_or_default();
         Ok(indices.into_iter().map(|(name, _)| name).collect())
     }
@@ -274,7 +277,13 @@ impl Scene {
     }
 
     async fn restore(&self, client: &SnapshotClient, options: &RestoreSnapshot) -> Result<RestoreTicket, Error> {
-        Ok(client.repository(&self.repository)?.snapshot(&self.snapshot)?.restore(options.clone()).await?.ticket().clone())
+        Ok(client
+            .repository(&self.repository)?
+            .snapshot(&self.snapshot)?
+            .restore(options.clone())
+            .await?
+            .ticket()
+            .clone())
     }
 
     async fn restore_on(&self, way: &Arc<Way>, options: &RestoreSnapshot) -> Result<RestoreTicket, Error> {
@@ -297,8 +306,13 @@ impl Scene {
     }
 
     /// Another client's restore of this snapshot.
-    fn foreign_restore(&self, options: &RestoreSnapshot, query: &str) -> impl Future<Output = Result<(), Error>> + Send + use<> {
-        let (node, path) = (self.node.clone(), format!("_snapshot/{}/{}/_restore{query}", self.repository, self.snapshot));
+    fn foreign_restore(
+        &self,
+        options: &RestoreSnapshot,
+        query: &str,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        let (node, path) =
+            (self.node.clone(), format!("_snapshot/{}/{}/_restore{query}", self.repository, self.snapshot));
         let body = serde_json::to_value(options).unwrap();
         async move { node.send(Method::POST, &path, body).await.map(drop) }
     }
@@ -542,9 +556,14 @@ async fn the_ticket_names_the_indices_that_the_server_restored(live: Arc<Live>) 
                 }
             };
             assert_eq!(names(&ticket), restored, "{selection:?}, running restores hidden: {hides_running}");
-            assert_eq!(scene.judge(&ticket).await?.into_complete()?.shards_total(), restored.len() as u64, "{selection:?}");
+            assert_eq!(
+                scene.judge(&ticket).await?.into_complete()?.shards_total(),
+                restored.len() as u64,
+                "{selection:?}"
+            );
             if *selection == [stream.as_str()] {
-                let named = RestoreTicket::new(&scene.repository, &scene.snapshot)?.with_index(format!("{prefix}-{stream}"));
+                let named =
+                    RestoreTicket::new(&scene.repository, &scene.snapshot)?.with_index(format!("{prefix}-{stream}"));
                 let wait = scene.client.resume(named);
                 let report = wait.await?.into_complete()?;
                 assert_eq!(report.indices().iter().cloned().collect::<BTreeSet<_>>(), restored, "by the stream's name");
@@ -652,7 +671,8 @@ async fn an_index_is_renamed_as_the_ticket_says(live: Arc<Live>) -> Result<(), E
         (r"\Av|c\z", "x"),
         ("(?x) v # the first", "x"),
     ];
-    let pairs = worked_out.into_iter().map(|pair| (pair, true)).chain(left_to_the_server.into_iter().map(|pair| (pair, false)));
+    let pairs =
+        worked_out.into_iter().map(|pair| (pair, true)).chain(left_to_the_server.into_iter().map(|pair| (pair, false)));
     for ((pattern, replacement), is_worked_out) in pairs {
         let way = Arc::new(Way::new(&live, Lost::Nothing).hiding_running_restores());
         let options = RestoreSnapshot::new().with_rename(pattern, replacement);
@@ -704,7 +724,8 @@ async fn a_prepared_restore_that_two_processes_start_is_sent_once(live: Arc<Live
     scene.node.make(&index, json!({"number_of_shards": 2})).await?;
     scene.take(&[&index]).await?.into_complete()?;
     let options = RestoreSnapshot::new().with_rename_prefix("started-");
-    let prepared = scene.client.repository(&scene.repository)?.snapshot(&scene.snapshot)?.prepare_restore(options).await?;
+    let prepared =
+        scene.client.repository(&scene.repository)?.snapshot(&scene.snapshot)?.prepare_restore(options).await?;
     let kept = serde_json::to_string(&prepared).unwrap();
     let another = live.client().await;
     let start = async |client: &SnapshotClient| client.start(serde_json::from_str(&kept).unwrap()).await;
@@ -732,7 +753,8 @@ async fn a_ticket_is_resumed_by_another_process(live: Arc<Live>) -> Result<(), E
     let ticket = scene.restore(&scene.client, &RestoreSnapshot::new().with_rename("(.+)", "again-$1")).await?;
     let kept = serde_json::to_string(&ticket).unwrap();
     let another = live.client().await;
-    let resume = async || another.resume(serde_json::from_str::<RestoreTicket>(&kept).unwrap()).with_deadline(SOON).await;
+    let resume =
+        async || another.resume(serde_json::from_str::<RestoreTicket>(&kept).unwrap()).with_deadline(SOON).await;
 
     let at_once = resume().await?.into_complete()?;
     scene.node.close(&restored).await?;
@@ -742,7 +764,8 @@ async fn a_ticket_is_resumed_by_another_process(live: Arc<Live>) -> Result<(), E
     assert_eq!(at_once, later);
     assert_eq!((later.indices(), later.shards_total()), ([restored.clone()].as_slice(), 2));
     // Nothing but the ticket's uuid shows it.
-    let by_name = scene.client.resume(RestoreTicket::new(&scene.repository, &scene.snapshot)?.with_index(restored.as_str()));
+    let by_name =
+        scene.client.resume(RestoreTicket::new(&scene.repository, &scene.snapshot)?.with_index(restored.as_str()));
     assert_eq!(by_name.with_deadline(SOON).await?.unrestored().len(), 2);
     scene.node.delete(&restored).await?;
     scene.node.delete(&index).await
@@ -754,7 +777,9 @@ async fn change(node: &Node, index: &str, changes: &[&str]) -> Result<(), Error>
     for change in changes {
         match *change {
             "settings" => node.put(&format!("{index}/_settings"), json!({"index.max_result_window": 20_000})).await?,
-            "field" => node.put(&format!("{index}/_mapping"), json!({"properties": {"other": {"type": "keyword"}}})).await?,
+            "field" => {
+                node.put(&format!("{index}/_mapping"), json!({"properties": {"other": {"type": "keyword"}}})).await?
+            }
             "alias" => node.put(&format!("{index}/_alias/{}", unique("alias")), Value::Null).await?,
             "document" => node.write(index, "new").await?,
             other => panic!("{other}"),

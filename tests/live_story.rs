@@ -13,7 +13,8 @@ use es_snapshot::name::{DateMathName, RepositoryName, SnapshotName};
 use es_snapshot::snapshot::SnapshotToken;
 use es_snapshot::wait::{HowStarted, RestoreTicket, SnapshotTicket, WaitUpdate};
 use es_snapshot::{
-    CloneSnapshot, CreateSnapshot, ErrorKind, ListSnapshots, RepositorySettings, RestoreSnapshot, SnapshotPattern, SnapshotState,
+    CloneSnapshot, CreateSnapshot, ErrorKind, ListSnapshots, RepositorySettings, RestoreSnapshot, SnapshotPattern,
+    SnapshotState,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::Method;
@@ -40,7 +41,11 @@ fn main() -> ExitCode {
         },
         LiveTest { name: "odd_names_reach_what_they_name", needs: &[], run: odd_names_reach_what_they_name },
         LiveTest { name: "a_held_snapshot_runs_until_it_is_let_go", needs: &[Need::Steering], run: a_held_snapshot },
-        LiveTest { name: "a_partial_snapshot_is_an_outcome_of_its_own", needs: &[Need::Steering], run: a_partial_snapshot },
+        LiveTest {
+            name: "a_partial_snapshot_is_an_outcome_of_its_own",
+            needs: &[Need::Steering],
+            run: a_partial_snapshot,
+        },
         LiveTest { name: "a_clone_holds_the_indices_it_was_told", needs: &[], run: a_clone },
         LiveTest { name: "what_is_queued_waits_for_the_snapshot_in_its_way", needs: &[Need::Steering], run: a_queue },
         LiveTest { name: "the_same_token_adopts_what_an_earlier_process_made", needs: &[], run: an_earlier_process },
@@ -69,9 +74,11 @@ async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Er
 
     let name: SnapshotName = unique("snap").parse()?;
     let metadata = json!({"purpose": "story"}).as_object().cloned().unwrap();
-    let options = CreateSnapshot::new().with_indices([index.as_str()]).with_include_global_state(false).with_metadata(metadata);
+    let options =
+        CreateSnapshot::new().with_indices([index.as_str()]).with_include_global_state(false).with_metadata(metadata);
     client.repository(&repository)?.create_snapshot(&name, options).await?;
-    let mut progress = client.repository(&repository)?.snapshot(&name)?.wait().with_deadline(Duration::from_secs(60)).progress();
+    let mut progress =
+        client.repository(&repository)?.snapshot(&name)?.wait().with_deadline(Duration::from_secs(60)).progress();
     let mut ended = None;
     while let Some(update) = progress.try_next().await? {
         if let WaitUpdate::Ended(snapshot) = update {
@@ -87,7 +94,8 @@ async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Er
     let listed = client.repository(&repository)?.list(ListSnapshots::new()).await?;
     assert_eq!(listed.snapshots().iter().map(es_snapshot::SnapshotInfo::name).collect::<Vec<_>>(), [name.as_str()]);
     let pattern: SnapshotPattern = "snap-*".parse()?;
-    let brief = client.repository(&repository)?.list(ListSnapshots::new().with_pattern(pattern).with_verbose(false)).await?;
+    let brief =
+        client.repository(&repository)?.list(ListSnapshots::new().with_pattern(pattern).with_verbose(false)).await?;
     assert_eq!(*brief.snapshots()[0].state(), SnapshotState::Success);
     let status = client.repository(&repository)?.snapshot(&name)?.status().await?;
     assert_eq!((status.shards().total(), status.shards().done()), (2, 2));
@@ -106,7 +114,10 @@ async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Er
     assert_eq!(count.body()["count"], 20);
 
     client.repository(&repository)?.snapshot(&name)?.delete().await?;
-    assert_eq!(refused(client.repository(&repository)?.snapshot(&name)?.info().await).kind(), ErrorKind::SnapshotMissing);
+    assert_eq!(
+        refused(client.repository(&repository)?.snapshot(&name)?.info().await).kind(),
+        ErrorKind::SnapshotMissing
+    );
     client.repository(&repository)?.cleanup().await?;
     client.repository(&repository)?.unregister().await?;
     assert_eq!(refused(client.repository(&repository)?.info().await).kind(), ErrorKind::RepositoryMissing);
@@ -176,8 +187,9 @@ fn date_math_names_resolve_as_the_server_resolves_them(live: Arc<Live>) -> Outco
             let before = client.repository(&repository)?.resolve(name.clone())?;
 
             let body = json!({"indices": index.as_str(), "include_global_state": false});
-            let reply =
-                live.put_on_node(&["_snapshot", repository.as_str(), expression], "?wait_for_completion=true", &body).await;
+            let reply = live
+                .put_on_node(&["_snapshot", repository.as_str(), expression], "?wait_for_completion=true", &body)
+                .await;
             let chosen = reply["snapshot"]["snapshot"].clone();
 
             let after = client.repository(&repository)?.resolve(name.clone())?;
@@ -195,7 +207,8 @@ fn odd_names_reach_what_they_name(live: Arc<Live>) -> Outcome {
         let index = live.index("odd", 1).await?;
         let repository: RepositoryName = unique("odd.~(re'po)!@$&+;=:ü").parse()?;
         client.repository(&repository)?.register(live.s3(&unique("odd"))).await?;
-        let names = ["a+b", "x:y", "semi;colon", "a=b&c", "(x)'!$@", "~t.-", "ünï", "日本", "trailing.", "a..b", "[x]{y}^`"];
+        let names =
+            ["a+b", "x:y", "semi;colon", "a=b&c", "(x)'!$@", "~t.-", "ünï", "日本", "trailing.", "a..b", "[x]{y}^`"];
         for text in names {
             let name: SnapshotName = text.parse()?;
 
@@ -221,7 +234,10 @@ fn a_held_snapshot(live: Arc<Live>) -> Outcome {
         let repository = live.repository(&client, "held").await?;
         let name: SnapshotName = "held".parse()?;
         let hold = live.steer(".hold", "");
-        client.repository(&repository)?.create_snapshot(&name, CreateSnapshot::new().with_indices([index.as_str()])).await?;
+        client
+            .repository(&repository)?
+            .create_snapshot(&name, CreateSnapshot::new().with_indices([index.as_str()]))
+            .await?;
 
         let running = client.repository(&repository)?.snapshot(&name)?.info().await?;
         assert_eq!((running.state(), running.end_time(), running.duration()), (&SnapshotState::InProgress, None, None));
@@ -229,8 +245,10 @@ fn a_held_snapshot(live: Arc<Live>) -> Outcome {
         let wait = client.repository(&repository)?.snapshot(&name)?.wait().with_deadline(Duration::from_secs(2));
         assert_eq!(refused(wait.await).kind(), ErrorKind::Deadline);
         assert_eq!(refused(client.repository(&repository)?.unregister().await).kind(), ErrorKind::Busy);
-        let again =
-            client.repository(&repository)?.create_snapshot(&name, CreateSnapshot::new().with_indices([index.as_str()])).await;
+        let again = client
+            .repository(&repository)?
+            .create_snapshot(&name, CreateSnapshot::new().with_indices([index.as_str()]))
+            .await;
         assert_eq!(refused(again).kind(), ErrorKind::SnapshotNameTaken);
         let restore = client.repository(&repository)?.snapshot(&name)?.restore(RestoreSnapshot::new()).await;
         assert_eq!(refused(restore).kind(), ErrorKind::SnapshotMissing);
@@ -258,7 +276,11 @@ fn a_clone(live: Arc<Live>) -> Outcome {
         let (source, target): (SnapshotName, SnapshotName) = ("source".parse()?, "target".parse()?);
         take(&client, &repository, &source, &index).await?.into_complete()?;
 
-        client.repository(&repository)?.snapshot(&source)?.clone_to(&target, CloneSnapshot::new([index.as_str()])).await?;
+        client
+            .repository(&repository)?
+            .snapshot(&source)?
+            .clone_to(&target, CloneSnapshot::new([index.as_str()]))
+            .await?;
 
         let clone = client
             .repository(&repository)?
@@ -269,7 +291,8 @@ fn a_clone(live: Arc<Live>) -> Outcome {
             .into_complete()?;
         assert_eq!(clone.indices(), [index.as_str()]);
         assert_eq!(clone.token(), None);
-        let again = client.repository(&repository)?.snapshot(&source)?.clone_to(&target, CloneSnapshot::new(["*"])).await;
+        let again =
+            client.repository(&repository)?.snapshot(&source)?.clone_to(&target, CloneSnapshot::new(["*"])).await;
         assert_eq!(refused(again).kind(), ErrorKind::SnapshotNameTaken);
         let pattern = SnapshotPattern::new(["source", "absent", "targ*"])?;
         let deleted = client.repository(&repository)?.delete_snapshots(pattern).await?;
@@ -286,7 +309,10 @@ fn a_queue(live: Arc<Live>) -> Outcome {
         let repository = live.repository(&client, "queue").await?;
         let name: SnapshotName = "running".parse()?;
         let hold = live.steer(".hold", "");
-        client.repository(&repository)?.create_snapshot(&name, CreateSnapshot::new().with_indices([index.as_str()])).await?;
+        client
+            .repository(&repository)?
+            .create_snapshot(&name, CreateSnapshot::new().with_indices([index.as_str()]))
+            .await?;
         let error = refused(client.repository(&repository)?.unregister().await);
         assert_eq!(error.kind(), ErrorKind::Busy);
         assert!(error.to_string().contains(&format!("running: {repository}:{name}")), "{error}");
@@ -315,7 +341,8 @@ fn an_earlier_process(live: Arc<Live>) -> Outcome {
         client.repository(&repository)?.create_snapshot(&name, options.clone()).await?;
 
         let again = client.repository(&repository)?.create_snapshot(&name, options.clone()).await?;
-        let another = client.repository(&repository)?.create_snapshot(&name, options.with_token(SnapshotToken::random())).await;
+        let another =
+            client.repository(&repository)?.create_snapshot(&name, options.with_token(SnapshotToken::random())).await;
 
         assert_eq!(again.how(), HowStarted::Adopted);
         assert_eq!(again.info().unwrap().token(), Some(token.as_str()));
@@ -361,11 +388,14 @@ fn a_restore_to_nowhere(live: Arc<Live>) -> Outcome {
         take(&client, &repository, &name, &index).await?.into_complete()?;
         // As an index does that comes from a domain with nodes of another sort.
         let nowhere = json!({"index.routing.allocation.require._name": "nobody"}).as_object().cloned().unwrap();
-        let options =
-            RestoreSnapshot::new().with_indices([index.as_str()]).with_rename("(.+)", "moved-$1").with_index_settings(nowhere);
+        let options = RestoreSnapshot::new()
+            .with_indices([index.as_str()])
+            .with_rename("(.+)", "moved-$1")
+            .with_index_settings(nowhere);
 
         client.repository(&repository)?.snapshot(&name)?.restore(options).await?;
-        let report = client.resume(RestoreTicket::new(&repository, &name)?).with_deadline(Duration::from_secs(60)).await?;
+        let report =
+            client.resume(RestoreTicket::new(&repository, &name)?).with_deadline(Duration::from_secs(60)).await?;
 
         live.node().raw(RawRequest::new(Method::DELETE, [format!("moved-{index}")])).await?;
         assert_eq!((report.unrestored().len(), report.shards_total()), (2, 2));
@@ -426,7 +456,10 @@ fn a_snapshot_without_its_file(live: Arc<Live>) -> Outcome {
         let snapshot = take(&client, &repository, &name, &index).await?.into_complete()?;
         let file = format!("snap-{}.dat", snapshot.uuid().unwrap());
         std::fs::remove_file(live.bucket().1.unwrap().join(repository.as_str()).join(file)).unwrap();
-        assert_eq!(refused(client.repository(&repository)?.snapshot(&name)?.info().await).kind(), ErrorKind::SnapshotMissing);
+        assert_eq!(
+            refused(client.repository(&repository)?.snapshot(&name)?.info().await).kind(),
+            ErrorKind::SnapshotMissing
+        );
 
         take(&client, &repository, &"other".parse()?, &index).await?.into_complete()?;
         let listed: Vec<_> = client.repository(&repository)?.snapshots(ListSnapshots::new()).collect().await;

@@ -135,9 +135,9 @@ async fn a_create_without_a_token_does_not_take_a_snapshot_for_its_own_that_carr
     assert_eq!(created.unwrap_err().kind(), ErrorKind::SnapshotNameTaken);
 }
 
-const NO_LONGER_MASTER: &str = r#"{"error":{"type":"snapshot_exception","reason":"[r:one] no longer master"},"status":500}"#;
-const IN_THE_WAY: &str =
-    r#"{"error":{"type":"concurrent_snapshot_execution_exception","reason":"a snapshot is already running"},"status":503}"#;
+const NO_LONGER_MASTER: &str =
+    r#"{"error":{"type":"snapshot_exception","reason":"[r:one] no longer master"},"status":500}"#;
+const IN_THE_WAY: &str = r#"{"error":{"type":"concurrent_snapshot_execution_exception","reason":"a snapshot is already running"},"status":503}"#;
 const JSON: &str = "application/json";
 
 fn requests(domain: &FakeDomain, method: &str) -> usize {
@@ -180,7 +180,8 @@ async fn a_deletion_that_the_next_master_carries_out_is_done() {
         domain.another_client_deletes("r", "one");
     };
 
-    let (deleted, ()) = futures_util::future::join(backups(&client).snapshot(one()).unwrap().delete(), next_master).await;
+    let (deleted, ()) =
+        futures_util::future::join(backups(&client).snapshot(one()).unwrap().delete(), next_master).await;
 
     deleted.unwrap();
     assert_eq!(domain.snapshots("r").len(), 0);
@@ -259,7 +260,8 @@ async fn a_registration_that_lost_its_answer_before_it_queued_may_have_happened(
 #[tokio::test]
 async fn a_snapshot_whose_file_in_the_bucket_is_gone_can_be_deleted() {
     let gone = r#"{"error":{"type":"snapshot_missing_exception","reason":"[r:one/x1] is missing"},"status":404}"#;
-    let unreadable = r#"{"error":{"type":"snapshot_exception","reason":"[r:one/x1] failed to get snapshots"},"status":500}"#;
+    let unreadable =
+        r#"{"error":{"type":"snapshot_exception","reason":"[r:one/x1] failed to get snapshots"},"status":500}"#;
     for (status, body) in [(404, gone), (500, unreadable)] {
         let Scene { domain, client, .. } = registered().await;
         backups(&client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap();
@@ -383,7 +385,12 @@ async fn a_lost_restore_is_not_taken_for_an_earlier_one_of_the_same_snapshot() {
     backups(&client).snapshot(one()).unwrap().restore(only("a")).await.unwrap();
     domain.fault(Fault::drop_before().on_method("POST").times(1));
 
-    backups(&client).snapshot(one()).unwrap().restore(RestoreSnapshot::new().with_rename("(.+)", "r-$1")).await.unwrap();
+    backups(&client)
+        .snapshot(one())
+        .unwrap()
+        .restore(RestoreSnapshot::new().with_rename("(.+)", "r-$1"))
+        .await
+        .unwrap();
 
     assert_eq!(domain.indices(), ["a", "r-a", "r-b"]);
 }
@@ -396,7 +403,12 @@ async fn a_lost_restore_is_not_taken_for_an_earlier_one_whose_shards_had_to_queu
     domain.fault(Fault::status(200, "{}", JSON).on_path("_recovery").times(1));
     domain.fault(Fault::drop_before().on_method("POST").times(1));
 
-    backups(&client).snapshot(one()).unwrap().restore(RestoreSnapshot::new().with_rename("(.+)", "r-$1")).await.unwrap();
+    backups(&client)
+        .snapshot(one())
+        .unwrap()
+        .restore(RestoreSnapshot::new().with_rename("(.+)", "r-$1"))
+        .await
+        .unwrap();
 
     assert_eq!(domain.indices(), ["a", "r-a", "r-b"]);
 }

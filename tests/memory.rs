@@ -76,7 +76,11 @@ fn hostile_failures() -> Vec<(&'static str, u16, Vec<u8>)> {
         ("empty causes", 500, repeated(&format!(r#"{engine},"suppressed":["#), "{},", "{}]}}")),
         ("causes below each other", 500, repeated(&format!(r#"{engine},"caused_by":"#), r#"{"caused_by":"#, "")),
         ("causes in lists", 500, repeated(&format!(r#"{engine},"suppressed":["#), r#"{"suppressed":["#, "")),
-        ("root causes first", 500, repeated(r#"{"error":{"root_cause":["#, r#"{"type":"repository_exception"},"#, "{}]}}")),
+        (
+            "root causes first",
+            500,
+            repeated(r#"{"error":{"root_cause":["#, r#"{"type":"repository_exception"},"#, "{}]}}"),
+        ),
         ("a long reason", 500, repeated(&engine[..engine.len() - 1], "x", r#""}}"#)),
         ("escapes", 500, repeated(&engine[..engine.len() - 1], "\\u001b", r#""}}"#)),
         ("layers of escapes", 500, repeated(&engine[..engine.len() - 1], "%252525255c", r#""}}"#)),
@@ -170,13 +174,21 @@ impl Call {
     async fn make(self, client: &SnapshotClient) -> Result<usize, Error> {
         match self {
             Self::Repositories => client.repositories().await.map(|found| found.len()),
-            Self::Snapshots => {
-                client.repository("nightly").unwrap().list(ListSnapshots::new()).await.map(|found| found.snapshots().len())
-            }
+            Self::Snapshots => client
+                .repository("nightly")
+                .unwrap()
+                .list(ListSnapshots::new())
+                .await
+                .map(|found| found.snapshots().len()),
             Self::Recovery => client.recovery([""; 0]).await.map(|found| found.len()),
-            Self::Status => {
-                client.repository("nightly").unwrap().snapshot("s").unwrap().status().await.map(|found| found.indices().len())
-            }
+            Self::Status => client
+                .repository("nightly")
+                .unwrap()
+                .snapshot("s")
+                .unwrap()
+                .status()
+                .await
+                .map(|found| found.indices().len()),
         }
     }
 }
@@ -233,7 +245,11 @@ fn listings() -> Vec<(Call, &'static str, Vec<u8>)> {
             "with unknown fields",
             entries(r#"{"snapshots":[{"snapshot":"s","#, "}]}", |n| (format!("field-{n}"), json!(n))),
         ),
-        (Call::Snapshots, "with short unknown lists", array(r#"{"snapshots":[{"snapshot":"s","other":["#, "]}]}", |_| json!([]))),
+        (
+            Call::Snapshots,
+            "with short unknown lists",
+            array(r#"{"snapshots":[{"snapshot":"s","other":["#, "]}]}", |_| json!([])),
+        ),
         (
             Call::Snapshots,
             "of many indices",
@@ -248,7 +264,11 @@ fn listings() -> Vec<(Call, &'static str, Vec<u8>)> {
                 |n| json!({"index": "logs", "index_uuid": "logs", "shard_id": n, "reason": "node shutdown", "node_id": "vB3xK9mDQ2yQ5pX1oR4e7g", "status": "INTERNAL_SERVER_ERROR"}),
             ),
         ),
-        (Call::Snapshots, "with empty failures", array(r#"{"snapshots":[{"snapshot":"s","failures":["#, "]}]}", |_| json!({}))),
+        (
+            Call::Snapshots,
+            "with empty failures",
+            array(r#"{"snapshots":[{"snapshot":"s","failures":["#, "]}]}", |_| json!({})),
+        ),
         (Call::Snapshots, "of names alone", array(r#"{"snapshots":["#, "]}", |_| json!({"snapshot": ""}))),
         (
             Call::Status,
@@ -299,7 +319,11 @@ fn listings() -> Vec<(Call, &'static str, Vec<u8>)> {
             "with many settings",
             entries(r#"{"r":{"type":"fs","settings":{"#, "}}}", |n| (format!("setting-{n}"), json!(n.to_string()))),
         ),
-        (Call::Repositories, "with lists without end", array(r#"{"r":{"type":"fs","settings":{"a":["#, "]}}}", |_| json!(0))),
+        (
+            Call::Repositories,
+            "with lists without end",
+            array(r#"{"r":{"type":"fs","settings":{"a":["#, "]}}}", |_| json!(0)),
+        ),
     ]
 }
 
@@ -384,7 +408,11 @@ async fn a_streamed_listing_costs_the_same_however_long_it_is() {
 
         let peak = PEAK.peak_usage() - before;
         let size = written.load(Ordering::Relaxed);
-        println!("stream of {found}: {} MiB, {} KiB in memory, first after {before_first} bytes", size >> 20, peak >> 10);
+        println!(
+            "stream of {found}: {} MiB, {} KiB in memory, first after {before_first} bytes",
+            size >> 20,
+            peak >> 10
+        );
         assert_eq!(found, count);
         assert!(peak <= 1 << 20, "{peak}");
         assert!(before_first * 100 <= size, "{before_first} of {size}");

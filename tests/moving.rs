@@ -20,7 +20,9 @@ use std::time::Duration;
 use es_snapshot::clock::Clock as _;
 use es_snapshot::testing::{FakeOutcome, ManualClock};
 use es_snapshot::transport::HyperTransport;
-use es_snapshot::{ErrorKind, Outcome, RetryPolicy, SnapshotClient, SnapshotClientBuilder, SnapshotInfo, SnapshotState, Wait};
+use es_snapshot::{
+    ErrorKind, Outcome, RetryPolicy, SnapshotClient, SnapshotClientBuilder, SnapshotInfo, SnapshotState, Wait,
+};
 use scene::{STEP, Scene, backups, drive, snapshot};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -73,7 +75,8 @@ impl Name {
         fs::create_dir_all(&folder).unwrap();
         fs::write(&source, RESOLVER).unwrap();
         // Rust's own linker on this platform.
-        let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).arg("-ldl").status().unwrap();
+        let built =
+            Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).arg("-ldl").status().unwrap();
         assert!(built.success());
 
         let child = Command::new(env::current_exe().unwrap())
@@ -85,7 +88,11 @@ impl Name {
 
         fs::remove_dir_all(&folder).unwrap();
         let told = String::from_utf8_lossy(&child.stdout);
-        assert!(child.status.success() && told.contains("1 passed"), "{told}{}", String::from_utf8_lossy(&child.stderr));
+        assert!(
+            child.status.success() && told.contains("1 passed"),
+            "{told}{}",
+            String::from_utf8_lossy(&child.stderr)
+        );
         None
     }
 

@@ -39,7 +39,13 @@ struct Seen {
 
 impl Seen {
     fn spans(&self, name: &str) -> Vec<Fields> {
-        self.spans.lock().unwrap().values().filter(|(known, _)| known == name).map(|(_, fields)| fields.clone()).collect()
+        self.spans
+            .lock()
+            .unwrap()
+            .values()
+            .filter(|(known, _)| known == name)
+            .map(|(_, fields)| fields.clone())
+            .collect()
     }
 
     fn events(&self, message: &str) -> Vec<Fields> {
@@ -101,7 +107,10 @@ async fn a_call_is_a_span_with_its_operation_names_attempts_and_outcome() {
     let spans = seen.spans("es_snapshot.call");
     let expected =
         [("attempts", "3"), ("operation", "get_snapshot"), ("outcome", "done"), ("repository", "r"), ("snapshot", "s")];
-    assert_eq!(spans, [expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect::<Fields>()]);
+    assert_eq!(
+        spans,
+        [expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect::<Fields>()]
+    );
 }
 
 #[tokio::test]
@@ -126,7 +135,8 @@ async fn every_repetition_is_an_event_with_its_reason() {
 
     scene.client.repositories().await.unwrap();
 
-    let reasons: Vec<_> = seen.events("repeating a request").into_iter().map(|fields| fields["reason"].clone()).collect();
+    let reasons: Vec<_> =
+        seen.events("repeating a request").into_iter().map(|fields| fields["reason"].clone()).collect();
     assert_eq!(reasons, ["domain not available", "domain not available"]);
 }
 
@@ -168,7 +178,9 @@ impl ProvideCredentials for Failing {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::ready(Err(CredentialsError::provider_error(io::Error::other("the service is down"))))
+        future::ProvideCredentials::ready(Err(CredentialsError::provider_error(io::Error::other(
+            "the service is down",
+        ))))
     }
 }
 

@@ -70,7 +70,9 @@ mod the_backup_service {
 
         let outcome = finish(&domain.client(), &ticket).await.unwrap();
 
-        assert!(matches!(outcome, AnyOutcome::Snapshot(snapshot) if snapshot.name() == "monday" && snapshot.is_complete()));
+        assert!(
+            matches!(outcome, AnyOutcome::Snapshot(snapshot) if snapshot.name() == "monday" && snapshot.is_complete())
+        );
     }
 
     #[tokio::test]
@@ -341,14 +343,18 @@ mod the_fleet {
         let [Err(error), Ok(overview)] = &*overviews else { panic!("{overviews:?}") };
         assert_eq!(error.kind(), ErrorKind::Connect);
         // It ended 3 s after midnight.
-        assert_eq!((&overview.newest, &*overview.running), (&Some(("nightly".to_owned(), 23)), &["manual".to_owned()][..]));
+        assert_eq!(
+            (&overview.newest, &*overview.running),
+            (&Some(("nightly".to_owned(), 23)), &["manual".to_owned()][..])
+        );
     }
 
     #[tokio::test]
     async fn shows_the_domains_whose_client_could_be_built() {
         let domain = domain().await;
 
-        let overviews = check_all(vec![SnapshotClient::builder("nowhere").build(), Ok(domain.client())], "backups").await;
+        let overviews =
+            check_all(vec![SnapshotClient::builder("nowhere").build(), Ok(domain.client())], "backups").await;
 
         assert!(matches!(&*overviews, [Err(_), Ok(overview)] if overview.newest.is_none()), "{overviews:?}");
     }
@@ -361,7 +367,8 @@ mod the_fleet {
         let second = FakeDomain::builder().clock(clock.clone()).account_of(&first).start().await;
         let provider = first.credentials_provider();
         let credentials = CredentialCache::with_clock(provider.clone(), Arc::new(clock.clone()));
-        let (transport, retries) = (HyperTransport::builder().clock(clock.clone()).build().unwrap(), RetryBudget::new());
+        let (transport, retries) =
+            (HyperTransport::builder().clock(clock.clone()).build().unwrap(), RetryBudget::new());
         let clients = [&first, &second].map(|domain| {
             domain.create_repository("backups");
             let builder = client(&domain.endpoint(), &transport, &credentials, &retries);

@@ -193,7 +193,8 @@ async fn checks_that_are_refused_end_after_five() {
 
 #[tokio::test]
 async fn a_failure_that_stays_the_same_is_refused_after_two_sends() {
-    let body = r#"{"error":{"type":"null_pointer_exception","reason":"Cannot invoke \"x\"","root_cause":[]},"status":500}"#;
+    let body =
+        r#"{"error":{"type":"null_pointer_exception","reason":"Cannot invoke \"x\"","root_cause":[]},"status":500}"#;
     let scene = two_indices_to_restore().await;
     scene.domain.fault(Fault::status(500, body, JSON).on_path("_restore"));
     let began = scene.clock.monotonic();
@@ -206,7 +207,8 @@ async fn a_failure_that_stays_the_same_is_refused_after_two_sends() {
 
 #[tokio::test]
 async fn a_failure_that_may_be_a_change_of_master_is_no_refusal() {
-    let body = r#"{"error":{"type":"snapshot_exception","reason":"[r:one] no longer master","root_cause":[]},"status":500}"#;
+    let body =
+        r#"{"error":{"type":"snapshot_exception","reason":"[r:one] no longer master","root_cause":[]},"status":500}"#;
     let scene = two_indices_to_restore().await;
     scene.domain.fault(Fault::status(500, body, JSON).on_path("_restore").times(2));
 
@@ -428,9 +430,12 @@ async fn does_not_adopt_anothers_restore_that_leaves_a_hidden_index_out() {
 async fn does_not_adopt_anothers_restore_of_another_index_to_the_same_name() {
     let scene = two_indices_to_restore().await;
     scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
-    before_the_first_check(&scene.domain, |domain| domain.another_client_restores("r", "one", &["b"], Some(("(.+)", "x"))));
+    before_the_first_check(&scene.domain, |domain| {
+        domain.another_client_restores("r", "one", &["b"], Some(("(.+)", "x")))
+    });
 
-    let error = restore(&scene, &RestoreSnapshot::new().with_indices(["a"]).with_rename("(.+)", "x")).await.unwrap_err();
+    let error =
+        restore(&scene, &RestoreSnapshot::new().with_indices(["a"]).with_rename("(.+)", "x")).await.unwrap_err();
 
     assert_eq!((error.outcome(), restores(&scene.domain)), (Outcome::Unknown, 1));
 }
@@ -532,7 +537,8 @@ async fn a_restore_of_no_index_has_nothing_to_wait_for() {
     scene.domain.fail_restore_shard("yesterday-a", 0);
     restore(&scene, &RestoreSnapshot::new().with_indices(["a"]).with_rename("(.+)", "yesterday-$1")).await.unwrap();
 
-    let nothing = restore(&scene, &RestoreSnapshot::new().with_indices(["none"]).with_ignore_unavailable(true)).await.unwrap();
+    let nothing =
+        restore(&scene, &RestoreSnapshot::new().with_indices(["none"]).with_ignore_unavailable(true)).await.unwrap();
 
     assert_eq!(unrestored(&scene, nothing.ticket()).await, [""; 0]);
 }

@@ -11,7 +11,8 @@ use es_snapshot::repository::RegisterRepository;
 use es_snapshot::testing::{ManualClock, TransportFn, response, transport_fn};
 use es_snapshot::transport::Body;
 use es_snapshot::{
-    CloneSnapshot, CreateSnapshot, ListSnapshots, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotPattern,
+    CloneSnapshot, CreateSnapshot, ListSnapshots, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient,
+    SnapshotPattern,
 };
 use http::{Method, Request, Response};
 use proptest::prelude::*;
@@ -42,7 +43,8 @@ const CLONE: &str = "~clone~";
 /// What the engine would do: the operation and the names in its path, `None` where no handler is found.
 fn route(prefix: &str, method: &Method, target: &str) -> Option<(&'static str, Vec<String>)> {
     let path = target.split('?').next()?.strip_prefix(prefix)?;
-    let segments: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect::<Option<_>>()?;
+    let segments: Vec<String> =
+        path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect::<Option<_>>()?;
     handler(method, &segments)
 }
 
@@ -67,7 +69,9 @@ fn handler(method: &Method, segments: &[String]) -> Option<(&'static str, Vec<St
         ("GET", ["_snapshot", repository, snapshot]) => ("get", own(&[repository, snapshot])),
         ("PUT" | "POST", ["_snapshot", repository, snapshot]) => ("create", own(&[repository, snapshot])),
         ("DELETE", ["_snapshot", repository, snapshot]) => ("delete", own(&[repository, snapshot])),
-        ("PUT", ["_snapshot", repository, snapshot, "_clone", target]) => ("clone", own(&[repository, snapshot, target])),
+        ("PUT", ["_snapshot", repository, snapshot, "_clone", target]) => {
+            ("clone", own(&[repository, snapshot, target]))
+        }
         ("POST", ["_snapshot", repository, snapshot, "_restore"]) => ("restore", own(&[repository, snapshot])),
         ("GET", ["_snapshot", repository, snapshot, "_status"]) => ("status", own(&[repository, snapshot])),
         ("PUT" | "POST" | "DELETE", [index]) => ("index", own(&[index])),
@@ -121,8 +125,10 @@ fn arrives(prefix: &str, method: &Method, target: &str, expected: &(&'static str
     }
     // A proxy that decodes and does not encode again, and an engine that takes what is no escape as
     // it is.
-    let decoded = target.split('?').next().and_then(|path| path.strip_prefix(prefix)).map(decode_leniently).unwrap_or_default();
-    let segments: Vec<String> = decoded.split('/').filter(|segment| !segment.is_empty()).map(decode_leniently).collect();
+    let decoded =
+        target.split('?').next().and_then(|path| path.strip_prefix(prefix)).map(decode_leniently).unwrap_or_default();
+    let segments: Vec<String> =
+        decoded.split('/').filter(|segment| !segment.is_empty()).map(decode_leniently).collect();
     let found = handler(method, &segments);
     if found.as_ref() != Some(expected) {
         return Err(format!("decoded twice: {method} {target} reaches {found:?}, not {expected:?}"));

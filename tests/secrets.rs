@@ -176,7 +176,8 @@ fn a_wait_shows_no_secret() {
     let snapshot = backups(&client).snapshot("s").unwrap();
 
     Canaries::planted().assert_absent(&shown(&snapshot.wait()), "a wait for a snapshot");
-    Canaries::planted().assert_absent(&shown(&client.resume(RestoreTicket::new("r", "s").unwrap())), "a wait for a restore");
+    Canaries::planted()
+        .assert_absent(&shown(&client.resume(RestoreTicket::new("r", "s").unwrap())), "a wait for a restore");
     Canaries::planted().assert_absent(&shown(&snapshot.wait_for_deletion()), "a wait for a deletion");
     Canaries::planted().assert_absent(&shown(&snapshot.wait().progress()), "a stream");
 }
@@ -187,7 +188,8 @@ async fn a_raw_request_and_its_reply_show_no_value() {
         .with_query("token", "query-canary")
         .with_body(json!({"password": "canary"}));
     Canaries::planted().assert_absent(&shown(&request), "a raw request");
-    let client = echoing(200, Shape::JsonString).auth(Auth::bearer("bearer-canary-abcdefghijklmnopqrstuvwxyz").unwrap());
+    let client =
+        echoing(200, Shape::JsonString).auth(Auth::bearer("bearer-canary-abcdefghijklmnopqrstuvwxyz").unwrap());
 
     let reply = client.build().unwrap().raw(request).await.unwrap();
 
@@ -197,7 +199,9 @@ async fn a_raw_request_and_its_reply_show_no_value() {
 
 #[test]
 fn settings_show_no_secret() {
-    for key in ["secret_key", "Encryption-Key", "api.key", "passphrase", "credentials", "sas_token", "session", "private_key"] {
+    for key in
+        ["secret_key", "Encryption-Key", "api.key", "passphrase", "credentials", "sas_token", "session", "private_key"]
+    {
         let open = json!({"inner": [{key: "canary"}], key: {"deep": "canary"}});
         let s3 = S3Settings::new("b").with_setting(key, "canary").with_setting("x", open.clone());
         let s3 = s3.with_endpoint("https://u:canary@h/?sig=canary").with_base_path("s3://canary:canary@b");
@@ -364,7 +368,8 @@ impl Shape {
             Self::Signature => json!({"message": echo}).to_string(),
             Self::Engine => json!({"error": {"type": "x_exception", "reason": echo}, "status": 400}).to_string(),
             Self::Cause => {
-                let cause = json!({"type": "y_exception", "reason": echo, "suppressed": [{"type": "z", "reason": echo}]});
+                let cause =
+                    json!({"type": "y_exception", "reason": echo, "suppressed": [{"type": "z", "reason": echo}]});
                 json!({"error": {"type": "x_exception", "reason": "r", "caused_by": cause}}).to_string()
             }
             Self::ErrorType => json!({"error": {"type": echo, "reason": "r"}}).to_string(),
@@ -374,7 +379,9 @@ impl Shape {
             Self::WrongField => json!({"snapshots": echo, "r": {"type": [echo]}}).to_string(),
             Self::FieldName => format!("{{{}: 7}}", json!(echo)),
             Self::WrongSnapshot => json!({"snapshots": [{"snapshot": "s", "shards": echo}]}).to_string(),
-            Self::RepositoryFailure => json!({"snapshots": [], "failures": {"r": {"type": "x", "reason": echo}}}).to_string(),
+            Self::RepositoryFailure => {
+                json!({"snapshots": [], "failures": {"r": {"type": "x", "reason": echo}}}).to_string()
+            }
             Self::RequestId | Self::Location => "{}".to_owned(),
             Self::TwiceEscaped => json!({"message": json!(json!(echo).to_string()).to_string()}).to_string(),
             Self::SlashEscaped => json!({"error": {"type": "x", "reason": echo.replace('/', "\\/")}}).to_string(),
@@ -453,7 +460,10 @@ async fn a_refused_signature_echoes_the_token_and_shows_it_not() {
     let error = client.repositories().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Signature);
-    assert!(everything(&error).contains("x-amz-security-token"), "the fake domain echoes the canonical request: {error}");
+    assert!(
+        everything(&error).contains("x-amz-security-token"),
+        "the fake domain echoes the canonical request: {error}"
+    );
     Canaries::of(&issued).assert_absent_from_error(&error, "a refused signature");
     Canaries::planted().assert_absent_from_error(&error, "a refused signature");
 }
@@ -512,7 +522,8 @@ async fn a_whole_story_traces_no_secret_and_no_body() {
 async fn refusals_trace_no_secret() {
     let (trace, _guard) = Trace::start();
     let scene =
-        Scene::with(|domain| domain.auth(FakeAuth::Basic { user: "u".to_owned(), password: "p".to_owned() }), |c| c).await;
+        Scene::with(|domain| domain.auth(FakeAuth::Basic { user: "u".to_owned(), password: "p".to_owned() }), |c| c)
+            .await;
 
     for auth in every_auth() {
         scene.client_with(auth).repositories().await.unwrap_err();

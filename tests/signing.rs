@@ -70,14 +70,18 @@ fn signature(request: &Request<Bytes>, secret: &str, region: &str) -> String {
     );
     let stamp = header("x-amz-date");
     let day = &stamp[..8];
-    let to_sign = format!("AWS4-HMAC-SHA256\n{stamp}\n{day}/{region}/es/aws4_request\n{}", hex(&Sha256::digest(canonical)));
-    let key = [day, region, "es", "aws4_request"].iter().fold(format!("AWS4{secret}").into_bytes(), |key, part| hmac(&key, part));
+    let to_sign =
+        format!("AWS4-HMAC-SHA256\n{stamp}\n{day}/{region}/es/aws4_request\n{}", hex(&Sha256::digest(canonical)));
+    let key = [day, region, "es", "aws4_request"]
+        .iter()
+        .fold(format!("AWS4{secret}").into_bytes(), |key, part| hmac(&key, part));
     hex(&hmac(&key, &to_sign))
 }
 
 fn segment() -> impl Strategy<Value = String> {
     prop_oneof!["[a-zA-Z0-9_.~-]{1,10}", "[ -~]{1,10}", any::<String>()].prop_filter("refused", |text| {
-        !matches!(text.as_str(), "" | "." | "..") && !text.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | '%'))
+        !matches!(text.as_str(), "" | "." | "..")
+            && !text.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | '%'))
     })
 }
 

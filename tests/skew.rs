@@ -139,7 +139,8 @@ fn run(steps: Vec<Step>) -> Vec<Next> {
 fn step() -> impl Strategy<Value = Step> {
     const DAYS: i64 = 3 * 86_400;
     let some = |range| prop_oneof![15 => Just(0), 1 => range];
-    let delay = || prop_oneof![4 => 0_u64..=500, 1 => 0_u64..=30_000, 1 => 30_001_u64..=60_000].prop_map(Duration::from_millis);
+    let delay =
+        || prop_oneof![4 => 0_u64..=500, 1 => 0_u64..=30_000, 1 => 30_001_u64..=60_000].prop_map(Duration::from_millis);
     let date = prop_oneof![6 => Just(Date::Right), 1 => Just(Date::Absent), 1 => Just(Date::Garbage)];
     let ahead = prop_oneof![2 => -6_000_i64..=6_000, 1 => -DAYS * 1_000..=DAYS * 1_000];
     let status = prop_oneof![Just(200_u16), Just(403), Just(503)];
@@ -171,8 +172,15 @@ proptest! {
 
 /// Signs by a clock that is `ahead` seconds behind the domain's, after one response that took so long and was dated at its end.
 fn after_a_slow_response(ahead: i64, took: Duration) -> Next {
-    let slow =
-        Step { host: (0, 0), ahead: ahead * 1000, there: took, back: Duration::ZERO, date: Date::Right, age: false, status: 200 };
+    let slow = Step {
+        host: (0, 0),
+        ahead: ahead * 1000,
+        there: took,
+        back: Duration::ZERO,
+        date: Date::Right,
+        age: false,
+        status: 200,
+    };
     run(vec![slow]).remove(0)
 }
 
@@ -225,7 +233,13 @@ fn an_absurd_date_neither_panics_nor_moves_a_signature() {
     });
     let client = SnapshotClient::builder("http://localhost:9200")
         .region("eu-west-1")
-        .credentials(Credentials::new("AKIDEXAMPLE", "secret", None, Some(clock.wall() + Duration::from_secs(3600)), "test"))
+        .credentials(Credentials::new(
+            "AKIDEXAMPLE",
+            "secret",
+            None,
+            Some(clock.wall() + Duration::from_secs(3600)),
+            "test",
+        ))
         .clock(clock.clone())
         .transport(transport.clone())
         .build()

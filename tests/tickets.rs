@@ -12,7 +12,8 @@ use es_snapshot::snapshot::SnapshotToken;
 use es_snapshot::testing::{FakeDomain, FakeOutcome, Fault};
 use es_snapshot::wait::{AnyOutcome, DeletionTicket, HowStarted, RestoreTicket, SnapshotTicket, TicketState};
 use es_snapshot::{
-    CloneSnapshot, CreateSnapshot, Error, ErrorKind, Outcome, RestoreSnapshot, Snapshot, SnapshotState, Ticket, Timeouts,
+    CloneSnapshot, CreateSnapshot, Error, ErrorKind, Outcome, RestoreSnapshot, Snapshot, SnapshotState, Ticket,
+    Timeouts,
 };
 use movies::{backups, domain};
 
@@ -55,8 +56,9 @@ async fn another_process_waits_for_a_restore_by_its_ticket() {
 /// Makes the domain unreachable once a request of this method has arrived, so that nobody learns what became of it.
 fn black_out(domain: &FakeDomain, method: &'static str) {
     let arrived = std::sync::atomic::AtomicBool::new(false);
-    let follows =
-        move |actual: &str, _: &str| arrived.fetch_or(actual == method, std::sync::atomic::Ordering::SeqCst) && actual == "GET";
+    let follows = move |actual: &str, _: &str| {
+        arrived.fetch_or(actual == method, std::sync::atomic::Ordering::SeqCst) && actual == "GET"
+    };
     domain.fault(Fault::drop_before().on(follows));
     domain.fault(Fault::drop_after().on_method(method));
 }
@@ -165,7 +167,9 @@ async fn one_check_tells_whether_a_snapshot_runs_has_ended_or_is_missing() {
     assert!(matches!(check(&domain, ticket()).await, TicketState::Running(now) if now.shards_total() == 2));
 
     domain.finish_snapshot("backups", "s", FakeOutcome::Success);
-    let TicketState::Ended(AnyOutcome::Snapshot(snapshot)) = check(&domain, ticket()).await else { panic!("still running") };
+    let TicketState::Ended(AnyOutcome::Snapshot(snapshot)) = check(&domain, ticket()).await else {
+        panic!("still running")
+    };
     assert!(snapshot.is_complete());
     assert_eq!(check(&domain, ticket().with_uuid("of another")).await, TicketState::NotFound);
 }
@@ -180,7 +184,9 @@ async fn one_check_tells_whether_a_restore_runs_has_ended_or_is_missing() {
 
     domain.hold_restores(true);
     let started = snapshot.restore(RestoreSnapshot::new().with_rename_prefix("restored-")).await.unwrap();
-    assert!(matches!(check(&domain, started.ticket().clone()).await, TicketState::Running(now) if now.shards_total() == 2));
+    assert!(
+        matches!(check(&domain, started.ticket().clone()).await, TicketState::Running(now) if now.shards_total() == 2)
+    );
 
     domain.hold_restores(false);
     let state = check(&domain, started.ticket().clone()).await;

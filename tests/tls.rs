@@ -71,12 +71,15 @@ async fn server_with(
     asks_for_certificate: bool,
 ) -> (SocketAddr, Arc<Mutex<Vec<Seen>>>) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        rustls::ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap();
     let builder = if asks_for_certificate {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
-        builder.with_client_cert_verifier(WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build().unwrap())
+        builder.with_client_cert_verifier(
+            WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build().unwrap(),
+        )
     } else {
         builder.with_no_client_auth()
     };
@@ -192,7 +195,11 @@ async fn told_at_once(builder: SnapshotClientBuilder) -> String {
 }
 
 /// What is told of a server with this certificate.
-async fn told_of_certificate(name: &str, usage: ExtendedKeyUsagePurpose, change: impl FnOnce(&mut CertificateParams)) -> String {
+async fn told_of_certificate(
+    name: &str,
+    usage: ExtendedKeyUsagePurpose,
+    change: impl FnOnce(&mut CertificateParams),
+) -> String {
     let authority = Authority::new();
     let (address, seen) = server_with(&authority, authority.issue_with(name, usage, change), false).await;
     let told = told_at_once(through_a_tunnel(address, trusting(&authority))).await;
@@ -305,7 +312,8 @@ async fn tries_again_after_a_handshake_that_may_work_later() {
     // internal_error, and a connection that ends without a word
     for response in [&[0x15, 3, 3, 0, 2, 2, 80][..], b""] {
         let (address, connections) = canned(response).await;
-        let builder = through_a_tunnel(address, trusting(&Authority::new())).retry(RetryPolicy::default().with_max_attempts(3));
+        let builder =
+            through_a_tunnel(address, trusting(&Authority::new())).retry(RetryPolicy::default().with_max_attempts(3));
         let client = builder.clock(manual_clock()).build().unwrap();
 
         let error = client.repositories().await.unwrap_err();

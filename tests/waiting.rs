@@ -20,8 +20,8 @@ use es_snapshot::testing::{FakeOutcome, Fault, Verdict};
 use es_snapshot::transport::HyperTransport;
 use es_snapshot::wait::{DeletionTicket, RestoreTicket, SnapshotTicket, WaitStream, WaitUpdate};
 use es_snapshot::{
-    CreateSnapshot, Error, ErrorKind, RestoreReport, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotInfo,
-    SnapshotState,
+    CreateSnapshot, Error, ErrorKind, RestoreReport, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient,
+    SnapshotInfo, SnapshotState,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, join};
 use scene::{ROLE, STEP, Scene, backups, repository, snapshot};
@@ -29,7 +29,8 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
 const MISSING: &str = r#"{"error":{"type":"snapshot_missing_exception","reason":"[r:s] is missing"},"status":404}"#;
-const OUTAGE: &str = r#"{"error":{"type":"repository_exception","reason":"[r] could not read repository data"},"status":500}"#;
+const OUTAGE: &str =
+    r#"{"error":{"type":"repository_exception","reason":"[r] could not read repository data"},"status":500}"#;
 const DENIED: &str =
     r#"{"error":{"type":"security_exception","reason":"no permissions for [indices:monitor/recovery]"},"status":403}"#;
 const JSON: &str = "application/json";
@@ -159,8 +160,13 @@ async fn end<O>(stream: WaitStream<O>) -> Result<O, Error> {
 async fn a_deadline_ends_the_wait_and_not_the_snapshot() {
     let scene = held().await;
 
-    let error =
-        backups(&scene.client).snapshot(snapshot()).unwrap().wait().with_deadline(Duration::from_secs(10)).await.unwrap_err();
+    let error = backups(&scene.client)
+        .snapshot(snapshot())
+        .unwrap()
+        .wait()
+        .with_deadline(Duration::from_secs(10))
+        .await
+        .unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Deadline);
     assert!(error.source().is_none(), "{error:?}");
@@ -188,8 +194,13 @@ async fn a_deadline_tells_the_last_trouble() {
     let scene = held().await;
     scene.domain.fault(Fault::status(503, "no server", "text/plain"));
 
-    let error =
-        backups(&scene.client).snapshot(snapshot()).unwrap().wait().with_deadline(Duration::from_mins(1)).await.unwrap_err();
+    let error = backups(&scene.client)
+        .snapshot(snapshot())
+        .unwrap()
+        .wait()
+        .with_deadline(Duration::from_mins(1))
+        .await
+        .unwrap_err();
 
     let trouble = error.source().and_then(|source| source.downcast_ref::<Error>()).map(Error::kind);
     assert_eq!((error.kind(), trouble), (ErrorKind::Deadline, Some(ErrorKind::Unavailable)));
@@ -200,8 +211,13 @@ async fn trouble_that_has_passed_is_not_told_by_the_deadline() {
     let scene = held().await;
     scene.domain.fault(Fault::status(503, "no server", "text/plain").times(3));
 
-    let error =
-        backups(&scene.client).snapshot(snapshot()).unwrap().wait().with_deadline(Duration::from_mins(10)).await.unwrap_err();
+    let error = backups(&scene.client)
+        .snapshot(snapshot())
+        .unwrap()
+        .wait()
+        .with_deadline(Duration::from_mins(10))
+        .await
+        .unwrap_err();
 
     assert!(error.source().is_none(), "{error:?}");
 }
@@ -301,8 +317,10 @@ async fn a_wait_over_many_lives_of_its_credentials_is_never_refused() {
 
 #[tokio::test]
 async fn four_refusals_of_any_sort_may_pass() {
-    let refusals =
-        [(400, r#"{"error":{"type":"task_cancelled_exception","reason":"task cancelled"},"status":400}"#), (403, DENIED)];
+    let refusals = [
+        (400, r#"{"error":{"type":"task_cancelled_exception","reason":"task cancelled"},"status":400}"#),
+        (403, DENIED),
+    ];
     for (status, body) in refusals {
         let scene = running_for(Duration::from_secs(3)).await;
         scene.domain.fault(Fault::status(status, body, JSON).on_path("/_snapshot/r/s").times(4));
@@ -397,7 +415,8 @@ async fn progress_yields_changes_only_and_ends_with_the_outcome() {
         changes.iter().map(|update| matches!(update, WaitUpdate::Progress(_)).then(|| figures(update))).collect();
     assert!(counts.iter().all(Option::is_some), "{updates:?}");
     assert!(counts.windows(2).all(|pair| pair[0] != pair[1]), "{updates:?}");
-    let polls = scene.events_since(before).iter().filter(|event| event.operation == Some(Operation::GetSnapshot)).count();
+    let polls =
+        scene.events_since(before).iter().filter(|event| event.operation == Some(Operation::GetSnapshot)).count();
     assert!(updates.len() < polls, "{} updates of {polls} polls", updates.len());
 }
 
@@ -444,7 +463,8 @@ async fn the_rate_and_the_rest_of_the_time_are_told_by_the_figures_that_were_see
 
 #[tokio::test]
 async fn progress_does_not_fall_back_when_a_poll_goes_wrong() {
-    let scene = Scene::with(|domain| domain.snapshots_take(Duration::from_mins(10)).seed(1), |client| client.seed(3)).await;
+    let scene =
+        Scene::with(|domain| domain.snapshots_take(Duration::from_mins(10)).seed(1), |client| client.seed(3)).await;
     scene.prepare().await;
     scene.start_snapshot().await;
     for path in ["_status", "/_snapshot/r/s"] {
@@ -462,7 +482,8 @@ async fn progress_does_not_fall_back_when_a_poll_goes_wrong() {
 #[tokio::test]
 async fn progress_tells_the_uuid_as_soon_as_it_is_known() {
     let scene = held().await;
-    let unknown = r#"{"snapshots":[{"snapshot":"s","state":"IN_PROGRESS","shards":{"total":0,"failed":0,"successful":0}}]}"#;
+    let unknown =
+        r#"{"snapshots":[{"snapshot":"s","state":"IN_PROGRESS","shards":{"total":0,"failed":0,"successful":0}}]}"#;
     scene.domain.fault(Fault::status(200, unknown, JSON).on_path("/_snapshot/r/s").times(3));
     let known = unknown.replace("IN_PROGRESS\"", "IN_PROGRESS\",\"uuid\":\"u1\"");
     scene.domain.fault(Fault::status(200, known, JSON).on_path("/_snapshot/r/s"));
@@ -521,7 +542,8 @@ async fn pauses_grow_by_half_from_a_second_to_thirty() {
     wait.await.unwrap_err();
 
     let pauses: Vec<f64> = scene.clock.sleeps()[before..].iter().map(Duration::as_secs_f64).collect();
-    let growing = [1.0, 1.5, 2.25, 3.375, 5.062_5, 7.593_75, 11.390_625, 17.085_937_5, 25.628_906_25, 30.0, 30.0, 30.0, 30.0];
+    let growing =
+        [1.0, 1.5, 2.25, 3.375, 5.062_5, 7.593_75, 11.390_625, 17.085_937_5, 25.628_906_25, 30.0, 30.0, 30.0, 30.0];
     assert_eq!(pauses[..13], growing);
     assert_eq!(pauses[13..], [200.0 - growing.iter().sum::<f64>()]);
 }
@@ -674,7 +696,17 @@ async fn a_shard_of_another_repositorys_snapshot_of_that_name_is_not_this_restor
     let settings = S3Settings::new("my-bucket-4-es").with_base_path("other").with_role_arn(ROLE);
     scene.client.repository(&other).unwrap().register(settings).await.unwrap();
     scene.client.repository(&other).unwrap().create_snapshot(snapshot(), CreateSnapshot::new()).await.unwrap();
-    scene.client.repository(&other).unwrap().snapshot(snapshot()).unwrap().wait().await.unwrap().into_complete().unwrap();
+    scene
+        .client
+        .repository(&other)
+        .unwrap()
+        .snapshot(snapshot())
+        .unwrap()
+        .wait()
+        .await
+        .unwrap()
+        .into_complete()
+        .unwrap();
     scene.domain.fail_restore_shard("broken_movies", 1);
     let broken = RestoreSnapshot::new().with_indices(["movies"]).with_rename("(.+)", "broken_$1");
     scene.client.repository(&other).unwrap().snapshot(snapshot()).unwrap().restore(broken).await.unwrap();
@@ -691,8 +723,11 @@ async fn an_expected_index_that_does_not_come_is_named() {
     let absent: IndexName = "absent".parse().unwrap();
     backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
 
-    let report =
-        scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap().with_index(absent.as_str())).await.unwrap();
+    let report = scene
+        .client
+        .resume(RestoreTicket::new(repository(), snapshot()).unwrap().with_index(absent.as_str()))
+        .await
+        .unwrap();
 
     let missing: Vec<_> = report.unrestored().iter().map(|shard| (shard.index(), shard.shard())).collect();
     assert_eq!(missing, [("absent", None)]);
@@ -714,7 +749,11 @@ fn answer_with(scene: &Scene, row: &Value, recovery: &Value) {
 
 async fn wait_for_restored_movies(scene: &Scene) -> RestoreReport {
     let restored: IndexName = "restored_movies".parse().unwrap();
-    scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap().with_index(restored.as_str())).await.unwrap()
+    scene
+        .client
+        .resume(RestoreTicket::new(repository(), snapshot()).unwrap().with_index(restored.as_str()))
+        .await
+        .unwrap()
 }
 
 fn row_in(state: &str) -> Value {
@@ -741,7 +780,8 @@ async fn a_primary_that_was_restored_and_has_moved_or_is_moving_counts_by_its_st
 #[tokio::test]
 async fn a_named_index_of_which_nothing_shows_that_it_was_restored_is_not_restored() {
     for kind in ["PEER", "EXISTING_STORE"] {
-        let report = report_on(row_in("STARTED"), json!({"id": 0, "type": kind, "stage": "DONE", "primary": true})).await;
+        let report =
+            report_on(row_in("STARTED"), json!({"id": 0, "type": kind, "stage": "DONE", "primary": true})).await;
 
         let reasons: Vec<_> = report.unrestored().iter().map(UnrestoredShard::reason).collect();
         assert_eq!(reasons, ["nothing shows that it was restored from this snapshot"], "{kind}");
@@ -765,8 +805,11 @@ async fn without_recoveries_the_rows_tell_the_end() {
     scene.domain.forbid("/_recovery");
     let restored: IndexName = "restored_movies".parse().unwrap();
 
-    let report =
-        scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap().with_index(restored.as_str())).await.unwrap();
+    let report = scene
+        .client
+        .resume(RestoreTicket::new(repository(), snapshot()).unwrap().with_index(restored.as_str()))
+        .await
+        .unwrap();
 
     assert_eq!((report.indices(), report.shards_total()), (["restored_movies".to_owned()].as_slice(), 2));
     assert_eq!(report.unrestored(), []);
@@ -835,8 +878,11 @@ async fn one_refusal_of_recoveries_does_not_hide_a_shard_that_came_back_empty() 
     scene.domain.fault(Fault::status(403, DENIED, JSON).on_path("_recovery").times(1));
     let restored: IndexName = "restored_movies".parse().unwrap();
 
-    let report =
-        scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap().with_index(restored.as_str())).await.unwrap();
+    let report = scene
+        .client
+        .resume(RestoreTicket::new(repository(), snapshot()).unwrap().with_index(restored.as_str()))
+        .await
+        .unwrap();
 
     assert_eq!(report.unrestored().len(), 1);
 }
@@ -949,7 +995,10 @@ async fn a_shard_that_has_to_queue_is_waited_for() {
     )
     .await;
 
-    let wait = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).with_deadline(Duration::from_mins(10));
+    let wait = scene
+        .client
+        .resume(RestoreTicket::new(repository(), snapshot()).unwrap())
+        .with_deadline(Duration::from_mins(10));
 
     assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
 }
@@ -969,7 +1018,10 @@ async fn a_restore_under_way_ends_at_the_deadline_and_goes_on() {
     scene.domain.hold_restores(true);
     backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
 
-    let wait = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).with_deadline(Duration::from_mins(1));
+    let wait = scene
+        .client
+        .resume(RestoreTicket::new(repository(), snapshot()).unwrap())
+        .with_deadline(Duration::from_mins(1));
 
     let error = wait.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Deadline);
@@ -984,7 +1036,8 @@ async fn the_progress_of_a_restore_ends_with_its_report() {
     let scene = taken().await;
     backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
 
-    let report = end(scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).progress()).await.unwrap();
+    let report =
+        end(scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).progress()).await.unwrap();
 
     assert_eq!(report.into_complete().unwrap().shards_total(), 2);
 }
@@ -1004,7 +1057,8 @@ async fn a_deletion_is_waited_for() {
     let scene = taken().await;
     let delete = async { backups(&scene.client).snapshot(snapshot()).unwrap().delete().await };
 
-    let (waited, deleted) = join!(backups(&scene.client).snapshot(snapshot()).unwrap().wait_for_deletion().into_future(), delete);
+    let (waited, deleted) =
+        join!(backups(&scene.client).snapshot(snapshot()).unwrap().wait_for_deletion().into_future(), delete);
 
     waited.unwrap();
     deleted.unwrap();
@@ -1035,7 +1089,8 @@ async fn a_wait_for_a_deletion_that_is_resumed_by_uuid_is_not_held_up_by_another
 
 /// A ticket for the snapshot `s` of this token, as another process kept it.
 fn kept(token: &SnapshotToken) -> SnapshotTicket {
-    let text = serde_json::to_string(&SnapshotTicket::new(repository(), snapshot()).unwrap().with_token(token.clone())).unwrap();
+    let text = serde_json::to_string(&SnapshotTicket::new(repository(), snapshot()).unwrap().with_token(token.clone()))
+        .unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
@@ -1096,7 +1151,8 @@ async fn a_snapshot_whose_file_in_the_bucket_is_gone_is_not_taken_for_deleted() 
     let scene = held().await;
     scene.domain.fault(Fault::status(404, MISSING, JSON).on(|_, path| path == "/_snapshot/r/s"));
 
-    let wait = backups(&scene.client).snapshot(snapshot()).unwrap().wait_for_deletion().with_deadline(Duration::from_mins(1));
+    let wait =
+        backups(&scene.client).snapshot(snapshot()).unwrap().wait_for_deletion().with_deadline(Duration::from_mins(1));
 
     assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
 }
@@ -1105,7 +1161,8 @@ async fn a_snapshot_whose_file_in_the_bucket_is_gone_is_not_taken_for_deleted() 
 async fn waiting_for_a_deletion_deletes_nothing() {
     let scene = taken().await;
 
-    let wait = backups(&scene.client).snapshot(snapshot()).unwrap().wait_for_deletion().with_deadline(Duration::from_mins(1));
+    let wait =
+        backups(&scene.client).snapshot(snapshot()).unwrap().wait_for_deletion().with_deadline(Duration::from_mins(1));
 
     assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
     assert_eq!(scene.domain.snapshots("r").len(), 1);

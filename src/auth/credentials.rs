@@ -150,7 +150,8 @@ impl State {
         if let Some(current) = current.filter(|current| current.is_fresh(now)) {
             return Step::Use(Grant { key: Arc::clone(&current.key), failure: None });
         }
-        let fallback = current.filter(|current| !current.rejected || current.is_valid(now)).map(|it| Arc::clone(&it.key));
+        let fallback =
+            current.filter(|current| !current.rejected || current.is_valid(now)).map(|it| Arc::clone(&it.key));
         if let Some(refresh) = self.refresh.clone().filter(|refresh| monotonic.saturating_sub(refresh.began) <= limit) {
             return match current.filter(|current| !current.rejected && current.is_valid(now)) {
                 Some(current) => Step::Push(refresh, Arc::clone(&current.key)),
@@ -199,18 +200,26 @@ impl CredentialCache {
     pub(super) fn of_a_client(provider: impl ProvideCredentials + 'static) -> Self {
         let provider = SharedCredentialsProvider::new(provider);
         let clock = Arc::new(SystemClock);
-        Self { shared: Arc::new(Inner { provider, clock, is_of_a_client: true, limit: LIMIT, state: Mutex::default() }) }
+        Self {
+            shared: Arc::new(Inner { provider, clock, is_of_a_client: true, limit: LIMIT, state: Mutex::default() }),
+        }
     }
 
     /// The cache for a client with this clock: one that clients share keeps its own.
     pub(super) fn on(self, clock: &Arc<dyn Clock>) -> Self {
-        if self.shared.is_of_a_client { Self::with_clock(self.shared.provider.clone(), Arc::clone(clock)) } else { self }
+        if self.shared.is_of_a_client {
+            Self::with_clock(self.shared.provider.clone(), Arc::clone(clock))
+        } else {
+            self
+        }
     }
 
     /// A cache before this provider, on a clock of the caller's.
     pub fn with_clock(provider: impl ProvideCredentials + 'static, clock: Arc<dyn Clock>) -> Self {
         let provider = SharedCredentialsProvider::new(provider);
-        Self { shared: Arc::new(Inner { provider, clock, is_of_a_client: false, limit: LIMIT, state: Mutex::default() }) }
+        Self {
+            shared: Arc::new(Inner { provider, clock, is_of_a_client: false, limit: LIMIT, state: Mutex::default() }),
+        }
     }
 
     /// An empty cache with another time limit on the provider.

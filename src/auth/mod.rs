@@ -103,8 +103,9 @@ impl Auth {
 
     fn header(scheme: &str, value: &str, secrets: Vec<String>) -> Result<Self, Error> {
         // The converter's own error is left out: nothing of a secret is to be repeated.
-        let mut header = HeaderValue::try_from(format!("{scheme} {value}"))
-            .map_err(|_| Error::invalid(format!("{scheme} authentication contains a character that no header may have")))?;
+        let mut header = HeaderValue::try_from(format!("{scheme} {value}")).map_err(|_| {
+            Error::invalid(format!("{scheme} authentication contains a character that no header may have"))
+        })?;
         header.set_sensitive(true);
         Ok(Self { all: Scheme::Header(header, secrets.into()), registration: None })
     }
@@ -205,7 +206,12 @@ impl Authorizer {
     }
 
     /// The headers of one attempt, for which so much time is left. `now` is the domain's time as far as it is known.
-    pub(crate) async fn authorize(&self, request: Signable<'_>, now: SystemTime, left: Duration) -> Result<Authorization, Error> {
+    pub(crate) async fn authorize(
+        &self,
+        request: Signable<'_>,
+        now: SystemTime,
+        left: Duration,
+    ) -> Result<Authorization, Error> {
         match self.scheme(request.operation) {
             Scheme::None => Ok(Authorization::default()),
             Scheme::Header(header, secrets) => Ok(Authorization {

@@ -28,7 +28,10 @@ pub(super) fn failed(error: Arc<CredentialsError>) -> Error {
 
 /// The error and its causes, from the outermost one, in one line.
 pub(super) fn causes(error: &CredentialsError) -> String {
-    chain(error).map(|cause| cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join(": ")
+    chain(error)
+        .map(|cause| cause.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
@@ -40,7 +43,9 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
 fn may_need_another_hop(error: &CredentialsError) -> bool {
     let text = causes(error);
     match error {
-        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::ProviderTimedOut(_) => !text.contains("IMDS disabled"),
+        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::ProviderTimedOut(_) => {
+            !text.contains("IMDS disabled")
+        }
         _ => text.contains("IMDS"),
     }
 }

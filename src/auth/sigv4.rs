@@ -34,8 +34,10 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn new(credentials: Credentials) -> Self {
-        let texts = [Some(credentials.access_key_id()), Some(credentials.secret_access_key()), credentials.session_token()];
-        let is_usable = texts.iter().flatten().all(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()));
+        let texts =
+            [Some(credentials.access_key_id()), Some(credentials.secret_access_key()), credentials.session_token()];
+        let is_usable =
+            texts.iter().flatten().all(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()));
         let token = credentials.session_token().and_then(|token| {
             let mut token = HeaderValue::from_str(token).ok()?;
             token.set_sensitive(true);
@@ -81,8 +83,9 @@ pub(crate) fn sign(
         .build()
         .map_err(|error| failed("signing parameters are incomplete").with_source(error))?;
     let headers = request.content_type.map(|value| ("content-type", value));
-    let signable = SignableRequest::new(request.method, request.uri, headers.into_iter(), SignableBody::Bytes(request.body))
-        .map_err(|error| failed("request cannot be signed").with_source(error))?;
+    let signable =
+        SignableRequest::new(request.method, request.uri, headers.into_iter(), SignableBody::Bytes(request.body))
+            .map_err(|error| failed("request cannot be signed").with_source(error))?;
     let output = untraced(|| sign_request(signable, &params.into()))
         .map_err(|error| failed("request cannot be signed").with_source(error))?;
     let (instructions, _) = output.into_parts();
@@ -94,14 +97,16 @@ pub(crate) fn sign(
                 "authorization" => AUTHORIZATION,
                 "x-amz-date" => DATE,
                 "x-amz-security-token" => TOKEN,
-                other => HeaderName::from_bytes(other.as_bytes()).map_err(|_| failed("signer gave a bad header name"))?,
+                other => {
+                    HeaderName::from_bytes(other.as_bytes()).map_err(|_| failed("signer gave a bad header name"))?
+                }
             };
             // The key's own value is checked already.
             if let Some(token) = key.token.as_ref().filter(|_| name == TOKEN) {
                 return Ok((name, token.clone()));
             }
-            let mut value =
-                HeaderValue::from_str(header.value()).map_err(|_| failed("signature has a character that no header may have"))?;
+            let mut value = HeaderValue::from_str(header.value())
+                .map_err(|_| failed("signature has a character that no header may have"))?;
             value.set_sensitive(header.sensitive() || name == AUTHORIZATION);
             Ok((name, value))
         })
@@ -133,7 +138,13 @@ mod tests {
         let create = r#"{"indices":"logs-*","include_global_state":false}"#;
         let json = Some("application/json");
         let cases = [
-            ("PUT", "/_snapshot/my-repo", register, json, "0989af0f65d2caad42d160d1b02445f8a6bf086da42a3ae2e3a5f5928a0e034b"),
+            (
+                "PUT",
+                "/_snapshot/my-repo",
+                register,
+                json,
+                "0989af0f65d2caad42d160d1b02445f8a6bf086da42a3ae2e3a5f5928a0e034b",
+            ),
             (
                 "PUT",
                 "/_snapshot/my-repo/%3Csnap-%7Bnow%2Fd%7D%3E?wait_for_completion=false",
@@ -141,15 +152,29 @@ mod tests {
                 json,
                 "7749decdc25b9213e5c7466042bb7a41f33d354913d0db7021aac9db2b181a13",
             ),
-            ("GET", "/_snapshot/my-repo/a,b*", "", None, "be360fdf4d84de3306199658ea8f9d25eef2675b9dcb6ca07b63096fe6163e82"),
-            ("GET", "/_snapshot/my-repo/a%2Cb%2A", "", None, "6ddd1ab72c4b1b5a1b2bc37c093047ab1b6968226ccd666807415d6081c57a89"),
+            (
+                "GET",
+                "/_snapshot/my-repo/a,b*",
+                "",
+                None,
+                "be360fdf4d84de3306199658ea8f9d25eef2675b9dcb6ca07b63096fe6163e82",
+            ),
+            (
+                "GET",
+                "/_snapshot/my-repo/a%2Cb%2A",
+                "",
+                None,
+                "6ddd1ab72c4b1b5a1b2bc37c093047ab1b6968226ccd666807415d6081c57a89",
+            ),
         ];
-        let key = Key::new(Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, None, "test"));
+        let key =
+            Key::new(Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, None, "test"));
         // 2015-08-30T12:36:00Z
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_440_938_160);
         for (method, path, body, content_type, signature) in cases {
             let uri = format!("{host}{path}");
-            let request = Signable { operation: Operation::Raw, method, uri: &uri, content_type, body: body.as_bytes() };
+            let request =
+                Signable { operation: Operation::Raw, method, uri: &uri, content_type, body: body.as_bytes() };
 
             let headers = sign(request, &key, "eu-west-1", time).unwrap();
 
@@ -161,7 +186,8 @@ mod tests {
     #[test]
     fn refuses_a_time_that_no_signature_can_have() {
         let key = Key::new(Credentials::new("AKID", "secret", None, None, "test"));
-        let request = Signable { operation: Operation::Raw, method: "GET", uri: "https://h/", content_type: None, body: b"" };
+        let request =
+            Signable { operation: Operation::Raw, method: "GET", uri: "https://h/", content_type: None, body: b"" };
         for time in [SystemTime::UNIX_EPOCH - Duration::from_secs(1), SystemTime::UNIX_EPOCH + YEAR_10000] {
             let error = sign(request, &key, "eu-west-1", time).unwrap_err();
 
@@ -174,7 +200,8 @@ mod tests {
     #[test]
     fn credentials_that_no_header_can_carry_are_refused_without_being_shown() {
         let key = Key::new(Credentials::new("AKID", "secret", Some("to\nken".to_owned()), None, "test"));
-        let request = Signable { operation: Operation::Raw, method: "GET", uri: "https://h/", content_type: None, body: b"" };
+        let request =
+            Signable { operation: Operation::Raw, method: "GET", uri: "https://h/", content_type: None, body: b"" };
 
         let error = sign(request, &key, "eu-west-1", SystemTime::UNIX_EPOCH).unwrap_err();
 

@@ -56,13 +56,19 @@ where
     let now = core.now();
     let uri = core.endpoint.uri(&request.target);
     let content_type = (!request.body.is_empty()).then_some(JSON);
-    let signable =
-        Signable { operation: request.operation, method: request.method.as_str(), uri: &uri, content_type, body: &request.body };
+    let signable = Signable {
+        operation: request.operation,
+        method: request.method.as_str(),
+        uri: &uri,
+        content_type,
+        body: &request.body,
+    };
     let authorization = match within(&*core.clock, left, pin!(core.authorizer.authorize(signable, now, left))).await {
         Some(Ok(authorization)) => authorization,
         Some(Err(error)) => return Attempt { skew_used, ..Attempt::unsent(error) },
         None => {
-            let message = format!("the credential provider did not answer within the {left:?} that were left for this call");
+            let message =
+                format!("the credential provider did not answer within the {left:?} that were left for this call");
             return Attempt::unsent(Error::new(ErrorKind::Timeout, Outcome::NotSent, message));
         }
     };
@@ -107,7 +113,8 @@ where
         core.skew.learn(response.headers(), core.clock.wall(), core.clock.monotonic().saturating_sub(sent));
         let (head, body) = response.into_parts();
         status = Some(head.status.as_u16());
-        retry_after = head.headers.get(RETRY_AFTER).and_then(|value| parse_retry_after(value.to_str().ok()?, core.now()));
+        retry_after =
+            head.headers.get(RETRY_AFTER).and_then(|value| parse_retry_after(value.to_str().ok()?, core.now()));
         if head.status.is_success() {
             decode(Response::new(core, options, head.status, body, authorization.secrets)).await
         } else {

@@ -33,7 +33,10 @@ impl Response {
 ///
 /// What is kept is never more than a few times the size of the response: engines write elements of a hundred bytes and more, so
 /// one that is full of empty ones is refused.
-pub(super) async fn collect<E: Elements, T>(elements: &mut E, keep: impl Fn(E::Element) -> Option<T>) -> Result<Vec<T>, Trouble> {
+pub(super) async fn collect<E: Elements, T>(
+    elements: &mut E,
+    keep: impl Fn(E::Element) -> Option<T>,
+) -> Result<Vec<T>, Trouble> {
     let mut kept = Vec::new();
     while let Some(element) = elements.next().await? {
         if let Some(wanted) = keep(element) {

@@ -119,7 +119,12 @@ impl Session {
 }
 
 impl Listing {
-    fn new(session: &Session, repository: &RepositoryName, options: ListSnapshots, opening: Opening) -> Result<Self, Error> {
+    fn new(
+        session: &Session,
+        repository: &RepositoryName,
+        options: ListSnapshots,
+        opening: Opening,
+    ) -> Result<Self, Error> {
         let parts = options.validate().and_then(|()| {
             let prefix = session.core.endpoint.prefix();
             request::split_listing(prefix, repository, options)
@@ -307,7 +312,9 @@ impl Query {
             return Err(error);
         }
         // Its file may be missing, or it has been deleted meanwhile.
-        if error.kind() == ErrorKind::SnapshotMissing && self.session.look_up(&self.repository, &name, true).await?.is_none() {
+        if error.kind() == ErrorKind::SnapshotMissing
+            && self.session.look_up(&self.repository, &name, true).await?.is_none()
+        {
             return Ok(None);
         }
         let error = error.with_message(format!("the server cannot read snapshot {}", quoted(&listed)));

@@ -120,7 +120,11 @@ impl Session {
     }
 
     /// [`call_with`](Self::call_with) a decoding that goes on while the response arrives.
-    pub(crate) async fn call_decoding<T, F>(&self, request: &Request, decode: impl Fn(Response) -> F) -> Result<T, Error>
+    pub(crate) async fn call_decoding<T, F>(
+        &self,
+        request: &Request,
+        decode: impl Fn(Response) -> F,
+    ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -193,8 +197,15 @@ where
             }
         }
         let left = deadline.saturating_sub(core.clock.monotonic());
-        match retry::classify(request.replay, &failure, &mut history, &options.retry, left, &core.budget, core.entropy.fraction())
-        {
+        match retry::classify(
+            request.replay,
+            &failure,
+            &mut history,
+            &options.retry,
+            left,
+            &core.budget,
+            core.entropy.fraction(),
+        ) {
             Verdict::Stop => return Err(if lost { failure.error.after_a_loss() } else { failure.error }),
             Verdict::Retry { after, why } => {
                 lost |= request.replay != Replay::Read && failure.error.outcome() == Outcome::Unknown;

@@ -36,7 +36,8 @@ impl Session {
             let result = act().await.map_err(|error| if lost { error.after_a_loss() } else { error });
             match result {
                 Err(error)
-                    if error.kind() == ErrorKind::Busy && (replay == Replay::Repeat || error.outcome() != Outcome::Unknown) =>
+                    if error.kind() == ErrorKind::Busy
+                        && (replay == Replay::Repeat || error.outcome() != Outcome::Unknown) =>
                 {
                     let left = deadline.saturating_sub(clock.monotonic());
                     if left.is_zero() {
@@ -78,8 +79,11 @@ impl Blockers {
     /// By the server's words. No name that a caller gives can be taken for them, since names have
     /// no white space.
     fn of(server: &ServerError) -> Option<Self> {
-        const OF_ALL: [&str; 3] =
-            ["snapshot is already running", "snapshot is currently running", "Cannot start another operation, already running"];
+        const OF_ALL: [&str; 3] = [
+            "snapshot is already running",
+            "snapshot is currently running",
+            "Cannot start another operation, already running",
+        ];
         std::iter::once(server.reason()).chain(server.causes().map(|(_, reason)| reason)).find_map(|reason| {
             if OF_ALL.iter().any(|words| reason.contains(words)) {
                 return Some(Self::OfAll);
@@ -121,12 +125,24 @@ mod tests {
         let used = "trying to modify or unregister repository that is currently used";
         for (error_type, reason, expected) in [
             ("illegal_state_exception", used, Some(Blockers::OfTheRepository)),
-            ("repository_conflict_exception", &format!("[r] {used} (snapshot is in progress)"), Some(Blockers::OfTheRepository)),
+            (
+                "repository_conflict_exception",
+                &format!("[r] {used} (snapshot is in progress)"),
+                Some(Blockers::OfTheRepository),
+            ),
             ("repository_conflict_exception", &format!("[r] {used} (snapshot deletion is in progress)"), None),
             ("repository_conflict_exception", &format!("[r] {used} (snapshot restore is in progress)"), None),
             ("repository_conflict_exception", &format!("[r] {used} (found 1 searchable snapshots indices)"), None),
-            ("illegal_state_exception", "Cannot cleanup [r] - a snapshot is currently running in [x]", Some(Blockers::OfAll)),
-            ("illegal_state_exception", "Cannot cleanup [r] - a repository cleanup is already in-progress in [x]", None),
+            (
+                "illegal_state_exception",
+                "Cannot cleanup [r] - a snapshot is currently running in [x]",
+                Some(Blockers::OfAll),
+            ),
+            (
+                "illegal_state_exception",
+                "Cannot cleanup [r] - a repository cleanup is already in-progress in [x]",
+                None,
+            ),
             ("illegal_state_exception", "Cannot cleanup [r] - a snapshot is currently being deleted in [x]", None),
             ("concurrent_snapshot_execution_exception", "[r:s] a snapshot is already running", Some(Blockers::OfAll)),
             (
@@ -134,9 +150,17 @@ mod tests {
                 "[r:s] Cannot start another operation, already running [1000] operations and the current limit",
                 Some(Blockers::OfAll),
             ),
-            ("concurrent_snapshot_execution_exception", "[r:s] cannot delete snapshot during a restore in progress in [x]", None),
+            (
+                "concurrent_snapshot_execution_exception",
+                "[r:s] cannot delete snapshot during a restore in progress in [x]",
+                None,
+            ),
             ("concurrent_snapshot_execution_exception", "[r:s] cannot delete snapshot while it is being cloned", None),
-            ("concurrent_snapshot_execution_exception", "[r:s] cannot snapshot while a repository cleanup is in-progress", None),
+            (
+                "concurrent_snapshot_execution_exception",
+                "[r:s] cannot snapshot while a repository cleanup is in-progress",
+                None,
+            ),
             (
                 "concurrent_snapshot_execution_exception",
                 "cannot restore a snapshot while a snapshot deletion is in-progress",
@@ -149,8 +173,9 @@ mod tests {
 
     #[test]
     fn many_running_snapshots_are_named_by_the_first_few() {
-        let running: Vec<SnapshotStatus> =
-            (0..7).map(|n| serde_json::from_value(json!({"snapshot": format!("s{n}"), "repository": "r"})).unwrap()).collect();
+        let running: Vec<SnapshotStatus> = (0..7)
+            .map(|n| serde_json::from_value(json!({"snapshot": format!("s{n}"), "repository": "r"})).unwrap())
+            .collect();
 
         assert_eq!(listed(&running), "running: r:s0, r:s1, r:s2, r:s3, r:s4, 2 more");
         assert_eq!(listed(&[]), "");

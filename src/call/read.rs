@@ -38,7 +38,8 @@ impl Session {
         brief: bool,
     ) -> Result<SnapshotInfo, Error> {
         let request = request::get_snapshot(repository, name, brief);
-        let is_asked_for = |found: &SnapshotInfo| found.name() == name.as_str() && is_in(repository, found.repository());
+        let is_asked_for =
+            |found: &SnapshotInfo| found.name() == name.as_str() && is_in(repository, found.repository());
         let is_asked_for = &is_asked_for;
         self.call_decoding(&request, |response| async move {
             let elements = |chunks| SnapshotElements::new(chunks, true);
@@ -70,14 +71,18 @@ impl Session {
         let request = request::snapshot_status(repository, name);
         self.call_with(&request, |response| {
             let list: SnapshotStatusList = response.decode()?;
-            let is_asked_for = |found: &SnapshotStatus| found.name() == name.as_str() && is_in(repository, found.repository());
+            let is_asked_for =
+                |found: &SnapshotStatus| found.name() == name.as_str() && is_in(repository, found.repository());
             asked_for(list.snapshots.into_iter().find(is_asked_for))
         })
         .await
     }
 
     /// The snapshots that run now, in one repository or in all.
-    pub(crate) async fn running_snapshots(&self, repository: Option<&RepositoryName>) -> Result<Vec<SnapshotStatus>, Error> {
+    pub(crate) async fn running_snapshots(
+        &self,
+        repository: Option<&RepositoryName>,
+    ) -> Result<Vec<SnapshotStatus>, Error> {
         let mut list: SnapshotStatusList = self.call(&request::running_snapshots(repository)).await?;
         list.snapshots.retain(|found| repository.is_none_or(|repository| is_in(repository, found.repository())));
         Ok(list.snapshots)
@@ -168,5 +173,7 @@ pub(super) fn is_in(repository: &RepositoryName, said: Option<&str>) -> bool {
 
 /// What was asked for by its name, as the response has to contain it.
 pub(crate) fn asked_for<T>(found: Option<T>) -> Result<T, Error> {
-    found.ok_or_else(|| Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain what was asked for"))
+    found.ok_or_else(|| {
+        Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain what was asked for")
+    })
 }

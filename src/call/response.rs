@@ -37,7 +37,13 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    pub(super) fn new(core: &Arc<Core>, options: &CallOptions, status: StatusCode, body: Body, secrets: Secrets) -> Self {
+    pub(super) fn new(
+        core: &Arc<Core>,
+        options: &CallOptions,
+        status: StatusCode,
+        body: Body,
+        secrets: Secrets,
+    ) -> Self {
         let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
         let (gap, limit) = (options.timeouts.read, core.reply_limit);
         Self { status, core: Arc::clone(core), gap, body, length, limit, secrets }

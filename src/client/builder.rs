@@ -97,8 +97,9 @@ impl SnapshotClientBuilder {
     /// credentials provider.
     #[cfg(feature = "aws-config")]
     pub fn sdk_config(mut self, config: &aws_types::SdkConfig) -> Result<Self, Error> {
-        let provider =
-            config.credentials_provider().ok_or_else(|| Error::invalid("AWS configuration has no credentials provider"))?;
+        let provider = config
+            .credentials_provider()
+            .ok_or_else(|| Error::invalid("AWS configuration has no credentials provider"))?;
         self.fallback_region = config.region().map(|region| region.as_ref().to_owned());
         Ok(self.credentials(provider))
     }
@@ -252,7 +253,10 @@ impl SnapshotClientBuilder {
 impl fmt::Debug for SnapshotClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Not the endpoint: until it is parsed it may hold a password.
-        f.debug_struct("SnapshotClientBuilder").field("auth", &self.auth).field("region", &self.region).finish_non_exhaustive()
+        f.debug_struct("SnapshotClientBuilder")
+            .field("auth", &self.auth)
+            .field("region", &self.region)
+            .finish_non_exhaustive()
     }
 }
 
@@ -264,9 +268,9 @@ fn region(endpoint: &Endpoint, given: Option<String>, signs: bool) -> Result<Opt
         (Some(given), Some(own)) if given != own => Err(Error::invalid(format!(
             "region {given:?} is not the one in the endpoint's host, {own:?}; the domain would refuse the signature"
         ))),
-        (None, None) if signs => {
-            Err(Error::invalid("endpoint does not contain the region to sign for; give it by SnapshotClientBuilder::region"))
-        }
+        (None, None) if signs => Err(Error::invalid(
+            "endpoint does not contain the region to sign for; give it by SnapshotClientBuilder::region",
+        )),
         (given, own) => Ok(given.or_else(|| own.map(str::to_owned))),
     }
 }

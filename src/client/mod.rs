@@ -543,7 +543,8 @@ impl SnapshotClient {
         let request = request::raw(method, &segments, &query, body).map_err(|error| error.during(Operation::Raw, 0))?;
         self.session
             .call_with(&request, |response| {
-                let body = if response.body.is_empty() { Value::Null } else { response.decode().map_err(Error::meant)? };
+                let body =
+                    if response.body.is_empty() { Value::Null } else { response.decode().map_err(Error::meant)? };
                 Ok(RawResponse { status: response.status, body })
             })
             .await

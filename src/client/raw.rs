@@ -105,7 +105,10 @@ impl fmt::Debug for RawRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let query: Vec<&str> = self.query.iter().map(|(name, _)| name.as_str()).collect();
         let mut out = f.debug_struct("RawRequest");
-        out.field("method", &self.method).field("segments", &self.segments).field("query", &query).finish_non_exhaustive()
+        out.field("method", &self.method)
+            .field("segments", &self.segments)
+            .field("query", &query)
+            .finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,8 @@ use crate::error::{Error, ErrorKind, Operation, Outcome};
 use crate::name::DateMathName;
 use crate::name::{RepositoryName, SnapshotName, SnapshotPattern};
 use crate::repository::{
-    Acknowledged, CleanUp, RegisterRepository, RepositoryInfo, RepositorySettings, S3Settings, VerifiedNode, VerifiedNodes,
+    Acknowledged, CleanUp, RegisterRepository, RepositoryInfo, RepositorySettings, S3Settings, VerifiedNode,
+    VerifiedNodes,
 };
 use crate::request;
 use crate::snapshot::{CreateSnapshot, DeletionReport, ListSnapshots, SnapshotFailure, SnapshotList, SnapshotStream};
@@ -190,8 +191,10 @@ impl Repository {
         }
         if self.session.core.endpoint.region().is_some() {
             if repository.as_str().starts_with("cs-") {
-                let text =
-                    format!("repository name {:?} starts with `cs-`, which the service keeps for its own", repository.as_str());
+                let text = format!(
+                    "repository name {:?} starts with `cs-`, which the service keeps for its own",
+                    repository.as_str()
+                );
                 return Err(refuse(Error::invalid(text)));
             }
             let lacks_role = |s3: &S3Settings| s3.role_arn().is_none() && !s3.other().contains_key("role_arn");
@@ -596,6 +599,9 @@ pub(super) fn parsed(name: impl AsRef<str>, operation: Operation) -> Result<Snap
 impl fmt::Debug for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let endpoint = self.session.core.endpoint.to_string();
-        f.debug_struct("Repository").field("name", &self.name.as_str()).field("endpoint", &endpoint).finish_non_exhaustive()
+        f.debug_struct("Repository")
+            .field("name", &self.name.as_str())
+            .field("endpoint", &endpoint)
+            .finish_non_exhaustive()
     }
 }

@@ -104,7 +104,8 @@ impl Snapshot {
     /// Makes sure that the name has the uuid that this handle stands for.
     async fn check_uuid(&self, operation: Operation) -> Result<(), Error> {
         let Some(uuid) = &self.uuid else { return Ok(()) };
-        let found = self.session.find_snapshot(&self.repository, &self.name, true).await.map_err(Error::before_sending)?;
+        let found =
+            self.session.find_snapshot(&self.repository, &self.name, true).await.map_err(Error::before_sending)?;
         self.is_meant(uuid, &found, operation)
     }
 
@@ -112,8 +113,10 @@ impl Snapshot {
         if found.uuid() == Some(uuid) {
             return Ok(());
         }
-        let text =
-            format!("{}:{} is not the snapshot of uuid {uuid}; another one has taken its name", self.repository, self.name);
+        let text = format!(
+            "{}:{} is not the snapshot of uuid {uuid}; another one has taken its name",
+            self.repository, self.name
+        );
         Err(Error::new(ErrorKind::SnapshotMissing, Outcome::NotSent, text).during(operation, 0))
     }
 
@@ -310,7 +313,8 @@ impl Snapshot {
         Box::pin(async move {
             let target = target?;
             this.check_uuid(Operation::CloneSnapshot).await?;
-            let (created, ticket) = this.session.clone_snapshot(&this.repository, &this.name, &target, &options).await?;
+            let (created, ticket) =
+                this.session.clone_snapshot(&this.repository, &this.name, &target, &options).await?;
             Ok(StartedSnapshot::new(this.session, created, ticket))
         })
     }

@@ -85,7 +85,8 @@ fn closed(text: &str) -> Cow<'_, str> {
     if let Some(at) = escaped_at.filter(|at| at + ESCAPE >= end) {
         end = at;
         // Nor may half of a surrogate pair be left.
-        let half = end.checked_sub(ESCAPE).and_then(|start| text.get(start..end)).unwrap_or_default().to_ascii_lowercase();
+        let half =
+            end.checked_sub(ESCAPE).and_then(|start| text.get(start..end)).unwrap_or_default().to_ascii_lowercase();
         if half.starts_with("\\ud") {
             end -= ESCAPE;
         }
@@ -394,7 +395,8 @@ mod tests {
                 "caused_by": {"type": "b", "reason": "2", "caused_by": {"type": "c", "reason": "3"}}}})
             .to_string(),
         );
-        let mut all: Vec<_> = said.causes.iter().map(|cause| (cause.error_type.as_deref().unwrap(), cause.is_direct)).collect();
+        let mut all: Vec<_> =
+            said.causes.iter().map(|cause| (cause.error_type.as_deref().unwrap(), cause.is_direct)).collect();
         all.sort_unstable();
         assert_eq!(all, [("a", true), ("b", true), ("c", true), ("d", false)]);
         assert_eq!(cause(&said, 0), (Some("a"), "1"));
@@ -425,7 +427,10 @@ mod tests {
         let roots = vec![json!({"type": TYPE, "reason": REASON}); 1000];
         let text = json!({"error": {"root_cause": roots}}).to_string();
         let said = Said::read(&text[..ERROR_BODY]);
-        assert_eq!(said.root.map(|root| (root.error_type.unwrap(), root.reason)), Some((TYPE.to_owned(), REASON.to_owned())));
+        assert_eq!(
+            said.root.map(|root| (root.error_type.unwrap(), root.reason)),
+            Some((TYPE.to_owned(), REASON.to_owned()))
+        );
     }
 
     proptest! {

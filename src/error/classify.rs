@@ -101,7 +101,8 @@ pub(super) fn layer(said: &Said, text: &str, status: u16, signed: bool) -> Serve
 
 /// Whether an object is an engine's exception, whose type is in snake case; other servers have other fields, or other types.
 fn is_engines(said: &Said) -> bool {
-    let is_snake = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    let is_snake =
+        |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     match said.causes.first().or(said.root.as_ref()).and_then(|error| error.error_type.as_deref()) {
         Some(name) => is_snake(name),
         None => said.message.is_none(),
@@ -233,8 +234,12 @@ impl Facts<'_> {
             ErrorType::SNAPSHOT_MISSING => ErrorKind::SnapshotMissing,
             ErrorType::INDEX_NOT_FOUND => ErrorKind::IndexMissing,
             ErrorType::SNAPSHOT_NAME_IN_USE => ErrorKind::SnapshotNameTaken,
-            ErrorType::INVALID_SNAPSHOT_NAME if self.says("snapshot with the same name") => ErrorKind::SnapshotNameTaken,
-            ErrorType::CONCURRENT_SNAPSHOT | ErrorType::REPOSITORY_CONFLICT | "snapshot_in_progress_exception" => ErrorKind::Busy,
+            ErrorType::INVALID_SNAPSHOT_NAME if self.says("snapshot with the same name") => {
+                ErrorKind::SnapshotNameTaken
+            }
+            ErrorType::CONCURRENT_SNAPSHOT | ErrorType::REPOSITORY_CONFLICT | "snapshot_in_progress_exception" => {
+                ErrorKind::Busy
+            }
             // An index is searched in the snapshot, for as long as there is that index.
             "snapshot_in_use_deletion_exception" => ErrorKind::Blocked,
             "illegal_state_exception"
@@ -276,7 +281,9 @@ impl Facts<'_> {
             | "cluster_manager_throttling_exception"
             | "master_not_discovered_exception"
             | "cluster_manager_not_discovered_exception" => ErrorKind::Unavailable,
-            name if self.status >= 500 && (INVALID.contains(&name) || self.exceeds_shards()) => ErrorKind::InvalidRequest,
+            name if self.status >= 500 && (INVALID.contains(&name) || self.exceeds_shards()) => {
+                ErrorKind::InvalidRequest
+            }
             _ => self.kind_by_status(ErrorKind::InvalidRequest),
         }
     }
@@ -332,8 +339,9 @@ impl Facts<'_> {
     /// Whether the storage says that there is no such bucket.
     fn lacks_bucket(&self) -> bool {
         const TEXTS: [&str; 2] = ["specified bucket does not exist", "Error Code: NoSuchBucket"];
-        let says =
-            |name: &str, reason: &str| name == "no_such_bucket_exception" || TEXTS.iter().any(|text| reason.contains(text));
+        let says = |name: &str, reason: &str| {
+            name == "no_such_bucket_exception" || TEXTS.iter().any(|text| reason.contains(text))
+        };
         says(self.error_type, &self.reason) || self.causes.iter().any(|(name, reason)| says(name, reason))
     }
 
@@ -391,7 +399,9 @@ impl Facts<'_> {
                 }
                 _ => Outcome::Rejected,
             },
-            ServerLayer::Policy | ServerLayer::Signature if matches!(kind, ErrorKind::Unavailable | ErrorKind::Server) => {
+            ServerLayer::Policy | ServerLayer::Signature
+                if matches!(kind, ErrorKind::Unavailable | ErrorKind::Server) =>
+            {
                 Outcome::Unknown
             }
             _ => Outcome::Rejected,
@@ -402,7 +412,9 @@ impl Facts<'_> {
     pub(super) fn failure(&self, outcome: Outcome) -> Failure {
         match outcome {
             Outcome::Rejected | Outcome::NotSent => Failure::Final,
-            Outcome::Unknown if self.layer != ServerLayer::Engine || GAVE_UP.contains(&self.status) => Failure::ChangingMaster,
+            Outcome::Unknown if self.layer != ServerLayer::Engine || GAVE_UP.contains(&self.status) => {
+                Failure::ChangingMaster
+            }
             Outcome::Unknown if self.is_changing_master() => Failure::ChangingMaster,
             Outcome::Unknown => Failure::Other,
         }
@@ -486,7 +498,10 @@ mod tests {
 
     fn caused(error_type: &str, reason: &str, cause_type: &str, cause: &str) -> ServerError {
         let cause = json!({"type": cause_type, "reason": cause});
-        parse(500, &json!({"error": {"type": error_type, "reason": reason, "caused_by": cause}, "status": 500}).to_string())
+        parse(
+            500,
+            &json!({"error": {"type": error_type, "reason": reason, "caused_by": cause}, "status": 500}).to_string(),
+        )
     }
 
     #[test]
@@ -509,9 +524,17 @@ mod tests {
             (engine(500, "snapshot_exception", "[r:s/u] Snapshot could not be read"), ErrorKind::Repository),
             (engine(500, "snapshot_exception", "[r:s/u] failed to get snapshot info"), ErrorKind::Repository),
             (engine(500, "unsupported_version_exception", "Unsupported version [7.10.2]"), ErrorKind::Repository),
-            (engine(500, "a_w_s_security_token_service_exception", "User: x is not authorized"), ErrorKind::AccessDenied),
             (
-                caused("repository_exception", "[r] x", "sts_exception", "User: x is not authorized to perform: sts:AssumeRole"),
+                engine(500, "a_w_s_security_token_service_exception", "User: x is not authorized"),
+                ErrorKind::AccessDenied,
+            ),
+            (
+                caused(
+                    "repository_exception",
+                    "[r] x",
+                    "sts_exception",
+                    "User: x is not authorized to perform: sts:AssumeRole",
+                ),
                 ErrorKind::AccessDenied,
             ),
             (
@@ -528,10 +551,20 @@ mod tests {
             (engine(500, "validation_exception", "this action would add [2] shards"), ErrorKind::InvalidRequest),
             (engine(500, "x", "this cluster currently has [9]/[9] maximum shards open"), ErrorKind::InvalidRequest),
             (engine(400, "parse_exception", "Failed to derive xcontent"), ErrorKind::Repository),
-            (engine(500, "repository_exception", "[r] Unexpected exception when loading repository data"), ErrorKind::Repository),
-            (caused("repository_verification_exception", "[r] path", "sts_exception", "no"), ErrorKind::RepositoryVerification),
+            (
+                engine(500, "repository_exception", "[r] Unexpected exception when loading repository data"),
+                ErrorKind::Repository,
+            ),
+            (
+                caused("repository_verification_exception", "[r] path", "sts_exception", "no"),
+                ErrorKind::RepositoryVerification,
+            ),
         ] {
-            assert_eq!((error.kind(), error.outcome(), error.failure()), (kind, Outcome::Rejected, Failure::Final), "{error}");
+            assert_eq!(
+                (error.kind(), error.outcome(), error.failure()),
+                (kind, Outcome::Rejected, Failure::Final),
+                "{error}"
+            );
         }
     }
 
@@ -554,7 +587,8 @@ mod tests {
         let below = caused("snapshot_exception", "[r:s] failed", "not_master_exception", "no longer master");
         assert_eq!(below.failure(), Failure::ChangingMaster);
         // The storage's words do not make a failure of the cluster state final.
-        let bucket = caused("repository_exception", "[_all] Failed to update cluster state", "no_such_bucket_exception", "gone");
+        let bucket =
+            caused("repository_exception", "[_all] Failed to update cluster state", "no_such_bucket_exception", "gone");
         assert_eq!((bucket.outcome(), bucket.failure()), (Outcome::Unknown, Failure::ChangingMaster));
         let role = caused("repository_exception", "[_all] Failed to update cluster state", "sts_exception", "no");
         assert_eq!((role.outcome(), role.failure()), (Outcome::Unknown, Failure::ChangingMaster));
@@ -577,9 +611,13 @@ mod tests {
     #[test]
     fn a_gateway_is_never_taken_for_an_engine_that_failed_twice() {
         for status in [408, 425, 444, 460, 499, 500, 502, 503, 504, 520, 524, 599] {
-            for body in
-                ["", "stream timeout", "<html>x</html>", r#"{"message":"Internal server error"}"#, r#"{"error":"Bad Gateway"}"#]
-            {
+            for body in [
+                "",
+                "stream timeout",
+                "<html>x</html>",
+                r#"{"message":"Internal server error"}"#,
+                r#"{"error":"Bad Gateway"}"#,
+            ] {
                 let error = parse(status, body);
                 assert_eq!(error.outcome(), Outcome::Unknown, "{status} {body}");
                 assert_eq!(error.failure(), Failure::ChangingMaster, "{status} {body}");
@@ -593,7 +631,11 @@ mod tests {
         for status in GAVE_UP {
             for body in ["", r#"{"message":"Request Timeout"}"#, r#"{"error":{"type":"x_exception","reason":"r"}}"#] {
                 let error = parse(status, body);
-                assert_eq!((error.kind(), error.outcome()), (ErrorKind::Unavailable, Outcome::Unknown), "{status} {body}");
+                assert_eq!(
+                    (error.kind(), error.outcome()),
+                    (ErrorKind::Unavailable, Outcome::Unknown),
+                    "{status} {body}"
+                );
             }
         }
     }
@@ -622,8 +664,18 @@ mod tests {
             ),
             (401, json!({"message": "Unauthorized"}), ErrorKind::Unauthenticated, "Unauthorized"),
             (403, json!({"message": "Forbidden"}), ErrorKind::AccessDenied, "Forbidden"),
-            (403, json!({"statusCode": 403, "error": "Forbidden", "message": "not you"}), ErrorKind::AccessDenied, "not you"),
-            (404, json!({"statusCode": 404, "error": "Not Found", "message": "Not Found"}), ErrorKind::Server, "Not Found"),
+            (
+                403,
+                json!({"statusCode": 403, "error": "Forbidden", "message": "not you"}),
+                ErrorKind::AccessDenied,
+                "not you",
+            ),
+            (
+                404,
+                json!({"statusCode": 404, "error": "Not Found", "message": "Not Found"}),
+                ErrorKind::Server,
+                "Not Found",
+            ),
             (
                 403,
                 json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "services is forbidden", "code": 403}),
@@ -636,12 +688,37 @@ mod tests {
                 ErrorKind::Throttled,
                 "API rate limit exceeded",
             ),
-            (401, json!({"error": "invalid_token", "error_description": "expired"}), ErrorKind::Unauthenticated, "expired"),
-            (403, json!({"error": {"code": 403, "message": "denied", "status": "X"}}), ErrorKind::AccessDenied, "denied"),
-            (401, json!({"title": "Unauthorized", "status": 401, "detail": "no key"}), ErrorKind::Unauthenticated, "no key"),
-            (503, json!({"timestamp": 1, "status": 503, "error": "x", "message": "down"}), ErrorKind::Unavailable, "down"),
+            (
+                401,
+                json!({"error": "invalid_token", "error_description": "expired"}),
+                ErrorKind::Unauthenticated,
+                "expired",
+            ),
+            (
+                403,
+                json!({"error": {"code": 403, "message": "denied", "status": "X"}}),
+                ErrorKind::AccessDenied,
+                "denied",
+            ),
+            (
+                401,
+                json!({"title": "Unauthorized", "status": 401, "detail": "no key"}),
+                ErrorKind::Unauthenticated,
+                "no key",
+            ),
+            (
+                503,
+                json!({"timestamp": 1, "status": 503, "error": "x", "message": "down"}),
+                ErrorKind::Unavailable,
+                "down",
+            ),
             (502, json!({"status": 502, "message": "bad gateway"}), ErrorKind::Unavailable, "bad gateway"),
-            (403, json!({"status": 403, "error": {"reason": "no", "type": "Forbidden"}}), ErrorKind::AccessDenied, "no"),
+            (
+                403,
+                json!({"status": 403, "error": {"reason": "no", "type": "Forbidden"}}),
+                ErrorKind::AccessDenied,
+                "no",
+            ),
         ] {
             for error in [parse(status, &body.to_string()), unsigned(status, &body.to_string())] {
                 assert_eq!((error.layer(), error.kind()), (ServerLayer::Gateway, kind), "{body}");
@@ -707,7 +784,8 @@ mod tests {
             caused("repository_exception", &format!("[r:s/{id}] failed"), "amazon_s3_exception", &text)
         };
         assert!(s3("A1B2C3", "abc/DEF+g=").is_same_failure(&s3("HIJKLM", "xyz/UVW+t=")));
-        let npe = |status, uuid: &str| engine(status, "null_pointer_exception", &format!("index [movies/{uuid}] is null"));
+        let npe =
+            |status, uuid: &str| engine(status, "null_pointer_exception", &format!("index [movies/{uuid}] is null"));
         assert!(npe(500, "qX3").is_same_failure(&npe(500, "Zq")));
         assert!(!npe(500, "a").is_same_failure(&npe(503, "a")));
         assert!(!npe(500, "a").is_same_failure(&engine(500, "illegal_state_exception", "index [movies/a] is null")));
@@ -756,13 +834,25 @@ mod tests {
             ("snapshot_exception", format!("[{r}:{s}/u] Snapshot could not be read")),
             ("snapshot_exception", format!("[{r}:{s}/u] failed to finalize [{i}]")),
             ("snapshot_exception", format!("[{r}:{s}/u] Indices don't have primary shards [{i}]")),
-            ("snapshot_exception", format!("[{r}:{s}/u] Can't clone index [[{i}/x]] because its snapshot was not successful.")),
+            (
+                "snapshot_exception",
+                format!("[{r}:{s}/u] Can't clone index [[{i}/x]] because its snapshot was not successful."),
+            ),
             ("snapshot_restore_exception", format!("[{r}:{s}] snapshot does not exist")),
-            ("snapshot_restore_exception", format!("[{r}:{s}] cannot restore index [{i}] because it cannot be upgraded")),
+            (
+                "snapshot_restore_exception",
+                format!("[{r}:{s}] cannot restore index [{i}] because it cannot be upgraded"),
+            ),
             ("illegal_state_exception", format!("alias [{i}] has more than one write index [{i},{r}]")),
-            ("illegal_state_exception", format!("Cannot cleanup [{r}] - a repository cleanup is already in-progress in [{r}]")),
+            (
+                "illegal_state_exception",
+                format!("Cannot cleanup [{r}] - a repository cleanup is already in-progress in [{r}]"),
+            ),
             ("illegal_state_exception", format!("cannot do this to [{i}] of {r}:{s}")),
-            ("security_exception", format!("no permissions for [indices:x] and User [name={user}, backend_roles=[{role}]]")),
+            (
+                "security_exception",
+                format!("no permissions for [indices:x] and User [name={user}, backend_roles=[{role}]]"),
+            ),
             ("security_exception", format!("Unexpected exception for [{user}]")),
         ] {
             all.push((500, error(name, reason.clone(), storage.clone())));

@@ -84,7 +84,8 @@ impl Operation {
 impl Operation {
     /// Whether it changes something in the domain. A raw request may, too.
     pub(super) fn changes(self) -> bool {
-        self.happens_once() || matches!(self, Self::RegisterRepository | Self::UnregisterRepository | Self::CleanUpRepository)
+        self.happens_once()
+            || matches!(self, Self::RegisterRepository | Self::UnregisterRepository | Self::CleanUpRepository)
     }
 
     /// Whether a second request collides with what the first one did.

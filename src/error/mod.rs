@@ -284,7 +284,8 @@ impl Error {
     /// Whether the same request may well be let through later: what passes by itself, or is mended by new credentials or a new
     /// date.
     pub(crate) fn passes(&self) -> bool {
-        self.passes_by_itself() || matches!(self.0.kind, ErrorKind::ClockSkew | ErrorKind::Credentials | ErrorKind::ExpiredToken)
+        self.passes_by_itself()
+            || matches!(self.0.kind, ErrorKind::ClockSkew | ErrorKind::Credentials | ErrorKind::ExpiredToken)
     }
 
     fn passes_by_itself(&self) -> bool {
@@ -434,14 +435,19 @@ mod tests {
 
     #[test]
     fn a_change_of_which_nobody_knows_is_neither_transient_nor_safe_to_repeat() {
-        for kind in [ErrorKind::Timeout, ErrorKind::Interrupted, ErrorKind::Unavailable, ErrorKind::Busy, ErrorKind::Decode] {
+        for kind in
+            [ErrorKind::Timeout, ErrorKind::Interrupted, ErrorKind::Unavailable, ErrorKind::Busy, ErrorKind::Decode]
+        {
             for operation in ONCE {
                 let error = failed(operation, kind, Outcome::Unknown);
                 assert!(!error.is_transient() && !error.is_safe_to_repeat(), "{error}");
                 assert!(error.to_string().contains("the request may have been carried out"), "{error}");
             }
             let raw = failed(Operation::Raw, kind, Outcome::Unknown).of_raw_write();
-            assert!(!raw.is_transient() && !raw.is_safe_to_repeat() && raw.to_string().contains("carried out"), "{raw}");
+            assert!(
+                !raw.is_transient() && !raw.is_safe_to_repeat() && raw.to_string().contains("carried out"),
+                "{raw}"
+            );
         }
     }
 
@@ -466,7 +472,11 @@ mod tests {
         for operation in [Operation::GetSnapshot, Operation::Recovery, Operation::Raw, Operation::RegisterRepository] {
             let error = failed(operation, ErrorKind::Timeout, Outcome::Unknown);
             assert!(error.is_transient() && error.is_safe_to_repeat(), "{error}");
-            assert_eq!(error.to_string().contains("carried out"), operation == Operation::RegisterRepository, "{error}");
+            assert_eq!(
+                error.to_string().contains("carried out"),
+                operation == Operation::RegisterRepository,
+                "{error}"
+            );
         }
     }
 
@@ -477,8 +487,10 @@ mod tests {
 
     #[test]
     fn an_error_is_one_line_of_at_most_two_kibibytes() {
-        let body =
-            format!(r#"{{"error":{{"type":"{0}","reason":"{0}","caused_by":{{"reason":"{0}"}}}}}}"#, "é\\n\\u001b".repeat(900));
+        let body = format!(
+            r#"{{"error":{{"type":"{0}","reason":"{0}","caused_by":{{"reason":"{0}"}}}}}}"#,
+            "é\\n\\u001b".repeat(900)
+        );
         for message in ["", "short\n", &"m\r\n".repeat(2000)] {
             let server = ServerError::parse(500, body.as_bytes(), Some(&"id\n".repeat(500)), &[]);
             let error = Error::from_server(server).with_message(message).during(Operation::RegisterRepository, 3);

@@ -76,7 +76,8 @@ impl Reading {
 
     /// Returns the text with one layer of encodings undone; `None` if there is none left.
     fn decoded(&self) -> Option<Self> {
-        let mut to = Self { bytes: Vec::with_capacity(self.bytes.len()), origins: Vec::with_capacity(self.origins.len()) };
+        let mut to =
+            Self { bytes: Vec::with_capacity(self.bytes.len()), origins: Vec::with_capacity(self.origins.len()) };
         let mut at = 0;
         while let Some((&byte, &origin)) = self.bytes.get(at).zip(self.origins.get(at)) {
             at += unescape(self.bytes.get(at..).unwrap_or_default(), &mut to.bytes).unwrap_or_else(|| {
@@ -228,7 +229,9 @@ fn unescape(text: &[u8], into: &mut Vec<u8>) -> Option<usize> {
             let first = hex(digits.get(..4)?)?;
             let second = digits.get(4..).and_then(|rest| hex(rest.strip_prefix(b"\\u")?.get(..4)?));
             let (code, length) = match (first, second) {
-                (0xd800..=0xdbff, Some(low @ 0xdc00..=0xdfff)) => (0x1_0000 + ((first - 0xd800) << 10) + (low - 0xdc00), 12),
+                (0xd800..=0xdbff, Some(low @ 0xdc00..=0xdfff)) => {
+                    (0x1_0000 + ((first - 0xd800) << 10) + (low - 0xdc00), 12)
+                }
                 _ => (first, 6),
             };
             push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), into);
@@ -389,7 +392,10 @@ mod tests {
 
     #[test]
     fn the_beginning_of_a_secret_is_replaced_as_far_as_it_goes() {
-        assert_eq!(scrub("'0123456789ab', 0123456é, 01234567é", &["0123456789abcdef"]), "'[redacted]', 0123456é, [redacted]é");
+        assert_eq!(
+            scrub("'0123456789ab', 0123456é, 01234567é", &["0123456789abcdef"]),
+            "'[redacted]', 0123456é, [redacted]é"
+        );
     }
 
     #[test]
@@ -400,7 +406,10 @@ mod tests {
 
     #[test]
     fn a_line_escapes_what_breaks_or_turns_it_and_keeps_to_its_limit() {
-        assert_eq!(one_line("a\nb\r\u{1b}[2Jc\u{2028}\u{202e}d\u{85}é", 100), r"a\nb\r\u{1b}[2Jc\u{2028}\u{202e}d\u{85}é");
+        assert_eq!(
+            one_line("a\nb\r\u{1b}[2Jc\u{2028}\u{202e}d\u{85}é", 100),
+            r"a\nb\r\u{1b}[2Jc\u{2028}\u{202e}d\u{85}é"
+        );
         for limit in 0..40 {
             let shown = one_line("é\n\u{1b}ü…\u{202e}".repeat(9).as_str(), limit);
             assert!(shown.len() <= limit, "{limit}: {shown}");
@@ -423,7 +432,10 @@ mod tests {
         for (text, expected) in [
             ("Authorization: Basic Zm9v\nhost: h", "Authorization: [redacted]\nhost: h"),
             (r#"{"authorization":"Basic Zm9v","host":"h"}"#, r#"{"authorization":"[redacted]","host":"h"}"#),
-            (r#"{"Proxy-Authorization":["Basic Zm9v","Basic YmFy"],"a":1}"#, r#"{"Proxy-Authorization":["[redacted]],"a":1}"#),
+            (
+                r#"{"Proxy-Authorization":["Basic Zm9v","Basic YmFy"],"a":1}"#,
+                r#"{"Proxy-Authorization":["[redacted]],"a":1}"#,
+            ),
             ("{Cookie=[sid='abc'; x=y], Host=[h]}", "{Cookie=[[redacted]], Host=[h]}"),
             (r#""cookie":"a='b'; c=d","e":1"#, r#""cookie":"[redacted]","e":1"#),
             ("x-api-key=abc", "x-api-key=[redacted]"),
@@ -459,9 +471,20 @@ mod tests {
     #[test]
     fn hostile_texts_take_linear_time() {
         let secret = "a".repeat(1000);
-        for piece in
-            ["a", ":", "=", "\\", "%25", "&amp;", "\\u005c", "authorization", "authorization:", "'cookie',", "\" ", "aaaaaaab"]
-        {
+        for piece in [
+            "a",
+            ":",
+            "=",
+            "\\",
+            "%25",
+            "&amp;",
+            "\\u005c",
+            "authorization",
+            "authorization:",
+            "'cookie',",
+            "\" ",
+            "aaaaaaab",
+        ] {
             let text = piece.repeat(64 * 1024 / piece.len());
             assert!(cleaned(&text, &[&secret, "aaaaaaaab", &text]).len() <= EXCERPT + 3);
         }
@@ -480,7 +503,11 @@ mod tests {
     }
 
     fn html(text: &str) -> String {
-        text.replace('&', "&amp;").replace('/', "&#x2F;").replace('=', "&#61;").replace('+', "&plus;").replace('"', "&quot;")
+        text.replace('&', "&amp;")
+            .replace('/', "&#x2F;")
+            .replace('=', "&#61;")
+            .replace('+', "&plus;")
+            .replace('"', "&quot;")
     }
 
     const ENCODERS: [fn(&str) -> String; 4] = [json, json_of_codes, percent, html];

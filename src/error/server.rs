@@ -288,7 +288,10 @@ impl ServerError {
     /// Type and reason of the innermost cause, or of the error itself.
     fn root(&self) -> (Option<&ErrorType>, &str) {
         let own = (self.error_type.as_ref(), self.reason.as_str());
-        self.causes.iter().rfind(|cause| cause.is_direct).map_or(own, |cause| (cause.error_type.as_ref(), cause.reason.as_str()))
+        self.causes
+            .iter()
+            .rfind(|cause| cause.is_direct)
+            .map_or(own, |cause| (cause.error_type.as_ref(), cause.reason.as_str()))
     }
 
     /// The error on one line of at most so many bytes: the reason, the root cause, and of the other causes what fits.
@@ -309,12 +312,14 @@ impl ServerError {
 
         // Each text, and whether it is shown whatever the others take.
         let root = self.causes.iter().rposition(|cause| cause.is_direct);
-        let causes = self.causes.iter().enumerate().filter(|(_, cause)| !cause.reason.is_empty() && cause.reason != self.reason);
+        let causes =
+            self.causes.iter().enumerate().filter(|(_, cause)| !cause.reason.is_empty() && cause.reason != self.reason);
         let causes = causes.map(|(at, cause)| ("; caused by: ", &cause.reason, Some(at) == root));
         let reason = Some((": ", &self.reason, true)).filter(|_| !self.reason.is_empty());
         let texts: Vec<_> = reason.into_iter().chain(causes).collect();
-        let show =
-            |limit: usize| texts.iter().map(move |&(lead, text, wanted)| (format!("{lead}{}", one_line(text, limit)), wanted));
+        let show = |limit: usize| {
+            texts.iter().map(move |&(lead, text, wanted)| (format!("{lead}{}", one_line(text, limit)), wanted))
+        };
         let fits = texts.len() == 1 || show(left).map(|(text, _)| text.len()).sum::<usize>() <= left;
         let shown: Vec<_> = show(if fits { left } else { left / 3 }).collect();
         left = left.saturating_sub(shown.iter().filter(|(_, wanted)| *wanted).map(|(text, _)| text.len()).sum());
@@ -350,7 +355,10 @@ fn own_words(layer: ServerLayer, said: &mut Said, error: Option<Cause>, text: &s
         (ServerLayer::Policy, _) => words(said.policy.take()),
         _ => words(said.message.take().or(said.policy.take())),
     };
-    found.unwrap_or_else(|| Cause { reason: if said.is_object { text.to_owned() } else { plain(text) }, ..Cause::default() })
+    found.unwrap_or_else(|| Cause {
+        reason: if said.is_object { text.to_owned() } else { plain(text) },
+        ..Cause::default()
+    })
 }
 
 /// An address without what may be secret in it: user and password, query and fragment.
@@ -421,7 +429,8 @@ mod tests {
 
     #[test]
     fn kinds_follow_type_and_text_rather_than_status() {
-        let engine = |error_type: &str, reason: &str| format!(r#"{{"error":{{"type":"{error_type}","reason":"{reason}"}}}}"#);
+        let engine =
+            |error_type: &str, reason: &str| format!(r#"{{"error":{{"type":"{error_type}","reason":"{reason}"}}}}"#);
         let cases = [
             (
                 401,
@@ -435,8 +444,16 @@ mod tests {
                 ErrorKind::AccessDenied,
             ),
             (403, r#"{"Message":"Request throttled due to too many requests"}"#.to_owned(), ErrorKind::Throttled),
-            (403, r#"{"message":"The security token included in the request is expired"}"#.to_owned(), ErrorKind::ExpiredToken),
-            (403, r#"{"message":"Signature expired: 1 is now earlier than 2 (3 - 5 min.)"}"#.to_owned(), ErrorKind::ClockSkew),
+            (
+                403,
+                r#"{"message":"The security token included in the request is expired"}"#.to_owned(),
+                ErrorKind::ExpiredToken,
+            ),
+            (
+                403,
+                r#"{"message":"Signature expired: 1 is now earlier than 2 (3 - 5 min.)"}"#.to_owned(),
+                ErrorKind::ClockSkew,
+            ),
             (503, engine("concurrent_snapshot_execution_exception", "a snapshot is already running"), ErrorKind::Busy),
             (409, engine("concurrent_snapshot_execution_exception", ""), ErrorKind::Busy),
             (429, engine("concurrent_snapshot_execution_exception", ""), ErrorKind::Busy),
@@ -463,7 +480,8 @@ mod tests {
 
     #[test]
     fn a_failure_of_which_nobody_knows_when_it_struck_is_unknown() {
-        let engine = |error_type: &str, reason: &str| format!(r#"{{"error":{{"type":"{error_type}","reason":"{reason}"}}}}"#);
+        let engine =
+            |error_type: &str, reason: &str| format!(r#"{{"error":{{"type":"{error_type}","reason":"{reason}"}}}}"#);
         let cases = [
             (500, engine("snapshot_exception", "no longer master"), Outcome::Unknown),
             (500, engine("node_closed_exception", "node closed"), Outcome::Unknown),
@@ -577,14 +595,24 @@ mod tests {
     #[test]
     fn an_engine_without_detailed_errors_tells_its_type_in_the_text() {
         for (status, text, error_type, kind) in [
-            (404, "SnapshotMissingException[[r:s] is missing]", "snapshot_missing_exception", ErrorKind::SnapshotMissing),
+            (
+                404,
+                "SnapshotMissingException[[r:s] is missing]",
+                "snapshot_missing_exception",
+                ErrorKind::SnapshotMissing,
+            ),
             (
                 503,
                 "ConcurrentSnapshotExecutionException[[r:s] a snapshot is already running]",
                 "concurrent_snapshot_execution_exception",
                 ErrorKind::Busy,
             ),
-            (503, "OpenSearchRejectedExecutionException[queue full]", "rejected_execution_exception", ErrorKind::Throttled),
+            (
+                503,
+                "OpenSearchRejectedExecutionException[queue full]",
+                "rejected_execution_exception",
+                ErrorKind::Throttled,
+            ),
         ] {
             let error = parse(status, &format!(r#"{{"error":"{text}","status":{status}}}"#));
             assert_eq!(error.error_type().map(ErrorType::as_str), Some(error_type));
@@ -617,16 +645,24 @@ mod tests {
             json!({"type": "root", "reason": "the root of it"}),
             |inner, n| json!({"type": "x", "reason": format!("{n}\n{}", "y".repeat(300)), "caused_by": inner}),
         );
-        let error =
-            parse(500, &json!({"error": {"type": "t", "reason": "outer\r\n\u{1b}[31m", "suppressed": [nested]}}).to_string());
+        let error = parse(
+            500,
+            &json!({"error": {"type": "t", "reason": "outer\r\n\u{1b}[31m", "suppressed": [nested]}}).to_string(),
+        );
         let shown = error.to_string();
-        assert!(shown.len() <= LINE && shown.starts_with(r"HTTP 500 t: outer\r\n\u{1b}[31m"), "{} {shown}", shown.len());
+        assert!(
+            shown.len() <= LINE && shown.starts_with(r"HTTP 500 t: outer\r\n\u{1b}[31m"),
+            "{} {shown}",
+            shown.len()
+        );
         assert!(!shown.contains(char::is_control) && shown.ends_with("more causes left out)"), "{shown}");
 
-        let causes: Vec<_> = (0..20).map(|n| json!({"type": "x", "reason": format!("{n} {}", "y".repeat(900))})).collect();
+        let causes: Vec<_> =
+            (0..20).map(|n| json!({"type": "x", "reason": format!("{n} {}", "y".repeat(900))})).collect();
         let root = json!({"type": "root", "reason": "the root of it"});
         let cause = json!({"type": "i_o_exception", "reason": "z".repeat(900), "caused_by": root});
-        let body = json!({"error": {"type": "t", "reason": "w".repeat(3000), "caused_by": cause, "suppressed": causes}});
+        let body =
+            json!({"error": {"type": "t", "reason": "w".repeat(3000), "caused_by": cause, "suppressed": causes}});
         let error = parse(500, &body.to_string());
         let shown = error.to_string();
         assert!(shown.len() <= LINE && shown.contains("; caused by: the root of it"), "{shown}");
@@ -664,7 +700,8 @@ mod tests {
     #[test]
     fn a_redirect_says_where_to_without_what_may_be_secret() {
         let to = |status, location| {
-            let response = FailedResponse { status, location: Some(location), secrets: &["s3cr3t"], ..FailedResponse::default() };
+            let response =
+                FailedResponse { status, location: Some(location), secrets: &["s3cr3t"], ..FailedResponse::default() };
             ServerError::read(&response)
         };
         for (location, expected) in [

@@ -244,8 +244,10 @@ fn out_of_range(error: &jiff::Error) -> Refusal {
 }
 
 fn parse_pieces(expression: &str) -> Result<Vec<Piece>, Refusal> {
-    let inner =
-        expression.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).ok_or("an expression stands between < and >")?;
+    let inner = expression
+        .strip_prefix('<')
+        .and_then(|rest| rest.strip_suffix('>'))
+        .ok_or("an expression stands between < and >")?;
     let mut pieces = Vec::new();
     let mut text = String::new();
     let mut rest = inner.chars();
@@ -300,7 +302,11 @@ fn parse_date(body: &str) -> Result<Piece, Refusal> {
             }
         }
     };
-    Ok(Piece::Date { steps: parse_math(math)?, format: parse_format(format)?, zone: zone.map_or(Ok(TimeZone::UTC), parse_zone)? })
+    Ok(Piece::Date {
+        steps: parse_math(math)?,
+        format: parse_format(format)?,
+        zone: zone.map_or(Ok(TimeZone::UTC), parse_zone)?,
+    })
 }
 
 fn parse_math(math: &str) -> Result<Vec<Step>, Refusal> {
@@ -309,8 +315,11 @@ fn parse_math(math: &str) -> Result<Vec<Step>, Refusal> {
     let mut parsed = Vec::new();
     while let Some(operator) = rest.next() {
         let digits = take_while(&mut rest, |c| c.is_ascii_digit());
-        let number: i32 =
-            if digits.is_empty() { 1 } else { digits.parse().map_err(|_| format!("the number {digits} is too large"))? };
+        let number: i32 = if digits.is_empty() {
+            1
+        } else {
+            digits.parse().map_err(|_| format!("the number {digits} is too large"))?
+        };
         let unit = match rest.next() {
             Some('y') => Unit::Year,
             Some('M') => Unit::Month,
@@ -345,7 +354,9 @@ fn parse_format(format: &str) -> Result<Vec<Field>, Refusal> {
     while let Some(c) = rest.next() {
         fields.push(match c {
             '\'' => Field::Text(parse_literal(&mut rest)?),
-            '[' | ']' | '#' => return Err(format!("{c} has a meaning of its own in a format; put it between apostrophes")),
+            '[' | ']' | '#' => {
+                return Err(format!("{c} has a meaning of its own in a format; put it between apostrophes"));
+            }
             c if c.is_ascii_alphabetic() => parse_letters(c, 1 + take_while(&mut rest, |next| next == c).len())?,
             c => Field::Text(c.to_string()),
         });

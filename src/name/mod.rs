@@ -63,7 +63,9 @@ fn check_path_segment(name: &str) -> Rule {
 /// Whether text would become another if it were decoded once more. A `%` that no two hexadecimal
 /// digits follow stays itself.
 pub(crate) fn has_escape(text: &str) -> bool {
-    text.as_bytes().windows(3).any(|window| matches!(window, [b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
+    text.as_bytes()
+        .windows(3)
+        .any(|window| matches!(window, [b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
 }
 
 fn check_lower_case(name: &str) -> Rule {
@@ -335,7 +337,8 @@ impl TryFrom<Vec<String>> for SnapshotPattern {
             return Err(Error::invalid("a snapshot pattern needs at least one part"));
         }
         for part in &parts {
-            check_pattern_part(part).map_err(|rule| Error::invalid(format!("the snapshot pattern {} {rule}", quoted(part))))?;
+            check_pattern_part(part)
+                .map_err(|rule| Error::invalid(format!("the snapshot pattern {} {rule}", quoted(part))))?;
         }
         Ok(Self(parts))
     }
@@ -400,9 +403,12 @@ mod tests {
         ] {
             assert!(name.parse::<SnapshotName>().is_ok(), "{name}");
         }
-        for name in
-            ["movies", ".kibana_1", ".ds-logs-2024.05.01-000001", "%{[@metadata][beat]}-%{[@metadata][version]}-2021.03.22"]
-        {
+        for name in [
+            "movies",
+            ".kibana_1",
+            ".ds-logs-2024.05.01-000001",
+            "%{[@metadata][beat]}-%{[@metadata][version]}-2021.03.22",
+        ] {
             assert!(name.parse::<IndexName>().is_ok(), "{name}");
         }
     }
@@ -470,8 +476,10 @@ mod tests {
 
     #[test]
     fn an_upper_case_name_is_refused_with_the_name_that_works() {
-        let refused =
-            ["SNAP-2016.02.10".parse::<SnapshotName>().map(drop), "SNAP-2016.02.10".parse::<SnapshotPattern>().map(drop)];
+        let refused = [
+            "SNAP-2016.02.10".parse::<SnapshotName>().map(drop),
+            "SNAP-2016.02.10".parse::<SnapshotPattern>().map(drop),
+        ];
         for error in refused.map(Result::unwrap_err) {
             assert!(error.to_string().ends_with(r#"must be lower case, such as "snap-2016.02.10""#), "{error}");
         }
@@ -491,7 +499,8 @@ mod tests {
         for pattern in ["movies", "*", "-*", "-.kibana*", "<logs-{now/d}>", "-<logs-{now/d{yyyy|+09:00}}>", "MyAlias"] {
             assert!(pattern.parse::<IndexPattern>().is_ok(), "{pattern}");
         }
-        for pattern in ["", "-", "a,b", "_all", "-_all", "a b", "a/b", "a?", "<a", "a>", "a|b", "<a,b>", "<a\n>", "a#"] {
+        for pattern in ["", "-", "a,b", "_all", "-_all", "a b", "a/b", "a?", "<a", "a>", "a|b", "<a,b>", "<a\n>", "a#"]
+        {
             assert!(pattern.parse::<IndexPattern>().is_err(), "{pattern}");
         }
     }

@@ -221,7 +221,9 @@ impl Pieces {
     pub(crate) async fn value<T: DeserializeOwned>(&mut self) -> Result<T, Trouble> {
         let length = self.whole().await?;
         // The decoder does not look at the letters of a text that it ignores.
-        let Ok(text) = str::from_utf8(self.rest().get(..length).unwrap_or_default()) else { return Err(self.garbled()) };
+        let Ok(text) = str::from_utf8(self.rest().get(..length).unwrap_or_default()) else {
+            return Err(self.garbled());
+        };
         match serde_json::from_str(text) {
             Ok(value) => {
                 self.at += length;
@@ -229,7 +231,8 @@ impl Pieces {
             }
             Err(error) => {
                 // Paths cost time, so only a value that is malformed gets one.
-                let again: Result<T, _> = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text));
+                let again: Result<T, _> =
+                    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text));
                 let path = again.err().map_or_else(String::new, |error| error.path().to_string());
                 Err(self.malformed(path, error.is_data()))
             }
@@ -387,7 +390,10 @@ pub(crate) mod tests {
     }
 
     /// Every element of a document that arrives in small pieces.
-    pub(crate) fn read_all<E: Elements>(elements: impl FnOnce(Chunks) -> E, json: &str) -> Result<Vec<E::Element>, Trouble> {
+    pub(crate) fn read_all<E: Elements>(
+        elements: impl FnOnce(Chunks) -> E,
+        json: &str,
+    ) -> Result<Vec<E::Element>, Trouble> {
         all(&mut elements(arriving(json, 7))).0
     }
 
@@ -447,7 +453,10 @@ pub(crate) mod tests {
     #[test]
     fn takes_for_json_nothing_else_even_where_it_is_ignored() {
         for json in [&b"[\x0c1]"[..], b"[\"\xff\"]", b"[\xa01]"] {
-            assert!(matches!(all(&mut Array::<IgnoredAny>::new(arriving(json, 2))).0, Err(Trouble::Malformed(_))), "{json:?}");
+            assert!(
+                matches!(all(&mut Array::<IgnoredAny>::new(arriving(json, 2))).0, Err(Trouble::Malformed(_))),
+                "{json:?}"
+            );
         }
     }
 

@@ -50,7 +50,9 @@ impl Scan {
                         self.values += 1;
                     }
                     b']' | b'}' if self.depth == 1 => return Some(self.seen),
-                    b',' | b']' | b'}' | b':' | b' ' | b'\n' | b'\r' | b'\t' if self.depth == 0 => return Some(self.seen - 1),
+                    b',' | b']' | b'}' | b':' | b' ' | b'\n' | b'\r' | b'\t' if self.depth == 0 => {
+                        return Some(self.seen - 1);
+                    }
                     b']' | b'}' => self.depth -= 1,
                     b',' => self.values += 1,
                     _ => {}

@@ -68,7 +68,8 @@ impl Session {
         let refuse = |error: Error| error.during(Operation::CreateSnapshot, 0);
         let token = options.mark(|| self.core.entropy.token()).map_err(refuse)?;
         let body = options.marked(token.as_ref()).map_err(refuse)?;
-        let request = request::create_snapshot(repository, name, &body, options.wait_for_completion()).map_err(refuse)?;
+        let request =
+            request::create_snapshot(repository, name, &body, options.wait_for_completion()).map_err(refuse)?;
         let ticket = SnapshotTicket::named(repository.clone(), name.clone());
         let ticket = match token.clone() {
             Some(token) => ticket.with_token(token),
@@ -76,7 +77,10 @@ impl Session {
         };
         let created = self.queued(Replay::Probe, repository, async || {
             let (machine, evidence) = if let Some(token) = &token {
-                (Reconciler::new().doubting_first_refusal().resending_early(), Evidence::Token(token.as_str().to_owned()))
+                (
+                    Reconciler::new().doubting_first_refusal().resending_early(),
+                    Evidence::Token(token.as_str().to_owned()),
+                )
             } else {
                 self.find_free(Operation::CreateSnapshot, repository, name).await?;
                 (Reconciler::new(), Evidence::WasFree)
@@ -87,7 +91,12 @@ impl Session {
     }
 
     /// Makes sure that no snapshot has this name before one is made that only its name will tell to be this call's.
-    async fn find_free(&self, operation: Operation, repository: &RepositoryName, name: &SnapshotName) -> Result<(), Error> {
+    async fn find_free(
+        &self,
+        operation: Operation,
+        repository: &RepositoryName,
+        name: &SnapshotName,
+    ) -> Result<(), Error> {
         if self.look_up(repository, name, true).await.map_err(Error::before_sending)?.is_some() {
             let text = format!("snapshot {repository}:{name} exists");
             return Err(Error::new(ErrorKind::SnapshotNameTaken, Outcome::NotSent, text).during(operation, 0));
@@ -109,7 +118,8 @@ impl Session {
         let ticket = SnapshotTicket::named(repository.clone(), target.clone());
         let created = self.queued(Replay::Probe, repository, async || {
             self.find_free(Operation::CloneSnapshot, repository, target).await?;
-            let creation = Creation { repository, name: target, request: &request, evidence: Evidence::WasFree, ticket: &ticket };
+            let creation =
+                Creation { repository, name: target, request: &request, evidence: Evidence::WasFree, ticket: &ticket };
             reconcile(self, Reconciler::new(), creation).await
         });
         Ok((created.await?, ticket))

@@ -33,7 +33,10 @@ pub(super) trait Reconciled: Send {
     }
 
     /// Checks what came of it; what is found goes to the caller if it has happened.
-    fn check(&mut self, session: &Session) -> impl Future<Output = Result<(Sighting, Option<Self::Output>), Error>> + Send;
+    fn check(
+        &mut self,
+        session: &Session,
+    ) -> impl Future<Output = Result<(Sighting, Option<Self::Output>), Error>> + Send;
 
     /// Checks, right before the request is sent again, what is too costly for each check.
     fn confirm(&mut self, _session: &Session) -> impl Future<Output = Result<Sighting, Error>> + Send {
@@ -48,7 +51,11 @@ pub(super) trait Reconciled: Send {
 }
 
 /// Sends, checks and sends again as the machine says, until it comes to a verdict or the call's time is over.
-pub(super) async fn reconcile<R: Reconciled>(session: &Session, machine: Reconciler, mut subject: R) -> Result<R::Output, Error> {
+pub(super) async fn reconcile<R: Reconciled>(
+    session: &Session,
+    machine: Reconciler,
+    mut subject: R,
+) -> Result<R::Output, Error> {
     let (repository, snapshot) = subject.names();
     let span = tracing::info_span!(
         "es_snapshot.operation",
@@ -171,7 +178,11 @@ async fn drive<R: Reconciled>(
 }
 
 /// Runs a check of however many requests within one limit.
-async fn within<T>(session: &Session, limit: Duration, check: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+async fn within<T>(
+    session: &Session,
+    limit: Duration,
+    check: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
     // On the heap: checks are rare and large, and would enlarge every call's future.
     match select(Box::pin(check), session.clock().timeout(limit)).await {
         Either::Left((result, _)) => result,

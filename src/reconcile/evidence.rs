@@ -2,8 +2,8 @@
 
 use super::machine::Sighting;
 use crate::restore::{
-    EarlierRestores, Groundwork, Marks, Moment, RunningRestore, RunningRestores, ShardRecovery, ShardRow, Source, Targets,
-    Tombstones, Trace,
+    EarlierRestores, Groundwork, Marks, Moment, RunningRestore, RunningRestores, ShardRecovery, ShardRow, Source,
+    Targets, Tombstones, Trace,
 };
 
 /// What an operation of ours would leave behind, to tell it from other clients' doings.
@@ -143,7 +143,10 @@ impl RestoreEvidence {
         };
         let runs = running.find(&self.source, &self.targets).is_some_and(in_place);
         let contradicted = recoveries.iter().any(|recovery| self.targets.contradict(recovery));
-        if same_cluster && !contradicted && (runs || self.earlier.are_outdone(&self.source, &[], recoveries, &self.targets)) {
+        if same_cluster
+            && !contradicted
+            && (runs || self.earlier.are_outdone(&self.source, &[], recoveries, &self.targets))
+        {
             Sighting::Happened
         } else {
             Sighting::Unclear
@@ -152,7 +155,11 @@ impl RestoreEvidence {
 
     /// What is seen of the restore where only shards show it.
     pub(crate) fn shards_show(&self, source: &Source, rows: &[ShardRow], recoveries: &[ShardRecovery]) -> Sighting {
-        if self.earlier.are_outdone(source, rows, recoveries, &self.targets) { Sighting::Happened } else { Sighting::Unseen }
+        if self.earlier.are_outdone(source, rows, recoveries, &self.targets) {
+            Sighting::Happened
+        } else {
+            Sighting::Unseen
+        }
     }
 
     /// Whether no target can have come and gone since the first send.

@@ -213,7 +213,8 @@ impl Reconciler {
             }
             Sent::Failed { again } => {
                 self.unaccounted += 1;
-                self.failures = if again && self.failures != Failures::None { Failures::Enough } else { Failures::Some };
+                self.failures =
+                    if again && self.failures != Failures::None { Failures::Enough } else { Failures::Some };
                 self.check_anew()
             }
             Sent::Unsent if self.is_unaccounted() => self.check_anew(),

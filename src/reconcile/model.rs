@@ -334,7 +334,9 @@ fn creating_with_a_token_reports_the_truth_in_every_sequence_of_events() {
 
     let search = explore(machine, Operation::Create, &[Holder::Nobody, Holder::Another, Holder::Ours]);
 
-    for verdict in [Verdict::Done, Verdict::Adopted, Verdict::Foreign, Verdict::Refused, Verdict::NotSent, Verdict::Unknown] {
+    for verdict in
+        [Verdict::Done, Verdict::Adopted, Verdict::Foreign, Verdict::Refused, Verdict::NotSent, Verdict::Unknown]
+    {
         assert!(search.verdicts.contains(&verdict), "{verdict:?} was never reached");
     }
 }

@@ -167,8 +167,11 @@ impl Session {
         let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
         self.queued(Replay::Probe, repository, async || {
             let prepared = self.prepare(repository, name, options).await.map_err(Error::before_sending)?;
-            let machine =
-                if prepared.evidence.can_prove_absence() { Reconciler::new() } else { Reconciler::new().without_resend() };
+            let machine = if prepared.evidence.can_prove_absence() {
+                Reconciler::new()
+            } else {
+                Reconciler::new().without_resend()
+            };
             // On the heap: it is large, and would enlarge the caller's future.
             Box::pin(self.send_restore(machine, &request, (repository, name), prepared)).await
         })
@@ -195,7 +198,10 @@ impl Session {
     }
 
     /// Starts a prepared restore, unless it has been started already.
-    pub(crate) async fn start_restore(&self, restore: &PreparedRestore) -> Result<(Option<RestoreReply>, RestoreTicket), Error> {
+    pub(crate) async fn start_restore(
+        &self,
+        restore: &PreparedRestore,
+    ) -> Result<(Option<RestoreReply>, RestoreTicket), Error> {
         let refuse = |error: Error| error.during(Operation::RestoreSnapshot, 0);
         let (repository, name, options) = (restore.repository(), restore.snapshot(), restore.options());
         options.validate().map_err(refuse)?;
@@ -277,7 +283,8 @@ impl Session {
             let evidence = RestoreEvidence::new(source, targets, None, None, earlier);
             return Ok(Prepared { snapshot_uuid, names, evidence, sees_shards });
         };
-        let present: Vec<IndexName> = names.iter().filter(|name| before.get(name.as_str()).is_some()).cloned().collect();
+        let present: Vec<IndexName> =
+            names.iter().filter(|name| before.get(name.as_str()).is_some()).cloned().collect();
         let recoveries = spared(self.recoveries_of(&present).await)?.unwrap_or_default();
         let tombstones = if present.len() < names.len() { spared(self.tombstones().await)? } else { None };
         let earlier = EarlierRestores::new(&source, None, &recoveries);

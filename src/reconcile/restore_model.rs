@@ -138,11 +138,23 @@ impl World {
             self.slots[at] = match self.slots[at] {
                 Slot::Absent => {
                     self.next += 1;
-                    Slot::Index { uuid: self.next, open: true, restored_over: 0, closed: 0, recovery: Some(id), ours: by_us }
+                    Slot::Index {
+                        uuid: self.next,
+                        open: true,
+                        restored_over: 0,
+                        closed: 0,
+                        recovery: Some(id),
+                        ours: by_us,
+                    }
                 }
-                Slot::Index { uuid, restored_over, closed, .. } => {
-                    Slot::Index { uuid, open: true, restored_over: restored_over + 1, closed, recovery: Some(id), ours: by_us }
-                }
+                Slot::Index { uuid, restored_over, closed, .. } => Slot::Index {
+                    uuid,
+                    open: true,
+                    restored_over: restored_over + 1,
+                    closed,
+                    recovery: Some(id),
+                    ours: by_us,
+                },
             };
         }
         self.running = Some(which);
@@ -182,7 +194,8 @@ impl World {
             changed.slots[at] = Slot::Index { uuid, open, restored_over, closed, ours, recovery: None };
             all.push(changed);
             if open {
-                changed.slots[at] = Slot::Index { uuid, open: false, restored_over, closed: closed + 1, ours, recovery: None };
+                changed.slots[at] =
+                    Slot::Index { uuid, open: false, restored_over, closed: closed + 1, ours, recovery: None };
                 all.push(changed);
                 // Both at once, so that a repeated restore would find nothing in its way.
                 let other = 1 - at;
@@ -217,8 +230,9 @@ impl World {
     }
 
     fn send(mut self, environment: Environment, first: bool) -> (Self, Sent) {
-        let carried = matches!(environment, Environment::Responded | Environment::ResponseLost | Environment::FailedAfter)
-            .then(|| self.carry_out(!first));
+        let carried =
+            matches!(environment, Environment::Responded | Environment::ResponseLost | Environment::FailedAfter)
+                .then(|| self.carry_out(!first));
         let sent = match environment {
             Environment::Responded if carried == Some(true) => Sent::Done,
             Environment::Responded => Sent::Echo,
@@ -266,14 +280,20 @@ impl World {
 
     fn running(&self) -> RunningRestores {
         let Some(which) = self.running else { return RunningRestores::default() };
-        let written =
-            || NAMES.iter().zip(&self.slots).zip(which).filter(|(_, written)| *written).map(|((name, slot), _)| (name, slot));
+        let written = || {
+            NAMES
+                .iter()
+                .zip(&self.slots)
+                .zip(which)
+                .filter(|(_, written)| *written)
+                .map(|((name, slot), _)| (name, slot))
+        };
         let indices: Vec<&&str> = written().map(|(name, _)| name).collect();
         let shards: Vec<Value> = written()
             .filter_map(|(name, slot)| match slot {
-                Slot::Index { uuid, .. } => {
-                    Some(json!({"index": {"index_name": name, "index_uuid": uuid.to_string()}, "shard": 0, "state": "INIT"}))
-                }
+                Slot::Index { uuid, .. } => Some(
+                    json!({"index": {"index_name": name, "index_uuid": uuid.to_string()}, "shard": 0, "state": "INIT"}),
+                ),
                 Slot::Absent => None,
             })
             .collect();
@@ -356,7 +376,9 @@ impl World {
     fn judge(&self, verdict: Verdict, lasting: bool) -> Result<(), &'static str> {
         match verdict {
             Verdict::Unknown if self.failed && (!lasting || self.unconfirmed) => Ok(()),
-            Verdict::Unknown if self.refused < PATIENCE && self.unclear < PATIENCE => Err("gave up although it could still ask"),
+            Verdict::Unknown if self.refused < PATIENCE && self.unclear < PATIENCE => {
+                Err("gave up although it could still ask")
+            }
             Verdict::Done if !self.effect => Err("false success"),
             Verdict::Adopted if !self.effect && !self.twin => Err("adopted another's"),
             Verdict::Refused | Verdict::NotSent
@@ -387,7 +409,10 @@ impl Search {
     fn find(&mut self, world: &World, before: &World, confirming: bool) -> Sighting {
         let key = (world.slots, world.running, world.buried, before.slots, confirming);
         let lasting = self.lasting;
-        *self.found.entry(key).or_insert_with(|| if confirming { world.confirm(before) } else { world.look(before, lasting) })
+        *self
+            .found
+            .entry(key)
+            .or_insert_with(|| if confirming { world.confirm(before) } else { world.look(before, lasting) })
     }
 
     fn explore(&mut self, machine: Reconciler, step: Step, world: World, before: World, first: bool, left: u32) {
@@ -458,7 +483,9 @@ fn index(uuid: u8, open: bool) -> Slot {
 fn explore(machine: Reconciler, lasting: bool) -> Search {
     let mut search = Search { lasting, seen: HashSet::new(), verdicts: HashSet::new(), found: HashMap::new() };
     let (absent, closed, open) = (Slot::Absent, |uuid| index(uuid, false), |uuid| index(uuid, true));
-    for slots in [[absent, absent], [closed(1), absent], [closed(1), closed(2)], [open(1), absent], [open(1), closed(2)]] {
+    for slots in
+        [[absent, absent], [closed(1), absent], [closed(1), closed(2)], [open(1), absent], [open(1), closed(2)]]
+    {
         let world = World::new(slots, 3);
         search.explore(machine, Step::Send, world, world, true, DEPTH);
     }

@@ -230,7 +230,9 @@ impl<'de> Deserialize<'de> for RepositorySettings {
         let wire = WireRepository::deserialize(deserializer)?;
         // To leave `crypto_settings` out, say, would register a repository that is not encrypted.
         match wire.other.keys().next() {
-            Some(key) => Err(serde::de::Error::custom(format!("unknown field {}, expected `type` or `settings`", quoted(key)))),
+            Some(key) => {
+                Err(serde::de::Error::custom(format!("unknown field {}, expected `type` or `settings`", quoted(key))))
+            }
             None => Ok(Self::from_wire(&wire.r#type, wire.settings)),
         }
     }
@@ -256,7 +258,9 @@ fn flattened(settings: Map<String, Value>) -> Map<String, Value> {
 /// How long the dotted keys of a value are together, below a key of that length.
 fn flat_length(key: usize, value: &Value) -> usize {
     match value {
-        Value::Object(inner) => inner.iter().map(|(inner_key, value)| flat_length(key + 1 + inner_key.len(), value)).sum(),
+        Value::Object(inner) => {
+            inner.iter().map(|(inner_key, value)| flat_length(key + 1 + inner_key.len(), value)).sum()
+        }
         _ => key,
     }
 }
@@ -264,7 +268,9 @@ fn flat_length(key: usize, value: &Value) -> usize {
 /// How long a value is as JSON, about.
 fn nested_length(value: &Value) -> usize {
     match value {
-        Value::Object(inner) => 2 + inner.iter().map(|(key, value)| 4 + key.len() + nested_length(value)).sum::<usize>(),
+        Value::Object(inner) => {
+            2 + inner.iter().map(|(key, value)| 4 + key.len() + nested_length(value)).sum::<usize>()
+        }
         Value::Array(values) => 2 + values.iter().map(|value| 1 + nested_length(value)).sum::<usize>(),
         Value::String(text) => 2 + text.len(),
         Value::Null | Value::Bool(_) | Value::Number(_) => 4,
@@ -298,7 +304,9 @@ fn take<T: FromStr>(flat: &mut Map<String, Value>, key: &str) -> Option<T> {
 }
 
 /// The settings that have a value.
-fn set<'a>(settings: impl IntoIterator<Item = (&'static str, Option<Setting<'a>>)>) -> Vec<(&'static str, Setting<'a>)> {
+fn set<'a>(
+    settings: impl IntoIterator<Item = (&'static str, Option<Setting<'a>>)>,
+) -> Vec<(&'static str, Setting<'a>)> {
     settings.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
 }
 
@@ -537,7 +545,8 @@ mod tests {
 
     #[test]
     fn values_that_come_back_as_text_are_typed_again() {
-        let settings = decode(json!({"type": "s3", "settings": {"bucket": "b", "region": "r", "server_side_encryption": "true",
+        let settings =
+            decode(json!({"type": "s3", "settings": {"bucket": "b", "region": "r", "server_side_encryption": "true",
             "readonly": "false", "compress": "true", "chunk_size": "1gb", "max_snapshot_bytes_per_sec": "40mb"}}));
         let expected = S3Settings::new("b")
             .with_region("r")
@@ -551,7 +560,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_typed_stays_among_the_other_settings() {
-        let settings = decode(json!({"type": "s3", "settings": {"bucket": "b", "compress": "perhaps", "chunk_size": "1.5gb"}}));
+        let settings =
+            decode(json!({"type": "s3", "settings": {"bucket": "b", "compress": "perhaps", "chunk_size": "1.5gb"}}));
         let RepositorySettings::S3(s3) = settings else { panic!("{settings:?}") };
         assert_eq!(json!(s3.other()), json!({"compress": "perhaps", "chunk_size": "1.5gb"}));
         assert_eq!(s3.compress(), None);
@@ -589,7 +599,8 @@ mod tests {
 
     #[test]
     fn what_stands_beside_type_and_settings_is_not_dropped_without_a_word() {
-        let read = |key: &str| serde_json::from_value::<RepositorySettings>(json!({"type": "s3", "settings": {}, key: {}}));
+        let read =
+            |key: &str| serde_json::from_value::<RepositorySettings>(json!({"type": "s3", "settings": {}, key: {}}));
         for key in ["crypto_settings", "crypto_metadata", "setting"] {
             assert!(read(key).unwrap_err().to_string().contains(key));
         }
@@ -626,7 +637,8 @@ mod tests {
 
     #[test]
     fn debug_shows_no_password_in_a_url_wherever_it_stands() {
-        let source = OtherSettings::new("source").with_setting("delegate_type", "url").with_setting("url", "ftp://u:hunter2@h/");
+        let source =
+            OtherSettings::new("source").with_setting("delegate_type", "url").with_setting("url", "ftp://u:hunter2@h/");
         let endpoint = S3Settings::new("b").with_endpoint("https://u:hunter2@minio");
         let odd = UrlSettings::new("ftp://u:hun/ter2@h/x");
 

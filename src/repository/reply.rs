@@ -35,7 +35,8 @@ impl RepositoryInfo {
     /// Returns a repository with this name and these settings, as a server describes it.
     pub fn new(name: impl Into<String>, settings: impl Into<RepositorySettings>) -> Self {
         let (name, settings) = (name.into().into_boxed_str(), settings.into());
-        let definition = Definition { r#type: settings.repository_type().into(), settings: ObjectText::default(), uuid: None };
+        let definition =
+            Definition { r#type: settings.repository_type().into(), settings: ObjectText::default(), uuid: None };
         Self { name, definition, settings: Box::new(settings).into() }
     }
 

@@ -29,7 +29,8 @@ fn check_role_arn(arn: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.len() > 64 {
         return Err("its role's name does not have 1 to 64 characters");
     }
-    if !name.bytes().all(|c| c.is_ascii_alphanumeric() || b"_+=,.@-".contains(&c)) || !path.bytes().all(|c| c.is_ascii_graphic())
+    if !name.bytes().all(|c| c.is_ascii_alphanumeric() || b"_+=,.@-".contains(&c))
+        || !path.bytes().all(|c| c.is_ascii_graphic())
     {
         return Err("its role's name or path has characters that IAM does not allow");
     }

@@ -5,8 +5,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::{
-    BlobStoreSettings, Redacted, Setting, blob_store_accessors, insert_flat, open_settings, required, rest, role, set, shown,
-    take,
+    BlobStoreSettings, Redacted, Setting, blob_store_accessors, insert_flat, open_settings, required, rest, role, set,
+    shown, take,
 };
 use crate::byte_size::ByteSize;
 use crate::error::{Error, quoted};
@@ -200,7 +200,10 @@ impl S3Settings {
         if let Some(endpoint) = &self.endpoint
             && (endpoint.is_empty() || endpoint.contains(char::is_whitespace))
         {
-            return Err(Error::invalid(format!("{} is not an endpoint such as s3.amazonaws.com", quoted(&shown(endpoint)))));
+            return Err(Error::invalid(format!(
+                "{} is not an endpoint such as s3.amazonaws.com",
+                quoted(&shown(endpoint))
+            )));
         }
         self.role_arn.as_deref().map_or(Ok(()), role::validate)
     }
@@ -216,7 +219,12 @@ fn is_access_point(bucket: &str) -> bool {
     let mut words = resource.split(['/', ':']);
     let is_plain = |text: &str| text.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_/:".contains(&c));
     let has_name = words.any(|word| word == "accesspoint") && words.next().is_some_and(|name| !name.is_empty());
-    arn == "arn" && partition.starts_with("aws") && service.starts_with("s3") && is_account && has_name && is_plain(bucket)
+    arn == "arn"
+        && partition.starts_with("aws")
+        && service.starts_with("s3")
+        && is_account
+        && has_name
+        && is_plain(bucket)
 }
 
 impl fmt::Debug for S3Settings {
@@ -328,7 +336,9 @@ mod tests {
         for region in ["eu-west-1", "EU", "RegionOne", "us_east_1", "garage", "default"] {
             assert!(s3().with_region(region).validate().is_ok(), "{region}");
         }
-        for region in ["", "eu west 1", "https://s3.amazonaws.com", "s3.eu-west-1.amazonaws.com", "arn:aws:iam::1:role/x"] {
+        for region in
+            ["", "eu west 1", "https://s3.amazonaws.com", "s3.eu-west-1.amazonaws.com", "arn:aws:iam::1:role/x"]
+        {
             assert!(s3().with_region(region).validate().is_err(), "{region}");
         }
     }

@@ -87,7 +87,10 @@ fn has_password(text: &str) -> bool {
 /// advance.
 fn has_signature(text: &str) -> bool {
     let query = text.split_once("://").and_then(|(_, rest)| rest.split_once('?')).map_or("", |(_, query)| query);
-    query.split('&').filter_map(|pair| pair.split_once('=')).any(|(name, value)| !value.is_empty() && is_secret_key(name))
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .any(|(name, value)| !value.is_empty() && is_secret_key(name))
 }
 
 /// Text as `Debug` and errors show it: of a URL neither the user and password nor the query.
@@ -142,7 +145,9 @@ impl fmt::Debug for RedactedValue<'_> {
         match value {
             _ if is_secret_key(key) => f.write_str("[redacted]"),
             Value::String(text) => shown(text).fmt(f),
-            Value::Array(values) => f.debug_list().entries(values.iter().map(|value| RedactedValue(key, value))).finish(),
+            Value::Array(values) => {
+                f.debug_list().entries(values.iter().map(|value| RedactedValue(key, value))).finish()
+            }
             Value::Object(inner) => Redacted(inner).fmt(f),
             value => value.fmt(f),
         }

@@ -254,7 +254,8 @@ impl Tombstones {
         let present: BTreeSet<&Buried> = now.all().collect();
         let names: BTreeSet<&str> = targets.iter().collect();
         let oldest_gone = self.all().next().is_some_and(|oldest| !present.contains(oldest));
-        oldest_gone || present.iter().any(|buried| !before.contains(*buried) && names.contains(buried.index_name.as_str()))
+        oldest_gone
+            || present.iter().any(|buried| !before.contains(*buried) && names.contains(buried.index_name.as_str()))
     }
 }
 
@@ -368,8 +369,7 @@ mod tests {
             .iter()
             .map(|(name, uuid)| json!({"index": {"index_name": name, "index_uuid": uuid}, "delete_date_in_millis": 1}))
             .collect();
-        let metadata =
-            json!({"cluster_uuid": "c", "cluster_coordination": {"term": 3}, "index-graveyard": {"tombstones": stones}});
+        let metadata = json!({"cluster_uuid": "c", "cluster_coordination": {"term": 3}, "index-graveyard": {"tombstones": stones}});
         serde_json::from_value(json!({"version": 10, "metadata": metadata})).unwrap()
     }
 

@@ -272,7 +272,9 @@ impl RestoreSnapshot {
         Selection(match (&self.typed.indices, self.other.get("indices")) {
             (Some(patterns), _) => patterns.iter().map(String::as_str).collect(),
             (None, Some(Value::Array(patterns))) => patterns.iter().filter_map(Value::as_str).collect(),
-            (None, Some(Value::String(patterns))) => patterns.split(',').filter(|pattern| !pattern.is_empty()).collect(),
+            (None, Some(Value::String(patterns))) => {
+                patterns.split(',').filter(|pattern| !pattern.is_empty()).collect()
+            }
             (None, _) => Vec::new(),
         })
     }
@@ -287,7 +289,8 @@ impl RestoreSnapshot {
         for pattern in self.typed.indices.iter().flatten() {
             pattern.parse::<IndexPattern>()?;
         }
-        let body = self.body().map_err(|error| Error::invalid("options cannot be written as JSON").with_source(error))?;
+        let body =
+            self.body().map_err(|error| Error::invalid("options cannot be written as JSON").with_source(error))?;
         let differs = |key: &str, open: &Value| body.get(key).is_some_and(|sent| !is_same(sent, open));
         if let Some((key, _)) = self.other.iter().find(|(key, open)| differs(key, open)) {
             return Err(Error::invalid(format!(
@@ -336,7 +339,10 @@ mod tests {
             ),
             (RestoreSnapshot::new().with_indices(["a"]).with_setting("indices", json!(["b"])), "indices"),
             (RestoreSnapshot::new().with_setting("partial", true).with_partial(false), "partial"),
-            (RestoreSnapshot::new().with_rename("(.+)", "a-$1").with_setting("rename_replacement", "b-$1"), "rename_replacement"),
+            (
+                RestoreSnapshot::new().with_rename("(.+)", "a-$1").with_setting("rename_replacement", "b-$1"),
+                "rename_replacement",
+            ),
         ] {
             let error = options.validate().unwrap_err().to_string();
             assert!(error.contains(&format!("`{key}` has two values")), "{error}");
@@ -354,7 +360,9 @@ mod tests {
         for options in [
             RestoreSnapshot::new().with_setting("rename_pattern", "(.+)"),
             RestoreSnapshot::new().with_setting("rename_replacement", "b-$1"),
-            RestoreSnapshot::new().with_setting("rename_pattern", "(.+)").with_setting("rename_replacement", Value::Null),
+            RestoreSnapshot::new()
+                .with_setting("rename_pattern", "(.+)")
+                .with_setting("rename_replacement", Value::Null),
             RestoreSnapshot::new().with_setting("rename_pattern", "").with_setting("rename_replacement", "b"),
         ] {
             assert!(options.validate().is_err(), "{options:?}");

@@ -50,7 +50,9 @@ impl TryFrom<u32> for Version {
         if version == VERSION {
             return Ok(Self);
         }
-        Err(format!("a prepared restore of version {version} was made by another release; this one reads version {VERSION}"))
+        Err(format!(
+            "a prepared restore of version {version} was made by another release; this one reads version {VERSION}"
+        ))
     }
 }
 
@@ -70,10 +72,26 @@ pub(crate) struct Groundwork {
 }
 
 impl PreparedRestore {
-    pub(crate) fn new(repository: RepositoryName, snapshot: SnapshotName, options: RestoreSnapshot, ground: Groundwork) -> Self {
+    pub(crate) fn new(
+        repository: RepositoryName,
+        snapshot: SnapshotName,
+        options: RestoreSnapshot,
+        ground: Groundwork,
+    ) -> Self {
         let Groundwork { snapshot_uuid, targets, marks, tombstones, earlier } = ground;
         let version = Version;
-        Self { version, repository, snapshot, snapshot_uuid, options, targets, marks, tombstones, earlier, is_new: true }
+        Self {
+            version,
+            repository,
+            snapshot,
+            snapshot_uuid,
+            options,
+            targets,
+            marks,
+            tombstones,
+            earlier,
+            is_new: true,
+        }
     }
 
     /// Returns the repository.

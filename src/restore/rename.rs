@@ -77,7 +77,8 @@ impl Rename {
 /// Whether both engines read the pattern in the same way, if `regex-lite` reads it at all.
 fn reads_the_same(pattern: &str) -> bool {
     // Possessive quantifiers, set operations and nested sets, and flags other than `i` mean something else here or nothing.
-    let apart = ["++", "*+", "?+", "}+", "&&", "--", "~~", "(?P", "[:", r"\a", r"\u", r"\U", r"\x", r"\<", r"\>", r"\z", r"\A"];
+    let apart =
+        ["++", "*+", "?+", "}+", "&&", "--", "~~", "(?P", "[:", r"\a", r"\u", r"\U", r"\x", r"\<", r"\>", r"\z", r"\A"];
     let flags = pattern.match_indices("(?").all(|(at, _)| {
         let behind = pattern.get(at + 2..).unwrap_or_default();
         behind.starts_with(':') || behind.starts_with("i)") || behind.starts_with("i:") || behind.starts_with('<')

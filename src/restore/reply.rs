@@ -405,7 +405,8 @@ mod tests {
     #[test]
     fn both_answers_to_a_restore_are_read() {
         assert_eq!(serde_json::from_str::<RestoreReply>(r#"{"accepted":true}"#).unwrap(), RestoreReply::Accepted);
-        let reply = r#"{"snapshot":{"snapshot":"s1","indices":["logs"],"shards":{"total":3,"failed":1,"successful":2}}}"#;
+        let reply =
+            r#"{"snapshot":{"snapshot":"s1","indices":["logs"],"shards":{"total":3,"failed":1,"successful":2}}}"#;
         let RestoreReply::Finished(summary) = serde_json::from_str(reply).unwrap() else { panic!("not finished") };
         assert_eq!((summary.snapshot(), summary.indices()), ("s1", &["logs".to_owned()][..]));
         assert_eq!((summary.shards().total(), summary.shards().failed(), summary.shards().successful()), (3, 1, 2));
@@ -441,8 +442,12 @@ mod tests {
 
         assert_eq!(read("{}").unwrap(), []);
         assert_eq!(read("null").unwrap(), []);
-        let reply = r#"{"a":{"shards":null},"b":null,"c":{"other":[{}],"shards":[]},"d":{"shards":[{"id":7}],"more":1}}"#;
-        assert_eq!(read(reply).unwrap().iter().map(|shard| (shard.index(), shard.shard())).collect::<Vec<_>>(), [("d", Some(7))]);
+        let reply =
+            r#"{"a":{"shards":null},"b":null,"c":{"other":[{}],"shards":[]},"d":{"shards":[{"id":7}],"more":1}}"#;
+        assert_eq!(
+            read(reply).unwrap().iter().map(|shard| (shard.index(), shard.shard())).collect::<Vec<_>>(),
+            [("d", Some(7))]
+        );
     }
 
     #[test]

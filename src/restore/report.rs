@@ -66,7 +66,12 @@ impl RestoreReport {
         if self.is_complete() {
             return Ok(self);
         }
-        Err(Error::incomplete(Operation::RestoreSnapshot, &self.unrestored, self.shards_total, "shards were not restored"))
+        Err(Error::incomplete(
+            Operation::RestoreSnapshot,
+            &self.unrestored,
+            self.shards_total,
+            "shards were not restored",
+        ))
     }
 }
 

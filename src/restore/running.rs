@@ -121,7 +121,8 @@ mod tests {
     fn running() -> RunningRestores {
         let shards = json!([{"index": {"index_name": "new-big", "index_uuid": "0cq2"}, "shard": 0, "state": "INIT"},
                             {"index": {"index_name": "new-big", "index_uuid": "0cq2"}, "shard": 1, "state": "FAILURE"}]);
-        let restore = json!({"snapshot": "s1", "repository": "m", "state": "INIT", "indices": ["new-big"], "shards": shards});
+        let restore =
+            json!({"snapshot": "s1", "repository": "m", "state": "INIT", "indices": ["new-big"], "shards": shards});
         serde_json::from_value(json!({"restore": {"snapshots": [restore]}})).unwrap()
     }
 
@@ -132,7 +133,8 @@ mod tests {
     #[test]
     fn a_running_restore_is_known_by_its_source_and_all_its_targets() {
         let exactly = |names: &[&str]| Targets::exactly(names.iter().map(ToString::to_string));
-        let found = |repository, name, names: &[&str]| running().find(&source(repository, name), &exactly(names)).is_some();
+        let found =
+            |repository, name, names: &[&str]| running().find(&source(repository, name), &exactly(names)).is_some();
 
         assert!(found("m", "s1", &["new-big"]));
         assert!(!found("m", "s1", &["new-big", "new-small"]));
@@ -147,7 +149,10 @@ mod tests {
 
         let shards: Vec<_> =
             restore.shards().iter().map(|one| (one.index(), one.index_uuid(), one.shard(), one.state())).collect();
-        assert_eq!(shards, [("new-big", "0cq2", 0, ShardRestoreState::Init), ("new-big", "0cq2", 1, ShardRestoreState::Failure)]);
+        assert_eq!(
+            shards,
+            [("new-big", "0cq2", 0, ShardRestoreState::Init), ("new-big", "0cq2", 1, ShardRestoreState::Failure)]
+        );
     }
 
     #[test]

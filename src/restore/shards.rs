@@ -59,9 +59,16 @@ impl ShardRow {
         if **before != *row.index {
             *before = row.index.into();
         }
-        let unassigned = (row.reason.is_some() || row.details.is_some())
-            .then(|| Box::new(Unassigned { reason: row.reason.unwrap_or_default(), details: row.details.unwrap_or_default() }));
-        Self { index: Arc::clone(before), shard: row.shard, is_primary: &*row.prirep == "p", state: row.state, unassigned }
+        let unassigned = (row.reason.is_some() || row.details.is_some()).then(|| {
+            Box::new(Unassigned { reason: row.reason.unwrap_or_default(), details: row.details.unwrap_or_default() })
+        });
+        Self {
+            index: Arc::clone(before),
+            shard: row.shard,
+            is_primary: &*row.prirep == "p",
+            state: row.state,
+            unassigned,
+        }
     }
 
     /// Why it is not assigned; empty if that is not told.
@@ -72,7 +79,8 @@ impl ShardRow {
     /// Whether it has no node because it was to be restored, so that it was not restored since.
     pub(crate) fn waits_for_its_restore(&self) -> bool {
         const REASONS: [&str; 3] = ["NEW_INDEX_RESTORED", "EXISTING_INDEX_RESTORED", "ALLOCATION_FAILED"];
-        self.state == ShardState::Unassigned && self.unassigned.as_ref().is_some_and(|one| REASONS.contains(&&*one.reason))
+        self.state == ShardState::Unassigned
+            && self.unassigned.as_ref().is_some_and(|one| REASONS.contains(&&*one.reason))
     }
 
     /// Whether nodes have tried to take the shard and could not.
@@ -136,7 +144,8 @@ impl AllocationExplanation {
     /// not try again by itself, even when a node can.
     pub(crate) fn given_up(&self) -> Option<String> {
         const RESTORE: &str = "restore_in_progress";
-        let against = || self.node_allocation_decisions.iter().flat_map(|node| &node.deciders).filter(|one| one.decision == "NO");
+        let against =
+            || self.node_allocation_decisions.iter().flat_map(|node| &node.deciders).filter(|one| one.decision == "NO");
         let verdict = against().find(|one| one.decider == RESTORE)?;
         let why = against().find(|one| one.decider != RESTORE);
         Some(match why {

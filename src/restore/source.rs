@@ -43,7 +43,9 @@ impl Source {
     pub(crate) fn rows<'a>(&self, rows: &'a [ShardRow]) -> impl Iterator<Item = &'a ShardRow> + use<'a> {
         let waiting = format!("restore_source[{}/{}]", self.repository, self.name);
         let failed = self.failure();
-        rows.iter().filter(|row| row.is_primary).filter(move |row| row.details() == waiting || row.details().contains(&failed))
+        rows.iter()
+            .filter(|row| row.is_primary)
+            .filter(move |row| row.details() == waiting || row.details().contains(&failed))
     }
 
     fn failure(&self) -> String {
@@ -61,7 +63,10 @@ impl Source {
     /// Whether the shard was or is restored from this snapshot.
     pub(crate) fn has(&self, shard: &ShardRecovery) -> bool {
         *shard.kind() == RecoveryType::Snapshot
-            && shard.source_repository().zip(shard.source_snapshot()).is_some_and(|(repository, name)| self.is(repository, name))
+            && shard
+                .source_repository()
+                .zip(shard.source_snapshot())
+                .is_some_and(|(repository, name)| self.is(repository, name))
     }
 }
 
@@ -183,8 +188,7 @@ mod tests {
 
     fn recovery(index: &str, restore: &str) -> Vec<ShardRecovery> {
         let source = json!({"repository": "r", "snapshot": "s", "index": index, "restoreUUID": restore});
-        let reply =
-            json!({index: {"shards": [{"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true, "source": source}]}});
+        let reply = json!({index: {"shards": [{"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true, "source": source}]}});
         read_all(Recoveries::new, &reply.to_string()).unwrap()
     }
 
@@ -192,7 +196,11 @@ mod tests {
         writes(&["logs"], before, after)
     }
 
-    fn writes(targets: &[&str], before: (&[ShardRow], &[ShardRecovery]), after: (&[ShardRow], &[ShardRecovery])) -> bool {
+    fn writes(
+        targets: &[&str],
+        before: (&[ShardRow], &[ShardRecovery]),
+        after: (&[ShardRow], &[ShardRecovery]),
+    ) -> bool {
         let earlier = EarlierRestores::new(&source(), Some(before.0), before.1);
         earlier.are_outdone(&source(), after.0, after.1, &Targets::exactly(targets.iter().map(ToString::to_string)))
     }

@@ -45,7 +45,8 @@ impl Targets {
                 None => return Self::unknown(),
             },
         };
-        let mut targets = Self { open_ended: options.restores_global_state() || selection.has_date_math(), ..Self::default() };
+        let mut targets =
+            Self { open_ended: options.restores_global_state() || selection.has_date_math(), ..Self::default() };
         let streams: Vec<&str> =
             snapshot.data_streams().iter().map(String::as_str).filter(|stream| selection.selects(stream)).collect();
         let is_all = selection.is_all();
@@ -99,7 +100,8 @@ impl Targets {
 
     /// Those of the targets that requests can ask for, as names; others are left out of the targets too.
     pub(crate) fn nameable(&mut self) -> Vec<IndexName> {
-        let (valid, known) = (|name: &String| name.parse::<IndexName>().is_ok(), self.certain.len() + self.possible.len());
+        let (valid, known) =
+            (|name: &String| name.parse::<IndexName>().is_ok(), self.certain.len() + self.possible.len());
         self.certain.retain(valid);
         self.possible.retain(valid);
         let names: Vec<IndexName> = self.iter().filter_map(|name| name.parse().ok()).collect();
@@ -146,7 +148,8 @@ impl Targets {
         let found: BTreeSet<&str> = found.into_iter().collect();
         !found.is_empty()
             && self.certain.iter().all(|name| found.contains(name.as_str()))
-            && (self.open_ended || found.iter().all(|name| self.certain.contains(*name) || self.possible.contains(*name)))
+            && (self.open_ended
+                || found.iter().all(|name| self.certain.contains(*name) || self.possible.contains(*name)))
             && !(self.open_ended && self.certain.is_empty())
     }
 }
@@ -161,7 +164,8 @@ pub(super) fn is_backing_index(index: &str, stream: &str) -> bool {
 fn behind_stream<'a>(index: &'a str, stream: &str) -> Option<&'a str> {
     let behind = index.strip_prefix(".ds-")?.strip_prefix(stream)?.strip_prefix('-')?;
     let generation = |text: &str| text.len() >= 6 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_backing = generation(behind) || behind.split_once('-').is_some_and(|(date, rest)| is_date(date) && generation(rest));
+    let is_backing =
+        generation(behind) || behind.split_once('-').is_some_and(|(date, rest)| is_date(date) && generation(rest));
     is_backing.then_some(behind)
 }
 
@@ -186,7 +190,10 @@ pub(super) fn backing_indices<'a>(
 fn is_date(text: &str) -> bool {
     let shape = b"dddd.dd.dd";
     text.len() == shape.len()
-        && text.bytes().zip(shape).all(|(byte, shape)| if *shape == b'd' { byte.is_ascii_digit() } else { byte == *shape })
+        && text
+            .bytes()
+            .zip(shape)
+            .all(|(byte, shape)| if *shape == b'd' { byte.is_ascii_digit() } else { byte == *shape })
 }
 
 /// The `indices` of a restore: names, wildcards, exclusions; none for all.
@@ -209,8 +216,10 @@ impl<'a> Selection<'a> {
             return self;
         }
         let others = self.0.into_iter().filter(|pattern| !streams.contains(pattern));
-        let backing =
-            indices.iter().map(String::as_str).filter(|index| streams.iter().any(|stream| is_backing_index(index, stream)));
+        let backing = indices
+            .iter()
+            .map(String::as_str)
+            .filter(|index| streams.iter().any(|stream| is_backing_index(index, stream)));
         // The streams' own names select no index. They keep the list from being empty where no backing index is known.
         Self(others.chain(backing).chain(streams.iter().copied()).collect())
     }
@@ -296,7 +305,10 @@ mod tests {
     fn naming_a_data_stream_means_its_backing_indices() {
         let indices = [".ds-logs-2024.05.01-000001", ".ds-logs-000002", ".ds-metrics-000001", "movies"];
         let options = RestoreSnapshot::new().with_indices(["logs"]);
-        assert_eq!(certain(&indices, &["logs", "metrics"], &options), [".ds-logs-000002", ".ds-logs-2024.05.01-000001"]);
+        assert_eq!(
+            certain(&indices, &["logs", "metrics"], &options),
+            [".ds-logs-000002", ".ds-logs-2024.05.01-000001"]
+        );
     }
 
     #[test]
@@ -308,7 +320,8 @@ mod tests {
     /// A snapshot of `movies` and of an index that a feature owns.
     fn snapshot_with_a_feature() -> SnapshotInfo {
         let features = json!([{"feature_name": "kibana", "indices": [".kibana_1"]}]);
-        serde_json::from_value(json!({"snapshot": "s", "indices": [".kibana_1", "movies"], "feature_states": features})).unwrap()
+        serde_json::from_value(json!({"snapshot": "s", "indices": [".kibana_1", "movies"], "feature_states": features}))
+            .unwrap()
     }
 
     #[test]
@@ -324,7 +337,11 @@ mod tests {
             (vec!["movies", "logs"], vec![".ds-logs-000001", "movies"]),
             (vec!["movies"], vec!["movies"]),
         ] {
-            assert_eq!(certain(&indices, &streams, &RestoreSnapshot::new().with_indices(&patterns)), expected, "{patterns:?}");
+            assert_eq!(
+                certain(&indices, &streams, &RestoreSnapshot::new().with_indices(&patterns)),
+                expected,
+                "{patterns:?}"
+            );
         }
     }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::targets::{backing_indices, is_backing_index};
 use super::{
-    RecoveryStage, RecoveryType, RestoreReport, RunningRestores, ShardRecovery, ShardRestoreState, ShardRow, ShardState, Source,
-    UnrestoredShard,
+    RecoveryStage, RecoveryType, RestoreReport, RunningRestores, ShardRecovery, ShardRestoreState, ShardRow,
+    ShardState, Source, UnrestoredShard,
 };
 use crate::byte_size::ByteSize;
 use crate::progress::Counts;
@@ -129,7 +129,8 @@ impl RestoreView {
 
     /// Whether a name that this poll does not show as an index either may be a data stream's.
     pub(crate) fn may_name_streams(&mut self, rows: Option<&[ShardRow]>, recoveries: &[ShardRecovery]) -> bool {
-        let shown = rows.unwrap_or_default().iter().map(|row| &*row.index).chain(recoveries.iter().map(ShardRecovery::index));
+        let shown =
+            rows.unwrap_or_default().iter().map(|row| &*row.index).chain(recoveries.iter().map(ShardRecovery::index));
         shown.for_each(|index| {
             self.unseen.remove(index);
         });
@@ -199,7 +200,8 @@ impl RestoreView {
     /// Whether a poll has any use for this recovery.
     pub(crate) fn wants_recovery(&self, recovery: &ShardRecovery) -> bool {
         let may_be_ours = || !self.is_named || self.unseen.iter().any(|name| is_backing_index(recovery.index(), name));
-        recovery.primary() && (self.indices.contains_key(recovery.index()) || self.source.has(recovery) && may_be_ours())
+        recovery.primary()
+            && (self.indices.contains_key(recovery.index()) || self.source.has(recovery) && may_be_ours())
     }
 
     /// Takes in what one poll has read; `None` for what may not be read.
@@ -297,7 +299,9 @@ impl RestoreView {
     ) -> BTreeMap<(&'a str, u32), &'a ShardRecovery> {
         let mut primaries = BTreeMap::new();
         for recovery in recoveries.iter().filter(|recovery| recovery.primary()) {
-            let (Some(view), Some(shard)) = (self.indices.get_mut(recovery.index()), recovery.shard()) else { continue };
+            let (Some(view), Some(shard)) = (self.indices.get_mut(recovery.index()), recovery.shard()) else {
+                continue;
+            };
             if let Some(origin) = Origin::shown_by(recovery, &self.source, view.source.as_deref()) {
                 let view = view.shards.entry(shard).or_default();
                 view.origin = origin;
@@ -382,7 +386,12 @@ enum Finding {
     Doubtful,
 }
 
-fn classify(row: Option<&ShardRow>, recovery: Option<&ShardRecovery>, view: Option<&ShardView>, vouched: bool) -> Finding {
+fn classify(
+    row: Option<&ShardRow>,
+    recovery: Option<&ShardRecovery>,
+    view: Option<&ShardView>,
+    vouched: bool,
+) -> Finding {
     if let Some(row) = row.filter(|row| row.state == ShardState::Unassigned) {
         return match view.and_then(|view| view.given_up.as_ref()) {
             Some(reason) => Finding::Failed(match row.details() {
@@ -544,8 +553,11 @@ mod tests {
         let mut view = view(&[]);
 
         let first = view.observe(Some(&[unassigned("a", "NEW_INDEX_RESTORED", "restore_source[r/s]")]), &[], None);
-        let second =
-            view.observe(Some(&[row("a", 0, "STARTED"), row("other", 0, "STARTED")]), &recovery("a", "SNAPSHOT", "s"), None);
+        let second = view.observe(
+            Some(&[row("a", 0, "STARTED"), row("other", 0, "STARTED")]),
+            &recovery("a", "SNAPSHOT", "s"),
+            None,
+        );
 
         assert!(first.is_wider && !second.is_wider);
         assert_eq!(view.indices().collect::<Vec<_>>(), ["a"]);
@@ -589,7 +601,8 @@ mod tests {
         let mut ticket = RestoreTicket::new("r", "s").unwrap();
         ticket.add("a".to_owned(), None, Some("movies"));
 
-        let look = RestoreView::new(&ticket).observe(Some(&[row("a", 0, "STARTED")]), &recovery("a", "SNAPSHOT", "s"), None);
+        let look =
+            RestoreView::new(&ticket).observe(Some(&[row("a", 0, "STARTED")]), &recovery("a", "SNAPSHOT", "s"), None);
 
         assert_eq!(reasons(&look), ["restored from another index of the snapshot"]);
     }
@@ -672,7 +685,8 @@ mod tests {
     fn a_data_stream_stands_for_its_backing_indices() {
         let index = ".ds-logs-2026.05.01-000001";
         let snapshot: SnapshotInfo =
-            serde_json::from_value(json!({"snapshot": "s", "indices": [index, "a"], "data_streams": ["logs"]})).unwrap();
+            serde_json::from_value(json!({"snapshot": "s", "indices": [index, "a"], "data_streams": ["logs"]}))
+                .unwrap();
         let mut view = view(&["a", "logs", "absent"]);
 
         let resolved = view.resolve_streams(&snapshot, &recovery(index, "SNAPSHOT", "s"));

@@ -68,7 +68,11 @@ impl SnapshotElements {
 
     /// A document has one list.
     fn begin_list(&mut self, key: &str) -> Result<(), Trouble> {
-        if std::mem::replace(&mut self.has_list, true) { Err(self.pieces.malformed(key.to_owned(), true)) } else { Ok(()) }
+        if std::mem::replace(&mut self.has_list, true) {
+            Err(self.pieces.malformed(key.to_owned(), true))
+        } else {
+            Ok(())
+        }
     }
 
     /// Keeps the first failure that the document has.
@@ -98,7 +102,8 @@ impl SnapshotElements {
                 self.begin_list(key)?;
                 let replies: Option<Vec<RepositoryReply>> = self.pieces.value().await?;
                 for reply in replies.into_iter().flatten() {
-                    self.others.extend(reply.snapshots.into_iter().flatten().map(|WithoutUnknownFields(snapshot)| snapshot));
+                    self.others
+                        .extend(reply.snapshots.into_iter().flatten().map(|WithoutUnknownFields(snapshot)| snapshot));
                     let failure = reply.error.map(|error| error.to_string().into_bytes());
                     self.failure = self.failure.take().or(failure);
                 }
@@ -183,7 +188,11 @@ mod tests {
         ];
         let snapshot = (r#"[a-z\"\[\]{},:é]{1,8}"#, any::<bool>()).prop_map(|(name, is_whole)| {
             let indices = json!(["logs", name]);
-            if is_whole { json!({"snapshot": name, "indices": indices, "more": {"a": [1]}}) } else { json!({"snapshot": name}) }
+            if is_whole {
+                json!({"snapshot": name, "indices": indices, "more": {"a": [1]}})
+            } else {
+                json!({"snapshot": name})
+            }
         });
         (prop::collection::vec(snapshot, 0..4), prop::collection::vec(other, 0..3), 0..3_usize).prop_map(
             |(snapshots, others, at)| {
@@ -198,7 +207,10 @@ mod tests {
     fn reads_a_listing_whatever_stands_around_the_list() {
         assert_eq!(names(r#"{"total":1,"snapshots":[{"snapshot":"a"}],"next":null,"x":[{}]}"#), ["a"]);
         assert_eq!(names(r#"{"snapshots":[]}"#), [""; 0]);
-        assert_eq!(names(r#"{"responses":[{"snapshots":[{"snapshot":"a"}]},{"snapshots":[{"snapshot":"b"}]}]}"#), ["a", "b"]);
+        assert_eq!(
+            names(r#"{"responses":[{"snapshots":[{"snapshot":"a"}]},{"snapshots":[{"snapshot":"b"}]}]}"#),
+            ["a", "b"]
+        );
     }
 
     #[test]
@@ -247,7 +259,8 @@ mod tests {
 
     #[test]
     fn knows_the_next_page() {
-        let mut elements = SnapshotElements::new(arriving(r#"{"snapshots":[{"snapshot":"a"}],"next":"c2","total":9}"#, 4), false);
+        let mut elements =
+            SnapshotElements::new(arriving(r#"{"snapshots":[{"snapshot":"a"}],"next":"c2","total":9}"#, 4), false);
 
         all(&mut elements).0.unwrap();
 

@@ -561,8 +561,9 @@ mod tests {
 
     #[test]
     fn a_terse_listing_is_enough() {
-        let reply =
-            list(r#"{"snapshots":[{"snapshot":"s0","uuid":"aa","indices":["logs"],"data_streams":[],"state":"SUCCESS"}]}"#);
+        let reply = list(
+            r#"{"snapshots":[{"snapshot":"s0","uuid":"aa","indices":["logs"],"data_streams":[],"state":"SUCCESS"}]}"#,
+        );
         let snapshot = &reply[0];
         assert_eq!((snapshot.state(), snapshot.shards()), (&SnapshotState::Success, None));
         assert_eq!((snapshot.start_time(), snapshot.duration()), (None, None));
@@ -648,7 +649,8 @@ mod tests {
         leaf.prop_recursive(4, 32, 6, move |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                proptest::collection::btree_map(key, inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect())),
+                proptest::collection::btree_map(key, inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
             ]
         })
     }

@@ -14,7 +14,8 @@ pub use list::{DeletionReport, SnapshotFailure, SnapshotList};
 pub use options::{CloneSnapshot, CreateSnapshot, ExpandWildcards, ListSnapshots};
 pub(crate) use status::SnapshotStatusList;
 pub use status::{
-    FileStats, IndexStatus, ShardStage, ShardStageCounts, ShardStatus, SnapshotStats, SnapshotStatus, SnapshotStatusState,
+    FileStats, IndexStatus, ShardStage, ShardStageCounts, ShardStatus, SnapshotStats, SnapshotStatus,
+    SnapshotStatusState,
 };
 
 pub use stream::SnapshotStream;

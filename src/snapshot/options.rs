@@ -256,7 +256,10 @@ impl CreateSnapshot {
     }
 
     /// The token that a call with these options marks the snapshot with: the caller's, or a new one.
-    pub(crate) fn mark(&self, random: impl FnOnce() -> Result<SnapshotToken, Error>) -> Result<Option<SnapshotToken>, Error> {
+    pub(crate) fn mark(
+        &self,
+        random: impl FnOnce() -> Result<SnapshotToken, Error>,
+    ) -> Result<Option<SnapshotToken>, Error> {
         match &self.token {
             TokenChoice::Random => random().map(Some),
             TokenChoice::Given(token) => Ok(Some(token.clone())),
@@ -452,9 +455,9 @@ impl ListSnapshots {
     pub(crate) fn validate(&self) -> Result<(), Error> {
         match self.page_size {
             Some(0) => Err(Error::invalid("a page has at least one snapshot")),
-            Some(_) if self.verbose == Some(false) => {
-                Err(Error::invalid("a listing without details has no pages: the server refuses `size` with `verbose=false`"))
-            }
+            Some(_) if self.verbose == Some(false) => Err(Error::invalid(
+                "a listing without details has no pages: the server refuses `size` with `verbose=false`",
+            )),
             _ => Ok(()),
         }
     }
@@ -515,14 +518,16 @@ mod tests {
 
     #[test]
     fn metadata_may_have_1024_bytes_and_no_more() {
-        let options = |length| CreateSnapshot::new().with_metadata(Map::from_iter([("k".to_owned(), json!("x".repeat(length)))]));
+        let options =
+            |length| CreateSnapshot::new().with_metadata(Map::from_iter([("k".to_owned(), json!("x".repeat(length)))]));
         assert!(options(1016).validate().is_ok());
         assert!(options(1017).validate().is_err());
     }
 
     #[test]
     fn the_token_counts_among_the_metadatas_bytes() {
-        let options = |length| CreateSnapshot::new().with_metadata(Map::from_iter([("k".to_owned(), json!("x".repeat(length)))]));
+        let options =
+            |length| CreateSnapshot::new().with_metadata(Map::from_iter([("k".to_owned(), json!("x".repeat(length)))]));
         let token = SnapshotToken::random();
         assert!(options(1016 - 55).marked(Some(&token)).is_ok());
         assert!(options(1017 - 55).marked(Some(&token)).is_err());

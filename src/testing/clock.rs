@@ -288,7 +288,10 @@ impl Drop for Driving<'_> {
 impl fmt::Debug for ManualClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let times = self.lock();
-        f.debug_struct("ManualClock").field("wall", &times.wall).field("monotonic", &times.monotonic).finish_non_exhaustive()
+        f.debug_struct("ManualClock")
+            .field("wall", &times.wall)
+            .field("monotonic", &times.monotonic)
+            .finish_non_exhaustive()
     }
 }
 
@@ -409,7 +412,8 @@ mod tests {
 
     #[test]
     fn a_timeout_ends_by_the_sleep_of_another_and_wakes_its_task_once() {
-        let (clock, waiting, other) = (ManualClock::new(SystemTime::UNIX_EPOCH), Arc::new(Count::default()), Arc::default());
+        let (clock, waiting, other) =
+            (ManualClock::new(SystemTime::UNIX_EPOCH), Arc::new(Count::default()), Arc::default());
         let mut timeout = clock.timeout(second(10));
         assert!(!poll(&mut timeout, &waiting));
 

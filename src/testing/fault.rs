@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_matches_acts_and_a_spent_one_gives_way() {
-        let mut faults = [Fault::drop_after().on_method("PUT").on_path("/_snapshot/").times(1), Fault::restart().on_path("/r")];
+        let mut faults =
+            [Fault::drop_after().on_method("PUT").on_path("/_snapshot/").times(1), Fault::restart().on_path("/r")];
         assert_eq!(picked(&mut faults, "GET", "/_cat/shards"), None);
         assert_eq!(picked(&mut faults, "PUT", "/_snapshot/r/s"), Some("drop_after"));
         assert_eq!(picked(&mut faults, "PUT", "/_snapshot/r/s"), Some("restart"));

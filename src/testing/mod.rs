@@ -176,6 +176,8 @@ pub use clock::ManualClock;
 pub use cluster::{FakeDamage, FakeOutcome};
 pub use edge::FakeAuth;
 pub use engine::Engine;
-pub use fake::{CredentialTrouble, Event, FakeCredentials, FakeDomain, FakeDomainBuilder, FakeSnapshot, FakeTransport, Verdict};
+pub use fake::{
+    CredentialTrouble, Event, FakeCredentials, FakeDomain, FakeDomainBuilder, FakeSnapshot, FakeTransport, Verdict,
+};
 pub use fault::Fault;
 pub use function::{TransportFn, response, transport_fn};

@@ -140,7 +140,9 @@ async fn connection(
         upstream.write_all(format!("{method} / {version}\r\n{TARGET}: {target}\r\n{headers}").as_bytes()).await?;
         upstream.write_all(&request.body).await?;
 
-        let Some(answer) = Message::read(&mut upstream, &mut from_server, method != "HEAD").await? else { return Ok(()) };
+        let Some(answer) = Message::read(&mut upstream, &mut from_server, method != "HEAD").await? else {
+            return Ok(());
+        };
         let spoil = answer.header(SPOIL).and_then(Spoil::from_header);
         let head: String = answer.head.split_inclusive("\r\n").filter(|line| !line.starts_with(SPOIL)).collect();
         match spoil {
@@ -213,7 +215,8 @@ impl Message {
                 return Ok(None);
             }
         };
-        let head = String::from_utf8(buffer.drain(..end).collect()).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        let head = String::from_utf8(buffer.drain(..end).collect())
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
         let mut this = Self { head, body: Vec::new() };
         let length = this.header("content-length").filter(|_| with_body).map_or(Ok(0), str::parse::<usize>);
         let length = length.map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;

@@ -252,7 +252,9 @@ impl TransportError {
             What::NotSent => error(ErrorKind::Connect, Outcome::NotSent, String::new()).with_source(self),
             What::Unknown => error(ErrorKind::Interrupted, Outcome::Unknown, String::new()).with_source(self),
             What::Lasting(why) => error(ErrorKind::Connect, Outcome::NotSent, why).with_source(self.source).lasting(),
-            What::Unresolved(why) => error(ErrorKind::Connect, Outcome::NotSent, why).with_source(self.source).unresolved(),
+            What::Unresolved(why) => {
+                error(ErrorKind::Connect, Outcome::NotSent, why).with_source(self.source).unresolved()
+            }
         }
     }
 }
@@ -316,7 +318,10 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = TransportError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
         self.0.as_mut().poll_frame(cx)
     }
 

@@ -633,20 +633,30 @@ impl Watch {
 }
 
 /// The next change or the end.
-async fn advance<O>(pace: &mut Pace, watch: &mut Watch, details: bool, outcome: Extract<O>) -> Result<WaitUpdate<O>, Error> {
+async fn advance<O>(
+    pace: &mut Pace,
+    watch: &mut Watch,
+    details: bool,
+    outcome: Extract<O>,
+) -> Result<WaitUpdate<O>, Error> {
     let update = match poll(pace, watch, details).await {
         Ok(WaitUpdate::Progress(progress)) => return Ok(WaitUpdate::Progress(progress)),
-        Ok(WaitUpdate::Ended(any)) => outcome(any).ok_or_else(|| Error::invalid("the ticket is of another kind than the wait")),
+        Ok(WaitUpdate::Ended(any)) => {
+            outcome(any).ok_or_else(|| Error::invalid("the ticket is of another kind than the wait"))
+        }
         Err(error) => Err(error),
     };
-    update.map(WaitUpdate::Ended).map_err(|error| error.resumable(watch.ticket(), pace.elapsed(), Some(pace.last_progress())))
+    update
+        .map(WaitUpdate::Ended)
+        .map_err(|error| error.resumable(watch.ticket(), pace.elapsed(), Some(pace.last_progress())))
 }
 
 async fn poll(pace: &mut Pace, watch: &mut Watch, details: bool) -> Result<WaitUpdate<AnyOutcome>, Error> {
     loop {
         pace.next_poll(&watch.what()).await?;
         let look = within(pace.session.clock(), pace.left(), pin!(watch.look(&pace.session, details))).await;
-        let look = look.unwrap_or_else(|| Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, "no response to a poll")));
+        let look =
+            look.unwrap_or_else(|| Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, "no response to a poll")));
         match look {
             Ok(Look::Ended(outcome)) => return Ok(WaitUpdate::Ended(outcome)),
             Ok(Look::Running(counts)) => {
@@ -676,7 +686,9 @@ pub(crate) async fn check(session: &Session, ticket: Ticket) -> Result<TicketSta
             let elapsed = session.clock().monotonic().saturating_sub(began);
             Ok(TicketState::Running(Progress { counts, uuid, elapsed, rate: None }))
         }
-        Err(error) if matches!(error.kind(), ErrorKind::SnapshotMissing | ErrorKind::IndexMissing) => Ok(TicketState::NotFound),
+        Err(error) if matches!(error.kind(), ErrorKind::SnapshotMissing | ErrorKind::IndexMissing) => {
+            Ok(TicketState::NotFound)
+        }
         Err(error) => Err(error),
     }
 }

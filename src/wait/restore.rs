@@ -5,7 +5,9 @@ use crate::call::Session;
 use crate::error::{Error, ErrorKind, Failure, Operation, Outcome, ServerError};
 use crate::name::IndexName;
 use crate::request;
-use crate::restore::{AllocationExplanation, IndexMark, Look as View, RestoreView, RunningRestores, ShardRecovery, ShardRow};
+use crate::restore::{
+    AllocationExplanation, IndexMark, Look as View, RestoreView, RunningRestores, ShardRecovery, ShardRow,
+};
 use crate::snapshot::SnapshotState;
 use crate::ticket::RestoreTicket;
 
@@ -79,7 +81,8 @@ impl RestoreWatch {
         let rows = self.rows.judge(session.shards_where(indices, |row| self.view.wants_row(row)).await)?;
         // One of the two has to be allowed.
         let recoveries = session.recoveries_where(indices, |recovery| self.view.wants_recovery(recovery)).await;
-        let recoveries = if rows.is_some() { self.recoveries.judge(recoveries)?.unwrap_or_default() } else { recoveries? };
+        let recoveries =
+            if rows.is_some() { self.recoveries.judge(recoveries)?.unwrap_or_default() } else { recoveries? };
         Ok(Reading { rows, recoveries, running: None })
     }
 
@@ -88,7 +91,8 @@ impl RestoreWatch {
         if !self.view.may_name_streams(reading.rows.as_deref(), &reading.recoveries) {
             return false;
         }
-        let snapshot = session.with_limit(ASIDE).find_snapshot(self.ticket.repository(), self.ticket.snapshot(), false).await;
+        let snapshot =
+            session.with_limit(ASIDE).find_snapshot(self.ticket.repository(), self.ticket.snapshot(), false).await;
         snapshot.is_ok_and(|snapshot| self.view.resolve_streams(&snapshot, &reading.recoveries))
     }
 
@@ -97,7 +101,9 @@ impl RestoreWatch {
     async fn ask_why(&mut self, session: &Session, shards: &[(String, u32)], reading: &Reading) {
         let waits = |index: &str, shard: u32| {
             let mut rows = reading.rows.iter().flatten();
-            rows.any(|row| row.is_primary && &*row.index == index && row.shard == Some(shard) && row.waits_for_its_restore())
+            rows.any(|row| {
+                row.is_primary && &*row.index == index && row.shard == Some(shard) && row.waits_for_its_restore()
+            })
         };
         let clock = session.clock();
         let deadline = clock.monotonic().saturating_add(ASIDE);
@@ -113,7 +119,8 @@ impl RestoreWatch {
             if clock.monotonic() >= deadline {
                 return;
             }
-            let explained = async { session.call::<AllocationExplanation>(&request::allocation_explain(index, *shard)?).await };
+            let explained =
+                async { session.call::<AllocationExplanation>(&request::allocation_explain(index, *shard)?).await };
             match self.explanations.judge(explained.await) {
                 Ok(Some(explanation)) => match explanation.given_up() {
                     Some(reason) => self.view.give_up(index, *shard, reason),
@@ -122,7 +129,8 @@ impl RestoreWatch {
                 Ok(None) => {}
                 // The state is known; the reason can wait for the next poll.
                 Err(error) => {
-                    let refused = error.outcome() == Outcome::Rejected && !error.passes() && !Permission::counts(&error);
+                    let refused =
+                        error.outcome() == Outcome::Rejected && !error.passes() && !Permission::counts(&error);
                     if refused || error.server().is_some_and(|server| server.failure() == Failure::Other) {
                         self.explanations.refuse();
                     }
@@ -141,7 +149,10 @@ impl RestoreWatch {
         let names: Vec<IndexName> = has_uuid.filter_map(|index| index.parse().ok()).collect();
         let marks = if names.is_empty() { None } else { session.index_marks(&names).await.ok() };
         for index in self.ticket.indices() {
-            let uuids = self.ticket.index_uuid(index).zip(marks.as_ref().and_then(|marks| marks.get(index)).map(IndexMark::uuid));
+            let uuids = self
+                .ticket
+                .index_uuid(index)
+                .zip(marks.as_ref().and_then(|marks| marks.get(index)).map(IndexMark::uuid));
             if uuids.is_some_and(|(ours, now)| !now.is_empty() && ours != now) {
                 self.view.replace(index);
             }
@@ -157,7 +168,9 @@ impl RestoreWatch {
         if ours.is_empty() {
             return;
         }
-        let Ok(snapshot) = session.find_snapshot(self.ticket.repository(), self.ticket.snapshot(), false).await else { return };
+        let Ok(snapshot) = session.find_snapshot(self.ticket.repository(), self.ticket.snapshot(), false).await else {
+            return;
+        };
         if self.ticket.snapshot_uuid().is_some() && self.ticket.snapshot_uuid() != snapshot.uuid() {
             return;
         }
@@ -165,7 +178,8 @@ impl RestoreWatch {
             let has_all = match snapshot.state() {
                 SnapshotState::Success => true,
                 SnapshotState::Partial => self.ticket.source_index(index).is_some_and(|source| {
-                    !snapshot.failures().is_empty() && snapshot.failures().iter().all(|failure| failure.index() != source)
+                    !snapshot.failures().is_empty()
+                        && snapshot.failures().iter().all(|failure| failure.index() != source)
                 }),
                 _ => false,
             };
@@ -184,8 +198,10 @@ fn is_closed(error: &Error) -> bool {
 
 impl RestoreWatch {
     pub(super) fn what(&self) -> String {
-        let first: Vec<String> = self.pending.iter().take(3).map(|(index, shard)| format!("[{index}][{shard}]")).collect();
-        let open = if first.is_empty() { String::new() } else { format!(", open shards such as {},", first.join(", ")) };
+        let first: Vec<String> =
+            self.pending.iter().take(3).map(|(index, shard)| format!("[{index}][{shard}]")).collect();
+        let open =
+            if first.is_empty() { String::new() } else { format!(", open shards such as {},", first.join(", ")) };
         format!("restore of {}:{}{open}", self.ticket.repository(), self.ticket.snapshot())
     }
 
@@ -193,7 +209,9 @@ impl RestoreWatch {
         let narrowed = self.narrowed(session);
         let mut reading = match self.read(session, &narrowed).await {
             // An index is gone or closed, and with it the response for the others.
-            Err(error) if error.kind() == ErrorKind::IndexMissing || is_closed(&error) => self.read(session, &[]).await?,
+            Err(error) if error.kind() == ErrorKind::IndexMissing || is_closed(&error) => {
+                self.read(session, &[]).await?
+            }
             reading => reading?,
         };
         // Only for what shards do not show, so a failure of it does not fail the poll.
@@ -206,9 +224,11 @@ impl RestoreWatch {
         session.identify(self.view.source_mut(), reading.rows.as_deref().unwrap_or_default()).await;
         let mut view = self.observe(&reading);
         // All indices of a restore are there from its beginning; but only their rows show those that no node has begun.
-        self.complete = self.view.is_named() || self.view.indices().len() > 0 && reading.rows.is_some() && !view.is_wider;
+        self.complete =
+            self.view.is_named() || self.view.indices().len() > 0 && reading.rows.is_some() && !view.is_wider;
         let pending: Vec<_> = view.pending().cloned().collect();
-        let is_resting = view.under_way.is_empty() && !view.unassigned.is_empty() && (self.once || pending == self.pending);
+        let is_resting =
+            view.under_way.is_empty() && !view.unassigned.is_empty() && (self.once || pending == self.pending);
         self.pending = pending;
         if is_resting {
             self.ask_why(session, &view.unassigned, &reading).await;
@@ -237,7 +257,8 @@ impl RestoreWatch {
             }
         }
         if view.counts.shards_total == 0 && self.view.indices().len() == 0 {
-            let text = format!("no shard is being restored from {}:{}", self.ticket.repository(), self.ticket.snapshot());
+            let text =
+                format!("no shard is being restored from {}:{}", self.ticket.repository(), self.ticket.snapshot());
             let error = Error::new(ErrorKind::IndexMissing, Outcome::Rejected, text);
             return Err(error.during(Operation::Recovery, 1).lasting());
         }

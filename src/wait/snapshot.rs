@@ -46,7 +46,8 @@ impl SnapshotWatch {
             return Ok(Look::Ended(AnyOutcome::Snapshot(Box::new(snapshot))));
         }
         if details && !self.status.is_denied() {
-            let status = session.with_limit(ASIDE).snapshot_status(self.ticket.repository(), self.ticket.snapshot()).await;
+            let status =
+                session.with_limit(ASIDE).snapshot_status(self.ticket.repository(), self.ticket.snapshot()).await;
             match self.status.judge(status) {
                 Ok(Some(status)) => self.figures = Some(status_counts(&status)),
                 Ok(None) => {}

@@ -62,10 +62,15 @@ impl Round {
         Self::note(tally, &result, false);
         let executed = self.executed(Operation::UnregisterRepository);
         match &result {
-            Ok(()) if self.domain.repositories().contains(&extra.to_string()) => self.broken("a false success", &result),
+            Ok(()) if self.domain.repositories().contains(&extra.to_string()) => {
+                self.broken("a false success", &result)
+            }
             Ok(()) => {}
             Err(_) if executed > 0 => self.broken("a false failure", &result),
-            Err(error) if is_missing && error.kind() == ErrorKind::RepositoryMissing && error.outcome() == Outcome::Rejected => {}
+            Err(error)
+                if is_missing
+                    && error.kind() == ErrorKind::RepositoryMissing
+                    && error.outcome() == Outcome::Rejected => {}
             Err(_) => self.broken("a needless failure", &result),
         }
     }
@@ -84,7 +89,9 @@ impl Round {
         self.settle();
         Self::note(tally, &result, false);
         match &result {
-            Ok(_) if is_busy || self.executed(Operation::CleanUpRepository) == 0 => self.broken("a false success", &result),
+            Ok(_) if is_busy || self.executed(Operation::CleanUpRepository) == 0 => {
+                self.broken("a false success", &result)
+            }
             Ok(_) => {}
             Err(error) if is_busy && error.kind() == ErrorKind::Busy => {}
             Err(_) => self.broken("a needless failure", &result),
@@ -162,7 +169,12 @@ impl Round {
     }
 
     /// A read tells what is there, or that it is missing, through every trouble that passes.
-    fn check_read(&self, result: &Result<BTreeSet<String>, Error>, truth: &BTreeSet<String>, missing: Option<ErrorKind>) {
+    fn check_read(
+        &self,
+        result: &Result<BTreeSet<String>, Error>,
+        truth: &BTreeSet<String>,
+        missing: Option<ErrorKind>,
+    ) {
         match (result, missing) {
             (Ok(found), None) if found == truth => {}
             (Err(error), Some(kind)) if error.kind() == kind && error.outcome() == Outcome::Rejected => {}

@@ -85,7 +85,8 @@ impl Scene {
         // What runs comes to its end.
         self.clock.advance(Duration::from_secs(5));
         let domain = &self.domain;
-        let open = |target: &&(String, u32)| domain.is_open(&target.0) == Some(true) && !domain.is_being_restored(&target.0);
+        let open =
+            |target: &&(String, u32)| domain.is_open(&target.0) == Some(true) && !domain.is_being_restored(&target.0);
         let opened: Vec<&(String, u32)> = self.targets.iter().filter(open).collect();
         let mut is_done = !opened.is_empty();
         match deed {
@@ -144,7 +145,8 @@ impl Scene {
 
     /// Restores the first targets' sources as another client does.
     fn restore(&self, replacement: &str, count: usize) {
-        let sources: Vec<&str> = self.targets.iter().take(count).filter_map(|(name, _)| name.rsplit('-').next()).collect();
+        let sources: Vec<&str> =
+            self.targets.iter().take(count).filter_map(|(name, _)| name.rsplit('-').next()).collect();
         self.domain.another_client_restores(MAIN, BASE, &sources, Some(("(.+)", replacement)));
     }
 }
@@ -156,7 +158,8 @@ impl Round {
         let mut sources = SOURCES.to_vec();
         self.random.shuffle(&mut sources);
         sources.truncate(self.random.usize(1..=3));
-        let targets: Vec<(String, u32)> = sources.iter().map(|(name, shards)| (format!("{prefix}{name}"), *shards)).collect();
+        let targets: Vec<(String, u32)> =
+            sources.iter().map(|(name, shards)| (format!("{prefix}{name}"), *shards)).collect();
         let was_taken = self.chance(40);
         if was_taken {
             self.domain.create_index(&targets[0].0, targets[0].1);
@@ -180,7 +183,8 @@ impl Round {
 
         let names = sources.iter().map(|(name, _)| *name);
         let options = RestoreSnapshot::new().with_indices(names).with_rename("(.+)", format!("{prefix}$1"));
-        let result = self.client.repository(repository(MAIN)).unwrap().snapshot(name(BASE)).unwrap().restore(options).await;
+        let result =
+            self.client.repository(repository(MAIN)).unwrap().snapshot(name(BASE)).unwrap().restore(options).await;
 
         let by_then = self.executed(Operation::RestoreSnapshot);
         let is_unsettled = self.is_unsettled();
@@ -193,7 +197,9 @@ impl Round {
             Ok(_) if by_then == 0 => self.broken("a false success", &(&result, &record)),
             Ok(_) => {}
             Err(error) if error.outcome() == Outcome::Unknown => {}
-            Err(_) if self.executed(Operation::RestoreSnapshot) > 0 => self.broken("a false failure", &(&result, &record)),
+            Err(_) if self.executed(Operation::RestoreSnapshot) > 0 => {
+                self.broken("a false failure", &(&result, &record))
+            }
             Err(error) if trouble.excuses(error) => {}
             Err(error) if (was_taken || record.is_taken) && error.kind() == ErrorKind::Restore => {}
             Err(_) => self.broken("a needless failure", &(&result, &record)),
@@ -214,7 +220,8 @@ impl Round {
     /// Nothing was restored twice, and nothing that was written meanwhile was overwritten by a repetition.
     fn check_effects(&self, record: &Record, result: &dyn std::fmt::Debug) {
         let events = self.events();
-        let done = |event: &&Event| event.executed && event.operation == Some(Operation::RestoreSnapshot) && is_ours(event);
+        let done =
+            |event: &&Event| event.executed && event.operation == Some(Operation::RestoreSnapshot) && is_ours(event);
         let restores: Vec<&Event> = events.iter().filter(done).collect();
         // A lost request that arrives after its repetition is nobody's fault.
         if restores.iter().skip(1).any(|event| event.fault != Some("late")) {
@@ -257,7 +264,9 @@ impl Round {
         let path = if self.random.bool() { "/_cat/shards" } else { "/_recovery" };
         self.begin(Act::WaitForRestore, trouble, path);
 
-        let wait = self.client.resume(RestoreTicket::new(repository(MAIN), &source).unwrap().with_index(target.clone().as_str()));
+        let wait = self
+            .client
+            .resume(RestoreTicket::new(repository(MAIN), &source).unwrap().with_index(target.clone().as_str()));
         let result = if self.chance(3) { end(wait.progress()).await } else { wait.await };
 
         self.settle();

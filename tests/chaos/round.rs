@@ -88,13 +88,21 @@ impl Round {
                 .seed(seed)
         };
         let client = builder(random.u64(..)).transport(Arc::clone(&wire)).build().unwrap();
-        let janitor =
-            builder(random.u64(..)).user_agent(JANITOR).transport(Arc::<dyn Transport>::from(transport())).build().unwrap();
+        let janitor = builder(random.u64(..))
+            .user_agent(JANITOR)
+            .transport(Arc::<dyn Transport>::from(transport()))
+            .build()
+            .unwrap();
         domain.create_index("movies", 2);
         domain.create_index("books", 1);
         domain.create_index("attic", 1);
         domain.hide_index("attic");
-        janitor.repository(repository(MAIN)).unwrap().register(settings("my-bucket-4-es", &repository(MAIN))).await.unwrap();
+        janitor
+            .repository(repository(MAIN))
+            .unwrap()
+            .register(settings("my-bucket-4-es", &repository(MAIN)))
+            .await
+            .unwrap();
         domain.another_client_creates(MAIN, BASE);
         clock.advance(LONG);
         let (path, label) = (String::new(), String::new());
@@ -118,7 +126,10 @@ impl Round {
     }
 
     pub(crate) fn executed(&self, operation: Operation) -> usize {
-        self.events().iter().filter(|event| event.executed && event.operation == Some(operation) && is_ours(event)).count()
+        self.events()
+            .iter()
+            .filter(|event| event.executed && event.operation == Some(operation) && is_ours(event))
+            .count()
     }
 
     /// Whether nothing that the client may read could settle what became of its change.
@@ -129,7 +140,8 @@ impl Round {
     /// The snapshots that carry the mark of this call.
     pub(crate) fn ours(&self) -> Vec<FakeSnapshot> {
         let mine = json!(self.number);
-        let is_ours = |found: &FakeSnapshot| found.metadata.as_ref().is_some_and(|metadata| metadata.get("call") == Some(&mine));
+        let is_ours =
+            |found: &FakeSnapshot| found.metadata.as_ref().is_some_and(|metadata| metadata.get("call") == Some(&mine));
         self.domain.snapshots(MAIN).into_iter().filter(is_ours).collect()
     }
 
@@ -164,11 +176,14 @@ impl Round {
             // Past the time-out of one attempt, 75 s.
             Trouble::Delay => Fault::delay(seconds(&mut self.random, 76..120)).times(times.min(2)),
             // Past the time-out of one attempt, of the gap between two pieces (30 s), or of neither.
-            Trouble::Trickle => Fault::trickle(Duration::from_millis(*self.random.choice(&[20, 4000, 31_000]).unwrap())).times(1),
+            Trouble::Trickle => {
+                Fault::trickle(Duration::from_millis(*self.random.choice(&[20, 4000, 31_000]).unwrap())).times(1)
+            }
             Trouble::ExpiredToken => return self.domain.revoke(),
             Trouble::Skew => {
                 let steps = [0, 3600, -3600, 93_600, -93_600];
-                let others: Vec<i64> = steps.into_iter().filter(|step| ![self.skew, self.skew_before].contains(step)).collect();
+                let others: Vec<i64> =
+                    steps.into_iter().filter(|step| ![self.skew, self.skew_before].contains(step)).collect();
                 self.skew = *self.random.choice(&others).unwrap();
                 return self.domain.set_skew(self.skew);
             }
@@ -183,15 +198,14 @@ impl Round {
             Trouble::Restart => Fault::restart().times(times),
             Trouble::Broken => {
                 let cause = json!({"type": "null_pointer_exception", "reason": "Cannot read field \"a\" because \"b\" is null"});
-                let body =
-                    json!({"error": {"root_cause": [cause], "type": cause["type"], "reason": cause["reason"]}, "status": 500});
+                let body = json!({"error": {"root_cause": [cause], "type": cause["type"], "reason": cause["reason"]}, "status": 500});
                 Fault::status(500, body.to_string(), "application/json")
             }
             Trouble::Unreadable => {
                 let has_sent = self.wire.has_sent();
-                let cause = json!({"type": "security_exception", "reason": "no permissions for [cluster:admin/snapshot/get]"});
-                let body =
-                    json!({"error": {"root_cause": [cause], "type": cause["type"], "reason": cause["reason"]}, "status": 403});
+                let cause =
+                    json!({"type": "security_exception", "reason": "no permissions for [cluster:admin/snapshot/get]"});
+                let body = json!({"error": {"root_cause": [cause], "type": cause["type"], "reason": cause["reason"]}, "status": 403});
                 let refused = Fault::status(403, body.to_string(), "application/json");
                 self.domain.fault(refused.on(move |method, _| method == "GET" && has_sent.load(Ordering::Relaxed)));
                 Fault::drop_after().times(times)
@@ -291,8 +305,8 @@ pub(crate) fn proven(events: &[Event], method: &str, path: &str, proof: Proof) -
                     return false;
                 }
                 checks.clear();
-                is_lost =
-                    event.verdict != Verdict::Denied && matches!(event.fault, Some("drop_before" | "drop_after" | "restart"));
+                is_lost = event.verdict != Verdict::Denied
+                    && matches!(event.fault, Some("drop_before" | "drop_after" | "restart"));
             }
             None if event.method == "GET" && is_ours(event) => checks.push(event.time),
             _ => {}
@@ -314,7 +328,9 @@ impl Round {
         self.number += 1;
         match act {
             Act::Register => self.register(trouble, tally).await,
-            Act::GetRepository | Act::ListRepositories | Act::Verify => self.read_repositories(act, trouble, tally).await,
+            Act::GetRepository | Act::ListRepositories | Act::Verify => {
+                self.read_repositories(act, trouble, tally).await
+            }
             Act::CleanUp => self.clean_up(trouble, tally).await,
             Act::Unregister => self.unregister(trouble, tally).await,
             Act::Create => self.create(trouble, tally, true).await,

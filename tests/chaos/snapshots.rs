@@ -138,8 +138,14 @@ impl Round {
         }
 
         let options = CloneSnapshot::new(["movies"]);
-        let result =
-            self.client.repository(repository(MAIN)).unwrap().snapshot(name(BASE)).unwrap().clone_to(&target, options).await;
+        let result = self
+            .client
+            .repository(repository(MAIN))
+            .unwrap()
+            .snapshot(name(BASE))
+            .unwrap()
+            .clone_to(&target, options)
+            .await;
 
         let is_excused = is_unknown(&result) && self.is_unsettled();
         self.settle();
@@ -152,7 +158,10 @@ impl Round {
             Err(_) if is_excused => {}
             Err(_) if executed > 0 => self.broken("a false failure", &result),
             Err(error) if trouble.excuses(error) => {}
-            Err(error) if is_foreign && error.kind() == ErrorKind::SnapshotNameTaken && error.outcome() != Outcome::Unknown => {}
+            Err(error)
+                if is_foreign
+                    && error.kind() == ErrorKind::SnapshotNameTaken
+                    && error.outcome() != Outcome::Unknown => {}
             Err(_) => self.broken("a needless failure", &result),
         }
     }
@@ -198,8 +207,15 @@ impl Round {
         }
 
         let queue = Duration::from_secs(if is_queued { 120 } else { 0 });
-        let result =
-            self.client.with_queue_time(queue).repository(repository(MAIN)).unwrap().snapshot(&target).unwrap().delete().await;
+        let result = self
+            .client
+            .with_queue_time(queue)
+            .repository(repository(MAIN))
+            .unwrap()
+            .snapshot(&target)
+            .unwrap()
+            .delete()
+            .await;
 
         let is_excused = is_unknown(&result) && self.is_unsettled();
         self.settle();

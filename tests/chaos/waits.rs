@@ -50,8 +50,8 @@ impl Round {
         // Not under a moved clock, which that answer would tell.
         if trouble != Trouble::Skew && self.chance(3) {
             // As right after a create, before every node knows of it.
-            let body =
-                json!({"error": {"type": "snapshot_missing_exception", "reason": "is missing"}, "status": 404}).to_string();
+            let body = json!({"error": {"type": "snapshot_missing_exception", "reason": "is missing"}, "status": 404})
+                .to_string();
             let times = self.random.u32(1..=4);
             let first = Fault::status(404, body, "application/json").on(move |_, target| target == path).times(times);
             self.domain.fault(first);
@@ -132,7 +132,9 @@ impl Round {
         self.domain.fault(Fault::drop_before().on(move |_, _| has_sent.load(Ordering::Relaxed)));
 
         let result: Result<(), Error> = match kind {
-            0 => self.client.repository(&main).unwrap().create_snapshot(&snapshot, CreateSnapshot::new()).await.map(drop),
+            0 => {
+                self.client.repository(&main).unwrap().create_snapshot(&snapshot, CreateSnapshot::new()).await.map(drop)
+            }
             1 => self
                 .client
                 .repository(&main)

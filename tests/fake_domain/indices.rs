@@ -112,7 +112,11 @@ async fn the_clusters_state_shows_the_indices_that_are_named() {
         marks.as_object().map(|object| object.keys().cloned().collect::<Vec<_>>())
     };
     assert_eq!(names("films").await.unwrap(), ["movies"], "an alias shows its index");
-    assert_eq!(names("logs").await.unwrap(), [".ds-logs-000001", ".ds-logs-000002"], "a data stream shows its backing indices");
+    assert_eq!(
+        names("logs").await.unwrap(),
+        [".ds-logs-000001", ".ds-logs-000002"],
+        "a data stream shows its backing indices"
+    );
     assert_eq!(names("absent").await, None);
     assert_eq!(names("hid*,clo*").await, None, "patterns stand for neither hidden nor closed indices");
     scene.domain.assert_no_unexpected_calls();
@@ -222,7 +226,10 @@ async fn deleted_indices_leave_tombstones_that_only_the_unnamed_state_shows() {
 #[tokio::test]
 async fn a_filter_narrows_every_answer_but_errors() {
     let scene = backed_up().await;
-    assert_eq!(scene.get("/?filter_path=version.num*,name").await, json!({"name": "node-1", "version": {"number": "7.10.2"}}));
+    assert_eq!(
+        scene.get("/?filter_path=version.num*,name").await,
+        json!({"name": "node-1", "version": {"number": "7.10.2"}})
+    );
     assert_eq!(scene.get("/_snapshot/r/s?filter_path=snapshots.sn*").await, json!({"snapshots": [{"snapshot": "s"}]}));
     assert_eq!(scene.get("/_snapshot/r/s?filter_path=nothing.here").await, json!({}));
     let missing = scene.call("GET", "/_snapshot/r/absent?filter_path=snapshots", None).await;
@@ -301,7 +308,10 @@ async fn an_index_that_lacks_shards_is_not_restored_over_another() {
     scene.domain.close_index("movies");
     let refused = scene.restore(json!({"partial": true})).await;
     assert!(
-        refused[2].as_str().unwrap().ends_with("cannot restore partial index [movies] because such index already exists"),
+        refused[2]
+            .as_str()
+            .unwrap()
+            .ends_with("cannot restore partial index [movies] because such index already exists"),
         "{refused}"
     );
 }
@@ -365,7 +375,11 @@ async fn the_recovery_of_all_leaves_hidden_indices_out_unless_they_are_asked_for
     assert_eq!(scene.recoveries("/_recovery?expand_wildcards=hidden").await, json!({}));
     assert_eq!(scene.recoveries("/hidden/_recovery").await, json!({"hidden": hidden}));
     let shards = scene.get("/_cat/shards?format=json&h=index,state,docs").await;
-    assert_eq!(shards[0], json!({"index": "hidden", "state": "STARTED", "docs": null}), "shown, but without its documents");
+    assert_eq!(
+        shards[0],
+        json!({"index": "hidden", "state": "STARTED", "docs": null}),
+        "shown, but without its documents"
+    );
     assert_eq!(scene.get("/_cat/shards/hidden?format=json&h=docs").await, json!([{"docs": "100"}]));
 }
 
@@ -440,13 +454,20 @@ async fn a_shard_that_has_failed_is_tried_again_until_the_engine_gives_it_up() {
     for name in ["again", "never"] {
         scene.restore(json!({"rename_pattern": "movies", "rename_replacement": name})).await;
     }
-    let unassigned = json!({"shard": "0", "state": "UNASSIGNED", "node": null, "unassigned.reason": "ALLOCATION_FAILED"});
+    let unassigned =
+        json!({"shard": "0", "state": "UNASSIGNED", "node": null, "unassigned.reason": "ALLOCATION_FAILED"});
     assert_eq!(scene.shard("again", 0).await, unassigned);
     assert_eq!(scene.shard("never", 0).await, unassigned, "the same to look at");
 
     let (again, never) = (scene.explain("again", 0).await, scene.explain("never", 0).await);
-    assert_eq!((&again["can_allocate"], &again["unassigned_info"]["failed_allocation_attempts"]), (&json!("yes"), &json!(1)));
-    assert_eq!((&never["can_allocate"], &never["unassigned_info"]["failed_allocation_attempts"]), (&json!("no"), &json!(5)));
+    assert_eq!(
+        (&again["can_allocate"], &again["unassigned_info"]["failed_allocation_attempts"]),
+        (&json!("yes"), &json!(1))
+    );
+    assert_eq!(
+        (&never["can_allocate"], &never["unassigned_info"]["failed_allocation_attempts"]),
+        (&json!("no"), &json!(5))
+    );
     let deciders = never["node_allocation_decisions"][0]["deciders"].as_array().unwrap();
     assert_eq!(deciders.iter().map(|one| &one["decider"]).collect::<Vec<_>>(), ["max_retry", "restore_in_progress"]);
 
@@ -469,17 +490,23 @@ async fn a_shard_that_waits_for_its_turn_is_throttled_and_one_that_no_node_takes
     let settings = json!({"index.routing.allocation.require._name": "nobody"});
     scene.restore(json!({"rename_pattern": "movies", "rename_replacement": "lost", "index_settings": settings})).await;
 
-    let restored = json!({"shard": "0", "state": "UNASSIGNED", "node": null, "unassigned.reason": "NEW_INDEX_RESTORED"});
+    let restored =
+        json!({"shard": "0", "state": "UNASSIGNED", "node": null, "unassigned.reason": "NEW_INDEX_RESTORED"});
     assert_eq!((scene.shard("waits", 0).await, scene.shard("lost", 0).await), (restored.clone(), restored));
     let (waits, lost) = (scene.explain("waits", 0).await, scene.explain("lost", 0).await);
     assert_eq!((&waits["can_allocate"], &lost["can_allocate"]), (&json!("throttled"), &json!("no")));
-    let decider =
-        |explained: &Value, number: usize| explained["node_allocation_decisions"][0]["deciders"][number]["decider"].clone();
+    let decider = |explained: &Value, number: usize| {
+        explained["node_allocation_decisions"][0]["deciders"][number]["decider"].clone()
+    };
     assert_eq!(
         (decider(&waits, 0), decider(&lost, 0), decider(&lost, 1)),
         ("throttling".into(), "restore_in_progress".into(), "filter".into())
     );
-    assert_eq!(scene.running_restores().await["restore"]["snapshots"][0]["indices"], json!(["waits"]), "the other has ended");
+    assert_eq!(
+        scene.running_restores().await["restore"]["snapshots"][0]["indices"],
+        json!(["waits"]),
+        "the other has ended"
+    );
 
     scene.domain.throttle_restores(false);
     scene.clock.advance(Duration::from_secs(3));
@@ -499,7 +526,10 @@ async fn an_explanation_needs_a_shard_or_one_that_is_unassigned() {
                       [ClusterAllocationExplainRequest[useAnyUnassignedShard=true,includeYesDecisions?=false]";
     assert_eq!(refusal("GET", None).await, (400, "illegal_argument_exception".into(), unassigned.into()));
     let absent = json!({"index": "absent", "shard": 0, "primary": true});
-    assert_eq!(refusal("POST", Some(absent)).await, (404, "index_not_found_exception".into(), "no such index [absent]".into()));
+    assert_eq!(
+        refusal("POST", Some(absent)).await,
+        (404, "index_not_found_exception".into(), "no such index [absent]".into())
+    );
     let ninth = json!({"index": "movies", "shard": 9, "primary": true});
     assert_eq!(refusal("POST", Some(ninth)).await, (404, "shard_not_found_exception".into(), "no such shard".into()));
     let words = "Validation Failed: 1: shard must be specified;2: primary must be specified;";
@@ -527,7 +557,9 @@ async fn a_snapshot_of_all_has_hidden_indices_and_leaves_closed_ones_out() {
     scene.take().await;
     assert_eq!(scene.domain.snapshots("r")[0].indices, ["hidden", "movies"]);
 
-    for (name, list, expected) in [("named", "closed,movies", vec!["closed", "movies"]), ("by-alias", "alias", vec!["closed"])] {
+    for (name, list, expected) in
+        [("named", "closed,movies", vec!["closed", "movies"]), ("by-alias", "alias", vec!["closed"])]
+    {
         scene.call("PUT", &format!("/_snapshot/r/{name}"), Some(json!({"indices": list}))).await;
         assert_eq!(scene.domain.snapshots("r").into_iter().find(|one| one.name == name).unwrap().indices, expected);
     }
@@ -548,7 +580,8 @@ async fn a_data_stream_is_restored_with_its_backing_indices() {
         let answer = scene.call("POST", "/_snapshot/r/s/_restore?wait_for_completion=true", Some(body)).await;
         answer.json()["snapshot"]["indices"].clone()
     };
-    let renamed = |pattern: &str, list: &str| json!({"indices": list, "rename_pattern": pattern, "rename_replacement": "new-$1"});
+    let renamed =
+        |pattern: &str, list: &str| json!({"indices": list, "rename_pattern": pattern, "rename_replacement": "new-$1"});
     assert_eq!(
         restored(renamed("^(.+)$", "ds")).await,
         json!([".ds-new-ds-000001", ".ds-new-ds-000002"]),
@@ -557,7 +590,10 @@ async fn a_data_stream_is_restored_with_its_backing_indices() {
     let lone = json!(["new-.ds-ds-000002"]);
     assert_eq!(restored(renamed("^(.+)$", ".ds-ds-000002")).await, lone, "but not where the stream is not restored");
     let refused = scene.restore(json!({"indices": "ds"})).await;
-    assert!(refused[2].as_str().unwrap().contains("cannot restore index [.ds-ds-000001] because an open index"), "{refused}");
+    assert!(
+        refused[2].as_str().unwrap().contains("cannot restore index [.ds-ds-000001] because an open index"),
+        "{refused}"
+    );
 
     for index in [".ds-ds-000001", ".ds-ds-000002"] {
         scene.domain.delete_index(index);

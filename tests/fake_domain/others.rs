@@ -81,7 +81,12 @@ async fn a_snapshot_can_be_placed_with_its_start_and_outcome() {
     let scene = Scene::registered().await;
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
     scene.domain.plan_snapshot(FakeOutcome::Failed { reason: "for a later one".to_owned() });
-    scene.domain.place_snapshot("r", "old", start, FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] });
+    scene.domain.place_snapshot(
+        "r",
+        "old",
+        start,
+        FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] },
+    );
     scene.domain.place_snapshot("r", "older", start - Duration::from_secs(60), FakeOutcome::Success);
 
     let listed = scene.call(

@@ -67,7 +67,9 @@ impl Live {
             Need::SigV4 => self.text("auth") == Some("sigv4"),
             Need::Basic => self.text("auth") == Some("basic"),
             Need::Gate => self.text("control").is_some() && self.text("node").is_some(),
-            Need::Steering => self.0["buckets"].as_object().is_some_and(|buckets| buckets.values().any(Value::is_string)),
+            Need::Steering => {
+                self.0["buckets"].as_object().is_some_and(|buckets| buckets.values().any(Value::is_string))
+            }
             Need::Tls => self.text("ca").is_some(),
         }
     }
@@ -161,7 +163,8 @@ impl Live {
             .header("content-type", "application/json")
             .body(Bytes::from(body.to_string()))
             .unwrap();
-        let reply = HyperTransport::builder().build().unwrap().call(request, &authority.parse().unwrap()).await.unwrap();
+        let reply =
+            HyperTransport::builder().build().unwrap().call(request, &authority.parse().unwrap()).await.unwrap();
         let body = reply.into_body().collect().await.unwrap().to_bytes();
         serde_json::from_slice(&body).unwrap()
     }
@@ -190,7 +193,8 @@ impl Live {
     pub(crate) fn s3(&self, base_path: &str) -> S3Settings {
         let (bucket, _) = self.bucket();
         let settings = S3Settings::new(bucket).with_base_path(base_path);
-        let settings = self.text("region").map_or_else(|| settings.clone(), |region| settings.clone().with_region(region));
+        let settings =
+            self.text("region").map_or_else(|| settings.clone(), |region| settings.clone().with_region(region));
         match self.text("role_arn") {
             Some(role) => settings.with_role_arn(role),
             None => settings,

@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use es_snapshot::name::{RepositoryName, SnapshotName};
 use es_snapshot::testing::{Event, FakeCredentials, FakeDomain, FakeDomainBuilder, ManualClock};
-use es_snapshot::{Auth, CreateSnapshot, Repository, RepositorySettings, S3Settings, SnapshotClient, SnapshotClientBuilder};
+use es_snapshot::{
+    Auth, CreateSnapshot, Repository, RepositorySettings, S3Settings, SnapshotClient, SnapshotClientBuilder,
+};
 use futures_util::future::{Either, select};
 use tracing::Dispatch;
 

@@ -247,12 +247,15 @@ impl Cluster {
 
     /// Moves a started shard to the other node; whether there is such a shard.
     pub(in crate::testing) fn relocate_shard(&mut self, name: &str, number: u32, now: Now) -> bool {
-        let started =
-            self.indices.get(name).is_some_and(|index| self.shard_state(name, index, number, now) == ShardState::Started);
+        let started = self
+            .indices
+            .get(name)
+            .is_some_and(|index| self.shard_state(name, index, number, now) == ShardState::Started);
         started
             && self.change_index(name, |index| {
                 let shard = usize::try_from(number).ok().and_then(|number| index.primaries.get_mut(number));
-                let moved = |shard: &mut Shard| *shard = Shard { origin: Origin::Peer, since: now.wall, node: 1 - shard.node };
+                let moved =
+                    |shard: &mut Shard| *shard = Shard { origin: Origin::Peer, since: now.wall, node: 1 - shard.node };
                 shard.map(moved).is_some()
             })
     }

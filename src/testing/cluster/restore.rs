@@ -80,7 +80,9 @@ impl Cluster {
     ) {
         let Some(place) = self.repositories.get(repository).map(|registered| registered.place.clone()) else { return };
         let streams: BTreeSet<&String> = targets.iter().filter_map(|target| target.stream.as_ref()).collect();
-        for index in self.indices.values_mut().filter(|index| index.stream.as_ref().is_some_and(|name| streams.contains(name))) {
+        for index in
+            self.indices.values_mut().filter(|index| index.stream.as_ref().is_some_and(|name| streams.contains(name)))
+        {
             // A data stream that is restored takes the place of the one of its name, whose backing indices stay alone.
             index.stream = None;
         }
@@ -184,12 +186,18 @@ impl Cluster {
 
     /// The running restore of a snapshot.
     pub(in crate::testing) fn restore_from(&self, snapshot: &Snapshot, now: Now) -> Option<&Restore> {
-        self.restores.iter().flatten().find(|restore| restore.snapshot_uuid == snapshot.uuid && self.is_running(restore, now))
+        self.restores
+            .iter()
+            .flatten()
+            .find(|restore| restore.snapshot_uuid == snapshot.uuid && self.is_running(restore, now))
     }
 
     /// Whether this index is being restored.
     pub(in crate::testing) fn is_being_restored(&self, name: &str, now: Now) -> bool {
-        self.restores.iter().flatten().any(|restore| restore.targets.contains_key(name) && self.is_running(restore, now))
+        self.restores
+            .iter()
+            .flatten()
+            .any(|restore| restore.targets.contains_key(name) && self.is_running(restore, now))
     }
 
     /// Whether a snapshot or a restore keeps a repository from being changed.

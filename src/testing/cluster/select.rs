@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn exclusions_take_away_and_missing_names_are_told() {
         let existing: Vec<String> = ["logs-1", "logs-2", "movies"].map(String::from).to_vec();
-        let pick = |list: &[&str]| select(&list.iter().map(ToString::to_string).collect::<Vec<_>>(), existing.iter(), false);
+        let pick =
+            |list: &[&str]| select(&list.iter().map(ToString::to_string).collect::<Vec<_>>(), existing.iter(), false);
         assert_eq!(pick(&["logs-*", "-logs-1"]).unwrap(), ["logs-2"]);
         assert_eq!(pick(&["-logs-*"]).unwrap(), ["movies"]);
         assert_eq!(pick(&["movies", "absent"]), Err("absent".to_owned()));

@@ -252,7 +252,12 @@ impl Cluster {
     }
 
     /// Damages or repairs the file that describes a snapshot; whether there is such a snapshot.
-    pub(in crate::testing) fn damage_snapshot(&mut self, repository: &str, name: &str, damage: Option<FakeDamage>) -> bool {
+    pub(in crate::testing) fn damage_snapshot(
+        &mut self,
+        repository: &str,
+        name: &str,
+        damage: Option<FakeDamage>,
+    ) -> bool {
         self.snapshot_mut(repository, name).map(|snapshot| snapshot.damage = damage).is_some()
     }
 
@@ -263,7 +268,8 @@ impl Cluster {
     ) -> (BTreeMap<String, SnapshotIndex>, BTreeMap<String, BTreeSet<String>>) {
         let copies: BTreeMap<String, SnapshotIndex> =
             names.iter().filter_map(|name| Some((name.clone(), SnapshotIndex::new(self.indices.get(name)?)))).collect();
-        let streams = self.streams().into_iter().filter(|(_, backing)| backing.iter().all(|name| copies.contains_key(name)));
+        let streams =
+            self.streams().into_iter().filter(|(_, backing)| backing.iter().all(|name| copies.contains_key(name)));
         let streams = streams.collect();
         (copies, streams)
     }

@@ -47,7 +47,8 @@ pub(super) struct Arrival {
 impl Arrival {
     /// All values of a header, joined as a signature joins them.
     pub(super) fn header(&self, name: &str) -> Option<String> {
-        let values: Vec<_> = self.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let values: Vec<_> =
+            self.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         (!values.is_empty()).then(|| values.join(","))
     }
 
@@ -116,8 +117,15 @@ impl fmt::Debug for Account {
 }
 
 /// What a policy can deny here.
-const ACTIONS: [&str; 7] =
-    ["es:ESHttpDelete", "es:ESHttpGet", "es:ESHttpHead", "es:ESHttpPatch", "es:ESHttpPost", "es:ESHttpPut", "iam:PassRole"];
+const ACTIONS: [&str; 7] = [
+    "es:ESHttpDelete",
+    "es:ESHttpGet",
+    "es:ESHttpHead",
+    "es:ESHttpPatch",
+    "es:ESHttpPost",
+    "es:ESHttpPut",
+    "iam:PassRole",
+];
 
 /// The front end's configuration and the credentials it knows.
 pub(super) struct Edge {
@@ -167,7 +175,8 @@ impl Edge {
     /// The newest credentials, new ones if there are none or in the last fifth of their life.
     pub(super) fn current(&mut self, monotonic: Duration) -> Issued {
         let newest = self.account.issued().last().cloned();
-        let is_fresh = |newest: &Issued| newest.expires.saturating_sub(monotonic) >= self.life / 5 && newest.expires > monotonic;
+        let is_fresh =
+            |newest: &Issued| newest.expires.saturating_sub(monotonic) >= self.life / 5 && newest.expires > monotonic;
         newest.filter(is_fresh).unwrap_or_else(|| self.rotate(monotonic))
     }
 

@@ -44,7 +44,9 @@ impl Edge {
             return Err(Denial::signature(format!("Credential should be scoped to a valid region, not '{region}'. ")));
         }
         let issued = self.account.issued().iter().rfind(|issued| issued.key == key).cloned();
-        let Some(issued) = issued.filter(|issued| arrival.header("x-amz-security-token").as_ref() == Some(&issued.token)) else {
+        let Some(issued) =
+            issued.filter(|issued| arrival.header("x-amz-security-token").as_ref() == Some(&issued.token))
+        else {
             return Err(Denial::signature("The security token included in the request is invalid."));
         };
         if issued.expires <= monotonic {
@@ -66,7 +68,9 @@ impl Edge {
         if let Some(claimed) = arrival.header("x-amz-content-sha256")
             && payload_hash(&arrival.body) != claimed
         {
-            return Err(Denial::signature("The provided 'x-amz-content-sha256' header does not match what was computed."));
+            return Err(Denial::signature(
+                "The provided 'x-amz-content-sha256' header does not match what was computed.",
+            ));
         }
         let mut headers = Vec::new();
         for name in &parts.signed {
@@ -94,7 +98,9 @@ fn check_window(stamp: &str, when: SystemTime, now: SystemTime) -> Result<(), De
     // A stamp has no fractions of a second.
     if when + Duration::from_secs(1) <= floor {
         let (floor, now) = (show(floor), show(now));
-        return Err(Denial::signature(format!("Signature expired: {stamp} is now earlier than {floor} ({now} - 5 min.)")));
+        return Err(Denial::signature(format!(
+            "Signature expired: {stamp} is now earlier than {floor} ({now} - 5 min.)"
+        )));
     }
     if when > ceiling {
         let (ceiling, now) = (show(ceiling), show(now));
@@ -112,7 +118,9 @@ fn check_signed_headers(arrival: &Arrival, signed: &[&str]) -> Result<(), Denial
         .collect();
     match must.into_iter().find(|name| !signed.contains(name)) {
         None => Ok(()),
-        Some(missing) => Err(Denial::signature(format!("'{missing}' must be a 'SignedHeader' in the AWS Authorization."))),
+        Some(missing) => {
+            Err(Denial::signature(format!("'{missing}' must be a 'SignedHeader' in the AWS Authorization.")))
+        }
     }
 }
 
@@ -134,13 +142,25 @@ impl<'a> Authorization<'a> {
 }
 
 /// Signs what arrived as the client should have.
-fn signature(arrival: &Arrival, headers: &[(&str, String)], issued: &Issued, region: &str, when: SystemTime) -> Option<String> {
+fn signature(
+    arrival: &Arrival,
+    headers: &[(&str, String)],
+    issued: &Issued,
+    region: &str,
+    when: SystemTime,
+) -> Option<String> {
     let identity = Credentials::new(&issued.key, &issued.secret, Some(issued.token.clone()), None, "FakeDomain").into();
     let mut settings = SigningSettings::default();
     // What the client chose to sign is checked, were it what others leave out.
     settings.excluded_headers = None;
-    let params =
-        v4::SigningParams::builder().identity(&identity).region(region).name("es").time(when).settings(settings).build().ok()?;
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name("es")
+        .time(when)
+        .settings(settings)
+        .build()
+        .ok()?;
     let host = arrival.header("host")?;
     let request = SignableRequest::new(
         &arrival.method,
@@ -173,7 +193,13 @@ fn canonical_request(arrival: &Arrival, headers: &[(&str, String)]) -> String {
     let lines: String = headers.iter().flat_map(|(name, value)| [*name, ":", value, "\n"]).collect();
     let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
     let hash = payload_hash(&arrival.body);
-    format!("{}\n{}\n{}\n{lines}\n{}\n{hash}", arrival.method, utf8_percent_encode(path, PATH), pairs.join("&"), names.join(";"))
+    format!(
+        "{}\n{}\n{}\n{lines}\n{}\n{hash}",
+        arrival.method,
+        utf8_percent_encode(path, PATH),
+        pairs.join("&"),
+        names.join(";")
+    )
 }
 
 fn decode_lossy(text: &str) -> String {

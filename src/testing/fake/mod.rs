@@ -138,7 +138,10 @@ impl FakeDomain {
     /// When there is no such action.
     pub fn deny(&self, action: impl AsRef<str>) {
         let action = action.as_ref();
-        assert!(self.look(|state, _| state.edge.deny(action)), "unknown action `{action}`, expected one such as `es:ESHttpGet`");
+        assert!(
+            self.look(|state, _| state.edge.deny(action)),
+            "unknown action `{action}`, expected one such as `es:ESHttpGet`"
+        );
     }
 
     /// Adds a rule that makes requests go wrong, after those that are there.

@@ -50,7 +50,9 @@ impl FakeDomain {
     ///
     /// When there is no such open index, or it is being restored.
     pub fn close_index(&self, index: &str) {
-        self.expect(index, "closed", |cluster, now| !cluster.is_being_restored(index, now) && cluster.close_index(index, now));
+        self.expect(index, "closed", |cluster, now| {
+            !cluster.is_being_restored(index, now) && cluster.close_index(index, now)
+        });
     }
 
     /// Opens a closed index.
@@ -159,7 +161,13 @@ impl FakeDomain {
     /// # Panics
     ///
     /// When the engine refuses it.
-    pub fn another_client_restores(&self, repository: &str, snapshot: &str, indices: &[&str], rename: Option<(&str, &str)>) {
+    pub fn another_client_restores(
+        &self,
+        repository: &str,
+        snapshot: &str,
+        indices: &[&str],
+        rename: Option<(&str, &str)>,
+    ) {
         let mut body = json!({ "indices": indices });
         if let (Some((pattern, replacement)), Some(body)) = (rename, body.as_object_mut()) {
             body.insert("rename_pattern".to_owned(), pattern.into());

@@ -69,7 +69,8 @@ impl FakeDomain {
 
     /// Returns the builder of such a client, for a test that needs another option.
     pub fn client_builder(&self) -> SnapshotClientBuilder {
-        let builder = SnapshotClient::builder(self.endpoint()).region(self.region()).credentials(self.credentials_provider());
+        let builder =
+            SnapshotClient::builder(self.endpoint()).region(self.region()).credentials(self.credentials_provider());
         let builder = match self.clock() {
             Some(clock) => builder.clock(clock),
             None => builder,

@@ -28,7 +28,8 @@ impl Reply {
 
     /// The page of a load balancer.
     pub(super) fn gateway(status: u16) -> Self {
-        let words = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error");
+        let words =
+            http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error");
         Self::new(status, format!("<html><head><title>{status} {words}</title></head></html>"), "text/html")
     }
 
@@ -75,7 +76,8 @@ impl Respond for Responder {
         };
         let reply = self.0.serve(&arrival);
         let template = ResponseTemplate::new(reply.status).set_body_raw(reply.body, &reply.content_type);
-        let template = reply.headers.into_iter().fold(template, |template, (name, value)| template.append_header(name, value));
+        let template =
+            reply.headers.into_iter().fold(template, |template, (name, value)| template.append_header(name, value));
         match reply.spoil {
             Some(spoil) => template.append_header(relay::SPOIL, spoil.to_header()),
             None => template,

@@ -105,7 +105,8 @@ mod tests {
         let path = "/_snapshot/r/s";
         let lost = || sent("PUT", path, None);
         assert_eq!(find(&[lost(), lost(), sent("PUT", path, Some(200)), lost(), lost()]), None);
-        let busy: Vec<Event> = [429, 503].into_iter().cycle().take(20).map(|status| sent("PUT", path, Some(status))).collect();
+        let busy: Vec<Event> =
+            [429, 503].into_iter().cycle().take(20).map(|status| sent("PUT", path, Some(status))).collect();
         assert_eq!(find(&[busy, vec![lost(), lost()]].concat()), None);
     }
 

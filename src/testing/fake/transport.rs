@@ -106,7 +106,10 @@ fn closed() -> TransportError {
 }
 
 fn response(reply: Reply, length: usize, body: Body) -> Result<Response<Body>, TransportError> {
-    let head = Response::builder().status(reply.status).header(CONTENT_TYPE, reply.content_type).header(CONTENT_LENGTH, length);
+    let head = Response::builder()
+        .status(reply.status)
+        .header(CONTENT_TYPE, reply.content_type)
+        .header(CONTENT_LENGTH, length);
     let head = reply.headers.into_iter().fold(head, |head, (name, value)| head.header(name, value));
     head.body(body).map_err(TransportError::unknown)
 }

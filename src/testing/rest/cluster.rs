@@ -26,7 +26,8 @@ impl Cluster {
             "minimum_index_compatibility_version": "6.0.0-beta1",
         });
         if let Some(version) = version.as_object_mut() {
-            let (name, value) = if engine.opensearch { ("distribution", "opensearch") } else { ("build_flavor", "oss") };
+            let (name, value) =
+                if engine.opensearch { ("distribution", "opensearch") } else { ("build_flavor", "oss") };
             version.insert(name.to_owned(), value.into());
         }
         json!({ "name": "node-1", "cluster_name": "local", "cluster_uuid": self.uuid, "version": version, "tagline": tagline })
@@ -42,7 +43,8 @@ impl Cluster {
         let unassigned = count(|state| state.is_unassigned());
         let all = states.len();
         let initializing = all - started - unassigned;
-        let percent = (started * 100).checked_div(all).and_then(|percent| u32::try_from(percent).ok()).map_or(100.0, f64::from);
+        let percent =
+            (started * 100).checked_div(all).and_then(|percent| u32::try_from(percent).ok()).map_or(100.0, f64::from);
         json!({
             "cluster_name": "local",
             "status": if started == all { "green" } else { "red" },

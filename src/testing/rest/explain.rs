@@ -16,15 +16,17 @@ impl Cluster {
         let body = call.object()?;
         if body.is_empty() {
             let numbered = |(name, index): (_, &Index)| (0..index.shards()).map(move |shard| (name, shard));
-            let unassigned = self.indices.iter().flat_map(|(name, index)| numbered((name, index)).map(move |at| (at, index)));
-            let mut unassigned =
-                unassigned.filter(|((name, shard), index)| self.shard_state(name, index, *shard, call.now).is_unassigned());
+            let unassigned =
+                self.indices.iter().flat_map(|(name, index)| numbered((name, index)).map(move |at| (at, index)));
+            let mut unassigned = unassigned
+                .filter(|((name, shard), index)| self.shard_state(name, index, *shard, call.now).is_unassigned());
             let none = "unable to find any unassigned shards to explain [ClusterAllocationExplainRequest[useAnyUnassignedShard=true,\
                         includeYesDecisions?=false]";
             let ((name, shard), index) = unassigned.next().ok_or_else(|| Fail::illegal(none))?;
             return Ok(self.explain_shard(name, index, shard, call));
         }
-        let problems: Vec<&str> = ["index", "shard", "primary"].into_iter().filter(|key| !body.contains_key(*key)).collect();
+        let problems: Vec<&str> =
+            ["index", "shard", "primary"].into_iter().filter(|key| !body.contains_key(*key)).collect();
         if !problems.is_empty() {
             let list: Vec<String> =
                 problems.iter().zip(1..).map(|(key, number)| format!("{number}: {key} must be specified;")).collect();
@@ -37,7 +39,8 @@ impl Cluster {
         let Some(shard) = shard.filter(|shard| index.shard(*shard).is_some()) else {
             let shard = body.get("shard").map(Value::to_string).unwrap_or_default();
             let more = [("index", name), ("shard", &shard), ("index_uuid", &index.uuid)];
-            let more: Map<String, Value> = more.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
+            let more: Map<String, Value> =
+                more.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
             return Err(Fail::with(404, "shard_not_found_exception", "no such shard", more));
         };
         if body.get("primary") != Some(&json!(true)) {
@@ -47,7 +50,8 @@ impl Cluster {
     }
 
     fn explain_shard(&self, name: &str, index: &Index, shard: u32, call: &Call<'_>) -> Value {
-        let node = json!({ "id": self.node_id, "name": node_name(index, shard), "transport_address": "127.0.0.1:9300" });
+        let node =
+            json!({ "id": self.node_id, "name": node_name(index, shard), "transport_address": "127.0.0.1:9300" });
         let mut out = json!({ "index": name, "shard": shard, "primary": true });
         let add = |out: &mut Value, more: Value| {
             if let (Some(out), Value::Object(more)) = (out.as_object_mut(), more) {
@@ -68,8 +72,7 @@ impl Cluster {
                 return out;
             }
             ShardState::Initializing => {
-                let explanation =
-                    "the shard is in the process of initializing on node [node-1], wait until initialization has completed";
+                let explanation = "the shard is in the process of initializing on node [node-1], wait until initialization has completed";
                 let mut info = json!({ "reason": self.unassigned_reason(name, index, shard, call.now).0 });
                 if let Some(failures) = self.failing_shards.get(&(name.to_owned(), shard)) {
                     add(&mut info, json!({ "failed_allocation_attempts": failures }));
@@ -126,7 +129,8 @@ impl Cluster {
 fn deciders(name: &str, index: &Index, why: Unassigned, details: &str) -> Vec<Value> {
     let decider = |decider: &str, decision: &str, explanation: String| json!({ "decider": decider, "decision": decision, "explanation": explanation });
     let from = index.restored.as_ref();
-    let label = from.map(|from| format!("{}:{}/{}", from.repository, from.snapshot, from.snapshot_uuid)).unwrap_or_default();
+    let label =
+        from.map(|from| format!("{}:{}/{}", from.repository, from.snapshot, from.snapshot_uuid)).unwrap_or_default();
     let restore = decider(
         "restore_in_progress",
         "NO",
@@ -149,7 +153,8 @@ fn deciders(name: &str, index: &Index, why: Unassigned, details: &str) -> Vec<Va
             decider(
                 "filter",
                 "NO",
-                "node does not match index setting [index.routing.allocation.require] filters [_name:\"nobody\"]".to_owned(),
+                "node does not match index setting [index.routing.allocation.require] filters [_name:\"nobody\"]"
+                    .to_owned(),
             ),
         ],
         Unassigned::Failed(attempts) if attempts < MAX_RETRIES => Vec::new(),

@@ -68,20 +68,21 @@ impl Fail {
     pub(super) fn unreadable(repository: &str, snapshot: &Snapshot) -> Option<Self> {
         let (name, uuid) = (&snapshot.name, &snapshot.uuid);
         Some(match snapshot.damage? {
-            FakeDamage::Lost => Self::new(404, "snapshot_missing_exception", format!("[{repository}:{name}/{uuid}] is missing"))
-                .caused_by(json!({ "type": "no_such_file_exception", "reason": format!("/snap-{uuid}.dat") })),
+            FakeDamage::Lost => {
+                Self::new(404, "snapshot_missing_exception", format!("[{repository}:{name}/{uuid}] is missing"))
+                    .caused_by(json!({ "type": "no_such_file_exception", "reason": format!("/snap-{uuid}.dat") }))
+            }
             FakeDamage::Corrupt => {
                 let reason = format!(
                     "misplaced codec footer (file truncated?): length=7 but footerLength==16 \
                      (resource=ChecksumBlobStoreFormat.readBlob(blob=\"snap-{uuid}.dat\"))"
                 );
-                Self::new(500, "snapshot_exception", format!("[{repository}:{name}/{uuid}] failed to get snapshots")).caused_by(
-                    json!({
+                Self::new(500, "snapshot_exception", format!("[{repository}:{name}/{uuid}] failed to get snapshots"))
+                    .caused_by(json!({
                         "type": "corrupt_state_exception",
                         "reason": format!("org.apache.lucene.index.CorruptIndexException: {reason}"),
                         "caused_by": { "type": "corrupt_index_exception", "reason": reason },
-                    }),
-                )
+                    }))
             }
         })
     }

@@ -99,7 +99,10 @@ mod tests {
             ("version", json!({"version": 7})),
             ("version,absent.x", json!({"version": 7})),
             ("version.x", json!({})),
-            ("metadata.indices.*.state", json!({"metadata": {"indices": {"a": {"state": "open"}, "b": {"state": "close"}}}})),
+            (
+                "metadata.indices.*.state",
+                json!({"metadata": {"indices": {"a": {"state": "open"}, "b": {"state": "close"}}}}),
+            ),
             ("metadata.index-graveyard", json!({"metadata": {"index-graveyard": {"tombstones": []}}})),
             (
                 "**.uuid",

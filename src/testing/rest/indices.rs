@@ -75,7 +75,11 @@ impl Expand {
     fn shows(self, index: &Index, pattern: &str, name: &str) -> bool {
         let state = if index.is_open { self.states.open } else { self.states.closed };
         let in_stream = index.stream.as_ref().is_some_and(|stream| matches(pattern, stream));
-        state && (self.states.hidden || !index.is_hidden || in_stream || pattern.starts_with('.') && name.starts_with('.'))
+        state
+            && (self.states.hidden
+                || !index.is_hidden
+                || in_stream
+                || pattern.starts_with('.') && name.starts_with('.'))
     }
 }
 
@@ -185,8 +189,11 @@ impl Cluster {
 
     fn check_no_snapshot(&self, names: &[String], what: &str) -> Result<(), Fail> {
         let busy = |name: &&String| self.running().any(|(_, snapshot)| snapshot.indices.contains_key(*name));
-        let busy: Vec<String> =
-            names.iter().filter(busy).filter_map(|name| Some(format!("[{name}/{}]", self.indices.get(name)?.uuid))).collect();
+        let busy: Vec<String> = names
+            .iter()
+            .filter(busy)
+            .filter_map(|name| Some(format!("[{name}/{}]", self.indices.get(name)?.uuid)))
+            .collect();
         if busy.is_empty() {
             return Ok(());
         }

@@ -62,13 +62,17 @@ impl Call<'_> {
             None => Ok(default),
             Some("true" | "") => Ok(true),
             Some("false") => Ok(false),
-            Some(other) => Err(Fail::illegal(format!("Failed to parse value [{other}] as only [true] or [false] are allowed."))),
+            Some(other) => {
+                Err(Fail::illegal(format!("Failed to parse value [{other}] as only [true] or [false] are allowed.")))
+            }
         }
     }
 
     fn number(&self, name: &str) -> Result<Option<i64>, Fail> {
         let parse = |value: &str| {
-            value.parse().map_err(|_| Fail::illegal(format!("Failed to parse int parameter [{name}] with value [{value}]")))
+            value
+                .parse()
+                .map_err(|_| Fail::illegal(format!("Failed to parse int parameter [{name}] with value [{value}]")))
         };
         self.parameter(name).map(parse).transpose()
     }
@@ -84,16 +88,20 @@ impl Call<'_> {
                 "Please only use one of the request parameters [master_timeout, cluster_manager_timeout].",
             ));
         }
-        let time_outs = self.query.iter().filter(|(name, _)| name.ends_with("timeout") && known.contains(&name.as_str()));
+        let time_outs =
+            self.query.iter().filter(|(name, _)| name.ends_with("timeout") && known.contains(&name.as_str()));
         if let Some((name, value)) = time_outs.into_iter().find(|(_, value)| !is_time(value)) {
             return Err(Fail::illegal(format!(
                 "failed to parse setting [{name}] with value [{value}] as a time value: unit is missing or unrecognized"
             )));
         }
         // Of those that every endpoint has, the others change the answer in ways that the fake does not.
-        let unknown: Vec<&str> = self.query.iter().map(|(name, _)| name.as_str()).filter(|name| !known.contains(name)).collect();
         let unknown: Vec<&str> =
-            unknown.into_iter().filter(|name| !["pretty", "format", "error_trace", "filter_path"].contains(name)).collect();
+            self.query.iter().map(|(name, _)| name.as_str()).filter(|name| !known.contains(name)).collect();
+        let unknown: Vec<&str> = unknown
+            .into_iter()
+            .filter(|name| !["pretty", "format", "error_trace", "filter_path"].contains(name))
+            .collect();
         if let Some(common) = unknown.iter().find(|name| ["human", "flat_settings"].contains(name)) {
             return Err(Fail::not_modelled(common));
         }
@@ -102,7 +110,11 @@ impl Call<'_> {
             [one] => Err(Fail::illegal(format!("request [{}] contains unrecognized parameter: [{one}]", self.path))),
             more => {
                 let list: Vec<String> = more.iter().map(|name| format!("[{name}]")).collect();
-                Err(Fail::illegal(format!("request [{}] contains unrecognized parameters: {}", self.path, list.join(", "))))
+                Err(Fail::illegal(format!(
+                    "request [{}] contains unrecognized parameters: {}",
+                    self.path,
+                    list.join(", ")
+                )))
             }
         }
     }
@@ -183,7 +195,8 @@ const LONGEST_LINE: usize = 4096;
 fn check_line(engine: &Engine, arrival: &Arrival) -> Result<(), Fail> {
     let is_newer = engine.es(8, 0) || engine.os(2, 0);
     // Older ones count the end of the line.
-    let (error_type, end) = if is_newer { ("too_long_http_line_exception", 0) } else { ("too_long_frame_exception", 1) };
+    let (error_type, end) =
+        if is_newer { ("too_long_http_line_exception", 0) } else { ("too_long_frame_exception", 1) };
     if format!("{} {} HTTP/1.1", arrival.method, arrival.target).len() + end <= LONGEST_LINE {
         return Ok(());
     }
@@ -235,7 +248,9 @@ impl Cluster {
 /// Whether a text is a time value such as `30s`.
 fn is_time(text: &str) -> bool {
     let unit = text.trim_start_matches(|letter: char| letter.is_ascii_digit());
-    text == "-1" || text == "0" || unit.len() < text.len() && ["nanos", "micros", "ms", "s", "m", "h", "d"].contains(&unit)
+    text == "-1"
+        || text == "0"
+        || unit.len() < text.len() && ["nanos", "micros", "ms", "s", "m", "h", "d"].contains(&unit)
 }
 
 const FORBIDDEN: [char; 10] = ['\\', '/', '*', '?', '"', '<', '>', '|', ' ', ','];
@@ -250,7 +265,9 @@ fn index_expressions(body: &Map<String, Value>) -> Result<Vec<String>, Fail> {
     match body.get("indices") {
         None => Ok(Vec::new()),
         Some(Value::String(list)) => Ok(list.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()),
-        Some(Value::Array(list)) => list.iter().map(|name| name.as_str().map(str::to_owned).ok_or_else(malformed)).collect(),
+        Some(Value::Array(list)) => {
+            list.iter().map(|name| name.as_str().map(str::to_owned).ok_or_else(malformed)).collect()
+        }
         Some(_) => Err(malformed()),
     }
 }

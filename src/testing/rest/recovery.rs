@@ -42,8 +42,10 @@ impl Cluster {
     }
 
     fn progress(&self, index: &Index, number: u32, state: ShardState, now: Now) -> Progress {
-        let (origin, since) = index.shard(number).map_or((Origin::Empty, now.wall), |shard| (shard.origin, shard.since));
-        let whole = |kind, source, files| Progress { kind, source, files, done: files, began: since, ended: Some(since) };
+        let (origin, since) =
+            index.shard(number).map_or((Origin::Empty, now.wall), |shard| (shard.origin, shard.since));
+        let whole =
+            |kind, source, files| Progress { kind, source, files, done: files, began: since, ended: Some(since) };
         match (origin, &index.restored) {
             (Origin::Restore, Some(restored)) => {
                 let ended = restored.work.ended(now).filter(|_| state == ShardState::Started);
@@ -63,7 +65,14 @@ impl Cluster {
                     source.insert("remoteStoreIndexShallowCopy".to_owned(), false.into());
                     source.insert("sourceRemoteStoreRepository".to_owned(), Value::Null);
                 }
-                Progress { kind: "SNAPSHOT", source, files: FILES, done: restored.work.done_of(FILES, now), began, ended }
+                Progress {
+                    kind: "SNAPSHOT",
+                    source,
+                    files: FILES,
+                    done: restored.work.done_of(FILES, now),
+                    began,
+                    ended,
+                }
             }
             (Origin::Existing, _) => whole("EXISTING_STORE", json!({ "bootstrap_new_history_uuid": false }), FILES),
             (Origin::Peer, _) => whole("PEER", node(&self.node_id, "node-1"), FILES),

@@ -6,8 +6,9 @@ use super::fail::Fail;
 
 /// Replaces every match of a pattern as Java does.
 pub(super) fn replace_all(text: &str, pattern: &str, replacement: &str) -> Result<String, Fail> {
-    let regex = Regex::new(&ascii_classes(pattern))
-        .map_err(|_| Fail::not_modelled(&format!("the rename_pattern [{pattern}]: it is wrong, or looks around or back")))?;
+    let regex = Regex::new(&ascii_classes(pattern)).map_err(|_| {
+        Fail::not_modelled(&format!("the rename_pattern [{pattern}]: it is wrong, or looks around or back"))
+    })?;
     let (mut out, mut copied, mut at) = (String::new(), 0, 0);
     // Unlike Rust's own, Java's search finds the empty match behind another match, as `(.*)` has at the end of a name.
     while let Some(captures) = (at <= text.len()).then(|| regex.captures_at(text, at)).flatten() {
@@ -54,12 +55,14 @@ fn expand(replacement: &str, captures: &Captures<'_>, out: &mut String) -> Resul
             }
             '$' if letters.next_if_eq(&'{').is_some() => {
                 let name: String = letters.by_ref().take_while(|letter| *letter != '}').collect();
-                let group = captures.name(&name).ok_or_else(|| Fail::illegal(format!("No group with name {{{name}}}")))?;
+                let group =
+                    captures.name(&name).ok_or_else(|| Fail::illegal(format!("No group with name {{{name}}}")))?;
                 out.push_str(group.as_str());
             }
             '$' => {
                 let digit = |letter: char| letter.to_digit(10).and_then(|digit| usize::try_from(digit).ok());
-                let mut number = letters.next().and_then(digit).ok_or_else(|| Fail::illegal("Illegal group reference"))?;
+                let mut number =
+                    letters.next().and_then(digit).ok_or_else(|| Fail::illegal("Illegal group reference"))?;
                 if number >= captures.len() {
                     return Err(Fail::new(500, "index_out_of_bounds_exception", format!("No group {number}")));
                 }
@@ -108,7 +111,11 @@ mod tests {
     #[test]
     fn replacements_that_name_no_group_are_refused() {
         for (replacement, status) in [("$2", 500), ("$x", 400), ("$", 400), ("\\", 400), ("${no}", 400)] {
-            assert_eq!(replace_all("vis", "(.+)", replacement).map_err(|fail| fail.status), Err(status), "{replacement}");
+            assert_eq!(
+                replace_all("vis", "(.+)", replacement).map_err(|fail| fail.status),
+                Err(status),
+                "{replacement}"
+            );
         }
     }
 }

@@ -93,10 +93,16 @@ impl Cluster {
             Fail::new(
                 409,
                 "repository_conflict_exception",
-                format!("[{name}] trying to modify or unregister repository that is currently used (snapshot is in progress)"),
+                format!(
+                    "[{name}] trying to modify or unregister repository that is currently used (snapshot is in progress)"
+                ),
             )
         } else {
-            Fail::new(500, "illegal_state_exception", "trying to modify or unregister repository that is currently used")
+            Fail::new(
+                500,
+                "illegal_state_exception",
+                "trying to modify or unregister repository that is currently used",
+            )
         }
     }
 
@@ -113,7 +119,8 @@ impl Cluster {
             }
             "fs" => {
                 let Some(location) = setting("location") else {
-                    let cause = json!({ "type": "repository_exception", "reason": format!("[{name}] missing location") });
+                    let cause =
+                        json!({ "type": "repository_exception", "reason": format!("[{name}] missing location") });
                     return Err(failed().caused_by(cause));
                 };
                 format!("fs:{location}")
@@ -146,7 +153,9 @@ impl Cluster {
         let (s3_type, s3_text) = if self.engine.os(2, 0) {
             (
                 new_type,
-                format!("{text} (Service: S3, Status Code: {status}, Request ID: 370EEBE298044247) (SDK Attempt Count: 1)"),
+                format!(
+                    "{text} (Service: S3, Status Code: {status}, Request ID: 370EEBE298044247) (SDK Attempt Count: 1)"
+                ),
             )
         } else {
             (
@@ -210,7 +219,10 @@ impl Cluster {
             return Err(Fail::new(
                 500,
                 "illegal_state_exception",
-                format!("Cannot cleanup [{name}] - a snapshot is currently running in [SnapshotsInProgress[{}]]", running.name),
+                format!(
+                    "Cannot cleanup [{name}] - a snapshot is currently running in [SnapshotsInProgress[{}]]",
+                    running.name
+                ),
             ));
         }
         Ok(json!({ "results": { "deleted_bytes": 0, "deleted_blobs": 0 } }))

@@ -32,7 +32,9 @@ impl Cluster {
         }
         let targets = self.restore_targets(&snapshot, expressions, &body, &label)?;
         let options = RestoreOptions {
-            include_aliases: body.get("include_aliases").is_none_or(|value| value != &json!(false) && value != &json!("false")),
+            include_aliases: body
+                .get("include_aliases")
+                .is_none_or(|value| value != &json!(false) && value != &json!("false")),
             is_filtered: is_filtered(&body),
             is_hidden: overridden(&body, "hidden").map(|hidden| hidden == "true"),
         };
@@ -108,12 +110,16 @@ impl Cluster {
             };
             check_index_name(&name)?;
             if let Some(other) = targets.iter().find(|target| target.name == name).map(|target| &target.index) {
-                let reason = format!("{label} indices [{index}] and [{other}] are renamed into the same index [{name}]");
+                let reason =
+                    format!("{label} indices [{index}] and [{other}] are renamed into the same index [{name}]");
                 return Err(restore_failure(reason));
             }
-            let (shards, is_whole) = snapshot.indices.get(&index).map_or((0, true), |copy| (copy.shards, copy.failed.is_empty()));
+            let (shards, is_whole) =
+                snapshot.indices.get(&index).map_or((0, true), |copy| (copy.shards, copy.failed.is_empty()));
             if !is_whole && !flag("partial") {
-                return Err(restore_failure(format!("{label} index [{index}] wasn't fully snapshotted - cannot restore")));
+                return Err(restore_failure(format!(
+                    "{label} index [{index}] wasn't fully snapshotted - cannot restore"
+                )));
             }
             self.check_existing(&index, shards, is_whole, &name, label)?;
             targets.push(Target { index, name, stream });

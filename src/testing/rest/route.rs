@@ -59,14 +59,20 @@ pub(super) fn routes<'a>(segments: &[&'a str]) -> Vec<(&'static str, Route<'a>)>
             ("POST", Route::CreateSnapshot(repository, snapshot)),
             ("DELETE", Route::DeleteSnapshots(repository, snapshot)),
         ],
-        ["_snapshot", repository, snapshot, "_status"] => vec![("GET", Route::Status(Some(repository), Some(snapshot)))],
+        ["_snapshot", repository, snapshot, "_status"] => {
+            vec![("GET", Route::Status(Some(repository), Some(snapshot)))]
+        }
         ["_snapshot", repository, snapshot, "_restore"] => vec![("POST", Route::Restore(repository, snapshot))],
-        ["_snapshot", repository, snapshot, "_clone", target] => vec![("PUT", Route::Clone(repository, snapshot, target))],
+        ["_snapshot", repository, snapshot, "_clone", target] => {
+            vec![("PUT", Route::Clone(repository, snapshot, target))]
+        }
         [index, "_recovery"] if !index.starts_with('_') => vec![("GET", Route::Recovery(Some(index)))],
         [index, "_close"] if !index.starts_with('_') => vec![("POST", Route::CloseIndices(index))],
         [index, "_open"] if !index.starts_with('_') => vec![("POST", Route::OpenIndices(index))],
         [index, "_settings"] if !index.starts_with('_') => vec![("PUT", Route::PutSettings(index))],
-        [index] if !index.starts_with('_') => vec![("PUT", Route::CreateIndex(index)), ("DELETE", Route::DeleteIndex(index))],
+        [index] if !index.starts_with('_') => {
+            vec![("PUT", Route::CreateIndex(index)), ("DELETE", Route::DeleteIndex(index))]
+        }
         _ => Vec::new(),
     }
 }
@@ -83,7 +89,9 @@ impl Route<'_> {
             Self::DeleteRepository(_) => Operation::UnregisterRepository,
             Self::Verify(_) => Operation::VerifyRepository,
             Self::CleanUp(_) => Operation::CleanUpRepository,
-            Self::GetSnapshots(_, name) if name.contains(['*', ',']) || name.starts_with('_') => Operation::ListSnapshots,
+            Self::GetSnapshots(_, name) if name.contains(['*', ',']) || name.starts_with('_') => {
+                Operation::ListSnapshots
+            }
             Self::GetSnapshots(..) => Operation::GetSnapshot,
             Self::CreateSnapshot(..) => Operation::CreateSnapshot,
             Self::DeleteSnapshots(..) => Operation::DeleteSnapshot,
@@ -142,7 +150,9 @@ impl Route<'_> {
                 ("offset", 7, 15),
                 ("index_names", 8, 3),
             ];
-            known.extend(since.iter().filter(|(_, major, minor)| cluster.engine.es(*major, *minor)).map(|(name, ..)| *name));
+            known.extend(
+                since.iter().filter(|(_, major, minor)| cluster.engine.es(*major, *minor)).map(|(name, ..)| *name),
+            );
         }
         known.push("master_timeout");
         if cluster.engine.os(2, 0) {

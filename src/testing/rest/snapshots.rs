@@ -51,7 +51,8 @@ impl Cluster {
                 }
             }
             // Where nothing is found and that is fine, older engines take the empty list for all that are running.
-            let shows_running = ignore_unavailable && wanted.is_empty() && names != "_current" && self.engine.shows_running();
+            let shows_running =
+                ignore_unavailable && wanted.is_empty() && names != "_current" && self.engine.shows_running();
             for snapshot in all {
                 let is_shown = wanted.contains(&snapshot.name) || shows_running && snapshot.is_running();
                 if !is_shown {
@@ -200,8 +201,9 @@ impl Cluster {
         let wait = call.flag("wait_for_completion", false)?;
         let body = call.object()?;
         let expressions = index_expressions(&body)?;
-        let flag =
-            |key: &str, default: bool| body.get(key).map_or(default, |value| value == &json!(true) || value == &json!("true"));
+        let flag = |key: &str, default: bool| {
+            body.get(key).map_or(default, |value| value == &json!(true) || value == &json!("true"))
+        };
         let metadata = match body.get("metadata") {
             None | Some(Value::Null) => None,
             Some(object @ Value::Object(_)) => Some(object.clone()),
@@ -225,7 +227,8 @@ impl Cluster {
             let reason = format!("[{repository}:{name}] Indices don't have primary shards [{broken}]");
             return Err(Fail::new(500, "snapshot_exception", reason));
         }
-        let options = SnapshotOptions { include_global_state: flag("include_global_state", true), metadata, is_clone: false };
+        let options =
+            SnapshotOptions { include_global_state: flag("include_global_state", true), metadata, is_clone: false };
         let copies = self.index_copies(&names);
         let _ = self.start_snapshot(repository, name, copies, options, call.now);
         if !wait {
@@ -244,7 +247,8 @@ impl Cluster {
     fn snapshot_indices(&self, expressions: &[String], ignore_unavailable: bool) -> Result<Vec<String>, Fail> {
         let mut listed = Vec::new();
         for expression in expressions {
-            let called = |index: &Index| index.aliases.iter().chain(&index.stream).any(|name| matches(expression, name));
+            let called =
+                |index: &Index| index.aliases.iter().chain(&index.stream).any(|name| matches(expression, name));
             let found: Vec<String> =
                 self.indices.iter().filter(|(_, index)| called(index)).map(|(name, _)| name.clone()).collect();
             if found.is_empty() || expression.contains('*') {
@@ -252,15 +256,16 @@ impl Cluster {
             }
             listed.extend(found);
         }
-        let is_shown = |name: &&String| self.indices.get(*name).is_some_and(|index| index.is_open) || listed.contains(name);
+        let is_shown =
+            |name: &&String| self.indices.get(*name).is_some_and(|index| index.is_open) || listed.contains(name);
         select(&listed, self.indices.keys().filter(is_shown), ignore_unavailable)
             .map_err(|missing| Fail::index_not_found(&missing, true))
     }
 
     fn lacks_primaries(&self, name: &str, now: Now) -> bool {
-        self.indices
-            .get(name)
-            .is_some_and(|index| (0..index.shards()).any(|shard| self.shard_state(name, index, shard, now).is_unassigned()))
+        self.indices.get(name).is_some_and(|index| {
+            (0..index.shards()).any(|shard| self.shard_state(name, index, shard, now).is_unassigned())
+        })
     }
 
     pub(super) fn delete_snapshots(&mut self, repository: &str, list: &str, now: Now) -> Outcome {
@@ -307,8 +312,8 @@ impl Cluster {
         self.check_name_is_free(repository, target)?;
         let snapshot = self.snapshot(repository, source).filter(|snapshot| !snapshot.is_running());
         let snapshot = snapshot.ok_or_else(|| Fail::snapshot_missing(repository, source))?;
-        let names =
-            select(&expressions, snapshot.indices.keys(), false).map_err(|missing| Fail::index_not_found(&missing, false))?;
+        let names = select(&expressions, snapshot.indices.keys(), false)
+            .map_err(|missing| Fail::index_not_found(&missing, false))?;
         let copies: std::collections::BTreeMap<String, SnapshotIndex> =
             names.iter().filter_map(|name| Some((name.clone(), snapshot.indices.get(name)?.clone()))).collect();
         if let Some((broken, _)) = copies.iter().find(|(_, index)| !index.failed.is_empty()) {
@@ -348,11 +353,14 @@ fn page(found: &mut Vec<(&str, &Snapshot)>, call: &Call<'_>) -> Result<Option<(S
     if call.parameter("order") == Some("desc") {
         found.reverse();
     }
-    let after = call.parameter("after").map(|cursor| cursor.strip_prefix("page-").and_then(|at| at.parse::<usize>().ok()));
+    let after =
+        call.parameter("after").map(|cursor| cursor.strip_prefix("page-").and_then(|at| at.parse::<usize>().ok()));
     let start = match after {
         Some(None) => return Err(Fail::illegal("invalid after parameter")),
         Some(Some(start)) => start,
-        None => usize::try_from(call.number("offset")?.unwrap_or(0)).map_err(|_| Fail::validation("offset must be >= 0"))?,
+        None => {
+            usize::try_from(call.number("offset")?.unwrap_or(0)).map_err(|_| Fail::validation("offset must be >= 0"))?
+        }
     };
     found.drain(..start.min(found.len()));
     let size = call.number("size")?.unwrap_or(-1);

@@ -139,7 +139,8 @@ impl Tally {
     fn stats(&self, ended: bool, began: u64, time: u64) -> Value {
         let files = |shards: u64| json!({ "file_count": shards * FILES, "size_in_bytes": shards * FILES * FILE_SIZE });
         let all = files(self.started + self.done);
-        let mut out = json!({ "incremental": all, "total": all, "start_time_in_millis": began, "time_in_millis": time });
+        let mut out =
+            json!({ "incremental": all, "total": all, "start_time_in_millis": began, "time_in_millis": time });
         if let (false, Some(out)) = (ended || self.started == 0, out.as_object_mut()) {
             out.insert("processed".to_owned(), files(self.done));
         }

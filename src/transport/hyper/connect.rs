@@ -123,13 +123,13 @@ impl Route {
         let unresolved = |source| -> BoxError { Box::new(Unresolved { host: host.to_owned(), source }) };
         // A resolver that hangs leaves time to connect.
         let limit = self.limit() / 2;
-        let found: Vec<SocketAddr> = match select(pin!(tokio::net::lookup_host((host, port))), self.clock().timeout(limit)).await
-        {
-            Either::Left((found, _)) => found.map_err(|error| unresolved(error.into()))?.collect(),
-            Either::Right(((), _)) => {
-                return Err(unresolved(format!("no response from the resolver within {limit:?}").into()));
-            }
-        };
+        let found: Vec<SocketAddr> =
+            match select(pin!(tokio::net::lookup_host((host, port))), self.clock().timeout(limit)).await {
+                Either::Left((found, _)) => found.map_err(|error| unresolved(error.into()))?.collect(),
+                Either::Right(((), _)) => {
+                    return Err(unresolved(format!("no response from the resolver within {limit:?}").into()));
+                }
+            };
         if found.is_empty() {
             return Err(unresolved("the resolver returned no address".into()));
         }
@@ -140,7 +140,8 @@ impl Route {
     fn what_to_report(&self, failures: Vec<BoxError>) -> BoxError {
         let place = failures.iter().position(is_lasting).unwrap_or_default();
         failures.into_iter().nth(place).unwrap_or_else(|| {
-            format!("no connection within {:?}; a domain in a VPC does not answer from outside of it", self.limit()).into()
+            format!("no connection within {:?}; a domain in a VPC does not answer from outside of it", self.limit())
+                .into()
         })
     }
 }
@@ -304,7 +305,8 @@ mod tests {
 
     #[test]
     fn takes_turns_between_the_families() {
-        let addresses = |texts: &[&str]| -> Vec<SocketAddr> { texts.iter().map(|text| text.parse().unwrap()).collect() };
+        let addresses =
+            |texts: &[&str]| -> Vec<SocketAddr> { texts.iter().map(|text| text.parse().unwrap()).collect() };
 
         let alternated = alternate(addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"]));
 

@@ -86,7 +86,9 @@ fn why_lasting(error: &rustls::Error, host: &str, in_handshake: bool) -> Option<
     use rustls::Error as Tls;
     Some(match error {
         Tls::AlertReceived(alert) if is_about_client_certificate(*alert) => {
-            format!("{host} wants a client certificate that it trusts: see `HyperTransportBuilder::client_certificate_pem`")
+            format!(
+                "{host} wants a client certificate that it trusts: see `HyperTransportBuilder::client_certificate_pem`"
+            )
         }
         _ if !in_handshake => return None,
         Tls::InvalidCertificate(reason) => format!("the certificate of {host} {}", certificate_trouble(reason)),

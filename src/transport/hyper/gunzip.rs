@@ -111,7 +111,8 @@ mod tests {
     }
 
     fn decoded(frames: &[&[u8]]) -> Result<Bytes, BoxError> {
-        let frames: Vec<_> = frames.iter().map(|frame| Ok::<_, BoxError>(Frame::data(Bytes::copy_from_slice(frame)))).collect();
+        let frames: Vec<_> =
+            frames.iter().map(|frame| Ok::<_, BoxError>(Frame::data(Bytes::copy_from_slice(frame)))).collect();
         let body = Gunzip::new(StreamBody::new(futures_util::stream::iter(frames)));
         body.collect().now_or_never().unwrap().map(http_body_util::Collected::to_bytes)
     }
@@ -140,7 +141,8 @@ mod tests {
             Ok::<_, BoxError>(Frame::data(Bytes::from(std::mem::take(encoder.get_mut()))))
         };
         let frames = [flushed(b"first"), flushed(b"second")];
-        let stream = futures_util::StreamExt::chain(futures_util::stream::iter(frames), futures_util::stream::pending());
+        let stream =
+            futures_util::StreamExt::chain(futures_util::stream::iter(frames), futures_util::stream::pending());
         let mut body = Gunzip::new(StreamBody::new(stream));
 
         let mut decoded = Vec::new();

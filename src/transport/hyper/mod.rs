@@ -178,7 +178,9 @@ impl HyperTransportBuilder {
             return Err(Error::invalid("CA file holds no certificate"));
         }
         for certificate in given {
-            roots.add(certificate).map_err(|error| Error::invalid("CA certificate is not usable").with_source(error))?;
+            roots
+                .add(certificate)
+                .map_err(|error| Error::invalid("CA certificate is not usable").with_source(error))?;
         }
         // The provider is named, so that another crate which turns on a second one cannot change or break this.
         let builder = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -330,10 +332,9 @@ impl HyperTransport {
             self.note(established, &call.connection);
         }
         let (mut head, body) = response.into_parts();
-        let gzip = head
-            .headers
-            .get(CONTENT_ENCODING)
-            .is_some_and(|value| [&b"gzip"[..], b"x-gzip"].iter().any(|name| value.as_bytes().eq_ignore_ascii_case(name)));
+        let gzip = head.headers.get(CONTENT_ENCODING).is_some_and(|value| {
+            [&b"gzip"[..], b"x-gzip"].iter().any(|name| value.as_bytes().eq_ignore_ascii_case(name))
+        });
         // The response to HEAD names an encoding and has nothing that is encoded.
         let body = if gzip && !http_body::Body::is_end_stream(&body) {
             head.headers.remove(CONTENT_ENCODING);
