@@ -1,4 +1,5 @@
-//! Decoding a listing of 1,000 snapshots, each of 20 indices: about 1.1 MB of JSON. Collected, and as a stream.
+//! Decoding a listing of 1,000 snapshots, each of 20 indices: about 1.1 MB of JSON. Collected, and
+//! as a stream.
 
 use std::future::ready;
 

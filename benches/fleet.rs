@@ -1,7 +1,9 @@
-//! One process that watches 1,000 snapshots on 1,000 endpoints: memory for each watch, connections, credential refreshes.
+//! One process that watches 1,000 snapshots on 1,000 endpoints: memory for each watch, connections,
+//! credential refreshes.
 //!
-//! `cargo bench --bench fleet`. A thousand host names lead to four servers. The servers run in a child process, so that the
-//! allocator counts the client alone. Once over plain HTTP, once over TLS.
+//! `cargo bench --bench fleet`. A thousand host names lead to four servers. The servers run in a
+//! child process, so that the allocator counts the client alone. Once over plain HTTP, once over
+//! TLS.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -31,10 +33,12 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 const WATCHES: usize = 1000;
 const SERVERS: usize = 4;
-/// The credentials' life, and how long is watched: with a fifth of the life left they are renewed, here every 8 s.
+/// The credentials' life, and how long is watched: with a fifth of the life left they are renewed,
+/// here every 8 s.
 const LIFE: Duration = Duration::from_secs(10);
 const WATCHED: Duration = Duration::from_secs(20);
-/// The watches begin one after the other within this time, so that some poll falls into every life of the credentials.
+/// The watches begin one after the other within this time, so that some poll falls into every life
+/// of the credentials.
 const BEGUN: Duration = Duration::from_secs(10);
 const DOMAIN: &str = "ap-northeast-1.es.amazonaws.com";
 

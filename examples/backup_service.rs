@@ -44,7 +44,8 @@ pub(crate) fn new_ticket(backups: &Repository, name: &str) -> Result<String, Fai
     serde_json::to_string(&ticket).map_err(store)
 }
 
-/// `PUT /backups/{id}`: starts the backup of a stored ticket, or adopts it if it was started before.
+/// `PUT /backups/{id}`: starts the backup of a stored ticket, or adopts it if it was started
+/// before.
 pub(crate) async fn start_backup(client: &SnapshotClient, ticket: &str) -> Result<HowStarted, Failure> {
     let ticket: SnapshotTicket = serde_json::from_str(ticket).map_err(store)?;
     let options = ticket.token().cloned().map(|token| CreateSnapshot::new().with_token(token)).unwrap_or_default();

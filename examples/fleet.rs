@@ -1,7 +1,8 @@
 //! Checks the snapshots of many domains at once. A domain that is broken hides no other.
 //!
-//! `cargo run --example fleet -- REPOSITORY ENDPOINT...` prints the newest complete snapshot of each
-//! domain with its age, and what is running. The exit code is 1 if a domain could not be checked.
+//! `cargo run --example fleet -- REPOSITORY ENDPOINT...` prints the newest complete snapshot of
+//! each domain with its age, and what is running. The exit code is 1 if a domain could not be
+//! checked.
 
 use std::process::ExitCode;
 
@@ -11,7 +12,8 @@ use es_snapshot::transport::HyperTransport;
 use es_snapshot::{Auth, Error, ListSnapshots, SnapshotClient, SnapshotClientBuilder, SnapshotInfo};
 use futures_util::future::{join_all, try_join};
 
-/// Returns the builder of a client that shares connections, credentials and retries with the others of the fleet.
+/// Returns the builder of a client that shares connections, credentials and retries with the others
+/// of the fleet.
 pub(crate) fn client(
     endpoint: &str,
     transport: &HyperTransport,

@@ -1,7 +1,7 @@
 //! A nightly job: takes a snapshot named by the date, waits for it, and deletes the old ones.
 //!
-//! `cargo run --example nightly_job -- ENDPOINT REPOSITORY` waits for at most 6 hours. A run that was
-//! killed can be started again on the same day: it goes on with the snapshot that it finds.
+//! `cargo run --example nightly_job -- ENDPOINT REPOSITORY` waits for at most 6 hours. A run that
+//! was killed can be started again on the same day: it goes on with the snapshot that it finds.
 //!
 //! | exit code | meaning |
 //! | --- | --- |
@@ -47,12 +47,14 @@ pub(crate) async fn run(backups: &Repository, keep: Duration) -> Result<u8, Erro
 
 async fn take_snapshot(backups: &Repository) -> Result<SnapshotInfo, Error> {
     let name = backups.resolve(DateMathName::try_from("<nightly-{now/d}>")?)?;
-    // The token is the same for all runs of one night, so that a later run adopts what an earlier one has started.
+    // The token is the same for all runs of one night, so that a later run adopts what an earlier one
+    // has started.
     let options = CreateSnapshot::new().with_token(SnapshotToken::new(&name)?);
     backups.create_snapshot(name, options).await?.wait().with_deadline(6 * HOUR).await
 }
 
-/// Deletes the nightly snapshots that ended longer than `keep` ago, except the newest complete ones.
+/// Deletes the nightly snapshots that ended longer than `keep` ago, except the newest complete
+/// ones.
 async fn prune(backups: &Repository, keep: Duration) -> Result<DeletionReport, Error> {
     let nightly = SnapshotPattern::new(["nightly-*"])?;
     let found = backups.list(ListSnapshots::new().with_pattern(nightly)).await?;

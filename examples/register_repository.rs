@@ -1,4 +1,5 @@
-//! The whole procedure: register an S3 repository, read it back, take a snapshot, watch it, show it.
+//! The whole procedure: register an S3 repository, read it back, take a snapshot, watch it, show
+//! it.
 //!
 //! Without `--endpoint` it runs against a fake domain inside this process. See `--help`.
 
@@ -21,8 +22,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Registers an S3 snapshot repository, takes a snapshot and waits for it.
 ///
-/// With --endpoint it talks to that domain; credentials come from the environment, the profile, the container or the
-/// instance profile. Without --endpoint it starts a fake domain in this process and runs the same story against it.
+/// With --endpoint it talks to that domain; credentials come from the environment, the profile, the
+/// container or the instance profile. Without --endpoint it starts a fake domain in this process
+/// and runs the same story against it.
 #[derive(Parser)]
 struct Args {
     /// The domain, such as https://vpc-logs-x1y2.ap-northeast-1.es.amazonaws.com
@@ -34,8 +36,8 @@ struct Args {
     /// How to authenticate
     #[arg(long, requires = "endpoint", value_enum)]
     auth: Option<AuthKind>,
-    /// The user of --auth basic; the password is read from the variable ES_SNAPSHOT_PASSWORD. With --role-arn the registration
-    /// is signed with AWS credentials all the same
+    /// The user of --auth basic; the password is read from the variable ES_SNAPSHOT_PASSWORD. With
+    /// --role-arn the registration is signed with AWS credentials all the same
     #[arg(long, requires = "endpoint")]
     user: Option<String>,
     /// The repository to register
@@ -47,7 +49,8 @@ struct Args {
     /// The bucket's region
     #[arg(long, requires = "endpoint")]
     bucket_region: Option<String>,
-    /// The host of S3, such as s3.amazonaws.com, where the bucket is in another region than the domain
+    /// The host of S3, such as s3.amazonaws.com, where the bucket is in another region than the
+    /// domain
     #[arg(long, requires = "endpoint", conflicts_with = "bucket_region")]
     bucket_endpoint: Option<String>,
     /// The role that the domain reads and writes the bucket with

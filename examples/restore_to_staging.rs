@@ -1,9 +1,9 @@
 //! Restores indices of the newest complete snapshot as `staging-…`, without replicas, beside the
 //! indices in use.
 //!
-//! `cargo run --example restore_to_staging -- ENDPOINT REPOSITORY [INDEX...]` restores all indices if
-//! none is named. It stores the prepared restore in the file `staging.json` before it sends it. Kill
-//! it at any time, and run it again: it goes on with that restore, and restores nothing twice.
+//! `cargo run --example restore_to_staging -- ENDPOINT REPOSITORY [INDEX...]` restores all indices
+//! if none is named. It stores the prepared restore in the file `staging.json` before it sends it.
+//! Kill it at any time, and run it again: it goes on with that restore, and restores nothing twice.
 //! Delete the `staging-…` indices of an earlier restore first: the server restores nothing over an
 //! open index.
 

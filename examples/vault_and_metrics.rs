@@ -54,7 +54,8 @@ impl<F> fmt::Debug for Vault<F> {
 /// How many requests an operation made with which status, and how long the responses took to begin.
 pub(crate) type Figures = BTreeMap<(Operation, Option<StatusCode>), (u64, Duration)>;
 
-/// Counts the requests that pass through another transport. One that a time limit ends is not counted.
+/// Counts the requests that pass through another transport. One that a time limit ends is not
+/// counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics<T> {
     pub(crate) inner: T,

@@ -13,8 +13,8 @@ const SIZE_UNITS: [(&str, u64); 6] =
 
 /// A number of bytes, written as the server writes it: a whole number and a unit, such as `40mb`.
 ///
-/// Units are powers of 1024: `b`, `kb`, `mb`, `gb`, `tb`, `pb`, in any case; `k`, `m`, `g`, `t` and `p` are read too.
-/// Displayed in the largest unit that leaves no fraction.
+/// Units are powers of 1024: `b`, `kb`, `mb`, `gb`, `tb`, `pb`, in any case; `k`, `m`, `g`, `t` and
+/// `p` are read too. Displayed in the largest unit that leaves no fraction.
 ///
 /// ```
 /// use es_snapshot::repository::ByteSize;
@@ -47,8 +47,8 @@ impl FromStr for ByteSize {
 
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the text is not a whole number followed by a unit, or is more than 2⁶⁴-1 bytes.
-    /// Only `0` goes without a unit, as on the server.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the text is not a whole number followed
+    /// by a unit, or is more than 2⁶⁴-1 bytes. Only `0` goes without a unit, as on the server.
     fn from_str(text: &str) -> Result<Self, Error> {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));

@@ -11,8 +11,10 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Wall time, monotonic time and waiting; the client asks nothing else for the time.
 ///
-/// Wall time dates signatures and, together with the domain's, determines whether credentials are due for renewal. Monotonic time measures deadlines, so that a step of
-/// the wall clock neither cuts nor stretches one. [`SystemClock`] is the real one; `testing::ManualClock` is driven by a test.
+/// Wall time dates signatures and, together with the domain's, determines whether credentials are
+/// due for renewal. Monotonic time measures deadlines, so that a step of the wall clock neither
+/// cuts nor stretches one. [`SystemClock`] is the real one; `testing::ManualClock` is driven by a
+/// test.
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The wall clock.
     fn wall(&self) -> SystemTime;
@@ -23,13 +25,15 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// Waits between attempts and polls.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 
-    /// Whether this clock can wait on the current thread. The client asks at the start of each call, and one without a
-    /// clock that can wait fails before anything is sent. Default: it can. [`SystemClock`] needs a tokio runtime.
+    /// Whether this clock can wait on the current thread. The client asks at the start of each
+    /// call, and one without a clock that can wait fails before anything is sent. Default: it
+    /// can. [`SystemClock`] needs a tokio runtime.
     fn can_wait(&self) -> bool {
         true
     }
 
-    /// Ends when a time limit has run out. Apart from [`sleep`](Self::sleep) so that a driven clock can distinguish the two.
+    /// Ends when a time limit has run out. Apart from [`sleep`](Self::sleep) so that a driven clock
+    /// can distinguish the two.
     fn timeout(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
 
@@ -57,7 +61,8 @@ impl<T: Clock + ?Sized> Clock for std::sync::Arc<T> {
 
 /// Waits for a future for at most this long. Returns `None` if the time has run out.
 ///
-/// Most of what is waited for has happened already, so the timer is made only once the future is pending.
+/// Most of what is waited for has happened already, so the timer is made only once the future is
+/// pending.
 pub(crate) fn within<F: Future>(
     clock: &dyn Clock,
     limit: Duration,
@@ -83,7 +88,8 @@ pub(crate) fn within<F: Future>(
 pub(crate) struct NoRuntime;
 
 impl NoRuntime {
-    /// Returns this error unless there is a runtime. Whether its timers and I/O are enabled cannot be found out.
+    /// Returns this error unless there is a runtime. Whether its timers and I/O are enabled cannot
+    /// be found out.
     pub(crate) fn check() -> Result<(), Self> {
         tokio::runtime::Handle::try_current().map(drop).map_err(|_| Self)
     }
@@ -91,12 +97,13 @@ impl NoRuntime {
 
 /// The clock of the operating system and the timer of tokio.
 ///
-/// A call without a tokio runtime ends with [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput).
+/// A call without a tokio runtime ends with
+/// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput).
 ///
 /// # Panics
 ///
-/// Waiting panics on a tokio runtime whose timers are disabled, which cannot be found out beforehand: build it with
-/// `enable_time` or `enable_all`.
+/// Waiting panics on a tokio runtime whose timers are disabled, which cannot be found out
+/// beforehand: build it with `enable_time` or `enable_all`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

@@ -92,8 +92,8 @@ impl Timeouts {
 /// | anything else | no | no | no |
 ///
 /// "Again" is bounded by this policy, by the call's time limit, and by a
-/// [`RetryBudget`](crate::client::RetryBudget) that all calls of a client and its clones share. So a domain
-/// that is down meets no storm of retries.
+/// [`RetryBudget`](crate::client::RetryBudget) that all calls of a client and its clones share. So
+/// a domain that is down meets no storm of retries.
 ///
 /// "Check": the client checks the domain, and sends the request again only where nothing came of
 /// it; see [`create_snapshot`](crate::Repository::create_snapshot),

@@ -1,4 +1,5 @@
-//! The domain's address, checked once: what is signed, where to connect, and what Amazon's host names contain.
+//! The domain's address, checked once: what is signed, where to connect, and what Amazon's host
+//! names contain.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,7 +10,8 @@ use http::HeaderValue;
 use crate::error::Error;
 use crate::region::is_amazon_region;
 
-/// Where a transport connects: the endpoint's own host, or the near end of a tunnel that leads to it.
+/// Where a transport connects: the endpoint's own host, or the near end of a tunnel that leads to
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectTarget {
     host: String,
@@ -66,11 +68,13 @@ fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host)
 }
 
-/// A parsed endpoint. The authority is what is signed and shown to TLS; the target is where the bytes go.
+/// A parsed endpoint. The authority is what is signed and shown to TLS; the target is where the
+/// bytes go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     https: bool,
-    /// `host` or `host:port`, lower case, without the scheme's own port: the value of the Host header.
+    /// `host` or `host:port`, lower case, without the scheme's own port: the value of the Host
+    /// header.
     authority: String,
     host_header: HeaderValue,
     /// Empty, or `/segment…` without a trailing slash.
@@ -196,7 +200,8 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// A path prefix such as a reverse proxy adds; nothing in it may be rewritten by anybody on the way.
+/// A path prefix such as a reverse proxy adds; nothing in it may be rewritten by anybody on the
+/// way.
 fn prefix(path: &str) -> Result<String, String> {
     let path = path.strip_suffix('/').unwrap_or(path);
     if path.is_empty() {

@@ -9,7 +9,8 @@ use crate::ticket::SnapshotToken;
 /// Where tokens and jitter come from.
 #[derive(Debug)]
 pub(crate) enum Entropy {
-    /// The operating system's randomness. It does not repeat across forks or cloned virtual machines.
+    /// The operating system's randomness. It does not repeat across forks or cloned virtual
+    /// machines.
     Os,
     /// Randomness that a test can replay.
     #[cfg(feature = "testing")]
@@ -48,7 +49,8 @@ impl Entropy {
         }
     }
 
-    /// A new token. Without randomness there is none: one that can be guessed, or that repeats, would be worse.
+    /// A new token. Without randomness there is none: one that can be guessed, or that repeats,
+    /// would be worse.
     pub(crate) fn token(&self) -> Result<SnapshotToken, Error> {
         let bytes = self.bytes().ok_or_else(|| {
             Error::invalid(
@@ -58,7 +60,8 @@ impl Entropy {
         Ok(SnapshotToken::from_bytes(bytes))
     }
 
-    /// A number in 0..1 for jitter. One half if there is no randomness: jitter need not be unpredictable.
+    /// A number in 0..1 for jitter. One half if there is no randomness: jitter need not be
+    /// unpredictable.
     pub(crate) fn fraction(&self) -> f64 {
         let Some([a, b, c, d, ..]) = self.bytes() else { return 0.5 };
         f64::from(u32::from_be_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0)
@@ -70,7 +73,8 @@ impl SnapshotToken {
     ///
     /// # Panics
     ///
-    /// If the operating system has no randomness to give; [`try_random`](Self::try_random) returns an error then.
+    /// If the operating system has no randomness to give; [`try_random`](Self::try_random) returns
+    /// an error then.
     #[must_use]
     #[expect(clippy::expect_used, reason = "a token that can be guessed would be worse")]
     pub fn random() -> Self {
@@ -81,7 +85,8 @@ impl SnapshotToken {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the operating system has no randomness to give.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the operating system has no
+    /// randomness to give.
     pub fn try_random() -> Result<Self, Error> {
         Entropy::os().token()
     }

@@ -1,5 +1,5 @@
-//! Fields without a type of their own, kept as JSON text until someone asks for them. A tree of values takes up to ten times
-//! as much memory.
+//! Fields without a type of their own, kept as JSON text until someone asks for them. A tree of
+//! values takes up to ten times as much memory.
 
 use std::fmt;
 use std::sync::{LazyLock, OnceLock};
@@ -9,7 +9,8 @@ use serde::de::{DeserializeSeed, Error as _, IntoDeserializer as _, MapAccess, S
 use serde::{Deserialize, Deserializer, Serialize, Serializer, forward_to_deserialize_any};
 use serde_json::{Map, Value};
 
-/// How deep a value may be nested below its field: `serde_json` reads 127 levels, and the fields are one.
+/// How deep a value may be nested below its field: `serde_json` reads 127 levels, and the fields
+/// are one.
 const DEEPEST: u8 = 126;
 
 /// The text of a JSON object.
@@ -133,7 +134,8 @@ fn write_entry<'de, A: MapAccess<'de>>(text: &mut Vec<u8>, key: &str, map: &mut 
     Ok(())
 }
 
-/// Makes room for a piece of this length. By itself a `Vec` doubles, which takes three times its old room for a moment.
+/// Makes room for a piece of this length. By itself a `Vec` doubles, which takes three times its
+/// old room for a moment.
 fn make_room(text: &mut Vec<u8>, length: usize) {
     const BRACKETS: usize = 8;
     let needed = length + BRACKETS;
@@ -235,7 +237,8 @@ impl<'de> Visitor<'de> for Transcribed<'_> {
     }
 }
 
-/// Reads a struct, and the fields that it does not have. `serde(flatten)` would hold all of them in memory as values.
+/// Reads a struct, and the fields that it does not have. `serde(flatten)` would hold all of them in
+/// memory as values.
 pub(crate) fn with_unknown_fields<'de, T, D>(deserializer: D) -> Result<(T, OpenFields), D::Error>
 where
     T: Deserialize<'de>,

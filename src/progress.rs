@@ -61,15 +61,16 @@ pub(crate) struct Counts {
 }
 
 impl Progress {
-    /// Returns this progress with so many shards done of all. For tests of code that shows progress;
-    /// `Progress::default()` has no figures.
+    /// Returns this progress with so many shards done of all. For tests of code that shows
+    /// progress; `Progress::default()` has no figures.
     #[must_use]
     pub fn with_shards(mut self, done: u64, total: u64) -> Self {
         (self.counts.shards_done, self.counts.shards_total) = (done, total);
         self
     }
 
-    /// Returns this progress with so many bytes copied of all, as [`with_shards`](Self::with_shards).
+    /// Returns this progress with so many bytes copied of all, as
+    /// [`with_shards`](Self::with_shards).
     #[must_use]
     pub fn with_bytes(mut self, done: u64, total: u64) -> Self {
         (self.counts.bytes_done, self.counts.bytes_total) = (done, total);
@@ -130,7 +131,8 @@ impl Progress {
         self.elapsed
     }
 
-    /// Returns the bytes per second since this wait first saw figures. `None` until some were copied.
+    /// Returns the bytes per second since this wait first saw figures. `None` until some were
+    /// copied.
     #[must_use]
     pub fn bytes_per_second(&self) -> Option<f64> {
         self.rate

@@ -1,7 +1,7 @@
 //! The syntax of regions.
 //!
-//! The names are not in a list, because Amazon adds regions faster than crates are updated. A URL, an
-//! ARN or a host is not a region.
+//! The names are not in a list, because Amazon adds regions faster than crates are updated. A URL,
+//! an ARN or a host is not a region.
 
 /// Whether a signature can be made for a region of this name, such as `eu-west-1`.
 pub(crate) fn is_amazon_region(text: &str) -> bool {

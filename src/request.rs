@@ -15,7 +15,8 @@ use crate::repository::RepositorySettings;
 use crate::restore::RestoreSnapshot;
 use crate::snapshot::{CloneSnapshot, CreateSnapshot, ListSnapshots};
 
-/// All but the unreserved characters of RFC 3986, so that nobody on the way has a reason to encode anew.
+/// All but the unreserved characters of RFC 3986, so that nobody on the way has a reason to encode
+/// anew.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The room for a list of names in a request's path. The engines take request lines of 4,096 bytes
@@ -110,8 +111,9 @@ impl Request {
         self
     }
 
-    /// Asks the server to give up waiting for an elected master after this time. Every version takes `master_timeout` on the
-    /// endpoints of snapshots; the other name that OpenSearch has for it is unknown to Elasticsearch.
+    /// Asks the server to give up waiting for an elected master after this time. Every version
+    /// takes `master_timeout` on the endpoints of snapshots; the other name that OpenSearch has
+    /// for it is unknown to Elasticsearch.
     pub(crate) fn with_master_timeout(&self, limit: Duration) -> Self {
         let mut this = self.clone();
         if self.operation.takes_master_timeout() {
@@ -154,7 +156,8 @@ pub(crate) fn list_repositories() -> Request {
 
 pub(crate) fn verify_repository(name: &RepositoryName) -> Request {
     let target = Target::new(&["_snapshot", name.as_str(), "_verify"]);
-    // What the nodes write to try it out they remove again: nothing stays of a verification but its response.
+    // What the nodes write to try it out they remove again: nothing stays of a verification but its
+    // response.
     Request::new(Operation::VerifyRepository, Replay::Read, Method::POST, target).about(name)
 }
 
@@ -188,8 +191,8 @@ pub(crate) fn clone_snapshot(
     Request::new(Operation::CloneSnapshot, Replay::Probe, Method::PUT, path).about(repository).and(target).json(options)
 }
 
-/// Without details (`verbose=false`), the server reads the repository's index alone, so the snapshot's own file may be gone or
-/// broken.
+/// Without details (`verbose=false`), the server reads the repository's index alone, so the
+/// snapshot's own file may be gone or broken.
 pub(crate) fn get_snapshot(repository: &RepositoryName, name: &SnapshotName, brief: bool) -> Request {
     let mut target = Target::new(&["_snapshot", repository.as_str(), name.as_str()]);
     if brief {
@@ -248,7 +251,8 @@ pub(crate) fn running_snapshots(repository: Option<&RepositoryName>) -> Request 
     }
 }
 
-/// The recoveries of these indices, or of all. Without names the server would leave out hidden indices.
+/// The recoveries of these indices, or of all. Without names the server would leave out hidden
+/// indices.
 pub(crate) fn recovery(indices: &[IndexName]) -> Request {
     let target = if indices.is_empty() {
         Target::new(&["_recovery"]).query("expand_wildcards", "all")
@@ -270,13 +274,15 @@ pub(crate) fn shards(indices: &[IndexName]) -> Request {
     Request::read(Operation::Shards, target)
 }
 
-/// Whether these indices fit into one request for their shards or recoveries, below an endpoint's path.
+/// Whether these indices fit into one request for their shards or recoveries, below an endpoint's
+/// path.
 pub(crate) fn is_one_list(prefix: &str, indices: &[IndexName]) -> bool {
     chunks(indices, room(prefix, &shards(&[]))).len() == 1
 }
 
-/// What the cluster state shows of these indices, closed and hidden ones too, in as many requests as fit into request lines below
-/// an endpoint's path. It never comes from another node than the master, which could lag behind.
+/// What the cluster state shows of these indices, closed and hidden ones too, in as many requests
+/// as fit into request lines below an endpoint's path. It never comes from another node than the
+/// master, which could lag behind.
 pub(crate) fn index_marks(prefix: &str, indices: &[IndexName]) -> Vec<Request> {
     split(prefix, indices, marks_of)
 }
@@ -309,7 +315,8 @@ pub(crate) fn allocation_explain(index: &str, shard: u32) -> Result<Request, Err
         .json(&json!({"index": index, "shard": shard, "primary": true}))
 }
 
-/// Splits names into lists of at most `room` bytes in their encoded form, commas included. A longer name has a list of its own.
+/// Splits names into lists of at most `room` bytes in their encoded form, commas included. A longer
+/// name has a list of its own.
 fn chunks<T: AsRef<str>>(names: &[T], room: usize) -> Vec<&[T]> {
     const COMMA: usize = "%2C".len();
     let mut chunks = Vec::new();

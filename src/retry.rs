@@ -1,4 +1,5 @@
-//! What may be sent again, and when: pure rules by operation, not by HTTP verb; the table is in [`RetryPolicy`]'s docs.
+//! What may be sent again, and when: pure rules by operation, not by HTTP verb; the table is in
+//! [`RetryPolicy`]'s docs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -68,7 +69,8 @@ pub(crate) struct Failure {
     pub(crate) skew_learned: bool,
 }
 
-/// How often a name is looked up that does not resolve: a resolver may fail for a moment, but a name is mostly mistyped.
+/// How often a name is looked up that does not resolve: a resolver may fail for a moment, but a
+/// name is mostly mistyped.
 const LOOK_UPS: u32 = 3;
 
 /// What has been tried in this call.
@@ -194,7 +196,8 @@ mod tests {
         assert_eq!(why(Error::new(ErrorKind::Connect, Outcome::Unknown, "who knows")), None);
     }
 
-    /// Each row of the table in [`RetryPolicy`]'s docs, for reads, repeatable writes and those that are probed.
+    /// Each row of the table in [`RetryPolicy`]'s docs, for reads, repeatable writes and those that
+    /// are probed.
     #[test]
     fn every_cell_of_the_table_holds() {
         type Row = (Box<dyn Fn() -> Error>, [bool; 3]);

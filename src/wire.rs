@@ -1,4 +1,5 @@
-//! Values as they stand on the wire: times, counters, and the two forms in which settings come back.
+//! Values as they stand on the wire: times, counters, and the two forms in which settings come
+//! back.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -39,7 +40,8 @@ pub(crate) fn is_same(a: &Value, b: &Value) -> bool {
     a == b || scalar_text(a).is_some_and(|a| Some(a) == scalar_text(b))
 }
 
-/// An integer that may come as text; anything else reads as absent, since such a field only describes.
+/// An integer that may come as text; anything else reads as absent, since such a field only
+/// describes.
 pub(crate) fn integer_or_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -100,7 +102,8 @@ where
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// The object that `typed` serialises to, laid over `open`: where both have a key, the typed one holds.
+/// The object that `typed` serialises to, laid over `open`: where both have a key, the typed one
+/// holds.
 pub(crate) fn laid_over<T: Serialize>(
     open: &Map<String, Value>,
     typed: &T,

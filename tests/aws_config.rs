@@ -1,7 +1,8 @@
-//! Credentials from where AWS tools look for them, each source against an endpoint of this test's own.
+//! Credentials from where AWS tools look for them, each source against an endpoint of this test's
+//! own.
 //!
-//! Environment variables belong to a whole process. So each source is tried in a child process of this very test binary,
-//! which loads once for each line that it reads and tells what it got.
+//! Environment variables belong to a whole process. So each source is tried in a child process of
+//! this very test binary, which loads once for each line that it reads and tells what it got.
 
 #[allow(dead_code, reason = "each of the suites uses a part of it")]
 #[path = "support/scene.rs"]
@@ -217,7 +218,8 @@ fn does_not_name_the_hop_limit_when_the_metadata_service_is_not_wanted() {
     assert!(!told.contains(HOP_LIMIT), "{told}");
 }
 
-/// The metadata service of an instance, in its second version only: without a session's token nothing is told.
+/// The metadata service of an instance, in its second version only: without a session's token
+/// nothing is told.
 fn instance() -> Service {
     Service::start(|head| {
         let line = head.lines().next().unwrap_or_default();
@@ -379,7 +381,8 @@ fn a_profile_that_is_not_there_is_an_error_and_no_other_takes_its_place() {
     assert!(!told.contains("AKIDFILE") && !told.contains("canary"), "{told}");
 }
 
-/// A configuration whose profile gets its credentials from a process, which tells what is in the other file.
+/// A configuration whose profile gets its credentials from a process, which tells what is in the
+/// other file.
 fn process(name: &str, printed: &TempFile) -> TempFile {
     TempFile::new(name, &format!("[default]\ncredential_process = /bin/cat {}\n", printed.path()))
 }
@@ -405,7 +408,8 @@ fn a_profiles_process_is_a_source_and_is_run_for_each_load() {
 const ROLE: (&str, &str) = ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/backup");
 const REGION: (&str, &str) = ("AWS_REGION", "ap-northeast-1");
 
-/// The security token service, for whoever shows a web identity token that it knows; new credentials for each request.
+/// The security token service, for whoever shows a web identity token that it knows; new
+/// credentials for each request.
 fn token_service(tokens: &'static [&'static str]) -> Service {
     let number = Mutex::new(0);
     Service::start(move |request| {

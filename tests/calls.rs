@@ -1,4 +1,5 @@
-//! One call: how often it is sent, signed and dated, how long it may take, and what it accepts as an answer.
+//! One call: how often it is sent, signed and dated, how long it may take, and what it accepts as
+//! an answer.
 
 #[allow(dead_code, reason = "each of the suites uses a part of it")]
 #[path = "support/scene.rs"]
@@ -129,7 +130,8 @@ async fn every_attempt_is_dated_and_signed_anew() {
     assert_eq!((events.len(), dates.len(), signatures.len()), (4, 4, 4));
 }
 
-/// With the domain's clock this far off, every operation is refused once at most, and so after it has been put right.
+/// With the domain's clock this far off, every operation is refused once at most, and so after it
+/// has been put right.
 async fn survives_a_skew_of(seconds: i64) {
     for operation in OPERATIONS {
         let scene = prepared().await;
@@ -403,7 +405,8 @@ async fn an_attempt_ends_at_its_time_limit_and_nobody_knows_what_came_of_it() {
     assert!(error.is_timeout());
 }
 
-/// How a create ends whose time is over while this transport still waits for the first words of TLS.
+/// How a create ends whose time is over while this transport still waits for the first words of
+/// TLS.
 async fn ended_before_a_connection(transport: impl FnOnce(HyperTransport) -> Arc<dyn Transport>) -> Error {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -456,7 +459,8 @@ async fn a_request_that_may_still_get_its_connection_is_not_called_unsent() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
 }
 
-/// A transport that goes another way when it has no connection; on that way nothing is heard any more.
+/// A transport that goes another way when it has no connection; on that way nothing is heard any
+/// more.
 #[derive(Debug)]
 struct Detour(HyperTransport, Arc<Notify>);
 

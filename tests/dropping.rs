@@ -1,7 +1,8 @@
 //! Dropping any future or stream at any await point leaves nothing half-done in the client.
 //!
-//! Time, credentials and the domain are in memory, and each of their steps takes a few polls. So a future can be polled
-//! n times and dropped, for every n until it ends by itself; after each of these drops the same client has to do its work.
+//! Time, credentials and the domain are in memory, and each of their steps takes a few polls. So a
+//! future can be polled n times and dropped, for every n until it ends by itself; after each of
+//! these drops the same client has to do its work.
 
 use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture as _};
@@ -67,10 +68,12 @@ impl http_body::Body for SlowBody {
     }
 }
 
-/// A domain in memory: the repository `r` with the snapshot `s`, which ends, at times `leaving`, which goes, and what clients add.
+/// A domain in memory: the repository `r` with the snapshot `s`, which ends, at times `leaving`,
+/// which goes, and what clients add.
 #[derive(Debug, Default)]
 struct Domain {
-    /// The metadata of the snapshots, and how often each was looked at: the first two looks find it running.
+    /// The metadata of the snapshots, and how often each was looked at: the first two looks find it
+    /// running.
     snapshots: Mutex<BTreeMap<String, (Value, u32)>>,
     /// The requests that are on their way.
     under_way: AtomicUsize,
@@ -311,7 +314,8 @@ impl World {
     }
 }
 
-/// Polls what `begin` makes n times and drops it, for every n until it ends by itself, each in a world of its own.
+/// Polls what `begin` makes n times and drops it, for every n until it ends by itself, each in a
+/// world of its own.
 async fn dropped_after_every_number_of_polls<F: Future<Output = ()>>(
     world: fn() -> World,
     begin: impl Fn(SnapshotClient) -> F,

@@ -1,4 +1,5 @@
-//! What a failed response means to a caller: its kind, its outcome, its words, and how much of it is read.
+//! What a failed response means to a caller: its kind, its outcome, its words, and how much of it
+//! is read.
 
 #[allow(dead_code, reason = "each of the suites uses a part of it")]
 #[path = "support/scene.rs"]

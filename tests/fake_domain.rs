@@ -1,4 +1,5 @@
-//! The fake domain, driven over raw sockets with requests that AWS's own signer signed: no client of this crate is involved.
+//! The fake domain, driven over raw sockets with requests that AWS's own signer signed: no client
+//! of this crate is involved.
 
 #[path = "fake_domain/indices.rs"]
 mod indices;

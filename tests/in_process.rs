@@ -1,4 +1,5 @@
-//! The fake domain without sockets: every fault looks to the client as it does over sockets, and time limits fire in order.
+//! The fake domain without sockets: every fault looks to the client as it does over sockets, and
+//! time limits fire in order.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,10 +1,12 @@
-//! Holds the code to the layers of ARCHITECTURE.md: imports point down only, in `use` lines and in inline paths.
+//! Holds the code to the layers of ARCHITECTURE.md: imports point down only, in `use` lines and in
+//! inline paths.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Rooms from the bottom up. A room may use those of lower layers, itself, and what the last column lists.
+/// Rooms from the bottom up. A room may use those of lower layers, itself, and what the last column
+/// lists.
 const ROOMS: &[(u8, &str, &[&str])] = &[
     (0, "error", &["ticket", "progress", "error/scrub"]),
     (0, "error/body", &[]),
@@ -159,7 +161,8 @@ fn module_of(file: &Path) -> Vec<String> {
     parts
 }
 
-/// Every path that starts with `crate::` or `super::`, absolute, with its line; `use` groups are taken apart.
+/// Every path that starts with `crate::` or `super::`, absolute, with its line; `use` groups are
+/// taken apart.
 fn paths(code: &str, module: &[String]) -> Vec<(usize, Vec<String>)> {
     let mut found = Vec::new();
     let mut inline: Vec<(i32, String)> = Vec::new();
@@ -291,7 +294,8 @@ fn room(name: &str) -> Option<(u8, &'static str, &'static [&'static str])> {
     ROOMS.iter().find(|(_, room, _)| *room == name).copied()
 }
 
-/// The room that a path leads into: a row for a module within a folder goes before the folder's own.
+/// The room that a path leads into: a row for a module within a folder goes before the folder's
+/// own.
 fn room_of(path: &[String]) -> Option<(u8, &'static str, &'static [&'static str])> {
     let inner = path.get(..2).and_then(|two| room(&two.join("/")));
     inner.or_else(|| room(path.first()?))

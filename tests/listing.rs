@@ -1,4 +1,5 @@
-//! Listings as streams: what arrives when, pages, snapshots that cannot be read, and servers that stop, break off or never end.
+//! Listings as streams: what arrives when, pages, snapshots that cannot be read, and servers that
+//! stop, break off or never end.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

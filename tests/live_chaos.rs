@@ -1,5 +1,5 @@
-//! Faults, a moved clock and revoked credentials between the client and a real node: what the client says is compared with the
-//! gate's log and with the node, which is asked directly.
+//! Faults, a moved clock and revoked credentials between the client and a real node: what the
+//! client says is compared with the gate's log and with the node, which is asked directly.
 
 #[allow(dead_code, reason = "each of the live suites uses a part of it")]
 #[path = "support/live.rs"]
@@ -23,7 +23,8 @@ use serde_json::{Value, json};
 
 /// How long a wait may last that is to end soon.
 const SOON: Duration = Duration::from_secs(90);
-/// What the gate can do to a request; `delay` is longer than an attempt may last, so that the request comes late.
+/// What the gate can do to a request; `delay` is longer than an attempt may last, so that the
+/// request comes late.
 const ACTIONS: [&str; 8] =
     ["drop-before", "drop-after", "status", "status-after", "truncate", "garbage", "delay", "trickle"];
 /// How often every story is told for each of them.
@@ -219,7 +220,8 @@ impl Moved {
         let log = self.live.log().await.split_off(before);
         let denied: Vec<&Value> = log.iter().take_while(|entry| entry["verdict"] == "denied").collect();
         let is_denied = |text: &str| denied.iter().filter(|entry| entry.to_string().contains(text)).count();
-        // Credentials that were got while the clock was behind are at their end when it is right again: one more attempt.
+        // Credentials that were got while the clock was behind are at their end when it is right again: one
+        // more attempt.
         assert_eq!(
             is_denied("Signature expired") + is_denied("Signature not yet current"),
             1,

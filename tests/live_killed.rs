@@ -1,7 +1,8 @@
-//! Processes that are killed with a create or a restore under way, on a real node: another process comes back by what was stored.
+//! Processes that are killed with a create or a restore under way, on a real node: another process
+//! comes back by what was stored.
 //!
-//! The process to kill is this binary, started with the variable `ES_SNAPSHOT_VICTIM`. It prints what it would store, and then
-//! makes its call. Nothing else is shared.
+//! The process to kill is this binary, started with the variable `ES_SNAPSHOT_VICTIM`. It prints
+//! what it would store, and then makes its call. Nothing else is shared.
 
 #[allow(dead_code, reason = "each of the live suites uses a part of it")]
 #[path = "support/live.rs"]
@@ -62,7 +63,8 @@ fn main() -> ExitCode {
     ])
 }
 
-/// Stores what it needs to come back, makes its call, stores what has started, and does nothing more.
+/// Stores what it needs to come back, makes its call, stores what has started, and does nothing
+/// more.
 fn victim(deed: &Deed) -> ExitCode {
     let store = |line: String| {
         println!("{line}");

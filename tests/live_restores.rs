@@ -1,4 +1,5 @@
-//! Restores on a real node: what was done is seen, what was lost is sent again once, and tickets name what the server restored.
+//! Restores on a real node: what was done is seen, what was lost is sent again once, and tickets
+//! name what the server restored.
 
 #[allow(dead_code, reason = "each of the live suites uses a part of it")]
 #[path = "support/live.rs"]
@@ -432,7 +433,8 @@ async fn a_restore_that_never_arrived_is_sent_again_and_done(live: Arc<Live>) ->
     scene.node.delete(&index).await
 }
 
-/// A snapshot of two indices that have been deleted, in a repository that restores slowly, and the names of the two.
+/// A snapshot of two indices that have been deleted, in a repository that restores slowly, and the
+/// names of the two.
 async fn two(live: Arc<Live>) -> Result<(Scene, [String; 2]), Error> {
     let mut scene = Scene::new(live, "two").await?;
     let name = unique("slow");
@@ -450,7 +452,8 @@ async fn two(live: Arc<Live>) -> Result<(Scene, [String; 2]), Error> {
     Ok((scene, indices))
 }
 
-/// Ours never arrives, and meanwhile another client restores the snapshot under other names: all of it, or one index.
+/// Ours never arrives, and meanwhile another client restores the snapshot under other names: all of
+/// it, or one index.
 async fn not_adopted(live: Arc<Live>, has_ended: bool) -> Result<(), Error> {
     let (scene, indices) = two(Arc::clone(&live)).await?;
     let query = if has_ended { "?wait_for_completion=true" } else { "" };

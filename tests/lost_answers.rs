@@ -265,7 +265,8 @@ async fn a_snapshot_whose_file_in_the_bucket_is_gone_can_be_deleted() {
     for (status, body) in [(404, gone), (500, unreadable)] {
         let Scene { domain, client, .. } = registered().await;
         backups(&client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap();
-        // Only the repository's index is left to tell of it, which is all that is read if not asked for more.
+        // Only the repository's index is left to tell of it, which is all that is read if not asked for
+        // more.
         let file_is_read = |method: &str, path: &str| method == "GET" && path == "/_snapshot/r/one";
         domain.fault(Fault::status(status, body, JSON).on(file_is_read));
 

@@ -1,4 +1,5 @@
-//! What large and hostile responses cost in memory. A binary of its own, because the allocator counts for the whole process.
+//! What large and hostile responses cost in memory. A binary of its own, because the allocator
+//! counts for the whole process.
 //!
 //! With `--nocapture` the tests print what CONTRIBUTING.md shows.
 

@@ -1,7 +1,8 @@
-//! A domain that moves while it is watched, as one does whose configuration is changed: its name leads to other addresses.
+//! A domain that moves while it is watched, as one does whose configuration is changed: its name
+//! leads to other addresses.
 //!
-//! Names are resolved for a whole process, by the C library. So each test goes on in a child process of its own, whose
-//! `getaddrinfo` is this file's.
+//! Names are resolved for a whole process, by the C library. So each test goes on in a child
+//! process of its own, whose `getaddrinfo` is this file's.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 #[allow(dead_code, reason = "each of the suites uses a part of it")]

@@ -153,7 +153,8 @@ impl<S: Subscriber, F: Fn() + 'static> Layer<S> for Meddler<F> {
     }
 }
 
-/// Runs a test that would not end if something were locked, on a thread of its own, with a subscriber that meddles.
+/// Runs a test that would not end if something were locked, on a thread of its own, with a
+/// subscriber that meddles.
 fn ends_although_meddled_with(
     message: &'static str,
     meddle: impl Fn() + Send + Sync + 'static,

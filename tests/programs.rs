@@ -385,7 +385,8 @@ mod the_fleet {
 mod the_vault_and_the_metrics {
     use super::*;
 
-    /// A domain whose credentials live an hour, its client by way of both, how often a lease was fetched, and the metrics.
+    /// A domain whose credentials live an hour, its client by way of both, how often a lease was
+    /// fetched, and the metrics.
     async fn scene() -> (FakeDomain, SnapshotClient, Arc<AtomicUsize>, Metrics<FakeTransport>) {
         let clock = ManualClock::at("2026-05-01T00:00:00Z");
         let hour = Duration::from_secs(3600);

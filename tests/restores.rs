@@ -339,7 +339,8 @@ async fn hidden_indices_and_backing_indices_are_waited_for() {
     assert_eq!(by_name.into_complete().unwrap().indices().len(), 3);
 }
 
-/// A snapshot of the index `movies` and of two data streams with two backing indices each, all of which are gone.
+/// A snapshot of the index `movies` and of two data streams with two backing indices each, all of
+/// which are gone.
 async fn streams_to_restore() -> Scene {
     let scene = Scene::new().await;
     backups(&scene.client).register(settings()).await.unwrap();

@@ -1,4 +1,5 @@
-//! Waits that outlast their credentials: what the user sees of it, and how often the provider is asked.
+//! Waits that outlast their credentials: what the user sees of it, and how often the provider is
+//! asked.
 
 #[allow(dead_code, reason = "each of the suites uses a part of it")]
 #[path = "support/scene.rs"]
@@ -22,7 +23,8 @@ use scene::{Scene, backups, drive, repository, snapshot};
 const ROTATIONS: usize = 4;
 const WAITS: usize = 50;
 
-/// A metadata service that takes its time, so that those who need new credentials meet; it may be down.
+/// A metadata service that takes its time, so that those who need new credentials meet; it may be
+/// down.
 #[derive(Clone, Debug)]
 struct Service {
     credentials: FakeCredentials,
@@ -56,7 +58,8 @@ impl ProvideCredentials for Service {
     }
 }
 
-/// A domain on which the snapshot `s` is running until it is let go, and credentials that live so long.
+/// A domain on which the snapshot `s` is running until it is let go, and credentials that live so
+/// long.
 async fn held(life: Duration) -> Scene {
     let scene = Scene::with(|domain| domain.credential_life(life).hold_snapshots(true), |client| client).await;
     scene.prepare().await;

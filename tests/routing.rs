@@ -1,7 +1,9 @@
-//! Whatever name is accepted, the request reaches the operation that was called, with that very name.
+//! Whatever name is accepted, the request reaches the operation that was called, with that very
+//! name.
 //!
-//! The judge is a router of this test's own. It does with a path what the engines do (split at slashes, decode each segment,
-//! match the method), after what a client library or a proxy may do before (resolve dot segments, decode once more).
+//! The judge is a router of this test's own. It does with a path what the engines do (split at
+//! slashes, decode each segment, match the method), after what a client library or a proxy may do
+//! before (resolve dot segments, decode once more).
 
 use std::time::SystemTime;
 
@@ -40,7 +42,8 @@ fn target(request: &Request<Bytes>) -> String {
 /// The end of a clone's name; a snapshot of such a name does not exist yet.
 const CLONE: &str = "~clone~";
 
-/// What the engine would do: the operation and the names in its path, `None` where no handler is found.
+/// What the engine would do: the operation and the names in its path, `None` where no handler is
+/// found.
 fn route(prefix: &str, method: &Method, target: &str) -> Option<(&'static str, Vec<String>)> {
     let path = target.split('?').next()?.strip_prefix(prefix)?;
     let segments: Vec<String> =
@@ -363,7 +366,8 @@ fn goes_astray(text: &str) -> bool {
     twice || text.len() > 255 || arrives("", &Method::GET, &format!("/_snapshot/{encoded}"), &expected).is_err()
 }
 
-/// The engine's own rules for names (and what no name should hold: control characters and white space of any kind).
+/// The engine's own rules for names (and what no name should hold: control characters and white
+/// space of any kind).
 fn engine_refuses(text: &str) -> bool {
     text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace() || "\\/*?\"<>|,#".contains(c))
 }

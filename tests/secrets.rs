@@ -1,5 +1,6 @@
-//! No secret in what can be shown: values are planted in every place that takes a secret, the domain echoes what it was sent,
-//! and then all that this crate shows, and all that is traced meanwhile, is searched for them.
+//! No secret in what can be shown: values are planted in every place that takes a secret, the
+//! domain echoes what it was sent, and then all that this crate shows, and all that is traced
+//! meanwhile, is searched for them.
 
 #[allow(dead_code, reason = "each of the suites uses a part of it")]
 #[path = "support/scene.rs"]

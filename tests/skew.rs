@@ -1,4 +1,5 @@
-//! Signatures are dated by the domain's clock, as its answers tell it, whatever the host's clock does.
+//! Signatures are dated by the domain's clock, as its answers tell it, whatever the host's clock
+//! does.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -24,7 +25,8 @@ const SLOWEST: Duration = Duration::from_mins(1);
 /// What happens in one exchange, in this order.
 #[derive(Clone, Debug)]
 struct Step {
-    /// How far the host's clock is stepped before the request, and while the answer is on its way, in seconds.
+    /// How far the host's clock is stepped before the request, and while the answer is on its way,
+    /// in seconds.
     host: (i64, i64),
     /// How far the domain is ahead of a clock that nobody steps, in milliseconds.
     ahead: i64,
@@ -170,7 +172,8 @@ proptest! {
     }
 }
 
-/// Signs by a clock that is `ahead` seconds behind the domain's, after one response that took so long and was dated at its end.
+/// Signs by a clock that is `ahead` seconds behind the domain's, after one response that took so
+/// long and was dated at its end.
 fn after_a_slow_response(ahead: i64, took: Duration) -> Next {
     let slow = Step {
         host: (0, 0),

@@ -1,4 +1,5 @@
-//! What names something that was started, and comes back to it: tickets, from calls, errors and by hand; and handles by uuid.
+//! What names something that was started, and comes back to it: tickets, from calls, errors and by
+//! hand; and handles by uuid.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
@@ -53,7 +54,8 @@ async fn another_process_waits_for_a_restore_by_its_ticket() {
     assert_eq!(report.into_complete().unwrap().indices(), ["restored-movies"]);
 }
 
-/// Makes the domain unreachable once a request of this method has arrived, so that nobody learns what became of it.
+/// Makes the domain unreachable once a request of this method has arrived, so that nobody learns
+/// what became of it.
 fn black_out(domain: &FakeDomain, method: &'static str) {
     let arrived = std::sync::atomic::AtomicBool::new(false);
     let follows = move |actual: &str, _: &str| {

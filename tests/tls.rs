@@ -1,5 +1,5 @@
-//! TLS with certificates of this test's own: the name that is verified, signed and sent may differ from the address that is
-//! connected to.
+//! TLS with certificates of this test's own: the name that is verified, signed and sent may differ
+//! from the address that is connected to.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -158,7 +158,8 @@ async fn one_transport_leads_two_endpoints_of_one_name_to_their_own_addresses() 
     assert_eq!((seen_by_first.lock().unwrap().len(), seen_by_second.lock().unwrap().len()), (1, 1));
 }
 
-/// A server of plain TCP that sends these bytes once it has read something, and counts its connections.
+/// A server of plain TCP that sends these bytes once it has read something, and counts its
+/// connections.
 async fn canned(response: &'static [u8]) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -376,7 +377,8 @@ fn a_pem_text_without_a_certificate_is_refused() {
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
-/// The operating system's store, which the environment of a whole process may replace: each client is in a child process.
+/// The operating system's store, which the environment of a whole process may replace: each client
+/// is in a child process.
 #[cfg(feature = "native-roots")]
 mod native_roots {
     use std::env;

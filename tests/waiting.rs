@@ -1,4 +1,5 @@
-//! Waiting for snapshots, restores and deletions: right verdicts, and how much trouble a wait outlives.
+//! Waiting for snapshots, restores and deletions: right verdicts, and how much trouble a wait
+//! outlives.
 
 #[allow(dead_code, reason = "each of the suites uses a part of it")]
 #[path = "support/scene.rs"]
@@ -581,7 +582,8 @@ async fn an_hours_wait_makes_128_requests_over_one_connection() {
         .region(scene.domain.region())
         .credentials(scene.provider.clone())
         .clock(scene.clock.clone())
-        // On the system's clock: by the hour that passes at once, every connection would be too old for the next request.
+        // On the system's clock: by the hour that passes at once, every connection would be too old for the next
+        // request.
         .transport(HyperTransport::builder().build().unwrap())
         .build()
         .unwrap();
@@ -733,7 +735,8 @@ async fn an_expected_index_that_does_not_come_is_named() {
     assert_eq!(missing, [("absent", None)]);
 }
 
-/// The report on an index of one shard that was given by name, when its row and its recovery are these.
+/// The report on an index of one shard that was given by name, when its row and its recovery are
+/// these.
 async fn report_on(row: Value, recovery: Value) -> RestoreReport {
     let scene = Scene::new().await;
     answer_with(&scene, &row, &recovery);

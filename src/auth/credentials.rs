@@ -1,4 +1,5 @@
-//! A cache before a credential provider: one refresh for many callers, early, and never at the cost of a usable key.
+//! A cache before a credential provider: one refresh for many callers, early, and never at the cost
+//! of a usable key.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -15,7 +16,8 @@ use crate::auth::sigv4::Key;
 use crate::clock::{BoxFuture, Clock, SystemClock};
 use crate::error::Error;
 
-/// Credentials are renewed this long before their expiry, or a fifth of their life before it if that is less.
+/// Credentials are renewed this long before their expiry, or a fifth of their life before it if
+/// that is less.
 const EARLY: Duration = Duration::from_secs(300);
 /// The provider is not asked more often.
 const SPACING: Duration = Duration::from_secs(1);
@@ -25,23 +27,29 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Keeps the credentials of a provider and renews them in time.
 ///
 /// * Key, secret and token are always of one and the same refresh.
-/// * They are renewed 5 minutes before they expire, or when a fifth of their life is left if that is less.
-/// * They are due when both this host's clock and the domain's say so. So a domain whose clock is wrong causes no early
-///   renewal for other clients of the cache. On a host whose clock is behind, the domain's refusal causes the renewal.
-/// * Any number of callers make one refresh, at most one a second. One follows at once when a domain refused the key,
-///   except if that key has just replaced another refused one. While a key is still valid only the caller that began the
-///   refresh waits for it, for half of its call's time at most.
-/// * If a refresh fails, the current key stays in use, and the domain decides whether it is expired. Only a key that was
-///   refused and is expired is not used again. A key that was refused and is not expired is waited for by all, and stays in
-///   use as well if no other can be had: another domain may take it.
-/// * The provider has 10 s by default ([`time_limit`](Self::time_limit)); one that panics has failed.
+/// * They are renewed 5 minutes before they expire, or when a fifth of their life is left if that
+///   is less.
+/// * They are due when both this host's clock and the domain's say so. So a domain whose clock is
+///   wrong causes no early renewal for other clients of the cache. On a host whose clock is behind,
+///   the domain's refusal causes the renewal.
+/// * Any number of callers make one refresh, at most one a second. One follows at once when a
+///   domain refused the key, except if that key has just replaced another refused one. While a key
+///   is still valid only the caller that began the refresh waits for it, for half of its call's
+///   time at most.
+/// * If a refresh fails, the current key stays in use, and the domain decides whether it is
+///   expired. Only a key that was refused and is expired is not used again. A key that was refused
+///   and is not expired is waited for by all, and stays in use as well if no other can be had:
+///   another domain may take it.
+/// * The provider has 10 s by default ([`time_limit`](Self::time_limit)); one that panics has
+///   failed.
 ///
 /// Clones share the cache; give one cache to the clients of many endpoints by
 /// [`Auth::sigv4_shared`](crate::Auth::sigv4_shared).
 ///
 /// # Cancel safety
 ///
-/// Dropping the caller that began a refresh strands nobody: whoever waits for it carries it on, or the next caller does.
+/// Dropping the caller that began a refresh strands nobody: whoever waits for it carries it on, or
+/// the next caller does.
 ///
 /// # Examples
 ///
@@ -69,8 +77,8 @@ struct Inner {
     /// Whether it is for one client, whose clock it is to have.
     is_of_a_client: bool,
     limit: Duration,
-    /// Only pointers are compared and exchanged under this lock. What may run foreign code (clocks, providers' futures, the
-    /// clone and drop of credentials, events) happens outside of it.
+    /// Only pointers are compared and exchanged under this lock. What may run foreign code (clocks,
+    /// providers' futures, the clone and drop of credentials, events) happens outside of it.
     state: Mutex<Arc<State>>,
 }
 
@@ -144,7 +152,8 @@ enum Step {
 }
 
 impl State {
-    /// The next step at this wall time and this monotonic time. A refresh older than the limit has been abandoned.
+    /// The next step at this wall time and this monotonic time. A refresh older than the limit has
+    /// been abandoned.
     fn step(&self, now: SystemTime, monotonic: Duration, limit: Duration) -> Step {
         let current = self.current.as_ref();
         if let Some(current) = current.filter(|current| current.is_fresh(now)) {
@@ -160,8 +169,8 @@ impl State {
         }
         let recent = self.ended.as_ref().filter(|ended| monotonic.saturating_sub(ended.at) < SPACING);
         let Some(Ended { failure, .. }) = recent else { return Step::Begin(fallback) };
-        // Asked a moment ago: what came of it has to do. A provider may stretch expired credentials on purpose when its
-        // service is down, so expired ones are tried rather than not.
+        // Asked a moment ago: what came of it has to do. A provider may stretch expired credentials on
+        // purpose when its service is down, so expired ones are tried rather than not.
         match (failure, current) {
             (Some(failure), _) => match fallback {
                 Some(key) => Step::Use(Grant { key, failure: Some(Arc::clone(failure)) }),
@@ -229,8 +238,8 @@ impl CredentialCache {
         Self { shared: Arc::new(Inner { provider, clock, is_of_a_client: false, limit, state: Mutex::default() }) }
     }
 
-    /// Credentials for a request at this time of the domain's, which may wait so long for them. Where there are some to fall
-    /// back on, no more than half of that is spent on newer ones.
+    /// Credentials for a request at this time of the domain's, which may wait so long for them.
+    /// Where there are some to fall back on, no more than half of that is spent on newer ones.
     pub(crate) async fn get(&self, domain: SystemTime, patience: Duration) -> Result<Grant, Error> {
         let clocks = [self.shared.clock.wall(), domain];
         let now = clocks[0].min(clocks[1]);
@@ -296,8 +305,8 @@ impl CredentialCache {
                 Either::Right(((), _)) => Err(CredentialsError::provider_timed_out(limit)),
             }
         };
-        // A shared future that panics does so for all that join it. A provider may have a fault, or may have been left in the
-        // middle by a runtime that is no more.
+        // A shared future that panics does so for all that join it. A provider may have a fault, or may
+        // have been left in the middle by a runtime that is no more.
         let refresh: BoxFuture<'static, _> = Box::pin(AssertUnwindSafe(load).catch_unwind().map(|ended| {
             let panicked = |_| Err(CredentialsError::provider_error("the provider panicked"));
             ended.unwrap_or_else(panicked).map(|credentials| Arc::new(Key::new(credentials))).map_err(Arc::new)
@@ -305,7 +314,8 @@ impl CredentialCache {
         refresh.shared()
     }
 
-    /// Marks credentials that the domain refused, so that the next caller asks the provider; later ones are left alone.
+    /// Marks credentials that the domain refused, so that the next caller asks the provider; later
+    /// ones are left alone.
     pub(crate) fn reject(&self, refused: &Credentials) {
         self.update(|state| {
             let current = state.current.as_ref().filter(|current| current.matches(refused))?;
@@ -317,7 +327,8 @@ impl CredentialCache {
         Arc::clone(&self.shared.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes the state, unless the change says that there is nothing to change; returns whether it did.
+    /// Changes the state, unless the change says that there is nothing to change; returns whether
+    /// it did.
     fn update(&self, change: impl Fn(&State) -> Option<State>) -> bool {
         loop {
             let before = self.load();
@@ -359,8 +370,9 @@ impl ProvideCredentials for CredentialCache {
     }
 }
 
-/// When to renew credentials that were got at these times. Of two clocks that disagree, the one that gives them the shorter
-/// life is right more often: a wrong one would have them live for days, or never.
+/// When to renew credentials that were got at these times. Of two clocks that disagree, the one
+/// that gives them the shorter life is right more often: a wrong one would have them live for days,
+/// or never.
 fn renewal(credentials: &Credentials, got: [SystemTime; 2]) -> Option<SystemTime> {
     let expiry = credentials.expiry()?;
     let lives = got.into_iter().filter_map(|got| expiry.duration_since(got).ok());

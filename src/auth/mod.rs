@@ -27,8 +27,9 @@ use crate::error::{Error, Operation};
 
 /// How requests are authenticated.
 ///
-/// [`with_signed_registration`](Self::with_signed_registration) is for Amazon domains that are used with a password and
-/// still want the registration of a repository signed: there the service checks `iam:PassRole` for the signer.
+/// [`with_signed_registration`](Self::with_signed_registration) is for Amazon domains that are used
+/// with a password and still want the registration of a repository signed: there the service checks
+/// `iam:PassRole` for the signer.
 ///
 /// ```
 /// use es_snapshot::{Auth, SnapshotClient};
@@ -59,7 +60,8 @@ impl Auth {
         Self { all: Scheme::None, registration: None }
     }
 
-    /// AWS Signature Version 4 with what the provider gives, behind a [`CredentialCache`] of this client.
+    /// AWS Signature Version 4 with what the provider gives, behind a [`CredentialCache`] of this
+    /// client.
     pub fn sigv4(provider: impl ProvideCredentials + 'static) -> Self {
         Self { all: Scheme::SigV4(CredentialCache::of_a_client(provider)), registration: None }
     }
@@ -74,7 +76,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the user contains a colon, which would end it (RFC 7617).
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the user contains a colon,
+    /// which would end it (RFC 7617).
     pub fn basic(user: &str, password: &str) -> Result<Self, Error> {
         if user.contains(':') {
             return Err(Error::invalid("user of basic authentication must not contain a colon"));
@@ -87,7 +90,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it holds a character that no header may have.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it holds a character that no
+    /// header may have.
     pub fn api_key(encoded: &str) -> Result<Self, Error> {
         Self::header("ApiKey", encoded, vec![encoded.to_owned()])
     }
@@ -96,7 +100,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it holds a character that no header may have.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it holds a character that no
+    /// header may have.
     pub fn bearer(token: &str) -> Result<Self, Error> {
         Self::header("Bearer", token, vec![token.to_owned()])
     }
@@ -110,7 +115,8 @@ impl Auth {
         Ok(Self { all: Scheme::Header(header, secrets.into()), registration: None })
     }
 
-    /// Signs the registration of repositories with these credentials, and leaves all other calls as they are.
+    /// Signs the registration of repositories with these credentials, and leaves all other calls as
+    /// they are.
     #[must_use]
     pub fn with_signed_registration(mut self, provider: impl ProvideCredentials + 'static) -> Self {
         self.registration = Some(CredentialCache::of_a_client(provider));
@@ -205,7 +211,8 @@ impl Authorizer {
         }
     }
 
-    /// The headers of one attempt, for which so much time is left. `now` is the domain's time as far as it is known.
+    /// The headers of one attempt, for which so much time is left. `now` is the domain's time as
+    /// far as it is known.
     pub(crate) async fn authorize(
         &self,
         request: Signable<'_>,

@@ -38,8 +38,9 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
     std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
 }
 
-/// Whether the metadata service may be out of reach: it is asked last, so it is among those that found nothing, and a request
-/// that was dropped on its way runs into a time limit. Other failures are the service's if they name it.
+/// Whether the metadata service may be out of reach: it is asked last, so it is among those that
+/// found nothing, and a request that was dropped on its way runs into a time limit. Other failures
+/// are the service's if they name it.
 fn may_need_another_hop(error: &CredentialsError) -> bool {
     let text = causes(error);
     match error {
@@ -50,7 +51,8 @@ fn may_need_another_hop(error: &CredentialsError) -> bool {
     }
 }
 
-/// Whether the provider may well succeed later without any change: it ran into a time limit, or lost its connection.
+/// Whether the provider may well succeed later without any change: it ran into a time limit, or
+/// lost its connection.
 fn is_transient(error: &CredentialsError) -> bool {
     match error {
         CredentialsError::ProviderTimedOut(_) => true,

@@ -58,8 +58,9 @@ impl Key {
 
 /// The headers that carry the signature.
 ///
-/// The signer's default settings are the domain's own: the wire path is encoded once more, no payload header, the token
-/// signed. Signed are host, date, token and content type; what proxies change is not.
+/// The signer's default settings are the domain's own: the wire path is encoded once more, no
+/// payload header, the token signed. Signed are host, date, token and content type; what proxies
+/// change is not.
 pub(crate) fn sign(
     request: Signable<'_>,
     key: &Key,
@@ -130,7 +131,8 @@ mod tests {
     use super::*;
     use crate::error::Operation;
 
-    /// Signatures that another implementation made (botocore), for the domain `search-movies-abc123` in eu-west-1.
+    /// Signatures that another implementation made (botocore), for the domain
+    /// `search-movies-abc123` in eu-west-1.
     #[test]
     fn signatures_agree_with_those_of_another_implementation() {
         let host = "https://search-movies-abc123.eu-west-1.es.amazonaws.com";

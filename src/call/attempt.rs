@@ -35,8 +35,8 @@ impl<T> Attempt<T> {
     }
 }
 
-/// Dates, signs and sends the request once, and decodes the response. It has begun by the monotonic clock and has so much time
-/// left.
+/// Dates, signs and sends the request once, and decodes the response. It has begun by the monotonic
+/// clock and has so much time left.
 pub(super) async fn attempt<T, F>(
     core: &Arc<Core>,
     options: &CallOptions,

@@ -31,8 +31,8 @@ impl Response {
 
 /// Collects what is wanted of the elements.
 ///
-/// What is kept is never more than a few times the size of the response: engines write elements of a hundred bytes and more, so
-/// one that is full of empty ones is refused.
+/// What is kept is never more than a few times the size of the response: engines write elements of
+/// a hundred bytes and more, so one that is full of empty ones is refused.
 pub(super) async fn collect<E: Elements, T>(
     elements: &mut E,
     keep: impl Fn(E::Element) -> Option<T>,
@@ -75,7 +75,8 @@ pub(super) fn error_of(trouble: Trouble, secrets: &Secrets) -> Error {
     }
 }
 
-/// Makes room for half as many again: doubling it, as a `Vec` does, needs three times the memory for a moment.
+/// Makes room for half as many again: doubling it, as a `Vec` does, needs three times the memory
+/// for a moment.
 fn make_room<T>(kept: &mut Vec<T>, read: u64) -> Result<(), Trouble> {
     if (kept.len() as u64).saturating_mul(size_of::<T>() as u64) > read.saturating_mul(5) / 2 + (64 << 10) {
         let text = format!("{read} bytes of a response do not contain more than {} elements", kept.len());

@@ -23,15 +23,16 @@ const LONGEST_CURSOR: usize = 1024;
 /// A snapshot, or the name of one that the server could not read and why.
 type Listed = Result<SnapshotInfo, (String, Error)>;
 
-/// How much of a response is read before it counts as arrived. Its request may be repeated until then.
+/// How much of a response is read before it counts as arrived. Its request may be repeated until
+/// then.
 #[derive(Clone, Copy)]
 enum Opening {
     First,
     Whole,
 }
 
-/// A listing that is being read. It takes several requests if its pattern is long, if the server cuts it into pages, or if the
-/// server cannot read one of the snapshots.
+/// A listing that is being read. It takes several requests if its pattern is long, if the server
+/// cuts it into pages, or if the server cannot read one of the snapshots.
 struct Listing {
     query: Query,
     reading: Reading,
@@ -49,9 +50,11 @@ struct Query {
     parts: Vec<ListSnapshots>,
     /// Which of the parts is being read.
     part: usize,
-    /// The names of this part so far, if it may have several pages: a snapshot of the later ones may be unreadable.
+    /// The names of this part so far, if it may have several pages: a snapshot of the later ones
+    /// may be unreadable.
     listed: HashSet<String>,
-    /// The cursors of this part so far. Pages that follow one another in a circle would be a listing without end.
+    /// The cursors of this part so far. Pages that follow one another in a circle would be a
+    /// listing without end.
     cursors: HashSet<String>,
     /// How many bytes the pages so far had.
     read: u64,
@@ -228,7 +231,8 @@ impl Listing {
 impl Query {
     /// Whether the current part asks for this snapshot, and none before it does.
     ///
-    /// Elasticsearch 7.10 adds running snapshots of other names to what it was asked for with `ignore_unavailable`.
+    /// Elasticsearch 7.10 adds running snapshots of other names to what it was asked for with
+    /// `ignore_unavailable`.
     fn selects(&self, snapshot: &SnapshotInfo) -> bool {
         let first = self.parts.iter().position(|part| part.selects(snapshot.name()));
         first == Some(self.part) && is_in(&self.repository, snapshot.repository())
@@ -285,7 +289,8 @@ impl Query {
         Ok(Some(next.to_owned()))
     }
 
-    /// The names in a part that have not been returned. The server lists them even if it cannot read the snapshots.
+    /// The names in a part that have not been returned. The server lists them even if it cannot
+    /// read the snapshots.
     async fn names(&self, part: &ListSnapshots) -> Result<VecDeque<String>, Error> {
         let request = request::list_snapshots(&self.repository, &part.clone().without_details(), None);
         let elements = |chunks| SnapshotElements::new(chunks, false);

@@ -1,4 +1,5 @@
-//! One call: attempts, signing, time limits, decoding; and [`Session`], through which everything is called.
+//! One call: attempts, signing, time limits, decoding; and [`Session`], through which everything is
+//! called.
 
 mod attempt;
 mod gather;
@@ -75,7 +76,8 @@ pub(crate) struct CallOptions {
     pub(crate) master_timeout: Option<Duration>,
 }
 
-/// One client's connection to its domain, with the options of the calls made through it. Cheap to clone.
+/// One client's connection to its domain, with the options of the calls made through it. Cheap to
+/// clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) core: Arc<Core>,
@@ -104,7 +106,8 @@ impl Session {
         self.with(|options| options.retry = options.retry.for_polling())
     }
 
-    /// Sends a request until its response is known or may not be sought any further, and decodes that response.
+    /// Sends a request until its response is known or may not be sought any further, and decodes
+    /// that response.
     pub(crate) async fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
         self.call_with(request, |response| response.decode()).await
     }
@@ -151,7 +154,8 @@ impl Session {
     }
 }
 
-/// Records what came of something in its span. The current span may be another, if nobody wants that one.
+/// Records what came of something in its span. The current span may be another, if nobody wants
+/// that one.
 pub(crate) fn record_outcome<T>(span: &Span, result: &Result<T, Error>) {
     match result {
         Ok(_) => span.record("outcome", "done"),

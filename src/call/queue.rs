@@ -9,7 +9,8 @@ use crate::name::RepositoryName;
 use crate::request::Replay;
 use crate::snapshot::SnapshotStatus;
 
-/// The first pause before a request that met another operation in its way is sent again, and the longest.
+/// The first pause before a request that met another operation in its way is sent again, and the
+/// longest.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -17,11 +18,12 @@ const LONGEST: Duration = Duration::from_secs(30);
 const ASKING: Duration = Duration::from_secs(5);
 
 impl Session {
-    /// Does something, and again while another operation is running, for as long as the client queues. What distinguishes
-    /// an own doing from another's has to be read each time: much may happen in the queue.
+    /// Does something, and again while another operation is running, for as long as the client
+    /// queues. What distinguishes an own doing from another's has to be read each time: much
+    /// may happen in the queue.
     ///
-    /// It is not begun anew with a request of its own unaccounted for, as that could do it twice, unless `replay` says that
-    /// doing it twice does no harm.
+    /// It is not begun anew with a request of its own unaccounted for, as that could do it twice,
+    /// unless `replay` says that doing it twice does no harm.
     pub(crate) async fn queued<T, F: Future<Output = Result<T, Error>> + Send>(
         &self,
         replay: Replay,

@@ -48,7 +48,8 @@ impl Session {
         .await
     }
 
-    /// The snapshot of that name, if there is one. Without its repository nobody can tell: that is an error.
+    /// The snapshot of that name, if there is one. Without its repository nobody can tell: that is
+    /// an error.
     pub(crate) async fn look_up(
         &self,
         repository: &RepositoryName,
@@ -95,7 +96,8 @@ impl Session {
         Ok(recoveries)
     }
 
-    /// Those of the recoveries of these indices, or of all, that are wanted; nothing of the others is kept.
+    /// Those of the recoveries of these indices, or of all, that are wanted; nothing of the others
+    /// is kept.
     pub(crate) async fn recoveries_where(
         &self,
         indices: &[IndexName],

@@ -1,4 +1,5 @@
-//! The response to one attempt: decoded while it arrives or once it is whole, or turned into an error.
+//! The response to one attempt: decoded while it arrives or once it is whole, or turned into an
+//! error.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -128,7 +129,8 @@ pub(crate) struct WholeResponse {
 }
 
 impl WholeResponse {
-    /// Decodes the body. The error names the JSON path and shows nothing else of the body, so serde's own words are left out.
+    /// Decodes the body. The error names the JSON path and shows nothing else of the body, so
+    /// serde's own words are left out.
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
         if consists_of_too_many_values(&self.body) {
             return Err(too_dense());
@@ -158,8 +160,8 @@ pub(super) fn too_dense() -> Error {
     Error::new(ErrorKind::Decode, Outcome::Unknown, text)
 }
 
-/// What a response means whose status is not a success: as much of it is read as an error shows. One whose body breaks off is
-/// still the failure that its status names.
+/// What a response means whose status is not a success: as much of it is read as an error shows.
+/// One whose body breaks off is still the failure that its status names.
 pub(super) async fn failure(
     core: &Core,
     options: &CallOptions,

@@ -14,7 +14,8 @@ pub(crate) struct ClockSkew(AtomicI64);
 impl ClockSkew {
     /// Responses slower than this show too little about the time in between.
     const SLOWEST: Duration = Duration::from_secs(60);
-    /// A `Date` further off than this is wrong itself: a host whose clock is could not verify the domain's certificate.
+    /// A `Date` further off than this is wrong itself: a host whose clock is could not verify the
+    /// domain's certificate.
     const FURTHEST: Duration = Duration::from_secs(366 * 86_400);
 
     pub(super) fn millis(&self) -> i64 {
@@ -28,7 +29,8 @@ impl ClockSkew {
         corrected.unwrap_or(local)
     }
 
-    /// Learns from a response whose head was received at local time `received`, `took` after its request was sent.
+    /// Learns from a response whose head was received at local time `received`, `took` after its
+    /// request was sent.
     pub(super) fn learn(&self, headers: &HeaderMap, received: SystemTime, took: Duration) {
         if took > Self::SLOWEST || headers.contains_key(AGE) {
             return;
@@ -46,11 +48,13 @@ impl ClockSkew {
     }
 }
 
-/// The skew after a response whose `Date` is so far ahead of its receipt, `took` after the request; all in milliseconds.
+/// The skew after a response whose `Date` is so far ahead of its receipt, `took` after the request;
+/// all in milliseconds.
 ///
-/// The server wrote the `Date`, cut to the second, at some moment while the request was under way. A skew that this allows
-/// stays, so that a slow response moves nothing; one that it contradicts heals. A new skew is taken from the end of the
-/// exchange, because a slow server writes the `Date` when its work is done.
+/// The server wrote the `Date`, cut to the second, at some moment while the request was under way.
+/// A skew that this allows stays, so that a slow response moves nothing; one that it contradicts
+/// heals. A new skew is taken from the end of the exchange, because a slow server writes the `Date`
+/// when its work is done.
 fn corrected(known: i64, date_from_receipt: i64, took: i64) -> i64 {
     let possible = date_from_receipt..=date_from_receipt + 1000 + took;
     [known, 0].into_iter().find(|skew| possible.contains(skew)).unwrap_or(date_from_receipt + 500)

@@ -245,8 +245,7 @@ impl Repository {
     ///
     /// * [`ErrorKind::RepositoryMissing`] if it is not registered.
     /// * [`ErrorKind::RepositoryVerification`] with the nodes' texts.
-    /// * [`ErrorKind::NotAllowed`] where an Amazon domain does not support the request ([Amazon's
-    ///   guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
+    /// * [`ErrorKind::NotAllowed`] where an Amazon domain does not support the request ([Amazon's guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
     ///
     /// # Cancel safety
     ///
@@ -282,8 +281,7 @@ impl Repository {
     /// * [`ErrorKind::RepositoryMissing`] if it is not registered.
     /// * [`ErrorKind::Busy`] while a snapshot, deletion or clean-up is running, for longer than
     ///   [`with_queue_time`](Self::with_queue_time) allows.
-    /// * [`ErrorKind::NotAllowed`] where an Amazon domain does not support the request ([Amazon's
-    ///   guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
+    /// * [`ErrorKind::NotAllowed`] where an Amazon domain does not support the request ([Amazon's guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
     ///
     /// # Cancel safety
     ///
@@ -427,16 +425,16 @@ impl Repository {
     }
 
     /// Returns the snapshots of the repository (`GET /_snapshot/{repository}/{pattern}`) one after
-    /// the other, each as soon as it has arrived. The client keeps none of them; only with pages, or
-    /// after a snapshot that cannot be read, it keeps their names.
+    /// the other, each as soon as it has arrived. The client keeps none of them; only with pages,
+    /// or after a snapshot that cannot be read, it keeps their names.
     ///
     /// The order is the server's: oldest first, unless the snapshots are requested without details.
     /// Only those that match the pattern are returned. The engines accept a request line of 4,096
     /// bytes, so a longer pattern is split into several requests. Each of them has its own order.
     ///
     /// One whose own file is gone or broken makes the server refuse the whole listing. The client
-    /// then lists the names without details, and reads the snapshots one by one, in the order of that
-    /// list. The error of one that cannot be read names it, and the stream goes on.
+    /// then lists the names without details, and reads the snapshots one by one, in the order of
+    /// that list. The error of one that cannot be read names it, and the stream goes on.
     ///
     /// A request is repeated only before its first snapshot. Then each snapshot has the time limit
     /// of [`Timeouts::with_attempt`], and each piece of the response the one of

@@ -270,8 +270,7 @@ impl Snapshot {
     ///
     /// * [`ErrorKind::InvalidInput`], before anything is sent.
     /// * [`ErrorKind::SnapshotMissing`]: the source. [`ErrorKind::SnapshotNameTaken`]: the target.
-    /// * [`ErrorKind::NotAllowed`] where an Amazon domain does not support the request ([Amazon's
-    ///   guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
+    /// * [`ErrorKind::NotAllowed`] where an Amazon domain does not support the request ([Amazon's guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
     /// * The others of [`create_snapshot`](Repository::create_snapshot).
     ///
     /// # Cancel safety

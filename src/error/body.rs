@@ -1,11 +1,13 @@
-//! The body of a failed response, read as a stream: only what an error keeps is held, and what comes before a flaw counts.
+//! The body of a failed response, read as a stream: only what an error keeps is held, and what
+//! comes before a flaw counts.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// The most of an error's body that is received and read, in bytes. What an engine says of itself comes first and is shorter.
+/// The most of an error's body that is received and read, in bytes. What an engine says of itself
+/// comes first and is shorter.
 pub(crate) const ERROR_BODY: usize = 64 << 10;
 /// The most causes that are kept.
 const CAUSES: usize = 32;

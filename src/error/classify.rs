@@ -1,7 +1,8 @@
 //! What a failed response means: pure rules on its layer, status, type and fixed words.
 //!
-//! Texts quote names that callers chose, so rules match fixed words only: each has white space in it, which no name of a
-//! repository, snapshot or index may have, and what stands in quotes is left out.
+//! Texts quote names that callers chose, so rules match fixed words only: each has white space in
+//! it, which no name of a repository, snapshot or index may have, and what stands in quotes is left
+//! out.
 
 use super::body::{ErrorField, Said};
 use super::{ErrorKind, ErrorType, Outcome, ServerLayer};
@@ -9,10 +10,11 @@ use super::{ErrorKind, ErrorType, Outcome, ServerLayer};
 /// What a failure that the engine itself reported says about the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The engine refused the request. Nothing of it was done, and it makes no difference to ask what became of it.
+    /// The engine refused the request. Nothing of it was done, and it makes no difference to ask
+    /// what became of it.
     Final,
-    /// The master is changing, or the cluster lost track of the request: it may still take effect. The same goes for a
-    /// response of another layer that leaves the outcome unknown.
+    /// The master is changing, or the cluster lost track of the request: it may still take effect.
+    /// The same goes for a response of another layer that leaves the outcome unknown.
     ChangingMaster,
     /// Any other failure.
     Other,
@@ -32,11 +34,12 @@ pub(super) struct Facts<'a> {
     pub(super) signed: bool,
 }
 
-/// Statuses with which a gateway says that it gave up waiting, whatever the engine did: request time-out, too early, nginx's
-/// closed connections, and a load balancer's closed client connection.
+/// Statuses with which a gateway says that it gave up waiting, whatever the engine did: request
+/// time-out, too early, nginx's closed connections, and a load balancer's closed client connection.
 const GAVE_UP: [u16; 5] = [408, 425, 444, 460, 499];
 
-/// Types of a cluster that lost its master or a node, or ran out of time, by Elasticsearch's names and OpenSearch's.
+/// Types of a cluster that lost its master or a node, or ran out of time, by Elasticsearch's names
+/// and OpenSearch's.
 const CHANGING_MASTER: [&str; 12] = [
     "not_master_exception",
     "not_cluster_manager_exception",
@@ -99,7 +102,8 @@ pub(super) fn layer(said: &Said, text: &str, status: u16, signed: bool) -> Serve
     }
 }
 
-/// Whether an object is an engine's exception, whose type is in snake case; other servers have other fields, or other types.
+/// Whether an object is an engine's exception, whose type is in snake case; other servers have
+/// other fields, or other types.
 fn is_engines(said: &Said) -> bool {
     let is_snake =
         |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
@@ -109,17 +113,20 @@ fn is_engines(said: &Said) -> bool {
     }
 }
 
-/// Whether a text is an engine's exception. `status` stands beside it, except for a path or method that it does not know.
+/// Whether a text is an engine's exception. `status` stands beside it, except for a path or method
+/// that it does not know.
 fn is_engines_text(said: &Said, status: u16) -> bool {
     !said.has_others && said.message.is_none() && (said.has_status || matches!(status, 200 | 400 | 405 | 406 | 415))
 }
 
-/// Whether a message comes from the API of OpenSearch's security plugin, which says the name of the status beside it.
+/// Whether a message comes from the API of OpenSearch's security plugin, which says the name of the
+/// status beside it.
 fn says_status(said: &Said) -> bool {
     said.status.as_ref().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
 }
 
-/// Whether these are the words of Amazon's signature check. Of a request that was not signed it says only that.
+/// Whether these are the words of Amazon's signature check. Of a request that was not signed it
+/// says only that.
 fn checks_signatures(message: &str, signed: bool) -> bool {
     const OF_ANY: [&str; 4] = [
         "Authorization header requires ",
@@ -160,8 +167,9 @@ impl Facts<'_> {
         ["request throttled", "too many requests", "rate exceeded"].iter().any(|text| reason.contains(text))
     }
 
-    /// Classifies by type and text first, by status only where nothing better is there: one condition has several statuses by
-    /// version, such as 503, 409 and 429 for a concurrent snapshot.
+    /// Classifies by type and text first, by status only where nothing better is there: one
+    /// condition has several statuses by version, such as 503, 409 and 429 for a concurrent
+    /// snapshot.
     pub(super) fn kind(&self) -> ErrorKind {
         match self.layer {
             _ if GAVE_UP.contains(&self.status) => ErrorKind::Unavailable,
@@ -288,8 +296,8 @@ impl Facts<'_> {
         }
     }
 
-    /// Whether the cluster lost its master, or track of the request. Of a failure with a meaning of its own the causes do not
-    /// count: a restore is not refused because of a master.
+    /// Whether the cluster lost its master, or track of the request. Of a failure with a meaning of
+    /// its own the causes do not count: a restore is not refused because of a master.
     fn is_changing_master(&self) -> bool {
         const TEXTS: [&str; 5] = [
             "no longer master",
@@ -305,8 +313,8 @@ impl Facts<'_> {
                 && !self.is_unreadable())
     }
 
-    /// Whether what a restore would bring back does not go together with what is there, which its checks for existing indices
-    /// do not find.
+    /// Whether what a restore would bring back does not go together with what is there, which its
+    /// checks for existing indices do not find.
     fn is_conflict_of_names(&self) -> bool {
         self.says_any(&[
             "has more than one write index",
@@ -345,8 +353,9 @@ impl Facts<'_> {
         says(self.error_type, &self.reason) || self.causes.iter().any(|(name, reason)| says(name, reason))
     }
 
-    /// Whether an engine's failure (500) is one that leaves nothing of the request behind: found before it did anything (a
-    /// name, type or setting; what the repository holds; indices that cannot be had), or met by another client's deletion.
+    /// Whether an engine's failure (500) is one that leaves nothing of the request behind: found
+    /// before it did anything (a name, type or setting; what the repository holds; indices that
+    /// cannot be had), or met by another client's deletion.
     fn leaves_nothing(&self) -> bool {
         const REPOSITORY: [&str; 15] = [
             "must not ",
@@ -381,13 +390,14 @@ impl Facts<'_> {
         }
     }
 
-    /// What is known after this response, given its kind: a gateway's 5xx says nothing about the engine behind it.
+    /// What is known after this response, given its kind: a gateway's 5xx says nothing about the
+    /// engine behind it.
     pub(super) fn outcome(&self, kind: ErrorKind) -> Outcome {
         match self.layer {
             _ if GAVE_UP.contains(&self.status) => Outcome::Unknown,
             ServerLayer::Gateway if self.status >= 500 => Outcome::Unknown,
-            // A cluster event may still be applied after its time-out, and a node that lost its master may have passed the
-            // request on before; only a throttled or blocked one certainly was not.
+            // A cluster event may still be applied after its time-out, and a node that lost its master may have passed
+            // the request on before; only a throttled or blocked one certainly was not.
             ServerLayer::Engine if kind == ErrorKind::Unavailable => match self.error_type {
                 "cluster_manager_throttling_exception" | "cluster_block_exception" => Outcome::Rejected,
                 _ => Outcome::Unknown,
@@ -421,9 +431,11 @@ impl Facts<'_> {
     }
 }
 
-/// Returns the text without what stands in quotes or brackets: `alias [a] has` becomes `alias [] has`.
+/// Returns the text without what stands in quotes or brackets: `alias [a] has` becomes `alias []
+/// has`.
 ///
-/// A name may itself contain a bracket or an apostrophe. So a quote begins where a word does, and ends where one does.
+/// A name may itself contain a bracket or an apostrophe. So a quote begins where a word does, and
+/// ends where one does.
 pub(super) fn unquoted(text: &str) -> String {
     // A text that was quoted as a whole is no name.
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
@@ -463,7 +475,8 @@ fn begins_with_a_words_end(text: &str) -> bool {
     text.get(marks..).is_some_and(|text| text.is_empty() || text.starts_with(char::is_whitespace))
 }
 
-/// The words of a reason that stay the same when the same failure comes again: not quoted, no numbers, and no ids.
+/// The words of a reason that stay the same when the same failure comes again: not quoted, no
+/// numbers, and no ids.
 pub(super) fn lasting_words(reason: &str) -> Vec<String> {
     let mut is_id = false;
     let mut words = Vec::new();

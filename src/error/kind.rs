@@ -215,8 +215,8 @@ pub enum ErrorKind {
     /// The repository could not be verified on every node. It stays registered, except on
     /// Elasticsearch 8 and later.
     RepositoryVerification,
-    /// Another failure of the repository: name, type, settings, storage, read-only, full, disabled, or a snapshot in it that
-    /// cannot be read.
+    /// Another failure of the repository: name, type, settings, storage, read-only, full, disabled,
+    /// or a snapshot in it that cannot be read.
     Repository,
     /// The restore was refused: an open index of that name, a conflict of indices or aliases, the
     /// version, or the state of the snapshot.

@@ -91,14 +91,16 @@ impl Error {
         Self::new(ErrorKind::InvalidInput, Outcome::NotSent, message)
     }
 
-    /// The error of a whole whose parts have failed in part: `what` says how, and the first three are named.
+    /// The error of a whole whose parts have failed in part: `what` says how, and the first three
+    /// are named.
     pub(crate) fn incomplete<T: fmt::Display>(operation: Operation, failed: &[T], total: u64, what: &str) -> Self {
         let first: Vec<String> = failed.iter().take(3).map(ToString::to_string).collect();
         let text = format!("{} of {total} {what}: {}", failed.len(), first.join("; "));
         Self::new(ErrorKind::Incomplete, Outcome::Rejected, text).during(operation, 1)
     }
 
-    /// A response that is not JSON, or only a part of it: a gateway's page under a status of success.
+    /// A response that is not JSON, or only a part of it: a gateway's page under a status of
+    /// success.
     pub(crate) fn garbled(message: impl Into<String>) -> Self {
         let mut this = Self::new(ErrorKind::Decode, Outcome::Unknown, message);
         this.0.garbled = true;
@@ -127,8 +129,8 @@ impl Error {
         self
     }
 
-    /// The refusal of a repetition: it says nothing of the earlier request whose response was lost. But a verification that
-    /// fails is about the settings, which every request carried alike.
+    /// The refusal of a repetition: it says nothing of the earlier request whose response was lost.
+    /// But a verification that fails is about the settings, which every request carried alike.
     pub(crate) fn after_a_loss(self) -> Self {
         if self.0.kind == ErrorKind::RepositoryVerification { self } else { self.with_outcome(Outcome::Unknown) }
     }
@@ -231,7 +233,8 @@ impl Error {
         matches!(self.0.kind, ErrorKind::RepositoryMissing | ErrorKind::SnapshotMissing | ErrorKind::IndexMissing)
     }
 
-    /// Marks what neither another attempt nor another poll will change: a wait's own verdict, or TLS that can never work.
+    /// Marks what neither another attempt nor another poll will change: a wait's own verdict, or
+    /// TLS that can never work.
     pub(crate) fn lasting(mut self) -> Self {
         self.0.lasting = Some(true);
         self
@@ -281,8 +284,8 @@ impl Error {
         matches!(self.0.kind, ErrorKind::Timeout | ErrorKind::Deadline)
     }
 
-    /// Whether the same request may well be let through later: what passes by itself, or is mended by new credentials or a new
-    /// date.
+    /// Whether the same request may well be let through later: what passes by itself, or is mended
+    /// by new credentials or a new date.
     pub(crate) fn passes(&self) -> bool {
         self.passes_by_itself()
             || matches!(self.0.kind, ErrorKind::ClockSkew | ErrorKind::Credentials | ErrorKind::ExpiredToken)
@@ -338,7 +341,8 @@ impl Error {
     }
 }
 
-/// As `kind`, `outcome`, `operation`, `attempts` and `message`; and `server` and `ticket`, if there are any.
+/// As `kind`, `outcome`, `operation`, `attempts` and `message`; and `server` and `ticket`, if there
+/// are any.
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]

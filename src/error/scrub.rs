@@ -4,15 +4,16 @@ use aws_smithy_types::base64;
 
 /// The longest server text that an error keeps, in bytes.
 pub(super) const EXCERPT: usize = 2048;
-/// The most of a text that is searched for secrets, in bytes: more than an excerpt, because what is taken out leaves room.
+/// The most of a text that is searched for secrets, in bytes: more than an excerpt, because what is
+/// taken out leaves room.
 const SEARCHED: usize = 8 * EXCERPT;
 /// The most encodings on top of each other that are undone.
 const ENCODINGS: usize = 8;
 /// What stands where a secret was.
 const MARK: &str = "[redacted]";
 
-/// Returns the text without what may be a secret, however it is encoded: the given texts, and whatever stands behind the
-/// name of a header or field that carries one.
+/// Returns the text without what may be a secret, however it is encoded: the given texts, and
+/// whatever stands behind the name of a header or field that carries one.
 fn scrub(text: &str, secrets: &[&str]) -> String {
     let needles: Vec<Vec<u8>> = secrets.iter().flat_map(|secret| forms(secret)).collect();
     let mut hidden = vec![false; text.len()];
@@ -39,8 +40,9 @@ fn scrub(text: &str, secrets: &[&str]) -> String {
     out
 }
 
-/// The texts that give a secret away: itself, as it reads once all that looks like an encoding in it is undone, in base64's
-/// other alphabet, and the password in it if it is the base64 of user and password.
+/// The texts that give a secret away: itself, as it reads once all that looks like an encoding in
+/// it is undone, in base64's other alphabet, and the password in it if it is the base64 of user and
+/// password.
 fn forms(secret: &str) -> Vec<Vec<u8>> {
     const SHORTEST: usize = 4;
     let mut forms = vec![secret.as_bytes().to_vec(), secret.replace('+', "-").replace('/', "_").into_bytes()];
@@ -117,8 +119,9 @@ impl Reading {
         }
     }
 
-    /// Hides the values of headers and fields that carry secrets: `name: value`, `"name":"value"`, `name=[value]`,
-    /// `["name","value"]`, `{"name":"name","value":"value"}`, `<name>value</name>`.
+    /// Hides the values of headers and fields that carry secrets: `name: value`, `"name":"value"`,
+    /// `name=[value]`, `["name","value"]`, `{"name":"name","value":"value"}`,
+    /// `<name>value</name>`.
     fn hide_fields(&self, hidden: &mut [bool]) {
         let mut at = 0;
         while let Some(rest) = self.bytes.get(at..)
@@ -136,7 +139,8 @@ impl Reading {
     }
 }
 
-/// Whether a name that ends here names a secret: in any case, with `-` or `_` or neither between its words.
+/// Whether a name that ends here names a secret: in any case, with `-` or `_` or neither between
+/// its words.
 fn names_a_secret(before: &[u8]) -> bool {
     const NAMES: [&str; 24] = [
         "authorization",
@@ -204,7 +208,8 @@ fn secret_value(before: &[u8], after: &[u8]) -> Option<(usize, usize)> {
         Some(_) => Some(b'}'),
         None => opening.iter().rfind(|byte| matches!(byte, b'"' | b'\'')).copied(),
     };
-    // A header's value runs to the end of its line, in a canonical request and in an echoed header alike.
+    // A header's value runs to the end of its line, in a canonical request and in an echoed header
+    // alike.
     let ends = |byte: &u8| match closing {
         _ if matches!(byte, b'\n' | b'\r') => true,
         Some(closing) => *byte == closing,
@@ -214,7 +219,8 @@ fn secret_value(before: &[u8], after: &[u8]) -> Option<(usize, usize)> {
     Some((lead, value.iter().position(ends).unwrap_or(value.len())))
 }
 
-/// Decodes one escape sequence of JSON, URLs or HTML at the beginning of the text. Returns its length.
+/// Decodes one escape sequence of JSON, URLs or HTML at the beginning of the text. Returns its
+/// length.
 fn unescape(text: &[u8], into: &mut Vec<u8>) -> Option<usize> {
     match text {
         [b'%', high, low, ..] => {
@@ -335,7 +341,8 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
-/// Text of the domain as an error keeps it: without secrets, and cut to a length that a log can bear.
+/// Text of the domain as an error keeps it: without secrets, and cut to a length that a log can
+/// bear.
 pub(crate) fn cleaned(text: &str, secrets: &[&str]) -> String {
     let searched = text.get(..text.floor_char_boundary(SEARCHED)).unwrap_or_default();
     let mut out = scrub(searched, secrets);
@@ -346,7 +353,8 @@ pub(crate) fn cleaned(text: &str, secrets: &[&str]) -> String {
     out
 }
 
-/// Text on one line of at most so many bytes: characters that would break the line or turn its direction are escaped.
+/// Text on one line of at most so many bytes: characters that would break the line or turn its
+/// direction are escaped.
 pub(super) fn one_line(text: &str, limit: usize) -> String {
     const MORE: char = '…';
     let mut out = String::new();

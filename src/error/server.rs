@@ -16,14 +16,16 @@ use super::{ErrorKind, LINE, Outcome};
 pub enum ServerLayer {
     /// Amazon's policy and allow-list layer: `{"Message":"…"}`. The engine never saw the request.
     Policy,
-    /// Amazon's signature check: `{"message":"…"}` with one of its known texts. The engine never saw the request.
+    /// Amazon's signature check: `{"message":"…"}` with one of its known texts. The engine never
+    /// saw the request.
     Signature,
     /// The engine: `{"error":{"type":…,"reason":…},"status":…}`; or its security plugin's API:
     /// `{"status":"NOT_FOUND","message":…}`.
     Engine,
     /// The engine's security plugin: plain text `Unauthorized`. The request was not carried out.
     Authentication,
-    /// A load balancer, proxy or API gateway: HTML, text, JSON of its own, or nothing. The engine may have seen the request.
+    /// A load balancer, proxy or API gateway: HTML, text, JSON of its own, or nothing. The engine
+    /// may have seen the request.
     Gateway,
 }
 
@@ -273,8 +275,8 @@ impl ServerError {
         self.failure
     }
 
-    /// Whether the engine reported the same failure twice: equal status, type and root cause. Ids, numbers and quoted names do
-    /// not count.
+    /// Whether the engine reported the same failure twice: equal status, type and root cause. Ids,
+    /// numbers and quoted names do not count.
     pub(crate) fn is_same_failure(&self, other: &Self) -> bool {
         let engine = |error: &Self| error.layer == ServerLayer::Engine;
         let (own_type, own_reason) = self.root();
@@ -294,7 +296,8 @@ impl ServerError {
             .map_or(own, |cause| (cause.error_type.as_ref(), cause.reason.as_str()))
     }
 
-    /// The error on one line of at most so many bytes: the reason, the root cause, and of the other causes what fits.
+    /// The error on one line of at most so many bytes: the reason, the root cause, and of the other
+    /// causes what fits.
     pub(super) fn line(&self, limit: usize) -> String {
         /// The longest type, request id and address that are shown, in bytes.
         const SHORT: usize = 256;
@@ -343,7 +346,8 @@ impl ServerError {
     }
 }
 
-/// Type and reason of the failure itself: what the layer that wrote the body says, or else all of it.
+/// Type and reason of the failure itself: what the layer that wrote the body says, or else all of
+/// it.
 fn own_words(layer: ServerLayer, said: &mut Said, error: Option<Cause>, text: &str) -> Cause {
     let words = |reason: Option<String>| reason.map(|reason| Cause { reason, ..Cause::default() });
     let found = match (layer, said.error.take()) {
@@ -371,9 +375,9 @@ fn address(location: &str) -> String {
     format!("{scheme}//{host}{path}")
 }
 
-/// Type and reason of an error that is told as text, such as `SnapshotMissingException[[r:s] is missing]`: the form where
-/// `http.detailed_errors.enabled` is off. A node that asked the elected one for it tells `RemoteTransportException` instead,
-/// and leaves out what that one said.
+/// Type and reason of an error that is told as text, such as `SnapshotMissingException[[r:s] is
+/// missing]`: the form where `http.detailed_errors.enabled` is off. A node that asked the elected
+/// one for it tells `RemoteTransportException` instead, and leaves out what that one said.
 fn named(text: &str) -> Cause {
     let unnamed = || Cause { reason: text.to_owned(), ..Cause::default() };
     let Some((class, reason)) = text.strip_suffix(']').and_then(|text| text.split_once('[')) else { return unnamed() };

@@ -1,4 +1,5 @@
-//! Names with the date in them, resolved here rather than by the server: the answer to a creation does not say which name was chosen.
+//! Names with the date in them, resolved here rather than by the server: the answer to a creation
+//! does not say which name was chosen.
 
 use std::fmt;
 use std::iter::Peekable;
@@ -15,18 +16,21 @@ use crate::error::{Error, quoted};
 
 /// A snapshot name with date math, such as `<nightly-{now/d}>`.
 ///
-/// `<`, text with one or more `{…}`, `>`. Within the braces: `now`, then any number of `+2d`, `-1M` (add) and `/d` (round
-/// down), with the units `y` `M` `w` `d` `h` `H` `m` `s`; then, if wanted, `{format}` or `{format|zone}`. The format defaults to
-/// `yyyy.MM.dd`, the zone to UTC. A literal brace outside is written `\{` or `\}`. Adding months ends on the last day of a
-/// shorter month; weeks begin on Monday; rounding happens in the zone.
+/// `<`, text with one or more `{…}`, `>`. Within the braces: `now`, then any number of `+2d`, `-1M`
+/// (add) and `/d` (round down), with the units `y` `M` `w` `d` `h` `H` `m` `s`; then, if wanted,
+/// `{format}` or `{format|zone}`. The format defaults to `yyyy.MM.dd`, the zone to UTC. A literal
+/// brace outside is written `\{` or `\}`. Adding months ends on the last day of a shorter month;
+/// weeks begin on Monday; rounding happens in the zone.
 ///
-/// Formats: `y` and `u` (1 to 4 letters), `M` and `L` (1, 2), `Q` and `q` (1, 2), `d`, `H`, `h`, `m`, `s` (1, 2), `D` (1, 3),
-/// `S` (1 to 9), `x` (1 to 3) and `Z` (1 to 3) for the offset, text between `'`, `''` for an apostrophe. Zones: `Z`, `UTC`, `+9`,
-/// `+09`, `+0900`, `+09:00`, and `Region/City` names in their exact spelling.
+/// Formats: `y` and `u` (1 to 4 letters), `M` and `L` (1, 2), `Q` and `q` (1, 2), `d`, `H`, `h`,
+/// `m`, `s` (1, 2), `D` (1, 3), `S` (1 to 9), `x` (1 to 3) and `Z` (1 to 3) for the offset, text
+/// between `'`, `''` for an apostrophe. Zones: `Z`, `UTC`, `+9`, `+09`, `+0900`, `+09:00`, and
+/// `Region/City` names in their exact spelling.
 ///
-/// The name is chosen by [`resolve`](Self::resolve) and equals the one that Elasticsearch and OpenSearch choose for the same moment.
-/// What cannot be promised to do so (weeks of the year, which depend on the server's locale; named formats; years beyond four digits)
-/// and what never gives a valid name (names of months and days: they are upper case) is refused when parsed.
+/// The name is chosen by [`resolve`](Self::resolve) and equals the one that Elasticsearch and
+/// OpenSearch choose for the same moment. What cannot be promised to do so (weeks of the year,
+/// which depend on the server's locale; named formats; years beyond four digits) and what never
+/// gives a valid name (names of months and days: they are upper case) is refused when parsed.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -97,7 +101,8 @@ impl DateMathName {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the date leaves the years 1 to 9999, or the name becomes invalid.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the date leaves the years 1 to 9999, or
+    /// the name becomes invalid.
     pub fn resolve(&self, now: SystemTime) -> Result<SnapshotName, Error> {
         self.name_at(now).map(SnapshotName).map_err(|why| refused(&self.expression, &why))
     }
@@ -164,8 +169,8 @@ fn round_down(here: DateTime, unit: Unit) -> Result<DateTime, jiff::Error> {
     })
 }
 
-/// The moment of a local time. Where the clock was set back, the offset from before is kept if it is one of the two, as the
-/// server's calendar does it; where it was set forward, the gap is added.
+/// The moment of a local time. Where the clock was set back, the offset from before is kept if it
+/// is one of the two, as the server's calendar does it; where it was set forward, the gap is added.
 fn in_zone(local: DateTime, zone: &TimeZone, before: Offset) -> Result<Timestamp, jiff::Error> {
     let ambiguous = zone.to_ambiguous_timestamp(local);
     match ambiguous.offset() {
@@ -380,7 +385,8 @@ fn parse_literal(rest: &mut Peekable<Chars<'_>>) -> Result<String, Refusal> {
     }
 }
 
-/// Named formats such as `basic_date` fail here as well: each of them has a letter that is none of these.
+/// Named formats such as `basic_date` fail here as well: each of them has a letter that is none of
+/// these.
 fn parse_letters(letter: char, count: usize) -> Result<Field, Refusal> {
     Ok(match (letter, count) {
         ('y' | 'u', 1..=4) => Field::Year(count),
@@ -443,7 +449,8 @@ impl TryFrom<String> for DateMathName {
     type Error = Error;
 
     fn try_from(expression: String) -> Result<Self, Error> {
-        // Only digits, signs and offsets differ from moment to moment: what gives no name in May 2024 is not meant.
+        // Only digits, signs and offsets differ from moment to moment: what gives no name in May 2024 is
+        // not meant.
         let sample = SystemTime::UNIX_EPOCH + Duration::from_hours(476_256);
         let checked = parse_pieces(&expression).and_then(|pieces| {
             let name = Self { expression: expression.clone(), pieces };

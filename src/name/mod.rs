@@ -257,8 +257,8 @@ names! {
 
 /// The snapshots that a listing or a deletion is about: one or more names and wildcard patterns.
 ///
-/// A type of its own, so that no text deletes several snapshots by accident. `*` is the only wildcard the server knows;
-/// for the rest a part keeps to the rules of [`SnapshotName`].
+/// A type of its own, so that no text deletes several snapshots by accident. `*` is the only
+/// wildcard the server knows; for the rest a part keeps to the rules of [`SnapshotName`].
 ///
 /// ```
 /// use es_snapshot::SnapshotPattern;
@@ -277,7 +277,8 @@ impl SnapshotPattern {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there is no part, or one breaks a rule; a comma never separates parts.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there is no part, or one breaks a rule;
+    /// a comma never separates parts.
     pub fn new<I>(parts: I) -> Result<Self, Error>
     where
         I: IntoIterator,
@@ -296,7 +297,8 @@ impl SnapshotPattern {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there is none: an empty list must not come to mean all.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there is none: an empty list must not
+    /// come to mean all.
     pub fn from_names(names: impl IntoIterator<Item = SnapshotName>) -> Result<Self, Error> {
         Self::new(names.into_iter().map(|name| name.0))
     }
@@ -313,7 +315,8 @@ impl SnapshotPattern {
     }
 }
 
-/// Whether `name` consists of the pieces of `pattern` in their order, with anything where a `*` stands.
+/// Whether `name` consists of the pieces of `pattern` in their order, with anything where a `*`
+/// stands.
 pub(crate) fn matches_wildcard(pattern: &str, name: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
     let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));

@@ -1,5 +1,5 @@
-//! A JSON document read piece by piece while it arrives: nothing of a large one is kept that nobody wants, and its reader
-//! pauses from time to time, so that other tasks get their turn.
+//! A JSON document read piece by piece while it arrives: nothing of a large one is kept that nobody
+//! wants, and its reader pauses from time to time, so that other tasks get their turn.
 
 mod scan;
 
@@ -36,7 +36,8 @@ pub(crate) enum Trouble {
     TooDense,
     /// A value has more than [`LARGEST`] bytes, or as much stands before an element.
     TooLarge,
-    /// It says that the server failed, although the status is that of a success: the beginning of what it says.
+    /// It says that the server failed, although the status is that of a success: the beginning of
+    /// what it says.
     Failure(Vec<u8>),
     /// The rest of it did not arrive.
     Lost(Error),
@@ -247,7 +248,8 @@ impl Pieces {
         Ok(text)
     }
 
-    /// Steps into the object or array that is next and opens with this byte; `None` if the next value is `null`.
+    /// Steps into the object or array that is next and opens with this byte; `None` if the next
+    /// value is `null`.
     pub(crate) async fn open(&mut self, bracket: u8) -> Result<Option<Open>, Trouble> {
         if self.skip(bracket).await? {
             return Ok(Some(Open { is_first: true, closing: if bracket == b'{' { b'}' } else { b']' } }));
@@ -269,8 +271,8 @@ impl Pieces {
         if is_first || self.skip(b',').await? { Ok(true) } else { Err(self.garbled()) }
     }
 
-    /// Whether another element or entry follows in a document that is one array or object, which this steps into first and out of
-    /// last. Nothing may follow it.
+    /// Whether another element or entry follows in a document that is one array or object, which
+    /// this steps into first and out of last. Nothing may follow it.
     pub(crate) async fn next_in_document(&mut self, document: &mut Option<Open>, bracket: u8) -> Result<bool, Trouble> {
         let document = match document {
             Some(document) => document,

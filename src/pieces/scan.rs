@@ -5,7 +5,8 @@ use memchr::memchr2;
 /// Looks for the end of one value in text that grows. No byte is looked at twice.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// How many bytes of the value have been looked at; one more than there are if the last is a backslash.
+    /// How many bytes of the value have been looked at; one more than there are if the last is a
+    /// backslash.
     seen: usize,
     depth: usize,
     in_text: bool,
@@ -18,8 +19,9 @@ impl Scan {
         self.values
     }
 
-    /// The length of the value at the beginning of this text, which starts with what an earlier call has seen. `None` if its
-    /// end is not there. That of a number or word is what follows it.
+    /// The length of the value at the beginning of this text, which starts with what an earlier
+    /// call has seen. `None` if its end is not there. That of a number or word is what follows
+    /// it.
     ///
     /// Brackets are counted, not matched: whoever decodes the value sees whether they match.
     pub(super) fn find_end(&mut self, text: &[u8]) -> Option<usize> {
@@ -63,8 +65,9 @@ impl Scan {
     }
 }
 
-/// Whether JSON of this length is large and consists of next to nothing but brackets, commas and digits, such as `[0,0,0]`. A
-/// decoded value takes some thirty bytes however short it is, and no server writes values of fewer than six on average.
+/// Whether JSON of this length is large and consists of next to nothing but brackets, commas and
+/// digits, such as `[0,0,0]`. A decoded value takes some thirty bytes however short it is, and no
+/// server writes values of fewer than six on average.
 pub(super) fn is_too_dense(bytes: u64, values: u64) -> bool {
     const SMALL: u64 = 64 << 10;
     const SHORTEST: u64 = 6;

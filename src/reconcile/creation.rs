@@ -90,7 +90,8 @@ impl Session {
         Ok((created.await?, ticket))
     }
 
-    /// Makes sure that no snapshot has this name before one is made that only its name will tell to be this call's.
+    /// Makes sure that no snapshot has this name before one is made that only its name will tell to
+    /// be this call's.
     async fn find_free(
         &self,
         operation: Operation,

@@ -11,9 +11,11 @@ use crate::error::{Error, ErrorKind, Failure, Operation, Outcome, ServerError};
 use crate::name::{RepositoryName, SnapshotName};
 use crate::ticket::Ticket;
 
-/// How much time a call has at least to check the domain, and to send again, from when it first has to.
+/// How much time a call has at least to check the domain, and to send again, from when it first has
+/// to.
 const CHECKING_TIME: Duration = Duration::from_secs(60);
-/// How long the check after a send that ended at the deadline may take, and the least time that a repetition is given.
+/// How long the check after a send that ended at the deadline may take, and the least time that a
+/// repetition is given.
 pub(super) const LAST_CHECK: Duration = Duration::from_secs(5);
 
 /// An operation that is never repeated blindly.
@@ -50,7 +52,8 @@ pub(super) trait Reconciled: Send {
     fn is_echo(&self, kind: ErrorKind) -> bool;
 }
 
-/// Sends, checks and sends again as the machine says, until it comes to a verdict or the call's time is over.
+/// Sends, checks and sends again as the machine says, until it comes to a verdict or the call's
+/// time is over.
 pub(super) async fn reconcile<R: Reconciled>(
     session: &Session,
     machine: Reconciler,
@@ -190,8 +193,8 @@ async fn within<T>(
     }
 }
 
-/// What the end of a check means if it brought no finding. `before` is what kept the one before it from one: a failure that the
-/// engine reports again and again is as final as a refusal.
+/// What the end of a check means if it brought no finding. `before` is what kept the one before it
+/// from one: a failure that the engine reports again and again is as final as a refusal.
 fn sighting_of(error: &Error, before: Option<&Error>) -> Sighting {
     tracing::debug!(kind = ?error.kind(), "the domain could not be checked");
     let refused = error.outcome() == Outcome::Rejected && !error.passes();
@@ -204,8 +207,8 @@ fn sighting_of(error: &Error, before: Option<&Error>) -> Sighting {
 
 /// How a send ended. `before` is the trouble of the one before it.
 fn classify(error: &Error, before: Option<&Error>, subject: &impl Reconciled, unaccounted: bool) -> Sent {
-    // What stops a repetition may be the lost request; and what keeps it off for now says nothing about another. A refusal that
-    // broke off may be any.
+    // What stops a repetition may be the lost request; and what keeps it off for now says nothing about
+    // another. A refusal that broke off may be any.
     let for_now = unaccounted && error.outcome() == Outcome::Rejected && error.passes();
     if subject.is_echo(error.kind()) || for_now || error.is_cut_off() && error.outcome() == Outcome::Rejected {
         return Sent::Echo;

@@ -1,4 +1,5 @@
-//! What a check means: whose snapshot stands under the name, whether one is gone, whether a restore has happened.
+//! What a check means: whose snapshot stands under the name, whether one is gone, whether a restore
+//! has happened.
 
 use super::machine::Sighting;
 use crate::restore::{
@@ -11,8 +12,9 @@ use crate::restore::{
 pub(crate) enum Evidence {
     /// The token in the snapshot's metadata. Certain: it is random, or the caller's own.
     Token(String),
-    /// The name itself, which was free before, on a snapshot that carries no token. Probable: another client may have taken
-    /// it meanwhile. The clocks are no help: one that begins earlier would have been found.
+    /// The name itself, which was free before, on a snapshot that carries no token. Probable:
+    /// another client may have taken it meanwhile. The clocks are no help: one that begins
+    /// earlier would have been found.
     WasFree,
     /// The uuid of the snapshot that is to be deleted. Certain, if the domain tells uuids.
     Deletes(Option<String>),
@@ -51,7 +53,8 @@ impl Evidence {
 pub(crate) struct RestoreEvidence {
     source: Source,
     targets: Targets,
-    /// The targets as they were before the first send; `None` where the cluster state may not be read.
+    /// The targets as they were before the first send; `None` where the cluster state may not be
+    /// read.
     before: Option<Marks>,
     /// The newest moment of the cluster state that was seen. What is older shows the past.
     newest: Moment,
@@ -74,7 +77,8 @@ impl RestoreEvidence {
         Self { source, targets, before, newest, tombstones, earlier }
     }
 
-    /// What another process needs to go on with; `None` if nothing could ever prove that the restore has not happened.
+    /// What another process needs to go on with; `None` if nothing could ever prove that the
+    /// restore has not happened.
     pub(crate) fn into_groundwork(self, snapshot_uuid: Option<String>) -> Option<Groundwork> {
         if !self.can_prove_absence() {
             return None;
@@ -104,8 +108,8 @@ impl RestoreEvidence {
         self.before.is_some() && self.targets.are_exact() && (self.tombstones.is_some() || !self.needs_tombstones())
     }
 
-    /// What the targets' marks show now, for the whole restore. `Unclear` means that the restore may have happened: who did it is for
-    /// [`attribute`](Self::attribute) to say.
+    /// What the targets' marks show now, for the whole restore. `Unclear` means that the restore
+    /// may have happened: who did it is for [`attribute`](Self::attribute) to say.
     pub(crate) fn compare(&mut self, now: &Marks) -> Sighting {
         let Some(before) = &self.before else { return Sighting::Unseen };
         if !now.are_usable() {
@@ -133,8 +137,9 @@ impl RestoreEvidence {
         self.newest = self.newest.max(now.moment());
     }
 
-    /// Whether the restore that changed the targets is ours: one that runs and writes exactly them, into the indices that are
-    /// there now; or one that has left its recoveries, and left none before the first send.
+    /// Whether the restore that changed the targets is ours: one that runs and writes exactly them,
+    /// into the indices that are there now; or one that has left its recoveries, and left none
+    /// before the first send.
     pub(crate) fn attribute(&self, now: &Marks, running: &RunningRestores, recoveries: &[ShardRecovery]) -> Sighting {
         let same_cluster = self.before.as_ref().is_some_and(|before| before.cluster_uuid() == now.cluster_uuid());
         let in_place = |restore: &RunningRestore| {

@@ -1,24 +1,29 @@
 //! After a lost response: a pure machine that takes what happened and returns what to do next.
 //!
-//! Creating, cloning, restoring and deleting are never repeated blindly. The machine is told how each send ended and what
-//! each check found. It returns the next send, the next check, or a verdict; the client only drives it. It knows neither
-//! names nor requests: what a check means for an operation ([`Sighting`]), and whether a refusal may come from an own earlier
+//! Creating, cloning, restoring and deleting are never repeated blindly. The machine is told how
+//! each send ended and what each check found. It returns the next send, the next check, or a
+//! verdict; the client only drives it. It knows neither names nor requests: what a check means for
+//! an operation ([`Sighting`]), and whether a refusal may come from an own earlier
 //! request ([`Sent::Echo`]), is decided before.
 //!
 //! The rules:
 //!
-//! * A response settles the matter, unless an earlier request is unaccounted for and the response may be its echo.
+//! * A response settles the matter, unless an earlier request is unaccounted for and the response
+//!   may be its echo.
 //! * After a loss the domain is checked until the deadline. Then nobody knows.
-//! * The request is sent again only when [`CHECKS`] checks over at least [`PROOF`] found that nothing came of it. One check is
-//!   enough where the connection broke and two requests cannot both take effect ([`Reconciler::resending_early`]), but not
-//!   for the last repetition.
+//! * The request is sent again only when [`CHECKS`] checks over at least [`PROOF`] found that
+//!   nothing came of it. One check is enough where the connection broke and two requests cannot
+//!   both take effect ([`Reconciler::resending_early`]), but not for the last repetition.
 //! * At most [`SENDS`] requests may be unaccounted for. After that the machine only checks.
-//! * A refusal of a repeated request is certain only of that request. The lost one is looked for until the deadline.
-//!   One that failed instead has had its effect by then, so a check that finds nothing confirms the refusal.
-//! * A failure that the engine reports is not a loss: it has had its effect, or none, when the response is sent. Two that are
-//!   equal, with checks between and after them that found nothing, are a refusal. Where nothing may be sent again, one is; if
-//!   the evidence may have vanished, nobody knows.
-//! * Five refused checks in a row, or five that found a change which nobody can attribute, end the question.
+//! * A refusal of a repeated request is certain only of that request. The lost one is looked for
+//!   until the deadline. One that failed instead has had its effect by then, so a check that finds
+//!   nothing confirms the refusal.
+//! * A failure that the engine reports is not a loss: it has had its effect, or none, when the
+//!   response is sent. Two that are equal, with checks between and after them that found nothing,
+//!   are a refusal. Where nothing may be sent again, one is; if the evidence may have vanished,
+//!   nobody knows.
+//! * Five refused checks in a row, or five that found a change which nobody can attribute, end the
+//!   question.
 
 use std::time::Duration;
 
@@ -28,7 +33,8 @@ pub(crate) const CHECKS: u32 = 3;
 pub(crate) const PROOF: Duration = Duration::from_secs(10);
 /// How many requests may be unaccounted for at the most.
 pub(crate) const SENDS: u32 = 3;
-/// How many checks in a row may be refused, or find what cannot be attributed, before the machine gives up.
+/// How many checks in a row may be refused, or find what cannot be attributed, before the machine
+/// gives up.
 pub(crate) const PATIENCE: u32 = 5;
 /// The first pause before a check; later ones double.
 const FIRST: Duration = Duration::from_millis(500);
@@ -40,15 +46,18 @@ const LONGEST: Duration = Duration::from_secs(15);
 pub(crate) enum Sent {
     /// The domain responded that it was done or has begun.
     Done,
-    /// No response came, or one that says nothing about the request. It may have been, or may still be, carried out.
+    /// No response came, or one that says nothing about the request. It may have been, or may still
+    /// be, carried out.
     Lost(Loss),
-    /// The engine reported a failure that is not known to be final. It may have been carried out before it failed, but will
-    /// not be carried out later. `again`: the failure equals the one before it.
+    /// The engine reported a failure that is not known to be final. It may have been carried out
+    /// before it failed, but will not be carried out later. `again`: the failure equals the one
+    /// before it.
     Failed { again: bool },
     /// The request certainly did not reach the domain.
     Unsent,
-    /// The domain refused it in words that an earlier request of ours could have caused: the name is taken, the snapshot
-    /// is gone, the index is open, another operation is running. Or, after a loss, for a reason that passes.
+    /// The domain refused it in words that an earlier request of ours could have caused: the name
+    /// is taken, the snapshot is gone, the index is open, another operation is running. Or,
+    /// after a loss, for a reason that passes.
     Echo,
     /// The domain refused it for another reason.
     Refused,
@@ -126,7 +135,8 @@ enum Failures {
 )]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Reconciler {
-    /// Whether a first refusal is checked as well: an earlier process may have sent the same request.
+    /// Whether a first refusal is checked as well: an earlier process may have sent the same
+    /// request.
     doubts_first_refusal: bool,
     /// Whether the request may be sent again at all.
     resends: bool,
@@ -169,13 +179,14 @@ impl Reconciler {
         }
     }
 
-    /// Checks after a first refusal too: for requests that carry a token an earlier process may have used.
+    /// Checks after a first refusal too: for requests that carry a token an earlier process may
+    /// have used.
     pub(crate) fn doubting_first_refusal(self) -> Self {
         Self { doubts_first_refusal: true, ..self }
     }
 
-    /// Sends again after one check if the connection broke: for requests of which only one can take effect, and of which a
-    /// check shows for certain whose effect it is.
+    /// Sends again after one check if the connection broke: for requests of which only one can take
+    /// effect, and of which a check shows for certain whose effect it is.
     pub(crate) fn resending_early(self) -> Self {
         Self { resends_early: true, ..self }
     }
@@ -185,8 +196,8 @@ impl Reconciler {
         Self { resends: false, ..self }
     }
 
-    /// Begins with a request that a process which is gone may have sent. Since then time has passed, so one check that finds
-    /// nothing is enough to send it.
+    /// Begins with a request that a process which is gone may have sent. Since then time has
+    /// passed, so one check that finds nothing is enough to send it.
     pub(crate) fn resuming(self) -> Self {
         Self { unaccounted: 1, lost: true, broken: true, resends_early: true, ..self }
     }
@@ -255,8 +266,8 @@ impl Reconciler {
         if self.denied >= PATIENCE || self.unclear >= PATIENCE { Step::End(Verdict::Unknown) } else { self.check_on() }
     }
 
-    /// What was checked right before a repetition forbids it, as far as anyone can tell. Asking again would not change that,
-    /// unless it could not be read for now.
+    /// What was checked right before a repetition forbids it, as far as anyone can tell. Asking
+    /// again would not change that, unless it could not be read for now.
     pub(crate) fn may_not_resend(&mut self, sighting: Sighting, at: Duration) -> Step {
         match sighting {
             Sighting::Nothing | Sighting::Blind | Sighting::Happened | Sighting::Foreign => self.saw(sighting, at),

@@ -1,14 +1,15 @@
 //! Every sequence of events against a small model of the server, for creates, clones and deletes.
 //!
-//! The model knows one name. It is written from what the engines do: a create or clone is refused where the name is
-//! taken; a delete removes whatever has the name, and is refused where nothing has it. A request whose response is lost
-//! was carried out, was not, or will be later; an engine that is changing its master is no better. A request that the engine
-//! reports as failed was carried out before that or not at all. Other clients take and free the name at any time, and an
-//! earlier process may have made the snapshot with the same token. The machine under test is the one that the client
-//! drives.
+//! The model knows one name. It is written from what the engines do: a create or clone is refused
+//! where the name is taken; a delete removes whatever has the name, and is refused where nothing
+//! has it. A request whose response is lost was carried out, was not, or will be later; an engine
+//! that is changing its master is no better. A request that the engine reports as failed was
+//! carried out before that or not at all. Other clients take and free the name at any time, and an
+//! earlier process may have made the snapshot with the same token. The machine under test is the
+//! one that the client drives.
 //!
-//! A clone is known by its name and the lack of a token, so the model's other clients use tokens: one that takes the
-//! name without cannot be told from it, as the docs of `clone_snapshot` say.
+//! A clone is known by its name and the lack of a token, so the model's other clients use tokens:
+//! one that takes the name without cannot be told from it, as the docs of `clone_snapshot` say.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -16,8 +17,9 @@ use std::time::Duration;
 use super::evidence::{Evidence, Found};
 use super::machine::{Loss, Reconciler, Sent, Sighting, Step, Verdict};
 
-/// What the docs promise of a repetition: so many checks in a row that found nothing, over so many milliseconds, and so many
-/// requests unaccounted for at the most. Written here anew, so that the machine's own figures are tested too.
+/// What the docs promise of a repetition: so many checks in a row that found nothing, over so many
+/// milliseconds, and so many requests unaccounted for at the most. Written here anew, so that the
+/// machine's own figures are tested too.
 const CHECKS: u32 = 3;
 const SPAN: u64 = 10_000;
 const SENDS: u8 = 3;
@@ -71,7 +73,8 @@ struct World {
     /// What holds the name was made by an earlier process with the same token.
     earlier: bool,
     now: u64,
-    /// A snapshot of another client was removed by a request that was sent after a check had seen that client's.
+    /// A snapshot of another client was removed by a request that was sent after a check had seen
+    /// that client's.
     struck: bool,
 }
 
@@ -294,7 +297,8 @@ impl Search {
                 if let Err(why) = world.may_send(first) {
                     broken(why);
                 }
-                // A send follows its check at once: other clients' moves in between are the race that the docs describe.
+                // A send follows its check at once: other clients' moves in between are the race that the docs
+                // describe.
                 let moves = if first { world.moves() } else { world.late_moves() };
                 for world in moves {
                     for environment in Environment::SENDS {
@@ -379,7 +383,8 @@ fn without_resend_a_loss_never_leads_to_another_send() {
     }
 }
 
-/// Runs checks that find this until something else than a check is due; gives it and the seconds that passed.
+/// Runs checks that find this until something else than a check is due; gives it and the seconds
+/// that passed.
 fn check_until(machine: &mut Reconciler, mut step: Step, sighting: Sighting) -> (Step, u64) {
     let mut now = Duration::ZERO;
     while let Step::Check { after } = step {

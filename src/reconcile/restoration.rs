@@ -124,7 +124,8 @@ fn is_refusal(error: &Error) -> bool {
     error.outcome() == Outcome::Rejected && !error.passes()
 }
 
-/// The result of a read that a restore can do without; `None` if the server refuses it or fails at it.
+/// The result of a read that a restore can do without; `None` if the server refuses it or fails at
+/// it.
 fn spared<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     unless(result, |error| {
         let fails = error.server().is_some_and(|server| server.status() >= 500);
@@ -292,8 +293,9 @@ impl Session {
         Ok(Prepared { snapshot_uuid, names, evidence, sees_shards: false })
     }
 
-    /// The ticket of a restore that has been started: its targets as the server shows them, or as they were worked out. What cannot
-    /// be read is left out; the restore has been started all the same.
+    /// The ticket of a restore that has been started: its targets as the server shows them, or as
+    /// they were worked out. What cannot be read is left out; the restore has been started all
+    /// the same.
     async fn restore_ticket(
         &self,
         repository: &RepositoryName,

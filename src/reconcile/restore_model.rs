@@ -1,11 +1,13 @@
 //! Every sequence of events against a small model of the server, for restores.
 //!
-//! The model knows two indices, the targets of a restore. A restore is one update of both: it is refused where one is open,
-//! creates what is absent, and overwrites what is closed. Between any two events other clients may close, delete or restore one of
-//! them, or restore both under the same names; recoveries vanish, as they do when an index is closed, hidden or moved, or its
-//! node restarts; the running restore ends and is no longer shown. A request whose response is lost was carried out, was
-//! not, or will be later. One that the engine reports as failed was carried out before that or not at all. The evidence and the
-//! machine under test are those that the client drives.
+//! The model knows two indices, the targets of a restore. A restore is one update of both: it is
+//! refused where one is open, creates what is absent, and overwrites what is closed. Between any
+//! two events other clients may close, delete or restore one of them, or restore both under the
+//! same names; recoveries vanish, as they do when an index is closed, hidden or moved, or its
+//! node restarts; the running restore ends and is no longer shown. A request whose response is lost
+//! was carried out, was not, or will be later. One that the engine reports as failed was carried
+//! out before that or not at all. The evidence and the machine under test are those that the client
+//! drives.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -55,7 +57,8 @@ struct World {
     moves_left: u8,
     under_way: u8,
     effect: bool,
-    /// Another client restored both under the same names since the first send: nobody can tell that from ours.
+    /// Another client restored both under the same names since the first send: nobody can tell that
+    /// from ours.
     twin: bool,
     /// A repeated request was carried out although an earlier one had been.
     done_twice: bool,
@@ -452,7 +455,8 @@ impl Search {
                 if let Err(why) = world.may_send(first, self.lasting) {
                     broken(why);
                 }
-                // A send follows its check at once: other clients' moves in between are the race that the docs describe.
+                // A send follows its check at once: other clients' moves in between are the race that the docs
+                // describe.
                 for world in world.late_moves() {
                     for environment in ENVIRONMENTS {
                         let (world, sent) = world.send(environment, first);
@@ -502,7 +506,8 @@ fn restoring_reports_the_truth_and_overwrites_nothing_in_every_sequence_of_event
     }
 }
 
-/// A process that is gone has prepared the restore. It has not sent it, its request was carried out, or it may yet be.
+/// A process that is gone has prepared the restore. It has not sent it, its request was carried
+/// out, or it may yet be.
 #[test]
 fn starting_a_prepared_restore_again_reports_the_truth_and_overwrites_nothing() {
     let machine = Reconciler::new().resuming();

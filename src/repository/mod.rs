@@ -23,13 +23,15 @@ use secret::{Redacted, find_secret, shown};
 use crate::error::{Error, quoted};
 use crate::wire::{is_same, null_as_default, scalar_text};
 
-/// Settings that are stored and do nothing, and what was meant: the server accepts every unknown key.
+/// Settings that are stored and do nothing, and what was meant: the server accepts every unknown
+/// key.
 const MISTAKEN_KEYS: [(&str, &str); 2] = [("iam_role_arn", "role_arn"), ("read_only", "readonly")];
 
 /// The definition of a repository: its type and the settings of that type.
 ///
-/// Serialises to the body of a registration, `{"type":…,"settings":{…}}`, and reads the form in which a domain returns it:
-/// values as text, keys nested or dotted, `settings` absent, types this crate does not know.
+/// Serialises to the body of a registration, `{"type":…,"settings":{…}}`, and reads the form in
+/// which a domain returns it: values as text, keys nested or dotted, `settings` absent, types this
+/// crate does not know.
 ///
 /// ```
 /// use es_snapshot::{RepositorySettings, S3Settings};
@@ -238,8 +240,9 @@ impl<'de> Deserialize<'de> for RepositorySettings {
     }
 }
 
-/// The settings under dotted keys, except where those would be much longer than the nested ones that they are made of: a long
-/// key over many short ones would be repeated for each. The server takes both forms.
+/// The settings under dotted keys, except where those would be much longer than the nested ones
+/// that they are made of: a long key over many short ones would be repeated for each. The server
+/// takes both forms.
 fn flattened(settings: Map<String, Value>) -> Map<String, Value> {
     if !settings.values().any(Value::is_object) {
         return settings;
@@ -277,7 +280,8 @@ fn nested_length(value: &Value) -> usize {
     }
 }
 
-/// Stores a setting under dotted keys, which are one form whatever form was given, and which the server takes as well.
+/// Stores a setting under dotted keys, which are one form whatever form was given, and which the
+/// server takes as well.
 fn insert_flat(flat: &mut Map<String, Value>, key: String, value: Value) {
     match value {
         Value::Object(inner) if !inner.is_empty() => {
@@ -296,7 +300,8 @@ fn rest(flat: Map<String, Value>) -> Map<String, Value> {
     if flat.is_empty() { Map::new() } else { flat }
 }
 
-/// Takes a setting out, if it is there and can be read; otherwise it stays, so that nothing is lost.
+/// Takes a setting out, if it is there and can be read; otherwise it stays, so that nothing is
+/// lost.
 fn take<T: FromStr>(flat: &mut Map<String, Value>, key: &str) -> Option<T> {
     let value = scalar_text(flat.get(key)?)?.parse().ok()?;
     flat.remove(key);
@@ -344,14 +349,16 @@ impl BlobStoreSettings {
 
 macro_rules! blob_store_accessors {
     () => {
-        /// Files larger than this are split into parts of this size in the repository. The default depends on type and version.
+        /// Files larger than this are split into parts of this size in the repository. The default depends
+        /// on type and version.
         #[must_use]
         pub fn with_chunk_size(mut self, size: ByteSize) -> Self {
             self.blob_store.chunk_size = Some(size);
             self
         }
 
-        /// Whether metadata files are compressed. Server's default: no in Elasticsearch 7.10 and OpenSearch, yes in Elasticsearch 8.
+        /// Whether metadata files are compressed. Server's default: no in Elasticsearch 7.10 and
+        /// OpenSearch, yes in Elasticsearch 8.
         #[must_use]
         pub fn with_compress(mut self, compress: bool) -> Self {
             self.blob_store.compress = Some(compress);
@@ -372,7 +379,8 @@ macro_rules! blob_store_accessors {
             self
         }
 
-        /// Whether this cluster may only read. Exactly one cluster may write to a repository; every other registers it read only.
+        /// Whether this cluster may only read. Exactly one cluster may write to a repository; every other
+        /// registers it read only.
         #[must_use]
         pub fn with_readonly(mut self, readonly: bool) -> Self {
             self.blob_store.readonly = Some(readonly);
@@ -426,7 +434,8 @@ macro_rules! open_settings {
             self
         }
 
-        /// The settings that have no method of their own, under dotted keys. A domain returns their values as text.
+        /// The settings that have no method of their own, under dotted keys. A domain returns their values
+        /// as text.
         #[must_use]
         pub fn other(&self) -> &Map<String, Value> {
             &self.other
@@ -512,7 +521,8 @@ impl From<UrlSettings> for RepositorySettings {
 }
 
 impl From<OtherSettings> for RepositorySettings {
-    /// A type that this crate knows stays [`Other`](RepositorySettings::Other); the domain sees no difference.
+    /// A type that this crate knows stays [`Other`](RepositorySettings::Other); the domain sees no
+    /// difference.
     fn from(settings: OtherSettings) -> Self {
         Self::Other(settings)
     }

@@ -16,7 +16,8 @@ pub struct FsSettings {
 }
 
 impl FsSettings {
-    /// A repository in a folder that all nodes share: below one of the node setting `path.repo`, or relative to its first.
+    /// A repository in a folder that all nodes share: below one of the node setting `path.repo`, or
+    /// relative to its first.
     #[must_use]
     pub fn new(location: impl Into<String>) -> Self {
         Self { location: Some(location.into()), blob_store: BlobStoreSettings::default(), other: Map::new() }
@@ -55,7 +56,8 @@ pub struct UrlSettings {
 }
 
 impl UrlSettings {
-    /// A repository at a URL that the node setting `repositories.url.allowed_urls` or `path.repo` allows.
+    /// A repository at a URL that the node setting `repositories.url.allowed_urls` or `path.repo`
+    /// allows.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: Some(url.into()), other: Map::new() }

@@ -46,15 +46,16 @@ impl RepositoryInfo {
         &self.name
     }
 
-    /// The id that the repository's contents carry: Elasticsearch 7.12 and later, once the cluster has learnt it.
+    /// The id that the repository's contents carry: Elasticsearch 7.12 and later, once the cluster
+    /// has learnt it.
     #[must_use]
     pub fn uuid(&self) -> Option<&str> {
         self.definition.uuid.as_deref()
     }
 
-    /// Type and settings. What a plugin calls secret is left out by the domain. Encryption by the nodes
-    /// (`crypto_metadata` of OpenSearch) is not among them: who registers these settings elsewhere
-    /// registers a repository that is not encrypted.
+    /// Type and settings. What a plugin calls secret is left out by the domain. Encryption by the
+    /// nodes (`crypto_metadata` of OpenSearch) is not among them: who registers these settings
+    /// elsewhere registers a repository that is not encrypted.
     #[must_use]
     pub fn settings(&self) -> &RepositorySettings {
         let Definition { r#type, settings, .. } = &self.definition;
@@ -128,7 +129,8 @@ impl Elements for Repositories {
     }
 }
 
-/// The response that a change was made. If `acknowledged` is false, the change is made too, and some node has yet to learn of it.
+/// The response that a change was made. If `acknowledged` is false, the change is made too, and
+/// some node has yet to learn of it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Acknowledged {
     #[serde(rename = "acknowledged")]

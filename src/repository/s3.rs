@@ -67,42 +67,48 @@ impl S3Settings {
         self
     }
 
-    /// The role with which the domain reaches the bucket. It trusts `es.amazonaws.com`, and whoever registers needs `iam:PassRole` on it.
+    /// The role with which the domain reaches the bucket. It trusts `es.amazonaws.com`, and whoever
+    /// registers needs `iam:PassRole` on it.
     #[must_use]
     pub fn with_role_arn(mut self, role: impl Into<String>) -> Self {
         self.role_arn = Some(role.into());
         self
     }
 
-    /// The folder within the bucket, without a leading slash. Server's default: the root. One for each domain, if a bucket serves several.
+    /// The folder within the bucket, without a leading slash. Server's default: the root. One for
+    /// each domain, if a bucket serves several.
     #[must_use]
     pub fn with_base_path(mut self, path: impl Into<String>) -> Self {
         self.base_path = Some(path.into());
         self
     }
 
-    /// Whether objects are written with SSE-S3 (AES-256). Server's default: no. OpenSearch 3.1 and later ignore it.
+    /// Whether objects are written with SSE-S3 (AES-256). Server's default: no. OpenSearch 3.1 and
+    /// later ignore it.
     #[must_use]
     pub fn with_server_side_encryption(mut self, encrypt: bool) -> Self {
         self.server_side_encryption = Some(encrypt);
         self
     }
 
-    /// The storage class of new objects, such as `standard_ia`. Server's default: `standard`. The engine refuses `glacier`.
+    /// The storage class of new objects, such as `standard_ia`. Server's default: `standard`. The
+    /// engine refuses `glacier`.
     #[must_use]
     pub fn with_storage_class(mut self, class: impl Into<String>) -> Self {
         self.storage_class = Some(class.into());
         self
     }
 
-    /// The canned ACL of new objects, such as `bucket-owner-full-control`. Server's default: `private`.
+    /// The canned ACL of new objects, such as `bucket-owner-full-control`. Server's default:
+    /// `private`.
     #[must_use]
     pub fn with_canned_acl(mut self, acl: impl Into<String>) -> Self {
         self.canned_acl = Some(acl.into());
         self
     }
 
-    /// The bucket; `None` for a repository of the service's own whose settings the domain does not show.
+    /// The bucket; `None` for a repository of the service's own whose settings the domain does not
+    /// show.
     #[must_use]
     pub fn bucket(&self) -> Option<&str> {
         self.bucket.as_deref()

@@ -1,10 +1,12 @@
-//! What the cluster state shows of the indices that a restore writes: evidence that outlasts the network.
+//! What the cluster state shows of the indices that a restore writes: evidence that outlasts the
+//! network.
 //!
-//! A restore over a closed index raises its `mapping_version`, `settings_version` and `aliases_version` in its one state
-//! update. So an index of the same uuid with any of the three unchanged was not restored over, whatever else happened to
-//! it; and since a restore is one update of all its targets, one such index shows that none of the request happened.
-//! Measured on Elasticsearch 7.10 and 8.19 and on OpenSearch 1.3, 2.19 and 3.8. `version` and the primary terms also move for
-//! other reasons.
+//! A restore over a closed index raises its `mapping_version`, `settings_version` and
+//! `aliases_version` in its one state update. So an index of the same uuid with any of the three
+//! unchanged was not restored over, whatever else happened to it; and since a restore is one update
+//! of all its targets, one such index shows that none of the request happened. Measured on
+//! Elasticsearch 7.10 and 8.19 and on OpenSearch 1.3, 2.19 and 3.8. `version` and the primary terms
+//! also move for other reasons.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,8 +68,8 @@ impl IndexMark {
 pub(crate) type Moment = (i64, i64);
 
 /// The marks of some indices at one moment: the response of
-/// `GET /_cluster/state/metadata,version/{indices}?filter_path=…`. An absent index is left out; a name that is an alias
-/// or a data stream brings others.
+/// `GET /_cluster/state/metadata,version/{indices}?filter_path=…`. An absent index is left out; a
+/// name that is an alias or a data stream brings others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Marks {
@@ -131,7 +133,8 @@ impl Marks {
             return Trace::Stale;
         }
         let fate = |name: &str| Fate::of(self.get(name), now.get(name));
-        // One proven target proves it for the whole request, but only if the request would have written it for sure.
+        // One proven target proves it for the whole request, but only if the request would have written it
+        // for sure.
         if targets.certain().iter().any(|name| fate(name) == Fate::Untouched) {
             let free = |name: &str| match fate(name) {
                 Fate::Absent => true,
@@ -196,7 +199,8 @@ pub(crate) enum Trace {
 }
 
 /// The last 500 deleted indices of a cluster, by name and uuid, at one moment: the response of
-/// `GET /_cluster/state/metadata,version?filter_path=…`. They show only without index names in the path.
+/// `GET /_cluster/state/metadata,version?filter_path=…`. They show only without index names in the
+/// path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Tombstones {
@@ -247,8 +251,8 @@ impl Tombstones {
         self.metadata.graveyard.is_some() && self.metadata.cluster_uuid == cluster_uuid && moment >= not_before
     }
 
-    /// Whether a target may have been there and been deleted since these were read: a new one has its name, or the oldest is
-    /// gone, so that others may have gone with it.
+    /// Whether a target may have been there and been deleted since these were read: a new one has
+    /// its name, or the oldest is gone, so that others may have gone with it.
     pub(crate) fn hide_a_target(&self, now: &Self, targets: &Targets) -> bool {
         let before: BTreeSet<&Buried> = self.all().collect();
         let present: BTreeSet<&Buried> = now.all().collect();

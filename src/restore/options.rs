@@ -10,9 +10,9 @@ use crate::wire::{is_same, laid_over};
 
 /// Options of a restore: what is restored from a snapshot, and under which names.
 ///
-/// Only what is set is sent, except that [`with_include_global_state`](Self::with_include_global_state)
-/// always is. See the [restore snapshot
-/// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-restore).
+/// Only what is set is sent, except that
+/// [`with_include_global_state`](Self::with_include_global_state) always is. See the [restore
+/// snapshot API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-restore).
 ///
 /// The options also decide whether a restore may be sent again after a lost response: only if the
 /// client can determine exactly which indices it writes; see
@@ -267,7 +267,8 @@ impl RestoreSnapshot {
         Some((pattern, replacement))
     }
 
-    /// The indices asked for, however they are set: the server takes a list, and a text with commas.
+    /// The indices asked for, however they are set: the server takes a list, and a text with
+    /// commas.
     pub(super) fn selection(&self) -> Selection<'_> {
         Selection(match (&self.typed.indices, self.other.get("indices")) {
             (Some(patterns), _) => patterns.iter().map(String::as_str).collect(),

@@ -36,7 +36,8 @@ pub struct PreparedRestore {
     is_new: bool,
 }
 
-/// The version of the stored form that this version of the crate writes, and the only one that it reads.
+/// The version of the stored form that this version of the crate writes, and the only one that it
+/// reads.
 const VERSION: u32 = 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 //! Renaming as the server does it: Java's `String.replaceAll`.
 //!
-//! `regex-lite` finds the matches: its `\w`, `\d` and `\s` are ASCII, as Java's are, and it prefers alternatives in the
-//! same order. How matches follow each other and what a replacement means are Java's rules
-//! ([`Matcher`](https://docs.oracle.com/en/java/javase/11/docs/api/java.base/java/util/regex/Matcher.html#appendReplacement(java.lang.StringBuffer,java.lang.String))).
+//! `regex-lite` finds the matches: its `\w`, `\d` and `\s` are ASCII, as Java's are, and it prefers
+//! alternatives in the same order. How matches follow each other and what a replacement means are
+//! Java's rules ([`Matcher`](https://docs.oracle.com/en/java/javase/11/docs/api/java.base/java/util/regex/Matcher.html#appendReplacement(java.lang.StringBuffer,java.lang.String))).
 //! A pattern that the two may read differently is not computed at all.
 
 use regex_lite::{Captures, Regex};
@@ -22,7 +22,8 @@ enum Piece {
 }
 
 impl Rename {
-    /// `None` if the result cannot be computed as the server would, or the server would refuse the pair.
+    /// `None` if the result cannot be computed as the server would, or the server would refuse the
+    /// pair.
     pub(crate) fn new(pattern: &str, replacement: &str) -> Option<Self> {
         if !reads_the_same(pattern) {
             return None;
@@ -34,8 +35,8 @@ impl Rename {
 
     /// The new name; `None` if it cannot be computed.
     pub(crate) fn apply(&self, name: &str) -> Option<String> {
-        // Java counts in UTF-16: it may find an empty match in the middle of a character beyond these. Its word boundaries
-        // know letters beyond ASCII.
+        // Java counts in UTF-16: it may find an empty match in the middle of a character beyond these. Its
+        // word boundaries know letters beyond ASCII.
         let computable = if self.pattern.as_str().contains(r"\b") || self.pattern.as_str().contains(r"\B") {
             name.is_ascii()
         } else {
@@ -76,7 +77,8 @@ impl Rename {
 
 /// Whether both engines read the pattern in the same way, if `regex-lite` reads it at all.
 fn reads_the_same(pattern: &str) -> bool {
-    // Possessive quantifiers, set operations and nested sets, and flags other than `i` mean something else here or nothing.
+    // Possessive quantifiers, set operations and nested sets, and flags other than `i` mean something
+    // else here or nothing.
     let apart =
         ["++", "*+", "?+", "}+", "&&", "--", "~~", "(?P", "[:", r"\a", r"\u", r"\U", r"\x", r"\<", r"\>", r"\z", r"\A"];
     let flags = pattern.match_indices("(?").all(|(at, _)| {
@@ -146,7 +148,8 @@ mod tests {
         Rename::new(pattern, replacement)?.apply(name)
     }
 
-    /// What Elasticsearch 7.10.2 and OpenSearch 3 made of the index `vis`, and what the documentation of Java says.
+    /// What Elasticsearch 7.10.2 and OpenSearch 3 made of the index `vis`, and what the
+    /// documentation of Java says.
     #[test]
     fn names_change_as_the_engines_change_them() {
         for (pattern, replacement, expected) in [

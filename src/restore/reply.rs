@@ -108,7 +108,8 @@ open_vocabulary! {
 /// waits is not listed. [`Wait`](crate::Wait) knows these cases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShardRecovery {
-    // A response has one for every shard of the cluster, so this is packed: unknown figures are negative, times not after 0.
+    // A response has one for every shard of the cluster, so this is packed: unknown figures are negative, times not
+    // after 0.
     index: Arc<str>,
     source: Option<Box<WireSource>>,
     r#type: RecoveryType,
@@ -319,8 +320,8 @@ impl ShardRecovery {
     }
 }
 
-/// The response of `GET /_recovery`, shard by shard. It is as large as the cluster, and most of it is about shards that
-/// nobody asks for.
+/// The response of `GET /_recovery`, shard by shard. It is as large as the cluster, and most of it
+/// is about shards that nobody asks for.
 #[derive(Debug)]
 pub(crate) struct Recoveries {
     pieces: Pieces,

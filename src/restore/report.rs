@@ -61,7 +61,8 @@ impl RestoreReport {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete), which names the first three of the other shards.
+    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete), which names the first three of the
+    /// other shards.
     pub fn into_complete(self) -> Result<Self, Error> {
         if self.is_complete() {
             return Ok(self);

@@ -38,8 +38,8 @@ struct Restores {
     snapshots: Vec<RunningRestore>,
 }
 
-/// One running restore: its snapshot, its targets under their new names, and the state of each shard. The entry goes when the
-/// restore has ended.
+/// One running restore: its snapshot, its targets under their new names, and the state of each
+/// shard. The entry goes when the restore has ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct RunningRestore {

@@ -1,4 +1,5 @@
-//! What the cluster says of shards: seen there are those that wait to be restored or could not be, which no recovery lists.
+//! What the cluster says of shards: seen there are those that wait to be restored or could not be,
+//! which no recovery lists.
 
 use std::sync::Arc;
 
@@ -7,8 +8,9 @@ use serde::Deserialize;
 use crate::pieces::{Array, Chunks, Elements, Trouble};
 use crate::wire::{integer_or_text, null_as_default};
 
-/// A row of `GET /_cat/shards?format=json&h=index,shard,prirep,state,unassigned.reason,unassigned.details`: there a shard is
-/// seen that could not be restored, which no recovery lists.
+/// A row of `GET
+/// /_cat/shards?format=json&h=index,shard,prirep,state,unassigned.reason,unassigned.details`: there
+/// a shard is seen that could not be restored, which no recovery lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ShardRow {
     pub(crate) index: Arc<str>,
@@ -54,7 +56,8 @@ struct WireRow {
 }
 
 impl ShardRow {
-    /// The row; its index's name is kept once for all of the index's shards, which follow one another.
+    /// The row; its index's name is kept once for all of the index's shards, which follow one
+    /// another.
     fn new(row: WireRow, before: &mut Arc<str>) -> Self {
         if **before != *row.index {
             *before = row.index.into();
@@ -140,8 +143,8 @@ struct Ruling {
 }
 
 impl AllocationExplanation {
-    /// Why the engine has given the shard's restore up, if it has: no node could take the shard when it was to begin. It does
-    /// not try again by itself, even when a node can.
+    /// Why the engine has given the shard's restore up, if it has: no node could take the shard
+    /// when it was to begin. It does not try again by itself, even when a node can.
     pub(crate) fn given_up(&self) -> Option<String> {
         const RESTORE: &str = "restore_in_progress";
         let against =

@@ -1,5 +1,5 @@
-//! What tells shards that are restored from a snapshot from others, and a restore from those that there were before: the API has
-//! no mark for one.
+//! What tells shards that are restored from a snapshot from others, and a restore from those that
+//! there were before: the API has no mark for one.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,8 @@ impl Source {
         self.uuid = uuid.map(str::to_owned);
     }
 
-    /// Whether the snapshot's uuid is wanted to tell these rows from those of another: shards that failed tell no repository.
+    /// Whether the snapshot's uuid is wanted to tell these rows from those of another: shards that
+    /// failed tell no repository.
     pub(crate) fn wants_uuid(&self, rows: &[ShardRow]) -> bool {
         let failed = self.failure();
         self.uuid.is_none() && rows.iter().any(|row| row.details().contains(&failed))
@@ -84,9 +85,11 @@ impl EarlierRestores {
         Self { marks: signs.map(|sign| sign.mark).collect(), by_rows: rows.is_some() }
     }
 
-    /// Whether these are signs of one new restore from the snapshot that writes exactly these targets.
+    /// Whether these are signs of one new restore from the snapshot that writes exactly these
+    /// targets.
     ///
-    /// A shard that waits has no id yet, so those that have one decide: they must share it, and nothing else may have it.
+    /// A shard that waits has no id yet, so those that have one decide: they must share it, and
+    /// nothing else may have it.
     pub(crate) fn are_outdone(
         &self,
         source: &Source,
@@ -118,7 +121,8 @@ impl EarlierRestores {
         ids.len() <= 1 && (!wider || targets.are_open_ended()) && targets.match_exactly(indices)
     }
 
-    /// Whether the sign is of none of them. One whose shards waited then has its id by now, or has failed.
+    /// Whether the sign is of none of them. One whose shards waited then has its id by now, or has
+    /// failed.
     fn lack(&self, sign: &Sign) -> bool {
         !self.marks.contains(&sign.mark) && !self.marks.contains(&Mark::Waiting(sign.index.to_owned()))
     }
@@ -143,7 +147,8 @@ struct Sign<'a> {
 }
 
 impl<'a> Sign<'a> {
-    /// All signs of restores from this snapshot: rows of shards that wait or have failed, and recoveries.
+    /// All signs of restores from this snapshot: rows of shards that wait or have failed, and
+    /// recoveries.
     fn all(source: &Source, rows: &'a [ShardRow], recoveries: &'a [ShardRecovery]) -> impl Iterator<Item = Self> {
         let rows = source.rows(rows).map(|row| {
             let mark = if row.has_failed() { Mark::Failed } else { Mark::Waiting };

@@ -98,7 +98,8 @@ impl Targets {
         targets
     }
 
-    /// Those of the targets that requests can ask for, as names; others are left out of the targets too.
+    /// Those of the targets that requests can ask for, as names; others are left out of the targets
+    /// too.
     pub(crate) fn nameable(&mut self) -> Vec<IndexName> {
         let (valid, known) =
             (|name: &String| name.parse::<IndexName>().is_ok(), self.certain.len() + self.possible.len());
@@ -154,8 +155,8 @@ impl Targets {
     }
 }
 
-/// Whether an index has the name that the server gives to those behind a data stream: `.ds-STREAM-yyyy.MM.dd-000001`, before
-/// Elasticsearch 7.11 and on OpenSearch without the date.
+/// Whether an index has the name that the server gives to those behind a data stream:
+/// `.ds-STREAM-yyyy.MM.dd-000001`, before Elasticsearch 7.11 and on OpenSearch without the date.
 pub(super) fn is_backing_index(index: &str, stream: &str) -> bool {
     behind_stream(index, stream).is_some()
 }
@@ -169,8 +170,9 @@ fn behind_stream<'a>(index: &'a str, stream: &str) -> Option<&'a str> {
     is_backing.then_some(behind)
 }
 
-/// The backing indices that a restored data stream has, each with its name in the snapshot. Recoveries from the snapshot show
-/// which stream was renamed to it. Empty if the snapshot has no such stream.
+/// The backing indices that a restored data stream has, each with its name in the snapshot.
+/// Recoveries from the snapshot show which stream was renamed to it. Empty if the snapshot has no
+/// such stream.
 pub(super) fn backing_indices<'a>(
     snapshot: &'a SnapshotInfo,
     stream: &str,
@@ -209,8 +211,8 @@ impl<'a> Selection<'a> {
         self.0.first().is_some_and(|first| first.starts_with('-'))
     }
 
-    /// The patterns that the server applies to indices: it takes the names of data streams out and puts their backing indices at
-    /// the end.
+    /// The patterns that the server applies to indices: it takes the names of data streams out and
+    /// puts their backing indices at the end.
     fn with_streams_resolved(self, streams: &[&'a str], indices: &'a [String]) -> Self {
         if self.is_all() {
             return self;
@@ -220,7 +222,8 @@ impl<'a> Selection<'a> {
             .iter()
             .map(String::as_str)
             .filter(|index| streams.iter().any(|stream| is_backing_index(index, stream)));
-        // The streams' own names select no index. They keep the list from being empty where no backing index is known.
+        // The streams' own names select no index. They keep the list from being empty where no backing
+        // index is known.
         Self(others.chain(backing).chain(streams.iter().copied()).collect())
     }
 
@@ -228,7 +231,8 @@ impl<'a> Selection<'a> {
         self.0.iter().any(|pattern| pattern.trim_start_matches(['+', '-']).starts_with('<'))
     }
 
-    /// Whether an index or a data stream of the snapshot is meant; of the patterns that fit, the last decides.
+    /// Whether an index or a data stream of the snapshot is meant; of the patterns that fit, the
+    /// last decides.
     pub(crate) fn selects(&self, name: &str) -> bool {
         if self.is_all() {
             return true;

@@ -1,5 +1,5 @@
-//! What polls show of a restore, shard by shard: pure, and with a memory, since recoveries are forgotten when a shard moves
-//! or its node restarts.
+//! What polls show of a restore, shard by shard: pure, and with a memory, since recoveries are
+//! forgotten when a shard moves or its node restarts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,8 @@ enum Origin {
 }
 
 impl Origin {
-    /// What a recovery shows; `None` if it shows only that the shard has moved or that its node was restarted.
+    /// What a recovery shows; `None` if it shows only that the shard has moved or that its node was
+    /// restarted.
     fn shown_by(recovery: &ShardRecovery, source: &Source, index: Option<&str>) -> Option<Self> {
         let is_another = index.zip(recovery.source_index()).is_some_and(|(expected, found)| expected != found);
         match recovery.kind() {
@@ -57,7 +58,8 @@ struct ShardView {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct IndexView {
     shards: BTreeMap<u32, ShardView>,
-    /// It was shown that the index is one of this restore's, and that the snapshot has all of its shards.
+    /// It was shown that the index is one of this restore's, and that the snapshot has all of its
+    /// shards.
     vouched: bool,
     /// The index's uuid and its name in the snapshot, as far as the ticket has them.
     uuid: Option<String>,
@@ -276,7 +278,8 @@ impl RestoreView {
         }
     }
 
-    /// Rows of shards that wait to be restored name the snapshot. One that a node has is not given up.
+    /// Rows of shards that wait to be restored name the snapshot. One that a node has is not given
+    /// up.
     fn note_rows(&mut self, rows: &[ShardRow]) {
         for row in rows.iter().filter(|row| row.is_primary && row.state != ShardState::Unassigned) {
             let shards = self.indices.get_mut(&*row.index).map(|view| &mut view.shards);
@@ -316,7 +319,8 @@ impl RestoreView {
         primaries
     }
 
-    /// Remembers what running restores from the snapshot show; gives whether one writes these indices.
+    /// Remembers what running restores from the snapshot show; gives whether one writes these
+    /// indices.
     fn note_running(&mut self, running: &RunningRestores) -> bool {
         let mut runs = false;
         for restore in running.of(&self.source) {

@@ -49,8 +49,8 @@ impl SnapshotElements {
         }
     }
 
-    /// What asks for the rest of a list that the server has cut into pages, known after the last element: Elasticsearch 7.14
-    /// and later.
+    /// What asks for the rest of a list that the server has cut into pages, known after the last
+    /// element: Elasticsearch 7.14 and later.
     pub(crate) fn next_page(&self) -> Option<&str> {
         self.next_page.as_deref()
     }

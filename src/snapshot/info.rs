@@ -59,8 +59,9 @@ open_vocabulary! {
     }
 }
 
-/// A snapshot as the domain describes it. A listing with [`verbose(false)`](crate::ListSnapshots::verbose) tells only name, uuid,
-/// indices and state; the rest is then `None` or empty.
+/// A snapshot as the domain describes it. A listing with
+/// [`verbose(false)`](crate::ListSnapshots::verbose) tells only name, uuid, indices and state; the
+/// rest is then `None` or empty.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(into = "WireSnapshot")]
 pub struct SnapshotInfo {
@@ -70,7 +71,8 @@ pub struct SnapshotInfo {
     indices: Vec<String>,
     data_streams: Vec<String>,
     state: SnapshotState,
-    /// What a listing without details leaves out: apart, so that one of many thousand snapshots costs little.
+    /// What a listing without details leaves out: apart, so that one of many thousand snapshots
+    /// costs little.
     details: Option<Box<Details>>,
 }
 
@@ -223,7 +225,8 @@ impl SnapshotInfo {
         self
     }
 
-    /// The name as the domain wrote it; `parse` makes a [`SnapshotName`](crate::name::SnapshotName) of it.
+    /// The name as the domain wrote it; `parse` makes a [`SnapshotName`](crate::name::SnapshotName)
+    /// of it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.snapshot
@@ -241,8 +244,8 @@ impl SnapshotInfo {
         self.repository.as_deref()
     }
 
-    /// The version that took it. Not always a version number: Elasticsearch 8.10 and later write ranges such as
-    /// `8.11.0-8.12.0`, and an Amazon domain of 7.10 writes `7.9.1`.
+    /// The version that took it. Not always a version number: Elasticsearch 8.10 and later write
+    /// ranges such as `8.11.0-8.12.0`, and an Amazon domain of 7.10 writes `7.9.1`.
     #[must_use]
     pub fn version(&self) -> Option<&str> {
         self.details.as_ref()?.version.as_deref()
@@ -334,13 +337,15 @@ impl SnapshotInfo {
         self.details.as_ref().map_or(&NOTHING, |details| &details.other).get()
     }
 
-    /// The token that its creation was marked with; see [`SnapshotToken`](crate::snapshot::SnapshotToken).
+    /// The token that its creation was marked with; see
+    /// [`SnapshotToken`](crate::snapshot::SnapshotToken).
     #[must_use]
     pub fn token(&self) -> Option<&str> {
         self.metadata()?.get(TOKEN_KEY)?.as_str()
     }
 
-    /// Returns whether every shard is in the snapshot: its state is [`Success`](SnapshotState::Success).
+    /// Returns whether every shard is in the snapshot: its state is
+    /// [`Success`](SnapshotState::Success).
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.state == SnapshotState::Success
@@ -350,7 +355,8 @@ impl SnapshotInfo {
     ///
     /// # Errors
     ///
-    /// [`Incomplete`](ErrorKind::Incomplete) for any other state, with the number of failed shards and the first reasons.
+    /// [`Incomplete`](ErrorKind::Incomplete) for any other state, with the number of failed shards
+    /// and the first reasons.
     ///
     /// ```
     /// use es_snapshot::{ErrorKind, SnapshotInfo};

@@ -47,7 +47,8 @@ impl SnapshotList {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete), which names the first three of the others.
+    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete), which names the first three of the
+    /// others.
     pub fn into_complete(self) -> Result<Vec<SnapshotInfo>, Error> {
         if self.is_complete() {
             return Ok(self.snapshots);
@@ -111,7 +112,8 @@ impl DeletionReport {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete), which names the first three of the others.
+    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete), which names the first three of the
+    /// others.
     pub fn into_complete(self) -> Result<Self, Error> {
         if self.is_complete() {
             return Ok(self);

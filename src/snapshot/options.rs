@@ -106,8 +106,9 @@ impl CreateSnapshot {
         Self::default()
     }
 
-    /// The indices and data streams to take in: names, wildcards, `-exclusions`, date math. Each is checked as an
-    /// [`IndexPattern`] before anything is sent. Server's default, and the meaning of an empty list: all.
+    /// The indices and data streams to take in: names, wildcards, `-exclusions`, date math. Each is
+    /// checked as an [`IndexPattern`] before anything is sent. Server's default, and the
+    /// meaning of an empty list: all.
     #[must_use]
     pub fn with_indices<I>(mut self, patterns: I) -> Self
     where
@@ -118,36 +119,41 @@ impl CreateSnapshot {
         self
     }
 
-    /// Which kinds of indices the wildcards stand for. Server's default: open and hidden ones, from Elasticsearch 8 all.
+    /// Which kinds of indices the wildcards stand for. Server's default: open and hidden ones, from
+    /// Elasticsearch 8 all.
     #[must_use]
     pub fn with_expand_wildcards(mut self, kinds: impl IntoIterator<Item = ExpandWildcards>) -> Self {
         self.expand_wildcards = Some(kinds.into_iter().collect());
         self
     }
 
-    /// Whether named indices that are missing or closed are passed over. Server's default: no, they make the call fail.
+    /// Whether named indices that are missing or closed are passed over. Server's default: no, they
+    /// make the call fail.
     #[must_use]
     pub fn with_ignore_unavailable(mut self, ignore: bool) -> Self {
         self.ignore_unavailable = Some(ignore);
         self
     }
 
-    /// Whether the cluster state (templates, persistent settings…) is taken in. Server's default: yes.
+    /// Whether the cluster state (templates, persistent settings…) is taken in. Server's default:
+    /// yes.
     #[must_use]
     pub fn with_include_global_state(mut self, include: bool) -> Self {
         self.include_global_state = Some(include);
         self
     }
 
-    /// Whether the snapshot may start while a primary shard is not available. Server's default: no. Even then a snapshot
-    /// can end as [`Partial`](crate::SnapshotState::Partial), if a shard fails on the way.
+    /// Whether the snapshot may start while a primary shard is not available. Server's default: no.
+    /// Even then a snapshot can end as [`Partial`](crate::SnapshotState::Partial), if a shard
+    /// fails on the way.
     #[must_use]
     pub fn with_partial(mut self, partial: bool) -> Self {
         self.partial = Some(partial);
         self
     }
 
-    /// The features whose state is taken in, or `none` alone. Elasticsearch 7.12 and later; other servers ignore it.
+    /// The features whose state is taken in, or `none` alone. Elasticsearch 7.12 and later; other
+    /// servers ignore it.
     #[must_use]
     pub fn with_feature_states<I>(mut self, features: I) -> Self
     where
@@ -158,8 +164,9 @@ impl CreateSnapshot {
         self
     }
 
-    /// Anything to be kept with the snapshot: at most 1024 bytes of JSON together with the token, which takes 55 of them if it
-    /// is random. The keys `policy` and `sm_policy` belong to the servers' own schedulers.
+    /// Anything to be kept with the snapshot: at most 1024 bytes of JSON together with the token,
+    /// which takes 55 of them if it is random. The keys `policy` and `sm_policy` belong to the
+    /// servers' own schedulers.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Map<String, Value>) -> Self {
         self.metadata = Some(metadata);
@@ -255,7 +262,8 @@ impl CreateSnapshot {
         self.wait_for_completion
     }
 
-    /// The token that a call with these options marks the snapshot with: the caller's, or a new one.
+    /// The token that a call with these options marks the snapshot with: the caller's, or a new
+    /// one.
     pub(crate) fn mark(
         &self,
         random: impl FnOnce() -> Result<SnapshotToken, Error>,
@@ -267,7 +275,8 @@ impl CreateSnapshot {
         }
     }
 
-    /// The request's body: these options with the token among the metadata, once nothing is found wrong with them.
+    /// The request's body: these options with the token among the metadata, once nothing is found
+    /// wrong with them.
     pub(crate) fn marked(&self, token: Option<&SnapshotToken>) -> Result<Self, Error> {
         let mut body = Self { token: TokenChoice::Random, wait_for_completion: false, ..self.clone() };
         if body.metadata.as_ref().is_some_and(|metadata| metadata.contains_key(TOKEN_KEY)) {
@@ -370,15 +379,16 @@ impl ListSnapshots {
         self
     }
 
-    /// Whether everything is read of each snapshot, one object of the repository for each. Server's default: yes. If not, only
-    /// name, uuid, indices and state are returned.
+    /// Whether everything is read of each snapshot, one object of the repository for each. Server's
+    /// default: yes. If not, only name, uuid, indices and state are returned.
     #[must_use]
     pub fn with_verbose(mut self, verbose: bool) -> Self {
         self.verbose = Some(verbose);
         self
     }
 
-    /// Sets whether names without a snapshot are passed over. Server's default: no, they make the call fail.
+    /// Sets whether names without a snapshot are passed over. Server's default: no, they make the
+    /// call fail.
     ///
     /// The server then also passes over a snapshot that it cannot read, and does not say so.
     #[must_use]

@@ -45,7 +45,8 @@ open_vocabulary! {
 
 /// How far a snapshot is, shard by shard.
 ///
-/// For progress, not for the outcome: only [`SnapshotInfo`](crate::SnapshotInfo) tells whether a snapshot is complete.
+/// For progress, not for the outcome: only [`SnapshotInfo`](crate::SnapshotInfo) tells whether a
+/// snapshot is complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotStatus {
     snapshot: String,
@@ -287,7 +288,8 @@ impl SnapshotStats {
         self.incremental
     }
 
-    /// What has been written of [`incremental`](Self::incremental). A domain leaves it out once that is everything.
+    /// What has been written of [`incremental`](Self::incremental). A domain leaves it out once
+    /// that is everything.
     #[must_use]
     pub fn processed(&self) -> FileStats {
         self.processed.unwrap_or(self.incremental)

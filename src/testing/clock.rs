@@ -15,14 +15,17 @@ use crate::clock::{BoxFuture, Clock};
 ///
 /// There are three ways to let time pass:
 ///
-/// * [`block_on`](Self::block_on) runs a future to its end. Whenever nothing in it can go on, time moves to the end of the
-///   earliest sleep or time limit. Parallel sleeps overlap, time limits fire in order, and every run is the same. Use it with a
-///   domain that is [in process](super::FakeDomainBuilder::in_process).
-/// * By default, and under a runtime, a [`sleep`](Clock::sleep) moves both times on by its duration and yields once, so that
-///   back-off and polls cost no real time. Several tasks that sleep at the same time each move the clock: their sleeps add up.
-///   A [`timeout`](Clock::timeout) never moves the clock. It ends when another sleep or `advance` reaches its end, so a time
-///   limit on a response over a real socket does not fire by itself.
-/// * After [`set_auto_advance(false)`](Self::set_auto_advance), sleeps wait for [`advance`](Self::advance).
+/// * [`block_on`](Self::block_on) runs a future to its end. Whenever nothing in it can go on, time
+///   moves to the end of the earliest sleep or time limit. Parallel sleeps overlap, time limits
+///   fire in order, and every run is the same. Use it with a domain that is [in
+///   process](super::FakeDomainBuilder::in_process).
+/// * By default, and under a runtime, a [`sleep`](Clock::sleep) moves both times on by its duration
+///   and yields once, so that back-off and polls cost no real time. Several tasks that sleep at the
+///   same time each move the clock: their sleeps add up. A [`timeout`](Clock::timeout) never moves
+///   the clock. It ends when another sleep or `advance` reaches its end, so a time limit on a
+///   response over a real socket does not fire by itself.
+/// * After [`set_auto_advance(false)`](Self::set_auto_advance), sleeps wait for
+///   [`advance`](Self::advance).
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -122,10 +125,11 @@ impl ManualClock {
 
     /// Runs a future to its end on this thread, without a runtime.
     ///
-    /// The future is polled until nothing in it can go on. Then time moves to the end of the earliest wait on this clock, and
-    /// that wait ends; of waits that end at the same time, the one that began first. All concurrency is inside the future, for
-    /// example by `join!` or `FuturesUnordered`. Whatever needs a runtime, such as sockets or `tokio::spawn`, does not work
-    /// here.
+    /// The future is polled until nothing in it can go on. Then time moves to the end of the
+    /// earliest wait on this clock, and that wait ends; of waits that end at the same time, the
+    /// one that began first. All concurrency is inside the future, for example by `join!` or
+    /// `FuturesUnordered`. Whatever needs a runtime, such as sockets or `tokio::spawn`, does not
+    /// work here.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -140,8 +144,8 @@ impl ManualClock {
     ///
     /// # Panics
     ///
-    /// When the future can never end, because nothing in it can go on and nothing waits on this clock, and when the clock is
-    /// driven by another `block_on` already.
+    /// When the future can never end, because nothing in it can go on and nothing waits on this
+    /// clock, and when the clock is driven by another `block_on` already.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _driving = Driving::begin(self);
         let mut future = pin!(future);
@@ -197,8 +201,8 @@ impl ManualClock {
         times.wall = stepped.unwrap_or(times.wall);
     }
 
-    /// Sets whether a sleep moves the clock by itself. It makes no difference within [`block_on`](Self::block_on).
-    /// Default: true.
+    /// Sets whether a sleep moves the clock by itself. It makes no difference within
+    /// [`block_on`](Self::block_on). Default: true.
     pub fn set_auto_advance(&self, auto_advance: bool) {
         self.lock().auto_advance = auto_advance;
     }
@@ -209,14 +213,15 @@ impl ManualClock {
         self.lock().sleeps.clone()
     }
 
-    /// Lets a server on this clock hold a response back. Time limits of others that end before it fire before it.
+    /// Lets a server on this clock hold a response back. Time limits of others that end before it
+    /// fire before it.
     pub(super) async fn hold(&self, duration: Duration) {
         let due = self.monotonic().saturating_add(duration);
         // Time limits around this call begin when they are first polled, which may be after this.
         tokio::task::yield_now().await;
         while let Some(earliest) = self.auto_advance_towards(due) {
-            // Whoever waits there may be in the task that polls this: it needs turns to notice. One that never polls its wait
-            // holds nobody up for long.
+            // Whoever waits there may be in the task that polls this: it needs turns to notice. One that never
+            // polls its wait holds nobody up for long.
             for _ in 0..TURNS {
                 if !self.lock().ended.contains(&earliest) {
                     break;
@@ -227,7 +232,8 @@ impl ManualClock {
         self.until(due).await;
     }
 
-    /// Where sleeps move the clock: ends the earliest wait that is due before this time, or else moves on to it.
+    /// Where sleeps move the clock: ends the earliest wait that is due before this time, or else
+    /// moves on to it.
     fn auto_advance_towards(&self, target: Duration) -> Option<Due> {
         let mut times = self.lock();
         if times.is_driven || !times.auto_advance {
@@ -341,7 +347,8 @@ impl Future for Until {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let clock = self.clock.clone();
-        // Wakers are cloned before the lock is taken, and dropped after it is free: both may run foreign code.
+        // Wakers are cloned before the lock is taken, and dropped after it is free: both may run foreign
+        // code.
         let waker = context.waker().clone();
         let mut times = clock.lock();
         if times.monotonic >= self.due {

@@ -51,8 +51,8 @@ impl Engine {
         }
     }
 
-    /// Whether a listing that may be empty and finds nothing shows the running snapshots instead. Seen on Elasticsearch 7.10.2 and
-    /// OpenSearch 1.3.20, and not on 8.19.5 and 2.19.6.
+    /// Whether a listing that may be empty and finds nothing shows the running snapshots instead.
+    /// Seen on Elasticsearch 7.10.2 and OpenSearch 1.3.20, and not on 8.19.5 and 2.19.6.
     pub(super) fn shows_running(&self) -> bool {
         !self.es(7, 14) && !self.os(2, 0)
     }

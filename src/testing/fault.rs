@@ -6,8 +6,8 @@ use std::time::Duration;
 
 type Matches = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 
-/// A rule that makes requests go wrong; see [`FakeDomain::fault`](super::FakeDomain::fault). Rules are tried in the order in which
-/// they were given; the first that matches acts.
+/// A rule that makes requests go wrong; see [`FakeDomain::fault`](super::FakeDomain::fault). Rules
+/// are tried in the order in which they were given; the first that matches acts.
 ///
 /// A rule matches every request, any number of times, unless it is narrowed:
 ///
@@ -90,38 +90,43 @@ impl Fault {
         Self::new(Action::DropAfter)
     }
 
-    /// Lets the engine carry the request out, then answers this status with a page, as a load balancer does with 504.
+    /// Lets the engine carry the request out, then answers this status with a page, as a load
+    /// balancer does with 504.
     pub fn status_after(status: u16) -> Self {
         Self::new(Action::StatusAfter { status })
     }
 
-    /// Lets the engine carry the request out, then sends half of the answer's body and closes the connection.
+    /// Lets the engine carry the request out, then sends half of the answer's body and closes the
+    /// connection.
     pub fn truncate() -> Self {
         Self::new(Action::Truncate)
     }
 
-    /// Lets the engine carry the request out, then sends the answer's body byte by byte with this pause after each.
+    /// Lets the engine carry the request out, then sends the answer's body byte by byte with this
+    /// pause after each.
     pub fn trickle(pause: Duration) -> Self {
         Self::new(Action::Trickle { pause })
     }
 
     /// Lets the engine carry the request out, and answers this much later.
     ///
-    /// On a [`ManualClock`](super::ManualClock) the clock is moved on by `by`. If that ended a time-out or a sleep that was
-    /// pending, the answer is held back until the client has closed the connection (or, were it not the client's, for a
-    /// fifth of a real second): so the client's time-out comes first. [In process](super::FakeDomainBuilder::in_process) no
+    /// On a [`ManualClock`](super::ManualClock) the clock is moved on by `by`. If that ended a
+    /// time-out or a sleep that was pending, the answer is held back until the client has
+    /// closed the connection (or, were it not the client's, for a fifth of a real second): so
+    /// the client's time-out comes first. [In process](super::FakeDomainBuilder::in_process) no
     /// real time passes.
     pub fn delay(by: Duration) -> Self {
         Self::new(Action::Delay { by })
     }
 
-    /// Closes the connection at once; the request stays in a queue and comes to the engine when the domain's clock has moved
-    /// on by `by`. The hardest case for whoever repeats a request.
+    /// Closes the connection at once; the request stays in a queue and comes to the engine when the
+    /// domain's clock has moved on by `by`. The hardest case for whoever repeats a request.
     pub fn late(by: Duration) -> Self {
         Self::new(Action::Late { by })
     }
 
-    /// The domain's front end restarts: every open connection is closed. The engine does not see this request.
+    /// The domain's front end restarts: every open connection is closed. The engine does not see
+    /// this request.
     pub fn restart() -> Self {
         Self::new(Action::Restart)
     }
@@ -156,7 +161,8 @@ impl Fault {
         self
     }
 
-    /// Adds a header to the answer of [`status`](Self::status), [`garbage`](Self::garbage) or [`status_after`](Self::status_after), such as `retry-after`.
+    /// Adds a header to the answer of [`status`](Self::status), [`garbage`](Self::garbage) or
+    /// [`status_after`](Self::status_after), such as `retry-after`.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self

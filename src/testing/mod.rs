@@ -127,11 +127,10 @@
 //!   stands still.
 //! * Pauses wait for [`advance`](ManualClock::advance), and no task calls it.
 //! * A response never comes. Under a runtime a time limit does not move the clock, so it does not
-//!   end by itself. Advance the clock, or run the test in [`ManualClock::block_on`].
-//!   There, a future that can never end panics instead.
-//! * In [`ManualClock::block_on`] the domain is not
-//!   [in process](FakeDomainBuilder::in_process). Nothing waits for sockets there, so time limits
-//!   end at once, or it panics.
+//!   end by itself. Advance the clock, or run the test in [`ManualClock::block_on`]. There, a
+//!   future that can never end panics instead.
+//! * In [`ManualClock::block_on`] the domain is not [in process](FakeDomainBuilder::in_process).
+//!   Nothing waits for sockets there, so time limits end at once, or it panics.
 //!
 //! [`FakeDomain::events`] shows the last request, and [`ManualClock::sleeps`] the pauses so far.
 //!

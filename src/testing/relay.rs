@@ -1,7 +1,7 @@
 //! Forwards requests to the HTTP server and spoils its answers as the server cannot do itself.
 //!
-//! The server gets each request under the path `/`, with what the client wrote in a header: so nothing between the two can
-//! normalise a path that has been signed.
+//! The server gets each request under the path `/`, with what the client wrote in a header: so
+//! nothing between the two can normalise a path that has been signed.
 
 use std::io;
 use std::net::SocketAddr;
@@ -60,7 +60,8 @@ impl Spoil {
     }
 }
 
-/// What a domain that is stopped, or started again, asks of its relay. The relay drops the sender inside when it has obeyed.
+/// What a domain that is stopped, or started again, asks of its relay. The relay drops the sender
+/// inside when it has obeyed.
 pub(super) enum Order {
     /// Close the port and every connection.
     Stop(std::sync::mpsc::Sender<()>),
@@ -175,7 +176,8 @@ async fn connection(
     Ok(())
 }
 
-/// Lets time pass by the domain's clock. Where that ended somebody's wait, the client gets the chance to hang up first.
+/// Lets time pass by the domain's clock. Where that ended somebody's wait, the client gets the
+/// chance to hang up first.
 async fn pass_time(client: &mut TcpStream, clock: Option<&ManualClock>, by: Duration) -> io::Result<()> {
     let Some(clock) = clock else {
         SystemClock.sleep(by).await;
@@ -202,7 +204,8 @@ struct Message {
 }
 
 impl Message {
-    /// Reads one message; none when the peer has closed the connection before it. What was read beyond it stays in `buffer`.
+    /// Reads one message; none when the peer has closed the connection before it. What was read
+    /// beyond it stays in `buffer`.
     async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>, with_body: bool) -> io::Result<Option<Self>> {
         let end = loop {
             if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {

@@ -1,4 +1,5 @@
-//! Texts that several parts of a domain write: times, and what stands for something secret or unique.
+//! Texts that several parts of a domain write: times, and what stands for something secret or
+//! unique.
 
 use std::time::SystemTime;
 

@@ -14,8 +14,8 @@ use crate::ticket::RestoreTicket;
 pub(super) struct RestoreWatch {
     pub(super) ticket: RestoreTicket,
     view: RestoreView,
-    /// Polls in a row that would end the wait, but may be wrong: an index may not be there yet, and without rows a shard that
-    /// no node has begun is not seen.
+    /// Polls in a row that would end the wait, but may be wrong: an index may not be there yet, and
+    /// without rows a shard that no node has begun is not seen.
     unstable: u32,
     /// Polls in a row that found every shard done and the restore running.
     lingering: u32,
@@ -24,7 +24,8 @@ pub(super) struct RestoreWatch {
     recoveries: Permission,
     state: Permission,
     explanations: Permission,
-    /// Whether it was asked why the engine gave up the shards that only the cluster state shows as such.
+    /// Whether it was asked why the engine gave up the shards that only the cluster state shows as
+    /// such.
     has_asked: bool,
     /// No poll follows the first one.
     once: bool,
@@ -67,7 +68,8 @@ impl RestoreWatch {
         self.once = true;
     }
 
-    /// The indices to ask for: all of the cluster's until those of the restore are known, or if they are too many for one request.
+    /// The indices to ask for: all of the cluster's until those of the restore are known, or if
+    /// they are too many for one request.
     fn narrowed(&self, session: &Session) -> Vec<IndexName> {
         if !self.complete {
             return Vec::new();
@@ -96,8 +98,9 @@ impl RestoreWatch {
         snapshot.is_ok_and(|snapshot| self.view.resolve_streams(&snapshot, &reading.recoveries))
     }
 
-    /// Asks of the shards that no node has, one after the other, whether the engine has given them up, until one has a future or
-    /// the time for it is over. Where that may not be asked, a restore that no longer runs has given them up.
+    /// Asks of the shards that no node has, one after the other, whether the engine has given them
+    /// up, until one has a future or the time for it is over. Where that may not be asked, a
+    /// restore that no longer runs has given them up.
     async fn ask_why(&mut self, session: &Session, shards: &[(String, u32)], reading: &Reading) {
         let waits = |index: &str, shard: u32| {
             let mut rows = reading.rows.iter().flatten();
@@ -140,9 +143,10 @@ impl RestoreWatch {
         }
     }
 
-    /// Looks whether the indices are still those of the ticket; and, for those with started shards without an origin, for what
-    /// shows that they come from this restore: the index has the uuid of the ticket, or other shards of it come from the
-    /// snapshot; and the snapshot has all of its shards, so that none came back empty.
+    /// Looks whether the indices are still those of the ticket; and, for those with started shards
+    /// without an origin, for what shows that they come from this restore: the index has the
+    /// uuid of the ticket, or other shards of it come from the snapshot; and the snapshot has
+    /// all of its shards, so that none came back empty.
     async fn compare_uuids(&mut self, session: &Session, doubtful: &[String]) {
         let session = session.with_limit(ASIDE);
         let has_uuid = self.ticket.indices().filter(|index| self.ticket.index_uuid(index).is_some());
@@ -223,7 +227,8 @@ impl RestoreWatch {
         }
         session.identify(self.view.source_mut(), reading.rows.as_deref().unwrap_or_default()).await;
         let mut view = self.observe(&reading);
-        // All indices of a restore are there from its beginning; but only their rows show those that no node has begun.
+        // All indices of a restore are there from its beginning; but only their rows show those that no
+        // node has begun.
         self.complete =
             self.view.is_named() || self.view.indices().len() > 0 && reading.rows.is_some() && !view.is_wider;
         let pending: Vec<_> = view.pending().cloned().collect();

@@ -1,19 +1,20 @@
-//! A client, a fake domain, and everything that can go wrong between them: what the client says of each call is compared with
-//! what the domain did.
+//! A client, a fake domain, and everything that can go wrong between them: what the client says of
+//! each call is compared with what the domain did.
 //!
-//! Each seed plays rounds of some 280 operations. A round is one domain in process, and every operation under every trouble once,
-//! in an order by chance, with other clients acting before any request, or between a change and the first check. Time is a
-//! [`ManualClock`]'s, and everything that is by chance comes from the seed.
+//! Each seed plays rounds of some 280 operations. A round is one domain in process, and every
+//! operation under every trouble once, in an order by chance, with other clients acting before any
+//! request, or between a change and the first check. Time is a [`ManualClock`]'s, and everything
+//! that is by chance comes from the seed.
 //!
-//! * `ES_SNAPSHOT_CHAOS_SEED=7 cargo test --test chaos` replays a seed; a failed run names its own. Several are separated by
-//!   commas.
+//! * `ES_SNAPSHOT_CHAOS_SEED=7 cargo test --test chaos` replays a seed; a failed run names its own.
+//!   Several are separated by commas.
 //! * `ES_SNAPSHOT_CHAOS_SEEDS=20 cargo test --test chaos` runs that many seeds by chance.
 //! * `ES_SNAPSHOT_CHAOS_OPERATIONS=50000` sets how many operations each seed plays at least.
 //!
-//! A call may end unknown only where the record shows that nothing which the client may read could settle it. Three races are
-//! documented and left out: a lost delete that arrives late may hit what another client makes under that name meanwhile, a clone
-//! or a create without a token cannot be told from another client's that begins at the same time, and neither can an identical
-//! restore.
+//! A call may end unknown only where the record shows that nothing which the client may read could
+//! settle it. Three races are documented and left out: a lost delete that arrives late may hit what
+//! another client makes under that name meanwhile, a clone or a create without a token cannot be
+//! told from another client's that begins at the same time, and neither can an identical restore.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail the test, and tell the seed")]
 

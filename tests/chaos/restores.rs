@@ -1,4 +1,5 @@
-//! Restores, of one index and of several, while the restored indices are closed, hidden, moved or written to.
+//! Restores, of one index and of several, while the restored indices are closed, hidden, moved or
+//! written to.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -64,7 +65,8 @@ impl Deed {
 struct Record {
     /// What was done, if the moment came.
     done: Option<Deed>,
-    /// Documents that were written after the restore was sent: index, count, and how many requests there had been.
+    /// Documents that were written after the restore was sent: index, count, and how many requests
+    /// there had been.
     written: Vec<(String, u64, usize)>,
     /// Another client has taken a name of this restore.
     is_taken: bool,
@@ -134,7 +136,8 @@ impl Scene {
         }
     }
 
-    /// Writes a document, and remembers it where a restore that is sent from now on must not take it away.
+    /// Writes a document, and remembers it where a restore that is sent from now on must not take
+    /// it away.
     fn write(&self, index: &str) {
         self.domain.write(index);
         if self.has_sent {
@@ -152,7 +155,8 @@ impl Scene {
 }
 
 impl Round {
-    /// A restore whose targets are all absent, or with `over_closed`, are closed indices that are there already.
+    /// A restore whose targets are all absent, or with `over_closed`, are closed indices that are
+    /// there already.
     pub(crate) async fn restore(&mut self, trouble: Trouble, tally: &mut Tally, over_closed: bool) {
         let prefix = format!("restored-{}-", self.number);
         let mut sources = SOURCES.to_vec();
@@ -217,7 +221,8 @@ impl Round {
         });
     }
 
-    /// Nothing was restored twice, and nothing that was written meanwhile was overwritten by a repetition.
+    /// Nothing was restored twice, and nothing that was written meanwhile was overwritten by a
+    /// repetition.
     fn check_effects(&self, record: &Record, result: &dyn std::fmt::Debug) {
         let events = self.events();
         let done =

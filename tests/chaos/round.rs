@@ -218,7 +218,8 @@ impl Round {
         }
     }
 
-    /// Lets another client act before one of the next requests, or between the change and the first check.
+    /// Lets another client act before one of the next requests, or between the change and the first
+    /// check.
     pub(crate) fn meddle(&mut self, deed: impl FnOnce(&FakeDomain) + Send + 'static) {
         let domain = self.domain.clone();
         if self.random.bool() {
@@ -235,7 +236,8 @@ impl Round {
         self.clock.advance(LONG);
     }
 
-    /// Counts a call. It may end unknown where nothing that the client may read could settle it; otherwise hardly ever.
+    /// Counts a call. It may end unknown where nothing that the client may read could settle it;
+    /// otherwise hardly ever.
     pub(crate) fn note<T, E: Borrow<Error>>(tally: &mut Tally, result: &Result<T, E>, excused: bool) {
         tally.calls += 1;
         match result {
@@ -252,8 +254,9 @@ impl Round {
     }
 }
 
-/// Whether nothing that the client may read could settle what became of the change among these requests: it could read nothing at
-/// all once that had left, or all three sends that it is allowed were lost, of which none arrived, but each may arrive yet.
+/// Whether nothing that the client may read could settle what became of the change among these
+/// requests: it could read nothing at all once that had left, or all three sends that it is allowed
+/// were lost, of which none arrived, but each may arrive yet.
 pub(crate) fn is_unsettled(events: &[Event]) -> bool {
     let is_change = |event: &&Event| event.method != "GET" && is_ours(event);
     let is_read = |event: &Event| event.method == "GET" && is_ours(event) && matches!(event.response, Some(200 | 404));

@@ -123,7 +123,8 @@ impl Trouble {
         act.is_change() || !matches!(self, Self::Broken | Self::Unreadable)
     }
 
-    /// Whether a change that was not carried out may end with this error: the engine is broken, or a refusal came only in part.
+    /// Whether a change that was not carried out may end with this error: the engine is broken, or
+    /// a refusal came only in part.
     pub(crate) fn excuses(self, error: &Error) -> bool {
         let is_cut = matches!(self, Self::Truncate | Self::Trickle) && error.outcome() == Outcome::Rejected;
         is_cut || self == Self::Broken && error.outcome() != Outcome::Unknown

@@ -109,7 +109,8 @@ impl Round {
         }
     }
 
-    /// The domain is out of reach until the deadline: nobody knows what became of the request, and the client says so.
+    /// The domain is out of reach until the deadline: nobody knows what became of the request, and
+    /// the client says so.
     pub(crate) async fn black_out(&mut self, tally: &mut Tally) {
         self.number += 1;
         let (main, snapshot) = (repository(MAIN), name(&format!("snap-{}", self.number)));

@@ -1,4 +1,5 @@
-//! The wire between the client under test and the domain: it keeps a record of what leaves, and lets others act in between.
+//! The wire between the client under test and the domain: it keeps a record of what leaves, and
+//! lets others act in between.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,7 +71,8 @@ impl Wire {
     }
 }
 
-/// Whether a status says that nothing came of a request: too many requests, or a signature or credentials that the domain refused.
+/// Whether a status says that nothing came of a request: too many requests, or a signature or
+/// credentials that the domain refused.
 fn was_refused_before_the_engine(status: http::StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403 | 429)
 }

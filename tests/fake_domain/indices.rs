@@ -1,4 +1,5 @@
-//! Indices, restores and the cluster's state of the fake domain. What is said of real nodes was seen on them.
+//! Indices, restores and the cluster's state of the fake domain. What is said of real nodes was
+//! seen on them.
 
 use std::time::Duration;
 
@@ -316,7 +317,8 @@ async fn an_index_that_lacks_shards_is_not_restored_over_another() {
     );
 }
 
-/// Seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6. The latter two states were seen on OpenSearch only.
+/// Seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6. The latter two states were seen on
+/// OpenSearch only.
 #[tokio::test]
 async fn a_running_restore_shows_its_targets_and_their_shards_until_it_has_ended() {
     let scene = Scene::registered().await;
@@ -383,7 +385,8 @@ async fn the_recovery_of_all_leaves_hidden_indices_out_unless_they_are_asked_for
     assert_eq!(scene.get("/_cat/shards/hidden?format=json&h=docs").await, json!([{"docs": "100"}]));
 }
 
-/// Closing was seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6, restarts on Elasticsearch 8.19.5 and OpenSearch 1.3.20.
+/// Closing was seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6, restarts on Elasticsearch 8.19.5
+/// and OpenSearch 1.3.20.
 #[tokio::test]
 async fn a_recovery_from_a_snapshot_is_gone_once_its_shard_was_closed_moved_or_restarted() {
     let scene = backed_up().await;
@@ -544,7 +547,8 @@ async fn an_explanation_needs_a_shard_or_one_that_is_unassigned() {
 
 // ---- closed indices, hidden indices and data streams in snapshots
 
-/// Seen on OpenSearch 2.19.6; for closed ones that are named also on Elasticsearch 7.10.2 and 8.19.5, and OpenSearch 1.3.20.
+/// Seen on OpenSearch 2.19.6; for closed ones that are named also on Elasticsearch 7.10.2 and
+/// 8.19.5, and OpenSearch 1.3.20.
 #[tokio::test]
 async fn a_snapshot_of_all_has_hidden_indices_and_leaves_closed_ones_out() {
     let scene = Scene::registered().await;

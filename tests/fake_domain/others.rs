@@ -1,4 +1,5 @@
-//! What tests arrange in the fake domain: other clients, snapshots of the past, damage, and the log of requests.
+//! What tests arrange in the fake domain: other clients, snapshots of the past, damage, and the log
+//! of requests.
 
 use std::time::{Duration, SystemTime};
 

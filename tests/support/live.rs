@@ -23,7 +23,8 @@ use http_body_util::BodyExt as _;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
 
-/// The domain that the variable `ES_SNAPSHOT_LIVE` describes; `tests/live/README.md` tells the fields.
+/// The domain that the variable `ES_SNAPSHOT_LIVE` describes; `tests/live/README.md` tells the
+/// fields.
 #[derive(Debug)]
 pub(crate) struct Live(Value);
 
@@ -258,7 +259,8 @@ pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Error>) -> Error {
     }
 }
 
-/// Runs the tests that the described domain can run; the others, or all if none is described, show as ignored.
+/// Runs the tests that the described domain can run; the others, or all if none is described, show
+/// as ignored.
 pub(crate) fn main(tests: Vec<LiveTest>) -> ExitCode {
     let mut arguments = Arguments::from_args();
     // The gate's faults and clock are one for all.

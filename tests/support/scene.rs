@@ -1,4 +1,5 @@
-//! What the tests against the fake domain share: a domain, the clock of both sides, and a client of it.
+//! What the tests against the fake domain share: a domain, the clock of both sides, and a client of
+//! it.
 
 use std::future::Future;
 use std::ops::Deref;
@@ -87,8 +88,8 @@ impl Scene {
     }
 }
 
-/// A domain that is held to it at the end of each test: nothing was sent again and again while nobody could know what had become
-/// of it.
+/// A domain that is held to it at the end of each test: nothing was sent again and again while
+/// nobody could know what had become of it.
 pub(crate) struct CalmDomain(FakeDomain);
 
 impl Deref for CalmDomain {
@@ -107,8 +108,8 @@ impl Drop for CalmDomain {
     }
 }
 
-/// Has somebody want every span and event before it is first met: one that is first met just when another thread's test begins
-/// to watch could be taken for unwanted, for all tests.
+/// Has somebody want every span and event before it is first met: one that is first met just when
+/// another thread's test begins to watch could be taken for unwanted, for all tests.
 pub(crate) fn want_every_trace() {
     static WANTED: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
     LazyLock::force(&WANTED);
@@ -126,7 +127,8 @@ pub(crate) fn settings() -> RepositorySettings {
     S3Settings::new("my-bucket-4-es").with_region("ap-northeast-1").with_role_arn(ROLE).into()
 }
 
-/// Runs waits, as many as `count`; `between` happens so many times, each time when all of them rest, and then a pause passes.
+/// Runs waits, as many as `count`; `between` happens so many times, each time when all of them
+/// rest, and then a pause passes.
 pub(crate) async fn drive<T>(
     clock: &ManualClock,
     count: usize,

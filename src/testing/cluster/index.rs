@@ -1,4 +1,5 @@
-//! Indices: their metadata with its counters, their shards, and what clients and operators do to them.
+//! Indices: their metadata with its counters, their shards, and what clients and operators do to
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -10,7 +11,8 @@ use super::{Cluster, Now};
 /// How many deleted indices the engines remember.
 const TOMBSTONES: usize = 500;
 
-/// How often an engine tries to bring a shard up before it gives up: `index.allocation.max_retries`.
+/// How often an engine tries to bring a shard up before it gives up:
+/// `index.allocation.max_retries`.
 pub(in crate::testing) const MAX_RETRIES: u32 = 5;
 
 /// The versions of an index's metadata.
@@ -25,7 +27,8 @@ pub(in crate::testing) struct Counters {
 impl Counters {
     const NEW: Self = Self { metadata: 4, mapping: 1, settings: 1, aliases: 1 };
 
-    /// The counters of an index after a restore over it: one more than it had, and no less than the snapshot has.
+    /// The counters of an index after a restore over it: one more than it had, and no less than the
+    /// snapshot has.
     pub(super) fn restored_over(self, snapshot: Self) -> Self {
         Self {
             metadata: snapshot.metadata.max(self.metadata + 1),
@@ -260,7 +263,8 @@ impl Cluster {
             })
     }
 
-    /// Restarts the nodes: all shards that are up come up anew from their disks; what is being restored goes on.
+    /// Restarts the nodes: all shards that are up come up anew from their disks; what is being
+    /// restored goes on.
     pub(in crate::testing) fn restart_node(&mut self, now: Now) {
         for name in self.indices.keys().cloned().collect::<Vec<_>>() {
             self.reopen_shards(&name, now);

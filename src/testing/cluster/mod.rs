@@ -1,4 +1,5 @@
-//! What the engine behind the front end knows: repositories, snapshots, indices, and how they change as time passes.
+//! What the engine behind the front end knows: repositories, snapshots, indices, and how they
+//! change as time passes.
 
 mod index;
 mod restore;

@@ -31,8 +31,8 @@ impl Restored {
         )
     }
 
-    /// When a shard that fails so often was up, if it is. The attempts that fail take the time of a restore, and the one that
-    /// succeeds takes it once more.
+    /// When a shard that fails so often was up, if it is. The attempts that fail take the time of a
+    /// restore, and the one that succeeds takes it once more.
     pub(in crate::testing) fn shard_ended(&self, failures: u32, now: Now) -> Option<SystemTime> {
         if failures == 0 { self.work.ended(now) } else { self.work.ended_twice(now) }
     }
@@ -83,7 +83,8 @@ impl Cluster {
         for index in
             self.indices.values_mut().filter(|index| index.stream.as_ref().is_some_and(|name| streams.contains(name)))
         {
-            // A data stream that is restored takes the place of the one of its name, whose backing indices stay alone.
+            // A data stream that is restored takes the place of the one of its name, whose backing indices stay
+            // alone.
             index.stream = None;
         }
         let uuid = self.new_uuid();

@@ -13,7 +13,8 @@ pub(in crate::testing) fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// The names that a list of names, patterns and exclusions means; the first concrete name that does not exist, unless such are ignored.
+/// The names that a list of names, patterns and exclusions means; the first concrete name that does
+/// not exist, unless such are ignored.
 pub(in crate::testing) fn select<'a>(
     expressions: &[String],
     existing: impl Iterator<Item = &'a String> + Clone,

@@ -17,7 +17,8 @@ pub enum FakeOutcome {
     Success,
     /// Some shards failed: `PARTIAL`.
     Partial {
-        /// Index and number of each shard that fails. If none is part of this snapshot, the first shard of its first index fails.
+        /// Index and number of each shard that fails. If none is part of this snapshot, the first
+        /// shard of its first index fails.
         failed_shards: Vec<(String, u32)>,
     },
     /// Nothing of it can be used: `FAILED`.
@@ -34,7 +35,8 @@ pub enum FakeOutcome {
     },
 }
 
-/// What is wrong with the file that describes a snapshot; see [`FakeDomain::damage_snapshot`](crate::testing::FakeDomain::damage_snapshot).
+/// What is wrong with the file that describes a snapshot; see
+/// [`FakeDomain::damage_snapshot`](crate::testing::FakeDomain::damage_snapshot).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FakeDamage {
@@ -231,7 +233,8 @@ impl Cluster {
         Some(uuid)
     }
 
-    /// Puts a snapshot of all open indices there that has begun at some time and ended with this outcome; whether it could.
+    /// Puts a snapshot of all open indices there that has begun at some time and ended with this
+    /// outcome; whether it could.
     pub(in crate::testing) fn place_snapshot(
         &mut self,
         repository: &str,
@@ -261,7 +264,8 @@ impl Cluster {
         self.snapshot_mut(repository, name).map(|snapshot| snapshot.damage = damage).is_some()
     }
 
-    /// The indices of these names, as a snapshot keeps them, and the data streams that it holds in full.
+    /// The indices of these names, as a snapshot keeps them, and the data streams that it holds in
+    /// full.
     pub(in crate::testing) fn index_copies(
         &self,
         names: &[String],

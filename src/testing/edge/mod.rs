@@ -21,9 +21,11 @@ const PRINCIPAL: &str = "arn:aws:sts::123456789012:assumed-role/EC2RoleForESSnap
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FakeAuth {
-    /// Every request must be signed: a domain whose access policy names IAM principals. The default.
+    /// Every request must be signed: a domain whose access policy names IAM principals. The
+    /// default.
     SigV4,
-    /// Unsigned requests pass, but none that needs `iam:PassRole`; a signature that is there must be right.
+    /// Unsigned requests pass, but none that needs `iam:PassRole`; a signature that is there must
+    /// be right.
     Open,
     /// User and password as with fine-grained access control, or a signature.
     Basic {
@@ -91,7 +93,8 @@ impl Denial {
     }
 }
 
-/// Temporary credentials that the domain gave out. Their end stands on the monotonic clock, which nobody sets.
+/// Temporary credentials that the domain gave out. Their end stands on the monotonic clock, which
+/// nobody sets.
 #[derive(Clone)]
 pub(super) struct Issued {
     pub(super) key: String,

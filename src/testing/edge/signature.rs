@@ -177,7 +177,8 @@ fn payload_hash(body: &[u8]) -> String {
     format!("{:x}", Bytes::copy_from_slice(&Sha256::digest(body)))
 }
 
-/// The canonical request, for the text of a refusal. It holds the session token, as the real one does.
+/// The canonical request, for the text of a refusal. It holds the session token, as the real one
+/// does.
 fn canonical_request(arrival: &Arrival, headers: &[(&str, String)]) -> String {
     let (path, query) = arrival.target.split_once('?').unwrap_or((&arrival.target, ""));
     let mut pairs: Vec<String> = query

@@ -76,8 +76,8 @@ impl FakeDomainBuilder {
 
     /// The clock by which snapshots proceed and credentials expire. Default: real time.
     ///
-    /// The domain's wall time starts as the clock's and follows its monotonic time: a step of the clock's wall time puts the
-    /// client's time wrong, not the domain's.
+    /// The domain's wall time starts as the clock's and follows its monotonic time: a step of the
+    /// clock's wall time puts the client's time wrong, not the domain's.
     pub fn clock(mut self, clock: ManualClock) -> Self {
         self.clock = Some(clock);
         self
@@ -102,7 +102,8 @@ impl FakeDomainBuilder {
         self
     }
 
-    /// How long credentials live; in the last fifth of it new ones are given out. Default: six hours.
+    /// How long credentials live; in the last fifth of it new ones are given out. Default: six
+    /// hours.
     pub fn credential_life(mut self, life: Duration) -> Self {
         self.credential_life = life;
         self
@@ -120,7 +121,8 @@ impl FakeDomainBuilder {
         self
     }
 
-    /// How long a snapshot takes by the domain's clock. Default: 3 s, so that a client that waits sees it running, then ended.
+    /// How long a snapshot takes by the domain's clock. Default: 3 s, so that a client that waits
+    /// sees it running, then ended.
     pub fn snapshots_take(mut self, duration: Duration) -> Self {
         self.snapshots_take = duration;
         self
@@ -144,24 +146,26 @@ impl FakeDomainBuilder {
         self
     }
 
-    /// Sets the seed of all that is by chance in this domain: faults' probabilities, uuids, keys and request ids. Default:
-    /// another one for each domain that a process starts, counted from 1.
+    /// Sets the seed of all that is by chance in this domain: faults' probabilities, uuids, keys
+    /// and request ids. Default: another one for each domain that a process starts, counted
+    /// from 1.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Puts the domain into the account of another one: both give out and accept the same credentials. They need the same clock.
-    /// Default: an account of its own.
+    /// Puts the domain into the account of another one: both give out and accept the same
+    /// credentials. They need the same clock. Default: an account of its own.
     pub fn account_of(mut self, other: &FakeDomain) -> Self {
         self.account = Some(other.look(|state, _| state.edge.account.clone()));
         self
     }
 
-    /// Starts no server: no port and no thread. Clients reach the domain by [`FakeDomain::transport`].
+    /// Starts no server: no port and no thread. Clients reach the domain by
+    /// [`FakeDomain::transport`].
     ///
-    /// With [`ManualClock::block_on`] and a [seed](Self::seed) a test is deterministic to the byte, and a hundred times faster
-    /// than over sockets.
+    /// With [`ManualClock::block_on`] and a [seed](Self::seed) a test is deterministic to the byte,
+    /// and a hundred times faster than over sockets.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -189,7 +193,8 @@ impl FakeDomainBuilder {
         self
     }
 
-    /// Starts the domain on a free port of loopback, in a thread of its own, unless it is [in process](Self::in_process).
+    /// Starts the domain on a free port of loopback, in a thread of its own, unless it is [in
+    /// process](Self::in_process).
     ///
     /// # Panics
     ///
@@ -238,8 +243,8 @@ impl FakeDomainBuilder {
     }
 }
 
-/// Runs server and relay until the domain is dropped. A thread of their own keeps them apart from the runtime of the test,
-/// which may have one thread only, or block it.
+/// Runs server and relay until the domain is dropped. A thread of their own keeps them apart from
+/// the runtime of the test, which may have one thread only, or block it.
 fn run(
     responder: Responder,
     manual: Option<ManualClock>,

@@ -10,7 +10,8 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 
 use super::Shared;
 
-/// Hands out the current credentials of a [`FakeDomain`](super::FakeDomain), as an instance's metadata service would. Clones share one count.
+/// Hands out the current credentials of a [`FakeDomain`](super::FakeDomain), as an instance's
+/// metadata service would. Clones share one count.
 #[derive(Clone)]
 pub struct FakeCredentials {
     pub(super) shared: Arc<Shared>,

@@ -22,14 +22,17 @@ pub struct Event {
     pub path: String,
     /// What the front end made of it.
     pub verdict: Verdict,
-    /// The status of the response of the engine or the front end; a fault may have kept it from the client. `None` where a
-    /// fault responded or dropped the request first, unless it responded as an engine that does nothing for now.
+    /// The status of the response of the engine or the front end; a fault may have kept it from the
+    /// client. `None` where a fault responded or dropped the request first, unless it responded
+    /// as an engine that does nothing for now.
     pub status: Option<u16>,
-    /// The status of the response that was sent to the client, whole and at once. `None` where there was no such response.
+    /// The status of the response that was sent to the client, whole and at once. `None` where
+    /// there was no such response.
     pub response: Option<u16>,
     /// The endpoint that it went to, where this crate has a name for it.
     pub operation: Option<Operation>,
-    /// Whether the engine carried it out: it responded with success, or changed its state although it did not.
+    /// Whether the engine carried it out: it responded with success, or changed its state although
+    /// it did not.
     pub executed: bool,
     /// The fault that struck, such as `drop_after`.
     pub fault: Option<&'static str>,
@@ -41,7 +44,8 @@ pub struct Event {
     pub user_agent: Option<String>,
     /// The header `x-opaque-id`.
     pub opaque_id: Option<String>,
-    /// All headers as they arrived, secrets included. Empty unless requests are [kept](super::FakeDomain::keep_requests).
+    /// All headers as they arrived, secrets included. Empty unless requests are
+    /// [kept](super::FakeDomain::keep_requests).
     pub headers: HeaderMap,
     /// The body as it arrived. Empty unless requests are [kept](super::FakeDomain::keep_requests).
     pub body: Bytes,
@@ -73,7 +77,8 @@ pub struct FakeSnapshot {
     pub name: String,
     /// Its uuid, new for each snapshot.
     pub uuid: String,
-    /// `IN_PROGRESS`, `SUCCESS`, `PARTIAL`, `FAILED`, or the state that it was [given](crate::testing::FakeOutcome::Other).
+    /// `IN_PROGRESS`, `SUCCESS`, `PARTIAL`, `FAILED`, or the state that it was
+    /// [given](crate::testing::FakeOutcome::Other).
     pub state: String,
     /// Its indices, by name.
     pub indices: Vec<String>,

@@ -26,7 +26,8 @@ pub use event::{Event, FakeSnapshot, Verdict};
 use state::{Shared, State};
 pub use transport::FakeTransport;
 
-/// A stateful stand-in of an Amazon domain on loopback; see [the module](super). Clones share it; it runs until the last is dropped.
+/// A stateful stand-in of an Amazon domain on loopback; see [the module](super). Clones share it;
+/// it runs until the last is dropped.
 #[derive(Clone)]
 pub struct FakeDomain {
     shared: Arc<Shared>,
@@ -42,7 +43,8 @@ struct Sockets {
 }
 
 impl FakeDomain {
-    /// Starts a domain with all defaults; see [`FakeDomainBuilder`] for them, and for when it panics.
+    /// Starts a domain with all defaults; see [`FakeDomainBuilder`] for them, and for when it
+    /// panics.
     pub async fn start() -> Self {
         Self::builder().start().await
     }
@@ -68,8 +70,8 @@ impl FakeDomain {
         FakeTransport(Arc::clone(&self.shared))
     }
 
-    /// Stops the domain's front end: open connections are closed, new ones are refused. The state is kept, time passes, and
-    /// requests that are [late](Fault::late) still arrive.
+    /// Stops the domain's front end: open connections are closed, new ones are refused. The state
+    /// is kept, time passes, and requests that are [late](Fault::late) still arrive.
     pub fn stop(&self) {
         self.look(|state, _| state.is_stopped = true);
         self.shared.hang_up();
@@ -102,7 +104,8 @@ impl FakeDomain {
         self.look(|state, _| state.edge.region.clone())
     }
 
-    /// A source of the domain's current credentials, with a count of its own of how often it was asked.
+    /// A source of the domain's current credentials, with a count of its own of how often it was
+    /// asked.
     #[must_use]
     pub fn credentials_provider(&self) -> FakeCredentials {
         FakeCredentials { shared: Arc::clone(&self.shared), loads: Arc::default(), trouble: Arc::default() }
@@ -121,7 +124,8 @@ impl FakeDomain {
         });
     }
 
-    /// Puts the domain's clock this many seconds ahead of, or with a negative number behind, the time it was started with.
+    /// Puts the domain's clock this many seconds ahead of, or with a negative number behind, the
+    /// time it was started with.
     pub fn set_skew(&self, seconds: i64) {
         self.look(|state, _| state.skew = seconds);
     }
@@ -131,7 +135,8 @@ impl FakeDomain {
         self.look(|state, _| state.edge.forbidden.push(path_prefix.into()));
     }
 
-    /// Denies signers an action such as `es:ESHttpPut`, a pattern of actions such as `es:*`, or `iam:PassRole`.
+    /// Denies signers an action such as `es:ESHttpPut`, a pattern of actions such as `es:*`, or
+    /// `iam:PassRole`.
     ///
     /// # Panics
     ///
@@ -156,8 +161,9 @@ impl FakeDomain {
         drop(cleared);
     }
 
-    /// While on, snapshots that are started stay `IN_PROGRESS`, and a create that waits is answered with 504 as by the load
-    /// balancer. Turned off, those end, each as planned but not before its time.
+    /// While on, snapshots that are started stay `IN_PROGRESS`, and a create that waits is answered
+    /// with 504 as by the load balancer. Turned off, those end, each as planned but not before
+    /// its time.
     pub fn hold_snapshots(&self, hold: bool) {
         self.look(|state, now| {
             state.cluster.hold_snapshots = hold;
@@ -167,7 +173,8 @@ impl FakeDomain {
         });
     }
 
-    /// While on, restores that are started stay under way; otherwise as [`hold_snapshots`](Self::hold_snapshots).
+    /// While on, restores that are started stay under way; otherwise as
+    /// [`hold_snapshots`](Self::hold_snapshots).
     pub fn hold_restores(&self, hold: bool) {
         self.look(|state, now| {
             state.cluster.hold_restores = hold;
@@ -187,13 +194,14 @@ impl FakeDomain {
         assert!(was_running, "no snapshot [{repository}:{name}] is running");
     }
 
-    /// How the next snapshot that is started will end. More than once for those after it; beyond them all end in success.
+    /// How the next snapshot that is started will end. More than once for those after it; beyond
+    /// them all end in success.
     pub fn plan_snapshot(&self, outcome: FakeOutcome) {
         self.look(|state, _| state.cluster.next_outcomes.push_back(outcome));
     }
 
-    /// Lets the restore of this primary shard fail, under the name that the index has after the restore: it is unassigned until
-    /// the index is deleted.
+    /// Lets the restore of this primary shard fail, under the name that the index has after the
+    /// restore: it is unassigned until the index is deleted.
     pub fn fail_restore_shard(&self, index: &str, shard: u32) {
         self.fail_restore_shard_times(index, shard, u32::MAX);
     }
@@ -257,7 +265,8 @@ impl FakeDomain {
         self.look(|state, _| state.events.clone())
     }
 
-    /// Sets whether the log keeps the headers and bodies of requests. Default: on. Off, a log of many thousand requests stays small.
+    /// Sets whether the log keeps the headers and bodies of requests. Default: on. Off, a log of
+    /// many thousand requests stays small.
     pub fn keep_requests(&self, keep: bool) {
         self.look(|state, _| state.keep_requests = keep);
     }
@@ -274,11 +283,12 @@ impl FakeDomain {
         self.look(|state, _| state.events.len())
     }
 
-    /// Checks that no create, clone, restore or delete was sent more than three times while nobody could know what became of
-    /// the earlier sends.
+    /// Checks that no create, clone, restore or delete was sent more than three times while nobody
+    /// could know what became of the earlier sends.
     ///
-    /// A send is accounted for by a response that reached the client whole and says whether the request was carried out. The
-    /// log does not show where one call ends and the next begins, so a test that repeats a call by itself may exceed the limit.
+    /// A send is accounted for by a response that reached the client whole and says whether the
+    /// request was carried out. The log does not show where one call ends and the next begins,
+    /// so a test that repeats a call by itself may exceed the limit.
     ///
     /// # Panics
     ///

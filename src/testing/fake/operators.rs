@@ -1,4 +1,5 @@
-//! What other clients and operators of the domain do to its indices, behind the back of the client under test.
+//! What other clients and operators of the domain do to its indices, behind the back of the client
+//! under test.
 
 use std::time::SystemTime;
 
@@ -8,8 +9,8 @@ use super::FakeDomain;
 use crate::testing::cluster::{Cluster, FakeDamage, FakeOutcome, MAX_RETRIES, Now};
 
 impl FakeDomain {
-    /// Creates a data stream with so many backing indices of one shard each, named `.ds-NAME-000001` and so on, with the
-    /// date before the number from Elasticsearch 7.11 on.
+    /// Creates a data stream with so many backing indices of one shard each, named
+    /// `.ds-NAME-000001` and so on, with the date before the number from Elasticsearch 7.11 on.
     ///
     /// The backing indices are hidden, but patterns that match the stream show them.
     pub fn create_data_stream(&self, name: &str, backing_indices: u32) {
@@ -25,14 +26,15 @@ impl FakeDomain {
         self.expect(index, "written to", |cluster, _| cluster.write(index));
     }
 
-    /// Returns how many documents an index has, or `None` if there is no such index. A restore over the index brings back the count
-    /// of the snapshot.
+    /// Returns how many documents an index has, or `None` if there is no such index. A restore over
+    /// the index brings back the count of the snapshot.
     #[must_use]
     pub fn documents(&self, index: &str) -> Option<u64> {
         self.look(|state, _| state.cluster.indices.get(index).map(|index| index.docs))
     }
 
-    /// Returns whether a shard of the index is still being restored: until then the index cannot be closed or deleted.
+    /// Returns whether a shard of the index is still being restored: until then the index cannot be
+    /// closed or deleted.
     #[must_use]
     pub fn is_being_restored(&self, index: &str) -> bool {
         self.look(|state, now| state.cluster.is_being_restored(index, now))
@@ -44,7 +46,8 @@ impl FakeDomain {
         self.look(|state, _| Some(state.cluster.indices.get(index)?.is_open))
     }
 
-    /// Closes an open index. The recoveries of its shards then show as `EXISTING_STORE`, no longer as `SNAPSHOT`.
+    /// Closes an open index. The recoveries of its shards then show as `EXISTING_STORE`, no longer
+    /// as `SNAPSHOT`.
     ///
     /// # Panics
     ///
@@ -113,7 +116,8 @@ impl FakeDomain {
         });
     }
 
-    /// Moves a started primary shard to the other of the domain's two nodes. Its recovery then shows as `PEER`.
+    /// Moves a started primary shard to the other of the domain's two nodes. Its recovery then
+    /// shows as `PEER`.
     ///
     /// # Panics
     ///
@@ -122,7 +126,8 @@ impl FakeDomain {
         self.expect(index, "relocated", |cluster, now| cluster.relocate_shard(index, shard, now));
     }
 
-    /// Restarts the nodes. The recoveries of all started shards then show as `EXISTING_STORE`. Running restores go on.
+    /// Restarts the nodes. The recoveries of all started shards then show as `EXISTING_STORE`.
+    /// Running restores go on.
     pub fn restart_node(&self) {
         self.look(|state, now| state.cluster.restart_node(now));
     }
@@ -137,26 +142,30 @@ impl FakeDomain {
         self.look(|state, now| state.cluster.lag(lag, now));
     }
 
-    /// Replaces the domain's cluster by a new one, which has another uuid, the same repositories, and no indices.
+    /// Replaces the domain's cluster by a new one, which has another uuid, the same repositories,
+    /// and no indices.
     pub fn replace_cluster(&self) {
         self.look(|state, _| state.cluster.replace());
     }
 
-    /// Lets the restore of a primary shard fail `times` times before it succeeds. `index` is its name after the restore.
+    /// Lets the restore of a primary shard fail `times` times before it succeeds. `index` is its
+    /// name after the restore.
     ///
-    /// Between the attempts the shard is `UNASSIGNED` with the reason `ALLOCATION_FAILED`. After five failures the engine gives
-    /// up, as with [`fail_restore_shard`](Self::fail_restore_shard).
+    /// Between the attempts the shard is `UNASSIGNED` with the reason `ALLOCATION_FAILED`. After
+    /// five failures the engine gives up, as with
+    /// [`fail_restore_shard`](Self::fail_restore_shard).
     pub fn fail_restore_shard_times(&self, index: &str, shard: u32, times: u32) {
         self.look(|state, _| state.cluster.failing_shards.insert((index.to_owned(), shard), times.min(MAX_RETRIES)));
     }
 
-    /// While on, shards that are to be restored wait for their turn: they are `UNASSIGNED`, and the engine has not given them up.
+    /// While on, shards that are to be restored wait for their turn: they are `UNASSIGNED`, and the
+    /// engine has not given them up.
     pub fn throttle_restores(&self, throttle: bool) {
         self.look(|state, _| state.cluster.throttle_restores = throttle);
     }
 
-    /// Starts a restore as another client of the domain would. An empty list means all indices of the snapshot; `rename` is a
-    /// pattern and its replacement.
+    /// Starts a restore as another client of the domain would. An empty list means all indices of
+    /// the snapshot; `rename` is a pattern and its replacement.
     ///
     /// # Panics
     ///
@@ -179,8 +188,8 @@ impl FakeDomain {
         }
     }
 
-    /// Places a snapshot of all open indices in a repository. It began at `start`, took as long as snapshots take, and ended with
-    /// this outcome.
+    /// Places a snapshot of all open indices in a repository. It began at `start`, took as long as
+    /// snapshots take, and ended with this outcome.
     ///
     /// # Panics
     ///
@@ -192,8 +201,8 @@ impl FakeDomain {
 
     /// Damages the file that describes a snapshot. `None` repairs it.
     ///
-    /// Listings without details still show the snapshot, and it can be deleted. Reading it in full, reading its status and restoring
-    /// it fail.
+    /// Listings without details still show the snapshot, and it can be deleted. Reading it in full,
+    /// reading its status and restoring it fail.
     ///
     /// # Panics
     ///

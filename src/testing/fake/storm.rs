@@ -9,7 +9,8 @@ use super::{Event, Verdict};
 /// How often a change may be sent.
 pub(super) const LIMIT: usize = 3;
 
-/// The first change that was sent more often than [`LIMIT`] while all earlier sends were unaccounted for.
+/// The first change that was sent more often than [`LIMIT`] while all earlier sends were
+/// unaccounted for.
 pub(super) fn find(events: &[Event]) -> Option<String> {
     let mut unaccounted: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for event in events {
@@ -41,7 +42,8 @@ fn is_change(method: &str, path: &str) -> bool {
     }
 }
 
-/// Whether a body is the answer of an engine that does nothing for now: another operation is running, or it has just started.
+/// Whether a body is the answer of an engine that does nothing for now: another operation is
+/// running, or it has just started.
 pub(super) fn puts_off(body: &[u8]) -> bool {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let name = body.pointer("/error/type").and_then(Value::as_str).unwrap_or_default();

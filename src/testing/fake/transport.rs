@@ -24,9 +24,9 @@ use crate::transport::{Body, Transport, TransportError};
 /// A [`Transport`] that calls a [`FakeDomain`](super::FakeDomain) directly, without sockets; see
 /// [`FakeDomain::transport`](super::FakeDomain::transport). Clones lead to the same domain.
 ///
-/// A request arrives when its call is first polled. What a [`Fault`](crate::testing::Fault) does to it is the same as over
-/// sockets, except that time passes by the domain's clock alone. Dropping a call takes nothing back: the domain has carried the
-/// request out, or will.
+/// A request arrives when its call is first polled. What a [`Fault`](crate::testing::Fault) does to
+/// it is the same as over sockets, except that time passes by the domain's clock alone. Dropping a
+/// call takes nothing back: the domain has carried the request out, or will.
 #[derive(Clone)]
 pub struct FakeTransport(pub(super) Arc<Shared>);
 

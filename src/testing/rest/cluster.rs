@@ -69,7 +69,8 @@ impl Cluster {
             return Err(Fail::not_modelled("_cat without format=json"));
         }
         let columns = call.parameter("h").unwrap_or("index,shard,prirep,state,docs,store,ip,node");
-        // Older engines refuse a closed index that is named, and show hidden and closed indices without their statistics.
+        // Older engines refuse a closed index that is named, and show hidden and closed indices without
+        // their statistics.
         let is_older = !self.engine.es(8, 0);
         let expand = if is_older { Expand::ALL.without_closed() } else { Expand::ALL };
         let indices = self.indices_in_path(list, expand)?;

@@ -11,7 +11,8 @@ use super::cluster::node_name;
 use super::fail::{Fail, Outcome};
 
 impl Cluster {
-    /// Explains the primary shard that the body names, or without a body the first that is on no node.
+    /// Explains the primary shard that the body names, or without a body the first that is on no
+    /// node.
     pub(super) fn explain(&self, call: &Call<'_>) -> Outcome {
         let body = call.object()?;
         if body.is_empty() {

@@ -7,7 +7,8 @@ use super::super::cluster::matches;
 /// Dotted paths, each in its segments.
 type Paths<'a> = Vec<Vec<&'a str>>;
 
-/// The parts of a body that a list of dotted paths lets through; a path that begins with `-` takes away instead.
+/// The parts of a body that a list of dotted paths lets through; a path that begins with `-` takes
+/// away instead.
 pub(super) fn filtered(body: Value, list: &str) -> Value {
     let (mut wanted, mut unwanted): (Paths<'_>, Paths<'_>) = (Vec::new(), Vec::new());
     for path in list.split(',').map(str::trim).filter(|path| !path.is_empty()) {

@@ -70,8 +70,8 @@ impl Expand {
         Ok(expand)
     }
 
-    /// Whether a pattern may stand for this index, as far as its state goes. A data stream, which is not hidden, shows its
-    /// hidden backing indices.
+    /// Whether a pattern may stand for this index, as far as its state goes. A data stream, which
+    /// is not hidden, shows its hidden backing indices.
     fn shows(self, index: &Index, pattern: &str, name: &str) -> bool {
         let state = if index.is_open { self.states.open } else { self.states.closed };
         let in_stream = index.stream.as_ref().is_some_and(|stream| matches(pattern, stream));
@@ -84,7 +84,8 @@ impl Expand {
 }
 
 impl Cluster {
-    /// The indices that a list of names, aliases, data streams and patterns in a path stands for; all where there is no list.
+    /// The indices that a list of names, aliases, data streams and patterns in a path stands for;
+    /// all where there is no list.
     pub(super) fn indices_in_path(&self, list: Option<&str>, expand: Expand) -> Result<Vec<(&String, &Index)>, Fail> {
         let mut chosen: std::collections::BTreeMap<&String, &Index> = std::collections::BTreeMap::new();
         for expression in list.unwrap_or("_all").split(',') {
@@ -209,7 +210,8 @@ impl Cluster {
     }
 }
 
-/// A setting of an index as text, however the body spells it: nested or dotted, with `index.` or without.
+/// A setting of an index as text, however the body spells it: nested or dotted, with `index.` or
+/// without.
 pub(super) fn setting(settings: &Map<String, Value>, name: &str) -> Option<String> {
     let dotted = format!("index.{name}");
     let nested = settings.get("index").and_then(Value::as_object).and_then(|index| index.get(name));

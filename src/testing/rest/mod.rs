@@ -191,7 +191,8 @@ pub(super) fn answer(cluster: &mut Cluster, arrival: &Arrival, now: Now) -> Answ
 /// How long the first line of a request may be, in bytes.
 const LONGEST_LINE: usize = 4096;
 
-/// Refuses a first line that is too long to be read. Seen on Elasticsearch 7.10.2 and 8.19.5, OpenSearch 2.19.6 and 3.8.0.
+/// Refuses a first line that is too long to be read. Seen on Elasticsearch 7.10.2 and 8.19.5,
+/// OpenSearch 2.19.6 and 3.8.0.
 fn check_line(engine: &Engine, arrival: &Arrival) -> Result<(), Fail> {
     let is_newer = engine.es(8, 0) || engine.os(2, 0);
     // Older ones count the end of the line.

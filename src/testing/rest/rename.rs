@@ -10,7 +10,8 @@ pub(super) fn replace_all(text: &str, pattern: &str, replacement: &str) -> Resul
         Fail::not_modelled(&format!("the rename_pattern [{pattern}]: it is wrong, or looks around or back"))
     })?;
     let (mut out, mut copied, mut at) = (String::new(), 0, 0);
-    // Unlike Rust's own, Java's search finds the empty match behind another match, as `(.*)` has at the end of a name.
+    // Unlike Rust's own, Java's search finds the empty match behind another match, as `(.*)` has at the
+    // end of a name.
     while let Some(captures) = (at <= text.len()).then(|| regex.captures_at(text, at)).flatten() {
         let Some(whole) = captures.get(0) else { break };
         out.push_str(text.get(copied..whole.start()).unwrap_or_default());
@@ -43,8 +44,8 @@ fn ascii_classes(pattern: &str) -> String {
     out
 }
 
-/// Adds a replacement: `$1` and `${name}` are groups, `\` makes the next letter plain. The number of a group goes on as long as
-/// there is such a group.
+/// Adds a replacement: `$1` and `${name}` are groups, `\` makes the next letter plain. The number
+/// of a group goes on as long as there is such a group.
 fn expand(replacement: &str, captures: &Captures<'_>, out: &mut String) -> Result<(), Fail> {
     let mut letters = replacement.chars().peekable();
     while let Some(letter) = letters.next() {

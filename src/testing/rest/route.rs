@@ -30,7 +30,8 @@ pub(super) enum Route<'a> {
     Status(Option<&'a str>, Option<&'a str>),
 }
 
-/// What a path offers, by method. A word of the API shadows a name in the same place, as in the engines' own router.
+/// What a path offers, by method. A word of the API shadows a name in the same place, as in the
+/// engines' own router.
 pub(super) fn routes<'a>(segments: &[&'a str]) -> Vec<(&'static str, Route<'a>)> {
     match *segments {
         [] => vec![("GET", Route::Info)],

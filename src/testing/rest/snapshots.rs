@@ -50,7 +50,8 @@ impl Cluster {
                     return Err(Fail::snapshot_missing(repository, name));
                 }
             }
-            // Where nothing is found and that is fine, older engines take the empty list for all that are running.
+            // Where nothing is found and that is fine, older engines take the empty list for all that are
+            // running.
             let shows_running =
                 ignore_unavailable && wanted.is_empty() && names != "_current" && self.engine.shows_running();
             for snapshot in all {
@@ -243,7 +244,8 @@ impl Cluster {
         Ok(json!({ "snapshot": info }))
     }
 
-    /// The indices that a snapshot of a list of names, aliases, data streams and patterns holds. Closed ones have to be named.
+    /// The indices that a snapshot of a list of names, aliases, data streams and patterns holds.
+    /// Closed ones have to be named.
     fn snapshot_indices(&self, expressions: &[String], ignore_unavailable: bool) -> Result<Vec<String>, Fail> {
         let mut listed = Vec::new();
         for expression in expressions {

@@ -82,8 +82,8 @@ impl Route {
         }
     }
 
-    /// Connects to whichever address is ready first. One that does not respond leaves the next ones their time, also if
-    /// it accepts TCP and then does not respond to TLS.
+    /// Connects to whichever address is ready first. One that does not respond leaves the next ones
+    /// their time, also if it accepts TCP and then does not respond to TLS.
     async fn race(&self, addresses: Vec<SocketAddr>, uri: &Uri, failures: &mut Vec<BoxError>) -> Option<Stream> {
         let mut addresses = addresses.into_iter();
         let mut under_way = FuturesUnordered::new();
@@ -146,7 +146,8 @@ impl Route {
     }
 }
 
-/// Takes turns between IPv4 and IPv6, beginning with the family that the resolver prefers (RFC 8305, section 4).
+/// Takes turns between IPv4 and IPv6, beginning with the family that the resolver prefers (RFC
+/// 8305, section 4).
 fn alternate(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
     let (mut of_first, mut of_second) = (0_usize, 0_usize);

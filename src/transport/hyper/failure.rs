@@ -1,4 +1,5 @@
-//! What a failed connection means: the one place that tells the errors of hyper, rustls and the resolver apart.
+//! What a failed connection means: the one place that tells the errors of hyper, rustls and the
+//! resolver apart.
 
 use std::error::Error as StdError;
 use std::{fmt, io, iter};
@@ -66,7 +67,8 @@ pub(super) fn is_lasting(error: &BoxError) -> bool {
     cause::<rustls::Error>(error.as_ref()).is_some_and(|tls| why_lasting(tls, "", true).is_some())
 }
 
-/// The first error of that type in the chain. An `io::Error` leaves out what it wraps when it is asked for its source.
+/// The first error of that type in the chain. An `io::Error` leaves out what it wraps when it is
+/// asked for its source.
 fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     let next = |error: &&'a (dyn StdError + 'static)| -> Option<&'a (dyn StdError + 'static)> {
         let error: &'a (dyn StdError + 'static) = *error;
@@ -80,8 +82,8 @@ fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Opti
 
 /// Why TLS with this server can never work, and the way out; `None` if it may work later.
 ///
-/// With TLS 1.3 a server refuses the client's certificate when the client takes the handshake for finished and has written
-/// its request, which the server then does not read.
+/// With TLS 1.3 a server refuses the client's certificate when the client takes the handshake for
+/// finished and has written its request, which the server then does not read.
 fn why_lasting(error: &rustls::Error, host: &str, in_handshake: bool) -> Option<String> {
     use rustls::Error as Tls;
     Some(match error {

@@ -10,7 +10,8 @@ use http_body::Frame;
 
 use super::BoxError;
 
-/// A gzip body, decoded as it arrives. An empty body is an empty body, whatever its encoding is called.
+/// A gzip body, decoded as it arrives. An empty body is an empty body, whatever its encoding is
+/// called.
 pub(super) struct Gunzip<B> {
     inner: B,
     /// What has arrived and is not decoded yet.
@@ -29,7 +30,8 @@ impl<B> Gunzip<B> {
         Self { inner, encoded: Bytes::new(), is_empty: true, decoder, failure: None }
     }
 
-    /// How much is decoded at once: a byte may stand for a thousand, and whoever counts them has to get the chance to stop.
+    /// How much is decoded at once: a byte may stand for a thousand, and whoever counts them has to
+    /// get the chance to stop.
     const PIECE: usize = 4096;
 
     /// The next decoded bytes of what has arrived, none if it does not suffice for any.
@@ -42,7 +44,8 @@ impl<B> Gunzip<B> {
         Bytes::from(std::mem::take(decoder.get_mut()))
     }
 
-    /// Has the decoder hand out what it keeps to itself, before more of the body is waited for. Whether there is anything.
+    /// Has the decoder hand out what it keeps to itself, before more of the body is waited for.
+    /// Whether there is anything.
     fn flush(&mut self) -> bool {
         let Some(decoder) = self.decoder.as_mut().filter(|_| !self.is_empty) else { return false };
         self.failure = io::Write::flush(decoder).map_err(Into::into).err();

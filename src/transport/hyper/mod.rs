@@ -81,7 +81,8 @@ impl fmt::Debug for HyperTransportBuilder {
 }
 
 impl HyperTransportBuilder {
-    /// Chooses the roots. Default: webpki where that feature is on, else native, else only the given ones.
+    /// Chooses the roots. Default: webpki where that feature is on, else native, else only the
+    /// given ones.
     #[must_use]
     pub fn roots(mut self, roots: TrustRoots) -> Self {
         self.roots = roots;
@@ -110,8 +111,9 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// How old a connection may be and still get a request. Default 60 s: the addresses behind a domain change when it is
-    /// reconfigured, and AWS asks clients to resolve its name every minute.
+    /// How old a connection may be and still get a request. Default 60 s: the addresses behind a
+    /// domain change when it is reconfigured, and AWS asks clients to resolve its name every
+    /// minute.
     #[must_use]
     pub fn max_connection_age(mut self, age: Duration) -> Self {
         self.connection_age = age;
@@ -143,7 +145,8 @@ impl HyperTransportBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a PEM text holds no usable certificate or key.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a PEM text holds no usable
+    /// certificate or key.
     pub fn build(self) -> Result<HyperTransport, Error> {
         let is_given = !self.ca.is_empty() || self.identity.is_some();
         #[cfg(feature = "native-roots")]
@@ -182,7 +185,8 @@ impl HyperTransportBuilder {
                 .add(certificate)
                 .map_err(|error| Error::invalid("CA certificate is not usable").with_source(error))?;
         }
-        // The provider is named, so that another crate which turns on a second one cannot change or break this.
+        // The provider is named, so that another crate which turns on a second one cannot change or break
+        // this.
         let builder = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::invalid("TLS versions are not usable").with_source(error))?
@@ -211,17 +215,19 @@ fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, 
         .map_err(|error| Error::invalid(format!("{what} certificate is not PEM")).with_source(error))
 }
 
-/// The transport that clients use by default: HTTP/1.1 over hyper, a pool, and rustls with the ring provider.
+/// The transport that clients use by default: HTTP/1.1 over hyper, a pool, and rustls with the ring
+/// provider.
 ///
-/// Cheap to clone; clones share the pool, and clients of any number of endpoints may share one. It asks for gzip and
-/// decodes it, compresses no request, and follows no redirect.
+/// Cheap to clone; clones share the pool, and clients of any number of endpoints may share one. It
+/// asks for gzip and decodes it, compresses no request, and follows no redirect.
 ///
-/// It needs a tokio runtime. Without one a call ends with [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput).
+/// It needs a tokio runtime. Without one a call ends with
+/// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput).
 ///
 /// # Panics
 ///
-/// Connecting panics on a tokio runtime whose I/O is disabled, which cannot be found out beforehand: build it with
-/// `enable_io` or `enable_all`.
+/// Connecting panics on a tokio runtime whose I/O is disabled, which cannot be found out
+/// beforehand: build it with `enable_io` or `enable_all`.
 #[derive(Clone)]
 pub struct HyperTransport {
     shared: Arc<Shared>,
@@ -260,7 +266,8 @@ struct Shared {
     base: Arc<Base>,
     /// The pool of all that connect where their URI says.
     direct: Pool,
-    /// One pool for each address that a tunnel leads through, because a pool distinguishes connections by URI alone.
+    /// One pool for each address that a tunnel leads through, because a pool distinguishes
+    /// connections by URI alone.
     detours: Mutex<HashMap<ConnectTarget, Pool>>,
     /// Connections and when they were made, the oldest first, until they are retired.
     connections: Mutex<VecDeque<(Duration, CaptureConnection)>>,
@@ -311,7 +318,8 @@ impl HyperTransport {
         Arc::clone(detours().entry(target.clone()).or_insert(pool))
     }
 
-    /// Begins a call. What it has done before it waits for the first time is not part of its future, which stays small.
+    /// Begins a call. What it has done before it waits for the first time is not part of its
+    /// future, which stays small.
     fn begin(&self, mut request: http::Request<Bytes>, target: &ConnectTarget) -> Result<Call, TransportError> {
         NoRuntime::check().map_err(TransportError::not_sent)?;
         let pool = self.pool(request.uri(), target);
@@ -378,7 +386,8 @@ struct Call {
     response: ResponseFuture,
     uri: Uri,
     connection: CaptureConnection,
-    /// Where to note that the call was dropped before it had a connection; `None` once it has ended.
+    /// Where to note that the call was dropped before it had a connection; `None` once it has
+    /// ended.
     departure: Option<Departure>,
 }
 
