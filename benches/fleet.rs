@@ -176,18 +176,18 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>) {
             match tls {
                 Some(tls) => {
                     if let Ok(stream) = tls.accept(socket).await {
-                        answer(stream).await;
+                        response(stream).await;
                     }
                 }
-                None => answer(socket).await,
+                None => response(socket).await,
             }
         });
     }
 }
 
-async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+async fn response(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let body = r#"{"snapshots":[{"snapshot":"running","uuid":"u","state":"IN_PROGRESS","indices":["movies"],"start_time_in_millis":1622792614170,"end_time_in_millis":0,"duration_in_millis":0,"failures":[],"shards":{"total":0,"failed":0,"successful":0}}]}"#;
-    let reply =
+    let response =
         format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     let mut buffer = [0; 4096];
     let mut request = Vec::new();
@@ -195,7 +195,7 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         request.extend_from_slice(&buffer[..read]);
         if request.ends_with(b"\r\n\r\n") {
             request.clear();
-            if stream.write_all(reply.as_bytes()).await.is_err() {
+            if stream.write_all(response.as_bytes()).await.is_err() {
                 return;
             }
         }

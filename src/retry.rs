@@ -142,7 +142,7 @@ fn reason(replay: Replay, failure: &Failure, history: &History) -> Option<&'stat
         ErrorKind::Interrupted if repeatable => Some("connection lost"),
         ErrorKind::Timeout if repeatable => Some("timed out"),
         ErrorKind::Unavailable if repeatable => Some("domain not available"),
-        ErrorKind::Decode if repeatable && error.is_garbled() => Some("answer garbled"),
+        ErrorKind::Decode if repeatable && error.is_garbled() => Some("response garbled"),
         _ if repeatable && error.is_cut_off() => Some("response cut off"),
         _ => None,
     }
@@ -161,12 +161,12 @@ mod tests {
         Failure { error, retry_after: None, skew_learned: true }
     }
 
-    fn answered(status: u16, body: &str) -> Error {
+    fn failed_response(status: u16, body: &str) -> Error {
         Error::from_server(ServerError::parse(status, body.as_bytes(), None, &[]))
     }
 
     fn engine(status: u16, error_type: &str) -> Error {
-        answered(status, &format!(r#"{{"error":{{"type":"{error_type}","reason":"r"}},"status":{status}}}"#))
+        failed_response(status, &format!(r#"{{"error":{{"type":"{error_type}","reason":"r"}},"status":{status}}}"#))
     }
 
     fn cut_off(error: Error) -> Error {
@@ -202,7 +202,7 @@ mod tests {
     fn every_cell_of_the_table_holds() {
         type Row = (Box<dyn Fn() -> Error>, [bool; 3]);
         let lost = |kind| Error::new(kind, Outcome::Unknown, "");
-        let edge = |status, text: &str| answered(status, &format!(r#"{{"message":"{text}"}}"#));
+        let edge = |status, text: &str| failed_response(status, &format!(r#"{{"message":"{text}"}}"#));
         let rows: Vec<Row> = vec![
             (Box::new(|| Error::new(ErrorKind::Connect, Outcome::NotSent, "")), [true, true, true]),
             (Box::new(|| Error::new(ErrorKind::Connect, Outcome::NotSent, "").unresolved()), [true, true, true]),
@@ -210,32 +210,32 @@ mod tests {
             (Box::new(move || edge(403, "Signature expired: 1 is now earlier than 2")), [true, true, true]),
             (Box::new(move || edge(403, "The security token included in the request is expired")), [true, true, true]),
             (
-                Box::new(|| answered(403, r#"{"Message":"Request throttled due to too many requests"}"#)),
+                Box::new(|| failed_response(403, r#"{"Message":"Request throttled due to too many requests"}"#)),
                 [true, true, true],
             ),
-            (Box::new(|| answered(429, "Too Many Requests")), [true, true, true]),
+            (Box::new(|| failed_response(429, "Too Many Requests")), [true, true, true]),
             (Box::new(|| engine(429, "es_rejected_execution_exception")), [true, true, false]),
             (Box::new(move || lost(ErrorKind::Interrupted)), [true, true, false]),
             (Box::new(move || lost(ErrorKind::Timeout)), [true, true, false]),
-            (Box::new(|| answered(502, "<html></html>")), [true, true, false]),
-            (Box::new(|| answered(503, "")), [true, true, false]),
-            (Box::new(|| answered(504, "")), [true, true, false]),
+            (Box::new(|| failed_response(502, "<html></html>")), [true, true, false]),
+            (Box::new(|| failed_response(503, "")), [true, true, false]),
+            (Box::new(|| failed_response(504, "")), [true, true, false]),
             (Box::new(|| engine(503, "master_not_discovered_exception")), [true, true, false]),
             (Box::new(|| engine(503, "process_cluster_event_timeout_exception")), [true, true, false]),
             (Box::new(|| engine(503, "cluster_block_exception")), [true, true, false]),
-            (Box::new(|| answered(408, "stream timeout")), [true, true, false]),
-            (Box::new(|| answered(499, "")), [true, true, false]),
-            (Box::new(|| answered(524, "")), [true, true, false]),
+            (Box::new(|| failed_response(408, "stream timeout")), [true, true, false]),
+            (Box::new(|| failed_response(499, "")), [true, true, false]),
+            (Box::new(|| failed_response(524, "")), [true, true, false]),
             (Box::new(|| Error::garbled("")), [true, true, false]),
-            (Box::new(|| cut_off(answered(400, ""))), [true, true, false]),
+            (Box::new(|| cut_off(failed_response(400, ""))), [true, true, false]),
             (Box::new(|| cut_off(engine(400, "illegal_argument_exception"))), [false, false, false]),
             (Box::new(|| engine(503, "concurrent_snapshot_execution_exception")), [false, false, false]),
             (Box::new(|| engine(429, "cluster_block_exception")), [false, false, false]),
             (Box::new(|| engine(500, "repository_exception")), [false, false, false]),
             (Box::new(|| engine(500, "security_exception")), [false, false, false]),
             (Box::new(|| engine(404, "snapshot_missing_exception")), [false, false, false]),
-            (Box::new(|| answered(400, "")), [false, false, false]),
-            (Box::new(|| answered(307, "")), [false, false, false]),
+            (Box::new(|| failed_response(400, "")), [false, false, false]),
+            (Box::new(|| failed_response(307, "")), [false, false, false]),
             (Box::new(|| Error::invalid("")), [false, false, false]),
             (Box::new(|| Error::new(ErrorKind::Credentials, Outcome::NotSent, "")), [false, false, false]),
             (Box::new(move || lost(ErrorKind::ResponseTooLarge)), [false, false, false]),
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_signature_is_renewed_once_and_only_for_a_new_offset() {
-        let skewed = || answered(403, r#"{"message":"Signature not yet current: 1 is still later than 2"}"#);
+        let skewed = || failed_response(403, r#"{"message":"Signature not yet current: 1 is still later than 2"}"#);
         let (policy, budget) = (RetryPolicy::default(), RetryBudget::default());
         let mut history = History::default();
         let stale = Failure { skew_learned: false, ..failure(skewed()) };
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn credentials_are_renewed_once() {
         let expired =
-            || failure(answered(403, r#"{"message":"The security token included in the request is invalid."}"#));
+            || failure(failed_response(403, r#"{"message":"The security token included in the request is invalid."}"#));
         let (policy, budget, mut history) = (RetryPolicy::default(), RetryBudget::default(), History::default());
 
         let first = classify(Replay::Probe, &expired(), &mut history, &policy, LEFT, &budget, 0.5);
@@ -280,7 +280,7 @@ mod tests {
 
     /// What is decided about a read that the gateway has lost.
     fn lost(history: &mut History, policy: &RetryPolicy, left: Duration, budget: &RetryBudget) -> Verdict {
-        classify(Replay::Read, &failure(answered(503, "")), history, policy, left, budget, 0.0)
+        classify(Replay::Read, &failure(failed_response(503, "")), history, policy, left, budget, 0.0)
     }
 
     #[test]
@@ -337,7 +337,8 @@ mod tests {
     fn a_new_signature_takes_nothing_from_the_budget() {
         let budget = RetryBudget::default();
         while budget.take() {}
-        let expired = failure(answered(403, r#"{"message":"The security token included in the request is expired"}"#));
+        let expired =
+            failure(failed_response(403, r#"{"message":"The security token included in the request is expired"}"#));
 
         let policy = RetryPolicy::default();
         let verdict = classify(Replay::Read, &expired, &mut History::default(), &policy, LEFT, &budget, 0.0);
@@ -349,7 +350,7 @@ mod tests {
     fn retry_after_is_honoured_up_to_the_cap() {
         let policy = RetryPolicy::default();
         for (asked, expected) in [(5, 5), (3600, 20)] {
-            let busy = Failure { retry_after: Some(Duration::from_secs(asked)), ..failure(answered(503, "")) };
+            let busy = Failure { retry_after: Some(Duration::from_secs(asked)), ..failure(failed_response(503, "")) };
             let verdict =
                 classify(Replay::Read, &busy, &mut History::default(), &policy, LEFT, &RetryBudget::default(), 0.0);
             assert_eq!(verdict, Verdict::Retry { after: Duration::from_secs(expected), why: "domain not available" });

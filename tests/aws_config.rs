@@ -127,7 +127,7 @@ struct Service {
 
 impl Service {
     /// Gets each request, its head in lower case, and answers status and body.
-    fn start(answer: impl Fn(&str) -> (u16, String) + Send + 'static) -> Self {
+    fn start(response: impl Fn(&str) -> (u16, String) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -140,7 +140,7 @@ impl Service {
                 let mut body = vec![0; length.parse().unwrap()];
                 stream.read_exact(&mut body).unwrap();
                 request.push_str(&String::from_utf8(body).unwrap());
-                let (status, body) = answer(&request);
+                let (status, body) = response(&request);
                 log.lock().unwrap().push(request);
                 let length = body.len();
                 let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n");

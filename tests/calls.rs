@@ -601,7 +601,7 @@ async fn a_gap_in_the_answer_ends_the_attempt() {
     let (error, took) = after_drips(Duration::from_secs(31)).await;
 
     assert_eq!((error.kind(), error.outcome(), took), (ErrorKind::Timeout, Outcome::Unknown, Duration::from_secs(31)));
-    assert!(error.to_string().contains("nothing more of the answer came within 30s"), "{error}");
+    assert!(error.to_string().contains("nothing more of the response came within 30s"), "{error}");
 }
 
 #[tokio::test]
@@ -609,7 +609,7 @@ async fn an_answer_that_drips_without_a_gap_ends_with_the_attempts_time() {
     let (error, took) = after_drips(Duration::from_secs(1)).await;
 
     assert_eq!((error.kind(), error.outcome(), took), (ErrorKind::Timeout, Outcome::Unknown, Duration::from_secs(75)));
-    assert!(error.to_string().contains("no whole answer within 75s"), "{error}");
+    assert!(error.to_string().contains("no whole response within 75s"), "{error}");
 }
 
 // ---- what is accepted as an answer
@@ -636,23 +636,23 @@ async fn a_redirect_is_an_error_and_not_followed() {
 }
 
 /// Answers every request with this over connections that stay open, and counts the connections.
-async fn server(answer: Vec<u8>) -> (SocketAddr, Arc<AtomicUsize>) {
+async fn server(response: Vec<u8>) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let accepted = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&accepted);
-    let answer = Arc::new(answer);
+    let response = Arc::new(response);
     #[expect(clippy::disallowed_methods, reason = "the server of this test")]
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             count.fetch_add(1, Ordering::SeqCst);
-            let answer = Arc::clone(&answer);
+            let response = Arc::clone(&response);
             tokio::spawn(async move {
                 let mut request = Vec::new();
                 while client.read_buf(&mut request).await.is_ok_and(|count| count > 0) {
                     if request.ends_with(b"\r\n\r\n") {
                         request.clear();
-                        let _ = client.write_all(&answer).await;
+                        let _ = client.write_all(&response).await;
                     }
                 }
             });
@@ -661,10 +661,10 @@ async fn server(answer: Vec<u8>) -> (SocketAddr, Arc<AtomicUsize>) {
     (address, accepted)
 }
 
-fn answer(headers: &str, body: &[u8]) -> Vec<u8> {
-    let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{headers}\r\n", body.len()).into_bytes();
-    answer.extend_from_slice(body);
-    answer
+fn raw_response(headers: &str, body: &[u8]) -> Vec<u8> {
+    let mut response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{headers}\r\n", body.len()).into_bytes();
+    response.extend_from_slice(body);
+    response
 }
 
 fn gzip(text: &[u8]) -> Vec<u8> {
@@ -681,7 +681,7 @@ fn plain_client(address: SocketAddr) -> SnapshotClientBuilder {
 
 #[tokio::test]
 async fn an_answer_in_gzip_is_decoded() {
-    let (address, _) = server(answer(GZIP, &gzip(br#"{"name":"node","version":{"number":"7.10.2"}}"#))).await;
+    let (address, _) = server(raw_response(GZIP, &gzip(br#"{"name":"node","version":{"number":"7.10.2"}}"#))).await;
 
     let info = plain_client(address).build().unwrap().server_info().await.unwrap();
 
@@ -693,13 +693,13 @@ async fn snapshots_are_streamed_from_gzip_in_chunks() {
     let names: Vec<String> = (0..500).map(|number| format!("nightly-{number}")).collect();
     let snapshots: Vec<_> = names.iter().map(|name| json!({"snapshot": name})).collect();
     let encoded = gzip(json!({ "snapshots": snapshots }).to_string().as_bytes());
-    let mut answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n{GZIP}\r\n").into_bytes();
+    let mut response = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n{GZIP}\r\n").into_bytes();
     for chunk in encoded.chunks(100).chain([&b""[..]]) {
-        answer.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-        answer.extend_from_slice(chunk);
-        answer.extend_from_slice(b"\r\n");
+        response.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        response.extend_from_slice(chunk);
+        response.extend_from_slice(b"\r\n");
     }
-    let (address, _) = server(answer).await;
+    let (address, _) = server(response).await;
     let client = plain_client(address).build().unwrap();
 
     let snapshots = client.repository("r").unwrap().snapshots(ListSnapshots::new());
@@ -710,18 +710,18 @@ async fn snapshots_are_streamed_from_gzip_in_chunks() {
 
 #[tokio::test]
 async fn an_answer_to_head_may_name_an_encoding() {
-    let (address, _) = server(answer(GZIP, b"")).await;
+    let (address, _) = server(raw_response(GZIP, b"")).await;
 
-    let reply =
+    let response =
         plain_client(address).build().unwrap().raw(RawRequest::new(http::Method::HEAD, ["movies"])).await.unwrap();
 
-    assert_eq!((reply.status().as_u16(), reply.body()), (200, &serde_json::Value::Null));
+    assert_eq!((response.status().as_u16(), response.body()), (200, &serde_json::Value::Null));
 }
 
 #[tokio::test]
 async fn an_answer_of_several_gzip_members_is_decoded_to_its_end() {
     let members = [gzip(br#"{"name":"no"#), gzip(br#"de"}"#)].concat();
-    let (address, _) = server(answer(GZIP, &members)).await;
+    let (address, _) = server(raw_response(GZIP, &members)).await;
 
     assert_eq!(plain_client(address).build().unwrap().server_info().await.unwrap().node_name(), "node");
 }
@@ -730,7 +730,7 @@ async fn an_answer_of_several_gzip_members_is_decoded_to_its_end() {
 async fn a_gzip_answer_that_is_cut_off_is_an_error_wherever_it_is_cut() {
     let whole = gzip(br#"{"name":"node"}"#);
     for length in 1..whole.len() {
-        let (address, _) = server(answer(GZIP, &whole[..length])).await;
+        let (address, _) = server(raw_response(GZIP, &whole[..length])).await;
 
         let error = plain_client(address).build().unwrap().server_info().await.unwrap_err();
 
@@ -740,7 +740,7 @@ async fn a_gzip_answer_that_is_cut_off_is_an_error_wherever_it_is_cut() {
 
 #[tokio::test]
 async fn a_gzip_answer_that_is_none_is_an_error() {
-    let (address, _) = server(answer(GZIP, br#"{"name":"node"}"#)).await;
+    let (address, _) = server(raw_response(GZIP, br#"{"name":"node"}"#)).await;
 
     assert_eq!(plain_client(address).build().unwrap().server_info().await.unwrap_err().kind(), ErrorKind::Interrupted);
 }
@@ -801,14 +801,14 @@ async fn keeps_what_could_be_decoded_of_a_failure_whose_gzip_body_is_cut_off() {
 }
 
 /// Sends this over every connection, and then ends it.
-async fn ending_server(answer: Vec<u8>) -> SocketAddr {
+async fn ending_server(response: Vec<u8>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     #[expect(clippy::disallowed_methods, reason = "the server of this test")]
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             let _ = client.read(&mut [0; 4096]).await;
-            let _ = client.write_all(&answer).await;
+            let _ = client.write_all(&response).await;
         }
     });
     address
@@ -838,7 +838,7 @@ async fn does_not_take_a_success_whose_connection_breaks_within_the_body_for_one
 async fn a_gzip_bomb_is_stopped_at_the_cap() {
     let bomb = gzip(&vec![b' '; 32 << 20]);
     assert!(bomb.len() < 100_000);
-    let (address, _) = server(answer(GZIP, &bomb)).await;
+    let (address, _) = server(raw_response(GZIP, &bomb)).await;
 
     let error = plain_client(address).max_response_bytes(1 << 20).build().unwrap().server_info().await.unwrap_err();
 
@@ -847,7 +847,7 @@ async fn a_gzip_bomb_is_stopped_at_the_cap() {
 
 #[tokio::test]
 async fn a_gzip_bomb_is_decoded_in_pieces_of_a_few_megabytes() {
-    let (address, _) = server(answer(GZIP, &gzip(&vec![b' '; 64 << 20]))).await;
+    let (address, _) = server(raw_response(GZIP, &gzip(&vec![b' '; 64 << 20]))).await;
     let request = http::Request::get(format!("http://{address}/"))
         .header("host", address.to_string())
         .body(Bytes::new())
@@ -870,7 +870,7 @@ async fn a_gzip_bomb_is_decoded_in_pieces_of_a_few_megabytes() {
 
 #[tokio::test]
 async fn calls_use_one_connection_one_after_the_other() {
-    let (address, accepted) = server(answer("", b"{}")).await;
+    let (address, accepted) = server(raw_response("", b"{}")).await;
     let client = plain_client(address).build().unwrap();
 
     for _ in 0..5 {
@@ -882,7 +882,7 @@ async fn calls_use_one_connection_one_after_the_other() {
 
 #[tokio::test]
 async fn clients_that_share_a_transport_share_its_connections() {
-    let (address, accepted) = server(answer("", b"{}")).await;
+    let (address, accepted) = server(raw_response("", b"{}")).await;
     let transport = HyperTransport::builder().build().unwrap();
 
     for _ in 0..3 {
@@ -894,7 +894,7 @@ async fn clients_that_share_a_transport_share_its_connections() {
 
 #[tokio::test]
 async fn a_connection_gets_no_request_after_its_greatest_age() {
-    let (address, accepted) = server(answer("", b"{}")).await;
+    let (address, accepted) = server(raw_response("", b"{}")).await;
     let clock = ManualClock::new(std::time::SystemTime::UNIX_EPOCH);
     let transport =
         HyperTransport::builder().clock(clock.clone()).max_connection_age(Duration::from_mins(1)).build().unwrap();
@@ -1473,10 +1473,10 @@ async fn a_role_that_is_set_as_any_other_setting_is_a_role() {
 async fn a_raw_request_is_signed_and_its_answer_is_json() {
     let scene = prepared().await;
 
-    let reply =
+    let response =
         scene.client.raw(RawRequest::get(["_snapshot", "r", "s"]).with_query("verbose", "false")).await.unwrap();
 
-    assert_eq!((reply.status().as_u16(), &reply.body()["snapshots"][0]["snapshot"]), (200, &json!("s")));
+    assert_eq!((response.status().as_u16(), &response.body()["snapshots"][0]["snapshot"]), (200, &json!("s")));
     let event = scene.domain.events().pop().unwrap();
     assert_eq!((event.path.as_str(), event.verdict), ("/_snapshot/r/s?verbose=false", Verdict::Signed));
 }
@@ -1542,7 +1542,7 @@ async fn a_percent_sign_in_a_raw_path_arrives_as_it_is() {
 
 #[tokio::test]
 async fn an_empty_answer_to_a_raw_request_is_null() {
-    let reply = canned("").raw(RawRequest::get(["x"])).await.unwrap();
+    let response = canned("").raw(RawRequest::get(["x"])).await.unwrap();
 
-    assert!(reply.body().is_null());
+    assert!(response.body().is_null());
 }

@@ -206,7 +206,7 @@ async fn a_provider_that_hangs_runs_into_its_limit() {
 
     let error = first.await.unwrap_err();
     let shown = format!("{error:?}");
-    assert!(shown.contains("did not answer in time"), "{shown}");
+    assert!(shown.contains("did not respond in time"), "{shown}");
     clock.advance(Duration::from_secs(2));
     assert_eq!((key(&cache).await.unwrap(), provider.loads()), ("AKID1".to_owned(), 2));
 }

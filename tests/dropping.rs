@@ -95,7 +95,7 @@ fn takes_one(of: &AtomicUsize) -> bool {
 }
 
 impl Domain {
-    fn answer(&self, method: &Method, path: &str, body: &[u8]) -> (u16, Value) {
+    fn response(&self, method: &Method, path: &str, body: &[u8]) -> (u16, Value) {
         let mut snapshots = self.snapshots.lock().unwrap();
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let accepted = (200, json!({"accepted": true}));
@@ -133,11 +133,11 @@ impl Domain {
                 };
                 let state = if *looks < 2 { "IN_PROGRESS" } else { "SUCCESS" };
                 *looks += 1;
-                let answer = json!({"snapshots": [{"snapshot": name, "uuid": name, "state": state, "metadata": metadata, "indices": ["i"]}]});
+                let response = json!({"snapshots": [{"snapshot": name, "uuid": name, "state": state, "metadata": metadata, "indices": ["i"]}]});
                 if *name == "leaving" && *looks == 3 {
                     snapshots.remove(*name);
                 }
-                (200, answer)
+                (200, response)
             }
             ("PUT", ["_snapshot", "r", name]) => {
                 let body: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -211,12 +211,12 @@ impl Transport for Domain {
             if takes_one(&self.outages) {
                 return Ok(http::Response::builder().status(503).body(Body::from("no server")).unwrap());
             }
-            let (status, answer) = self.answer(request.method(), request.uri().path(), request.body());
+            let (status, response) = self.response(request.method(), request.uri().path(), request.body());
             Steps(STEPS).await;
             if request.method() != Method::GET && takes_one(&self.losses) {
                 return Err(TransportError::unknown("the connection broke"));
             }
-            let body = SlowBody { steps: Steps(STEPS), text: Some(answer.to_string()) };
+            let body = SlowBody { steps: Steps(STEPS), text: Some(response.to_string()) };
             Ok(http::Response::builder().status(status).body(Body::new(body)).unwrap())
         })
     }
@@ -270,9 +270,9 @@ impl World {
         Self { domain, loads, client }
     }
 
-    fn losing(answers: usize) -> Self {
+    fn losing(responses: usize) -> Self {
         let world = Self::new();
-        world.domain.losses.store(answers, Ordering::SeqCst);
+        world.domain.losses.store(responses, Ordering::SeqCst);
         world
     }
 

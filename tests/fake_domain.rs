@@ -32,7 +32,7 @@ struct Scene {
 
 /// What came back: status, headers as they stood, body.
 #[derive(Debug)]
-struct Answer {
+struct Response {
     status: u16,
     head: String,
     body: Vec<u8>,
@@ -40,7 +40,7 @@ struct Answer {
     is_cut: bool,
 }
 
-impl Answer {
+impl Response {
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
@@ -140,21 +140,27 @@ impl Scene {
         headers
     }
 
-    async fn send(&self, draft: &Draft) -> Answer {
-        self.send_raw(draft.method, &draft.target, &self.sign(draft), &draft.body).await.expect("an answer")
+    async fn send(&self, draft: &Draft) -> Response {
+        self.send_raw(draft.method, &draft.target, &self.sign(draft), &draft.body).await.expect("a response")
     }
 
-    async fn call(&self, method: &'static str, target: &str, body: Option<Value>) -> Answer {
-        self.try_call(method, target, body).await.expect("an answer")
+    async fn call(&self, method: &'static str, target: &str, body: Option<Value>) -> Response {
+        self.try_call(method, target, body).await.expect("a response")
     }
 
     /// A signed call; none where the connection was closed without an answer.
-    async fn try_call(&self, method: &'static str, target: &str, body: Option<Value>) -> Option<Answer> {
+    async fn try_call(&self, method: &'static str, target: &str, body: Option<Value>) -> Option<Response> {
         let draft = self.draft(method, target, body).await;
         self.send_raw(method, target, &self.sign(&draft), &draft.body).await
     }
 
-    async fn send_raw(&self, method: &str, target: &str, headers: &[(String, String)], body: &[u8]) -> Option<Answer> {
+    async fn send_raw(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> Option<Response> {
         let mut stream = TcpStream::connect(self.host()).await.unwrap();
         exchange(&mut stream, method, target, headers, body).await
     }
@@ -170,7 +176,7 @@ async fn exchange(
     target: &str,
     headers: &[(String, String)],
     body: &[u8],
-) -> Option<Answer> {
+) -> Option<Response> {
     let lines: String = headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
     let mut request =
         format!("{method} {target} HTTP/1.1\r\n{lines}content-length: {}\r\n\r\n", body.len()).into_bytes();
@@ -191,7 +197,7 @@ async fn exchange(
     let length: usize = if method == "HEAD" { 0 } else { length };
     while buffer.len() < length && stream.read_buf(&mut buffer).await.unwrap_or(0) > 0 {}
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Some(Answer { status, head, is_cut: buffer.len() < length, body: buffer })
+    Some(Response { status, head, is_cut: buffer.len() < length, body: buffer })
 }
 
 /// Every key of a value, with the kind of what it holds: the shape of an answer.
@@ -211,9 +217,9 @@ fn shape(value: &Value) -> Value {
 #[tokio::test]
 async fn a_request_that_is_signed_right_is_let_in() {
     let scene = Scene::new().await;
-    let answer = scene.call("GET", "/_snapshot", None).await;
+    let response = scene.call("GET", "/_snapshot", None).await;
 
-    assert_eq!((answer.status, answer.json()), (200, json!({})));
+    assert_eq!((response.status, response.json()), (200, json!({})));
     let event = scene.last_event();
     assert_eq!(
         (event.verdict, event.operation, event.executed),
@@ -245,14 +251,14 @@ async fn a_signature_over_another_path_is_refused_and_the_token_echoed() {
     let scene = Scene::new().await;
     let draft = scene.draft("GET", "/_snapshot/a%2Cb", None).await;
     let headers = scene.sign(&draft);
-    let answer = scene.send_raw("GET", "/_snapshot/a,b", &headers, b"").await.unwrap();
+    let response = scene.send_raw("GET", "/_snapshot/a,b", &headers, b"").await.unwrap();
 
-    assert_eq!(answer.status, 403);
-    let text = answer.json()["message"].as_str().unwrap().to_owned();
+    assert_eq!(response.status, 403);
+    let text = response.json()["message"].as_str().unwrap().to_owned();
     assert!(text.starts_with("The request signature we calculated does not match"), "{text}");
     assert!(text.contains("\n'GET\n/_snapshot/a%2Cb\n"), "{text}");
     assert!(text.contains(draft.credentials.session_token().unwrap()), "the real one echoes the token");
-    assert!(answer.head.contains("x-amzn-requestid: "), "{}", answer.head);
+    assert!(response.head.contains("x-amzn-requestid: "), "{}", response.head);
     assert_eq!((scene.last_event().verdict, scene.last_event().executed), (Verdict::Denied, false));
 }
 
@@ -260,10 +266,10 @@ async fn a_signature_over_another_path_is_refused_and_the_token_echoed() {
 async fn a_body_changed_on_its_way_is_refused() {
     let scene = Scene::registered().await;
     let draft = scene.draft("PUT", "/_snapshot/r/s", Some(json!({"indices": "movies"}))).await;
-    let answer =
+    let response =
         scene.send_raw("PUT", "/_snapshot/r/s", &scene.sign(&draft), br#"{"indices":"movie*"}"#).await.unwrap();
 
-    assert_eq!(answer.status, 403);
+    assert_eq!(response.status, 403);
     assert!(scene.domain.snapshots("r").is_empty());
 }
 
@@ -273,9 +279,9 @@ async fn each_wrong_part_of_a_signature_gets_its_own_words() {
     let words = async |change: &dyn Fn(&mut Draft)| {
         let mut draft = scene.draft("GET", "/_snapshot", None).await;
         change(&mut draft);
-        let answer = scene.send(&draft).await;
-        assert_eq!(answer.status, 403);
-        answer.json()["message"].as_str().unwrap().to_owned()
+        let response = scene.send(&draft).await;
+        assert_eq!(response.status, 403);
+        response.json()["message"].as_str().unwrap().to_owned()
     };
     let other = |credentials: &Credentials, key: Option<&str>, secret: Option<&str>, token: Option<&str>| {
         Credentials::new(
@@ -312,8 +318,8 @@ async fn an_amz_header_that_is_not_signed_is_refused() {
     let draft = scene.draft("GET", "/_snapshot", None).await;
     let mut headers = scene.sign(&draft);
     headers.push(("x-amz-meta".to_owned(), "1".to_owned()));
-    let answer = scene.send_raw("GET", "/_snapshot", &headers, b"").await.unwrap();
-    assert_eq!(answer.json()["message"], "'x-amz-meta' must be a 'SignedHeader' in the AWS Authorization.");
+    let response = scene.send_raw("GET", "/_snapshot", &headers, b"").await.unwrap();
+    assert_eq!(response.json()["message"], "'x-amz-meta' must be a 'SignedHeader' in the AWS Authorization.");
 }
 
 #[tokio::test]
@@ -323,10 +329,10 @@ async fn a_wrong_clock_is_refused_with_the_domains_time_in_date() {
         [(3600, "Signature expired: 20231114T221320Z is now earlier than"), (-3600, "Signature not yet current: ")]
     {
         scene.domain.set_skew(skew);
-        let answer = scene.call("GET", "/_snapshot", None).await;
-        assert!(answer.json()["message"].as_str().unwrap().starts_with(start), "{}", answer.text());
+        let response = scene.call("GET", "/_snapshot", None).await;
+        assert!(response.json()["message"].as_str().unwrap().starts_with(start), "{}", response.text());
         let date = if skew > 0 { "date: Tue, 14 Nov 2023 23:13:20 GMT" } else { "date: Tue, 14 Nov 2023 21:13:20 GMT" };
-        assert!(answer.head.contains(date), "{}", answer.head);
+        assert!(response.head.contains(date), "{}", response.head);
     }
     scene.domain.set_skew(290);
     assert_eq!(scene.call("GET", "/_snapshot", None).await.status, 200);
@@ -336,9 +342,9 @@ async fn a_wrong_clock_is_refused_with_the_domains_time_in_date() {
 async fn a_step_of_the_hosts_clock_leaves_the_domains_alone() {
     let scene = Scene::new().await;
     scene.clock.step_wall(-7200);
-    let answer = scene.call("GET", "/_snapshot", None).await;
-    assert!(answer.text().contains("Signature expired"), "{}", answer.text());
-    assert!(answer.head.contains("date: Tue, 14 Nov 2023 22:13:20 GMT"), "{}", answer.head);
+    let response = scene.call("GET", "/_snapshot", None).await;
+    assert!(response.text().contains("Signature expired"), "{}", response.text());
+    assert!(response.head.contains("date: Tue, 14 Nov 2023 22:13:20 GMT"), "{}", response.head);
 }
 
 #[tokio::test]
@@ -362,8 +368,8 @@ async fn credentials_rotate_in_the_last_fifth_of_their_life_and_expire() {
     };
     assert_eq!(with(&first.credentials).await.status, 200, "the old ones are good until they expire");
     scene.clock.advance(Duration::from_secs(19));
-    let answer = with(&first.credentials).await;
-    assert_eq!(answer.json(), json!({"message": "The security token included in the request is expired"}));
+    let response = with(&first.credentials).await;
+    assert_eq!(response.json(), json!({"message": "The security token included in the request is expired"}));
     assert_eq!(with(&next).await.status, 200);
 }
 
@@ -380,8 +386,8 @@ async fn revoked_credentials_expire_at_once() {
 async fn registration_needs_a_role_that_may_be_passed() {
     let scene = Scene::new().await;
     let register = async |settings: Value| {
-        let answer = scene.call("PUT", "/_snapshot/r", Some(json!({"type": "s3", "settings": settings}))).await;
-        (answer.status, answer.text())
+        let response = scene.call("PUT", "/_snapshot/r", Some(json!({"type": "s3", "settings": settings}))).await;
+        (response.status, response.text())
     };
     let (status, text) = register(json!({"bucket": "my-bucket-4-es"})).await;
     assert_eq!(
@@ -424,14 +430,18 @@ async fn who_comes_without_a_signature_depends_on_the_domain() {
     ] {
         let scene = Scene::with(|builder| builder.auth(auth.clone())).await;
         let headers: Vec<_> = [("host".to_owned(), scene.host())].into_iter().chain(header.cloned()).collect();
-        let answer = scene.send_raw("GET", "/_snapshot", &headers, b"").await.unwrap();
-        assert_eq!((answer.status, scene.last_event().verdict), (status, verdict), "{auth:?} {header:?}");
+        let response = scene.send_raw("GET", "/_snapshot", &headers, b"").await.unwrap();
+        assert_eq!((response.status, scene.last_event().verdict), (status, verdict), "{auth:?} {header:?}");
         if status == 401 {
-            assert_eq!(answer.text(), "Unauthorized");
-            assert!(answer.head.contains("www-authenticate: Basic"), "{}", answer.head);
+            assert_eq!(response.text(), "Unauthorized");
+            assert!(response.head.contains("www-authenticate: Basic"), "{}", response.head);
         }
         if auth == FakeAuth::SigV4 && header.is_some() {
-            assert!(answer.text().ends_with("Authorization=Basic bWFzdGVyOlBhc3N3MHJkIQ==\"}"), "{}", answer.text());
+            assert!(
+                response.text().ends_with("Authorization=Basic bWFzdGVyOlBhc3N3MHJkIQ==\"}"),
+                "{}",
+                response.text()
+            );
         }
     }
 }
@@ -460,11 +470,11 @@ async fn a_failed_verification_registers_all_the_same_before_elasticsearch_8() {
     ] {
         let scene = Scene::with(|builder| builder.engine(engine.clone())).await;
         let body = json!({"type": "s3", "settings": {"bucket": "nope", "role_arn": ROLE}});
-        let answer = scene.call("PUT", "/_snapshot/r", Some(body)).await;
+        let response = scene.call("PUT", "/_snapshot/r", Some(body)).await;
 
-        assert_eq!((answer.status, answer.error_type().as_str()), (500, "repository_verification_exception"));
-        assert_eq!(answer.reason(), format!("[r] path  is not accessible on {node} node"));
-        assert_eq!(answer.json().pointer("/error/caused_by/caused_by/type"), Some(&json!(cause)));
+        assert_eq!((response.status, response.error_type().as_str()), (500, "repository_verification_exception"));
+        assert_eq!(response.reason(), format!("[r] path  is not accessible on {node} node"));
+        assert_eq!(response.json().pointer("/error/caused_by/caused_by/type"), Some(&json!(cause)));
         assert_eq!(!scene.domain.repositories().is_empty(), registers, "{engine:?}");
         assert_eq!(scene.last_event().executed, registers);
     }
@@ -477,11 +487,13 @@ async fn a_bucket_in_another_region_is_told() {
         let settings = json!({"bucket": "far", "role_arn": ROLE, "region": region});
         scene.call("PUT", "/_snapshot/r", Some(json!({"type": "s3", "settings": settings}))).await
     };
-    let answer = register("us-east-1").await;
+    let response = register("us-east-1").await;
     assert!(
-        answer.text().contains("The bucket is in this region: eu-west-1. Please use this region to retry the request")
+        response
+            .text()
+            .contains("The bucket is in this region: eu-west-1. Please use this region to retry the request")
     );
-    assert!(answer.text().contains("PermanentRedirect"));
+    assert!(response.text().contains("PermanentRedirect"));
     assert_eq!(register("eu-west-1").await.status, 200);
 }
 
@@ -505,8 +517,8 @@ async fn a_repository_in_use_is_not_changed() {
         let scene = Scene::with(|builder| builder.engine(engine)).await;
         scene.prepare().await;
         scene.call("PUT", "/_snapshot/r/s", None).await;
-        let answer = scene.call("DELETE", "/_snapshot/r", None).await;
-        assert_eq!((answer.status, answer.error_type().as_str()), (status, error_type));
+        let response = scene.call("DELETE", "/_snapshot/r", None).await;
+        assert_eq!((response.status, response.error_type().as_str()), (status, error_type));
         scene.clock.advance(Duration::from_secs(3));
         assert_eq!(scene.call("DELETE", "/_snapshot/r", None).await.status, 200);
     }
@@ -566,9 +578,9 @@ async fn bad_repository_requests_fail_as_on_the_engine() {
             "request [/_snapshot/r] contains unrecognized parameter: [bogus]",
         ),
     ] {
-        let answer = scene.call("PUT", target, Some(body)).await;
+        let response = scene.call("PUT", target, Some(body)).await;
         assert_eq!(
-            (answer.status, answer.error_type().as_str(), answer.reason().as_str()),
+            (response.status, response.error_type().as_str(), response.reason().as_str()),
             (status, error_type, reason)
         );
     }
@@ -635,19 +647,19 @@ async fn a_held_snapshot_ends_as_the_test_says() {
 async fn a_waiting_create_answers_with_whatever_the_end_is() {
     let scene = Scene::registered().await;
     scene.domain.plan_snapshot(FakeOutcome::Failed { reason: "no primaries".to_owned() });
-    let answer = scene.call("PUT", "/_snapshot/r/bad?wait_for_completion=true", None).await;
-    assert_eq!((answer.status, &answer.json()["snapshot"]["state"]), (200, &json!("FAILED")));
-    assert_eq!(answer.json()["snapshot"]["reason"], "no primaries");
-    let answer = scene.call("PUT", "/_snapshot/r/good?wait_for_completion=true", None).await;
-    assert_eq!(answer.json()["snapshot"]["state"], "SUCCESS");
+    let response = scene.call("PUT", "/_snapshot/r/bad?wait_for_completion=true", None).await;
+    assert_eq!((response.status, &response.json()["snapshot"]["state"]), (200, &json!("FAILED")));
+    assert_eq!(response.json()["snapshot"]["reason"], "no primaries");
+    let response = scene.call("PUT", "/_snapshot/r/good?wait_for_completion=true", None).await;
+    assert_eq!(response.json()["snapshot"]["state"], "SUCCESS");
 }
 
 #[tokio::test]
 async fn a_waiting_create_of_a_held_snapshot_ends_in_the_gateways_504() {
     let scene = Scene::with(|builder| builder.hold_snapshots(true)).await;
     scene.prepare().await;
-    let answer = scene.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await;
-    assert_eq!((answer.status, answer.text().contains("504 Gateway Timeout")), (504, true));
+    let response = scene.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await;
+    assert_eq!((response.status, response.text().contains("504 Gateway Timeout")), (504, true));
     assert!(scene.last_event().executed);
     assert_eq!(scene.domain.snapshots("r")[0].state, "IN_PROGRESS");
 }
@@ -661,15 +673,15 @@ async fn a_name_can_be_taken_once_only() {
         let scene = Scene::with(|builder| builder.engine(engine)).await;
         scene.prepare().await;
         scene.domain.another_client_creates("r", "s");
-        let answer = scene.call("PUT", "/_snapshot/r/s", None).await;
-        assert_eq!((answer.status, answer.error_type().as_str()), (400, error_type));
+        let response = scene.call("PUT", "/_snapshot/r/s", None).await;
+        assert_eq!((response.status, response.error_type().as_str()), (400, error_type));
         assert_eq!(
-            answer.reason(),
+            response.reason(),
             "[r:s] Invalid snapshot name [s], snapshot with the same name is already in-progress"
         );
         scene.clock.advance(Duration::from_secs(3));
-        let answer = scene.call("PUT", "/_snapshot/r/s", None).await;
-        assert_eq!(answer.reason(), "[r:s] Invalid snapshot name [s], snapshot with the same name already exists");
+        let response = scene.call("PUT", "/_snapshot/r/s", None).await;
+        assert_eq!(response.reason(), "[r:s] Invalid snapshot name [s], snapshot with the same name already exists");
         assert_eq!(scene.domain.snapshots("r").len(), 1);
     }
 }
@@ -741,9 +753,9 @@ async fn bad_snapshot_requests_fail_as_on_the_engine() {
         ("/_snapshot/r/m", json!({"indices": "absent"}), 404, "index_not_found_exception", "no such index [absent]"),
         ("/_snapshot/none/m", json!({}), 404, "repository_missing_exception", "[none] missing"),
     ] {
-        let answer = scene.call("PUT", target, Some(body)).await;
+        let response = scene.call("PUT", target, Some(body)).await;
         assert_eq!(
-            (answer.status, answer.error_type().as_str(), answer.reason().as_str()),
+            (response.status, response.error_type().as_str(), response.reason().as_str()),
             (status, error_type, reason)
         );
     }
@@ -759,15 +771,15 @@ async fn listings_take_names_patterns_and_words() {
     }
     scene.call("PUT", "/_snapshot/r/running", None).await;
     let names = async |target: &str| {
-        let answer = scene.call("GET", target, None).await;
-        match answer.status {
-            200 => answer.json()["snapshots"]
+        let response = scene.call("GET", target, None).await;
+        match response.status {
+            200 => response.json()["snapshots"]
                 .as_array()
                 .unwrap()
                 .iter()
                 .map(|one| one["snapshot"].as_str().unwrap().to_owned())
                 .collect(),
-            _ => vec![answer.reason()],
+            _ => vec![response.reason()],
         }
     };
     assert_eq!(names("/_snapshot/r/_all").await, ["a-1", "a-2", "b", "running"]);
@@ -887,9 +899,9 @@ async fn a_shard_that_fails_to_restore_is_unassigned_and_has_no_recovery() {
     scene.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await;
     scene.domain.fail_restore_shard("x", 1);
     let body = json!({"rename_pattern": "movies", "rename_replacement": "x"});
-    let answer = scene.call("POST", "/_snapshot/r/s/_restore?wait_for_completion=true", Some(body)).await;
+    let response = scene.call("POST", "/_snapshot/r/s/_restore?wait_for_completion=true", Some(body)).await;
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({"snapshot": {"snapshot": "s", "indices": ["x"], "shards": {"total": 2, "failed": 1, "successful": 1}}})
     );
     let shards =
@@ -944,9 +956,9 @@ async fn refused_restores_fail_as_on_the_engine() {
             "Invalid index name [R_movies], must be lowercase",
         ),
     ] {
-        let answer = scene.call("POST", target, Some(body)).await;
+        let response = scene.call("POST", target, Some(body)).await;
         assert_eq!(
-            (answer.status, answer.error_type().as_str(), answer.reason().as_str()),
+            (response.status, response.error_type().as_str(), response.reason().as_str()),
             (status, error_type, reason)
         );
     }
@@ -994,8 +1006,8 @@ async fn query_parameters_are_judged_by_name_value_and_version() {
         (Engine::elasticsearch("7.10.2"), "local=maybe", boolean),
     ] {
         let scene = Scene::with(|builder| builder.engine(engine)).await;
-        let answer = scene.call("GET", &format!("/_snapshot/none?{query}"), None).await;
-        assert_eq!(answer.reason(), reason, "{query}");
+        let response = scene.call("GET", &format!("/_snapshot/none?{query}"), None).await;
+        assert_eq!(response.reason(), reason, "{query}");
     }
 }
 
@@ -1006,8 +1018,8 @@ async fn a_body_needs_its_content_type() {
         let mut headers = vec![("host".to_owned(), scene.host())];
         headers.extend(content_type.map(|value| ("content-type".to_owned(), value.to_owned())));
         let body = br#"{"type":"fs","settings":{"location":"x"}}"#;
-        let answer = scene.send_raw("PUT", "/_snapshot/r", &headers, body).await.unwrap();
-        (answer.status, answer.json())
+        let response = scene.send_raw("PUT", "/_snapshot/r", &headers, body).await.unwrap();
+        (response.status, response.json())
     };
     assert_eq!(send(None).await, (406, json!({"error": "Content-Type header is missing", "status": 406})));
     assert_eq!(
@@ -1042,14 +1054,14 @@ async fn a_request_line_may_be_so_long_and_no_longer() {
 #[tokio::test]
 async fn a_call_that_nobody_expected_is_named() {
     let scene = Scene::registered().await;
-    let answer = scene.call("GET", "/_snapshot/a/b/c/d/e", None).await;
+    let response = scene.call("GET", "/_snapshot/a/b/c/d/e", None).await;
     assert_eq!(
-        (answer.status, answer.json()),
+        (response.status, response.json()),
         (400, json!({"error": "no handler found for uri [/_snapshot/a/b/c/d/e] and method [GET]"}))
     );
-    let answer = scene.call("GET", "/_snapshot/r/_verify", None).await;
+    let response = scene.call("GET", "/_snapshot/r/_verify", None).await;
     assert_eq!(
-        answer.json()["error"],
+        response.json()["error"],
         "Incorrect HTTP method for uri [/_snapshot/r/_verify] and method [GET], allowed: [POST]"
     );
 
@@ -1131,12 +1143,12 @@ async fn a_delay_lets_the_clients_time_out_come_first() {
     let timeout = scene.clock.timeout(Duration::from_mins(1));
     tokio::select! {
         biased;
-        _ = scene.call("PUT", "/_snapshot/r/s", None) => panic!("the answer came first"),
+        _ = scene.call("PUT", "/_snapshot/r/s", None) => panic!("the response came first"),
         () = timeout => {}
     }
     assert_eq!(scene.domain.snapshots("r").len(), 1, "the engine has done it");
     let patient = scene.call("GET", "/_snapshot/r/s", None).await;
-    assert_eq!(patient.status, 200, "with no time-out pending the answer comes");
+    assert_eq!(patient.status, 200, "with no time-out pending the response comes");
 }
 
 #[tokio::test]

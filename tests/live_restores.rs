@@ -300,7 +300,7 @@ impl Scene {
     }
 
     /// Judges a restore that has ended by then; the pauses between polls take no time.
-    async fn judge(&self, ticket: &RestoreTicket) -> Result<RestoreReport, Error> {
+    async fn outcome(&self, ticket: &RestoreTicket) -> Result<RestoreReport, Error> {
         self.node.settle().await?;
         let client = self.client_on(&Arc::new(Way::new(&self.live, Lost::Nothing))).await?;
         client.resume(ticket.clone()).with_deadline(SOON).await
@@ -427,7 +427,7 @@ async fn a_restore_that_never_arrived_is_sent_again_and_done(live: Arc<Live>) ->
         let ticket = scene.restore_on(&way, &RestoreSnapshot::new()).await?;
 
         assert_eq!(way.restores(), (2, 1));
-        assert_eq!(scene.judge(&ticket).await?.into_complete()?.indices(), [index.as_str()]);
+        assert_eq!(scene.outcome(&ticket).await?.into_complete()?.indices(), [index.as_str()]);
         assert_eq!(scene.node.documents(&index).await?, (true, false), "over a closed index: {is_over_a_closed_index}");
     }
     scene.node.delete(&index).await
@@ -470,7 +470,7 @@ async fn not_adopted(live: Arc<Live>, has_ended: bool) -> Result<(), Error> {
 
         assert_eq!(way.restores(), (2, 1), "{theirs:?}");
         assert_eq!(names(&ticket), BTreeSet::from(indices.clone()));
-        assert_eq!(scene.judge(&ticket).await?.into_complete()?.shards_total(), 2);
+        assert_eq!(scene.outcome(&ticket).await?.into_complete()?.shards_total(), 2);
         scene.node.settle().await?;
         for index in indices.iter().cloned().chain(theirs.iter().map(|index| format!("theirs-{index}"))) {
             assert_eq!(scene.node.documents(&index).await?, (true, false), "{index}");
@@ -560,7 +560,7 @@ async fn the_ticket_names_the_indices_that_the_server_restored(live: Arc<Live>) 
             };
             assert_eq!(names(&ticket), restored, "{selection:?}, running restores hidden: {hides_running}");
             assert_eq!(
-                scene.judge(&ticket).await?.into_complete()?.shards_total(),
+                scene.outcome(&ticket).await?.into_complete()?.shards_total(),
                 restored.len() as u64,
                 "{selection:?}"
             );
@@ -706,11 +706,11 @@ async fn an_earlier_restore_that_failed_does_not_fail_a_later_one(live: Arc<Live
     let folder = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
     std::fs::rename(folder.join("0"), folder.join("aside")).unwrap();
     let failed = scene.restore(&scene.client, &RestoreSnapshot::new().with_rename("(.+)", "failed-$1")).await?;
-    assert_eq!(shards(&scene.judge(&failed).await?), [(format!("failed-{index}").as_str(), Some(0))]);
+    assert_eq!(shards(&scene.outcome(&failed).await?), [(format!("failed-{index}").as_str(), Some(0))]);
     std::fs::rename(folder.join("aside"), folder.join("0")).unwrap();
 
     let ticket = scene.restore(&scene.client, &RestoreSnapshot::new().with_rename("(.+)", "later-$1")).await?;
-    let report = scene.judge(&ticket).await?.into_complete()?;
+    let report = scene.outcome(&ticket).await?.into_complete()?;
 
     assert_eq!((report.indices(), report.shards_total()), ([format!("later-{index}")].as_slice(), 2));
     // The earlier one is still there to be judged by those who do not say which they mean.
@@ -828,7 +828,7 @@ async fn a_closed_target_that_was_changed_is_still_restored_over_once(live: Arc<
             let ticket = scene.restore_on(&way, &RestoreSnapshot::new().with_include_aliases(false)).await?;
 
             assert_eq!(way.restores(), (2, 1), "{changes:?}");
-            assert_eq!(scene.judge(&ticket).await?.into_complete()?.shards_total(), 2, "{changes:?}");
+            assert_eq!(scene.outcome(&ticket).await?.into_complete()?.shards_total(), 2, "{changes:?}");
             for index in &indices {
                 assert_eq!(scene.node.documents(index).await?, (true, false), "{changes:?}");
             }

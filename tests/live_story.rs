@@ -187,10 +187,10 @@ fn date_math_names_resolve_as_the_server_resolves_them(live: Arc<Live>) -> Outco
             let before = client.repository(&repository)?.resolve(name.clone())?;
 
             let body = json!({"indices": index.as_str(), "include_global_state": false});
-            let reply = live
+            let response = live
                 .put_on_node(&["_snapshot", repository.as_str(), expression], "?wait_for_completion=true", &body)
                 .await;
-            let chosen = reply["snapshot"]["snapshot"].clone();
+            let chosen = response["snapshot"]["snapshot"].clone();
 
             let after = client.repository(&repository)?.resolve(name.clone())?;
             assert!(chosen == before.as_str() || chosen == after.as_str(), "{expression}: {chosen}, here {before}");

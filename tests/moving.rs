@@ -154,7 +154,7 @@ impl Drop for FrontEnd {
 }
 
 async fn forward(client: TcpStream, domain: TcpStream, log: Arc<Mutex<Vec<Duration>>>, clock: ManualClock) {
-    let ((mut requests, mut to_client), (mut answers, mut to_domain)) = (client.into_split(), domain.into_split());
+    let ((mut requests, mut to_client), (mut responses, mut to_domain)) = (client.into_split(), domain.into_split());
     let asking = async {
         let mut buffer = vec![0; 64 << 10];
         while let Ok(count @ 1..) = requests.read(&mut buffer).await {
@@ -162,7 +162,7 @@ async fn forward(client: TcpStream, domain: TcpStream, log: Arc<Mutex<Vec<Durati
             to_domain.write_all(&buffer[..count]).await.unwrap();
         }
     };
-    let answering = tokio::io::copy(&mut answers, &mut to_client);
+    let answering = tokio::io::copy(&mut responses, &mut to_client);
     tokio::select! {
         () = asking => {}
         _ = answering => {}

@@ -192,10 +192,10 @@ async fn a_raw_request_and_its_reply_show_no_value() {
     let client =
         echoing(200, Shape::JsonString).auth(Auth::bearer("bearer-canary-abcdefghijklmnopqrstuvwxyz").unwrap());
 
-    let reply = client.build().unwrap().raw(request).await.unwrap();
+    let response = client.build().unwrap().raw(request).await.unwrap();
 
-    assert!(reply.body().to_string().contains("canary"));
-    Canaries::planted().assert_absent(&shown(&reply), "the reply to a raw request");
+    assert!(response.body().to_string().contains("canary"));
+    Canaries::planted().assert_absent(&shown(&response), "the response to a raw request");
 }
 
 #[test]

@@ -739,11 +739,11 @@ async fn an_expected_index_that_does_not_come_is_named() {
 /// these.
 async fn report_on(row: Value, recovery: Value) -> RestoreReport {
     let scene = Scene::new().await;
-    answer_with(&scene, &row, &recovery);
+    respond_with(&scene, &row, &recovery);
     wait_for_restored_movies(&scene).await
 }
 
-fn answer_with(scene: &Scene, row: &Value, recovery: &Value) {
+fn respond_with(scene: &Scene, row: &Value, recovery: &Value) {
     let rows = json!([row]).to_string();
     let recoveries = json!({"restored_movies": {"shards": [recovery]}}).to_string();
     scene.domain.fault(Fault::status(200, rows, JSON).on_path("/_cat/shards"));
@@ -772,7 +772,7 @@ async fn a_primary_that_was_restored_and_has_moved_or_is_moving_counts_by_its_st
         let waiting = json!([{"index": "restored_movies", "shard": "0", "prirep": "p", "state": "INITIALIZING",
             "unassigned.reason": "NEW_INDEX_RESTORED", "unassigned.details": "restore_source[r/s]"}]);
         scene.domain.fault(Fault::status(200, waiting.to_string(), JSON).on_path("/_cat/shards").times(1));
-        answer_with(&scene, &row_in(state), &json!({"id": 0, "type": kind, "stage": stage, "primary": true}));
+        respond_with(&scene, &row_in(state), &json!({"id": 0, "type": kind, "stage": stage, "primary": true}));
 
         let report = wait_for_restored_movies(&scene).await;
 

@@ -16,7 +16,7 @@ const HOP_LIMIT: &str = "in a container the metadata service needs a hop limit o
 pub(super) fn failed(error: Arc<CredentialsError>) -> Error {
     let what = match &*error {
         CredentialsError::CredentialsNotLoaded(_) => "the provider found none",
-        CredentialsError::ProviderTimedOut(_) => "the provider did not answer in time",
+        CredentialsError::ProviderTimedOut(_) => "the provider did not respond in time",
         CredentialsError::InvalidConfiguration(_) => "the provider is configured wrongly",
         _ => "the provider failed",
     };

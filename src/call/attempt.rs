@@ -68,7 +68,7 @@ where
         Some(Err(error)) => return Attempt { skew_used, ..Attempt::unsent(error) },
         None => {
             let message =
-                format!("the credential provider did not answer within the {left:?} that were left for this call");
+                format!("the credential provider did not respond within the {left:?} that were left for this call");
             return Attempt::unsent(Error::new(ErrorKind::Timeout, Outcome::NotSent, message));
         }
     };
@@ -128,7 +128,7 @@ where
         None if departure.is_unsent() => {
             Err(Error::new(ErrorKind::Connect, Outcome::NotSent, format!("no connection within {limit:?}")))
         }
-        None => Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, format!("no whole answer within {limit:?}"))),
+        None => Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, format!("no whole response within {limit:?}"))),
     };
     tracing::debug!(status, "attempt");
     Attempt { result, retry_after, skew_used, signed_with: authorization.signed_with }

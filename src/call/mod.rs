@@ -43,7 +43,7 @@ pub(crate) struct Core {
     pub(crate) skew: ClockSkew,
     pub(crate) budget: RetryBudget,
     pub(crate) user_agent: HeaderValue,
-    pub(crate) reply_limit: usize,
+    pub(crate) response_limit: usize,
 }
 
 impl Core {

@@ -176,6 +176,6 @@ pub(super) fn is_in(repository: &RepositoryName, said: Option<&str>) -> bool {
 /// What was asked for by its name, as the response has to contain it.
 pub(crate) fn asked_for<T>(found: Option<T>) -> Result<T, Error> {
     found.ok_or_else(|| {
-        Error::new(ErrorKind::Decode, Outcome::Unknown, "the answer does not contain what was asked for")
+        Error::new(ErrorKind::Decode, Outcome::Unknown, "the response does not contain what was asked for")
     })
 }

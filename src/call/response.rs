@@ -46,7 +46,7 @@ impl Response {
         secrets: Secrets,
     ) -> Self {
         let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
-        let (gap, limit) = (options.timeouts.read, core.reply_limit);
+        let (gap, limit) = (options.timeouts.read, core.response_limit);
         Self { status, core: Arc::clone(core), gap, body, length, limit, secrets }
     }
 
@@ -107,7 +107,7 @@ async fn next_frame(core: &Core, limit: Duration, body: &mut Body) -> Result<Opt
     if let Some(frame) = within(&*core.clock, limit, pin!(frame)).await {
         return frame.transpose().map_err(TransportError::into_error);
     }
-    let message = format!("nothing more of the answer came within {limit:?}");
+    let message = format!("nothing more of the response came within {limit:?}");
     Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, message))
 }
 

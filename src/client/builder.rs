@@ -58,7 +58,7 @@ pub struct SnapshotClientBuilder {
     timeouts: Timeouts,
     retry: RetryPolicy,
     budget: RetryBudget,
-    reply_limit: usize,
+    response_limit: usize,
     entropy: Entropy,
 }
 
@@ -77,7 +77,7 @@ impl SnapshotClientBuilder {
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
             budget: RetryBudget::default(),
-            reply_limit: REPLY_LIMIT,
+            response_limit: REPLY_LIMIT,
             entropy: Entropy::os(),
         }
     }
@@ -176,7 +176,7 @@ impl SnapshotClientBuilder {
     /// Sets the largest response that is read, in bytes after decompression. Streams have no such
     /// limit. Default: 256 MiB.
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
-        self.reply_limit = bytes;
+        self.response_limit = bytes;
         self
     }
 
@@ -243,7 +243,7 @@ impl SnapshotClientBuilder {
             skew: ClockSkew::default(),
             budget: self.budget,
             user_agent,
-            reply_limit: self.reply_limit,
+            response_limit: self.response_limit,
         };
         let options = CallOptions { timeouts: self.timeouts, retry: self.retry, ..CallOptions::default() };
         Ok(SnapshotClient::new(core, options))

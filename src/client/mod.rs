@@ -490,8 +490,8 @@ impl SnapshotClient {
     pub fn start(&self, restore: PreparedRestore) -> BoxFuture<'static, Result<StartedRestore, Error>> {
         let session = self.session.clone();
         Box::pin(async move {
-            let (reply, ticket) = session.start_restore(&restore).await?;
-            Ok(StartedRestore::new(session, reply, ticket))
+            let (response, ticket) = session.start_restore(&restore).await?;
+            Ok(StartedRestore::new(session, response, ticket))
         })
     }
 

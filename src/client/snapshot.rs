@@ -402,8 +402,8 @@ impl Snapshot {
     #[doc(alias = "snapshot_restore")]
     pub async fn restore(&self, options: RestoreSnapshot) -> Result<StartedRestore, Error> {
         self.check_uuid(Operation::RestoreSnapshot).await?;
-        let (reply, ticket) = self.session.restore_snapshot(&self.repository, &self.name, &options).await?;
-        Ok(StartedRestore::new(self.session.clone(), reply, ticket))
+        let (response, ticket) = self.session.restore_snapshot(&self.repository, &self.name, &options).await?;
+        Ok(StartedRestore::new(self.session.clone(), response, ticket))
     }
 
     /// Prepares a restore and sends nothing but reads, for a caller who must survive being killed

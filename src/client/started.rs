@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::call::Session;
 use crate::progress::HowStarted;
-use crate::restore::{RestoreReply, RestoreReport, RestoreSummary};
+use crate::restore::{RestoreReport, RestoreResponse, RestoreSummary};
 use crate::snapshot::{CreatedSnapshot, SnapshotInfo};
 use crate::ticket::{RestoreTicket, SnapshotTicket};
 use crate::wait::Wait;
@@ -130,11 +130,11 @@ pub struct StartedRestore {
 }
 
 impl StartedRestore {
-    pub(super) fn new(session: Session, reply: Option<RestoreReply>, ticket: RestoreTicket) -> Self {
-        let (how, summary) = match reply {
+    pub(super) fn new(session: Session, response: Option<RestoreResponse>, ticket: RestoreTicket) -> Self {
+        let (how, summary) = match response {
             None => (HowStarted::Adopted, None),
-            Some(RestoreReply::Accepted) => (HowStarted::Accepted, None),
-            Some(RestoreReply::Finished(summary)) => (HowStarted::Finished, Some(summary)),
+            Some(RestoreResponse::Accepted) => (HowStarted::Accepted, None),
+            Some(RestoreResponse::Finished(summary)) => (HowStarted::Finished, Some(summary)),
         };
         Self { session, how, ticket, summary }
     }

@@ -40,7 +40,7 @@ impl Reconciled for Creation<'_> {
 
     async fn check(&mut self, session: &Session) -> Result<(Sighting, Option<CreatedSnapshot>), Error> {
         let found = session.look_up(self.repository, self.name, false).await?;
-        let sighting = self.evidence.judge(found.as_ref().map(as_found));
+        let sighting = self.evidence.classify(found.as_ref().map(as_found));
         Ok((sighting, found.map(|found| CreatedSnapshot::Adopted(Box::new(found)))))
     }
 

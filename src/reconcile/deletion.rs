@@ -37,7 +37,7 @@ impl Reconciled for Deletion<'_> {
 
     async fn check(&mut self, session: &Session) -> Result<(Sighting, Option<()>), Error> {
         let found = session.look_up(self.repository, self.name, true).await?;
-        Ok((self.evidence.judge(found.as_ref().map(as_found)), Some(())))
+        Ok((self.evidence.classify(found.as_ref().map(as_found)), Some(())))
     }
 
     fn ticket(&self) -> Ticket {

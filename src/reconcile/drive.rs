@@ -220,6 +220,6 @@ fn classify(error: &Error, before: Option<&Error>, subject: &impl Reconciled, un
             again: before.and_then(Error::server).is_some_and(|before: &ServerError| before.is_same_failure(server)),
         },
         (Outcome::Unknown, _) if error.kind() == ErrorKind::Interrupted => Sent::Lost(Loss::Broken),
-        (Outcome::Unknown, _) => Sent::Lost(Loss::Unanswered),
+        (Outcome::Unknown, _) => Sent::Lost(Loss::NoResponse),
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Found<'a> {
 
 impl Evidence {
     /// What it means that this was found under the name, or nothing.
-    pub(crate) fn judge(&self, found: Option<Found<'_>>) -> Sighting {
+    pub(crate) fn classify(&self, found: Option<Found<'_>>) -> Sighting {
         let ours = match (self, found) {
             // It is gone, whatever has its name now.
             (Self::Deletes(_), None) => return Sighting::Happened,
@@ -194,24 +194,24 @@ mod tests {
         let with = |uuid| Some(Found { uuid, ..Found::default() });
         let (known, unknown) = (Evidence::Deletes(Some("ours".to_owned())), Evidence::Deletes(None));
 
-        assert_eq!(known.judge(with(None)), Sighting::Blind);
-        assert_eq!(unknown.judge(with(None)), Sighting::Blind);
-        assert_eq!(unknown.judge(with(Some("another"))), Sighting::Blind);
-        assert_eq!(unknown.judge(None), Sighting::Happened);
+        assert_eq!(known.classify(with(None)), Sighting::Blind);
+        assert_eq!(unknown.classify(with(None)), Sighting::Blind);
+        assert_eq!(unknown.classify(with(Some("another"))), Sighting::Blind);
+        assert_eq!(unknown.classify(None), Sighting::Happened);
     }
 
     #[test]
     fn a_snapshot_without_our_token_is_anothers() {
         let evidence = Evidence::Token("ours".to_owned());
         for token in [None, Some("theirs")] {
-            assert_eq!(evidence.judge(Some(Found { token, ..Found::default() })), Sighting::Foreign);
+            assert_eq!(evidence.classify(Some(Found { token, ..Found::default() })), Sighting::Foreign);
         }
     }
 
     #[test]
     fn a_snapshot_under_a_name_that_was_free_is_ours_unless_it_carries_a_token() {
         for (token, sighting) in [(None, Sighting::Happened), (Some("theirs"), Sighting::Foreign)] {
-            assert_eq!(Evidence::WasFree.judge(Some(Found { token, ..Found::default() })), sighting);
+            assert_eq!(Evidence::WasFree.classify(Some(Found { token, ..Found::default() })), sighting);
         }
     }
 }

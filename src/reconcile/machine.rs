@@ -69,7 +69,7 @@ pub(crate) enum Loss {
     /// The connection broke.
     Broken,
     /// A time-out, a gateway's status, or a cluster that is changing its master.
-    Unanswered,
+    NoResponse,
 }
 
 /// What a check of the domain found.

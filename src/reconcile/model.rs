@@ -99,8 +99,8 @@ impl Environment {
         Self::ResponseLost(Loss::Broken),
         Self::NeverArrives(Loss::Broken),
         Self::ArrivesLater(Loss::Broken),
-        Self::ResponseLost(Loss::Unanswered),
-        Self::ArrivesLater(Loss::Unanswered),
+        Self::ResponseLost(Loss::NoResponse),
+        Self::ArrivesLater(Loss::NoResponse),
         Self::FailedAfter,
         Self::FailedBefore,
         Self::NotSent,
@@ -218,7 +218,7 @@ impl World {
             Operation::Clone => Evidence::WasFree,
             Operation::Delete => Evidence::Deletes(Some("our uuid".to_owned())),
         };
-        (self, evidence.judge(found))
+        (self, evidence.classify(found))
     }
 
     /// A send after a loss rests on enough checks; a first send on nothing.
@@ -234,7 +234,7 @@ impl World {
         }
     }
 
-    fn judge(&self, verdict: Verdict) -> Result<(), &'static str> {
+    fn check_verdict(&self, verdict: Verdict) -> Result<(), &'static str> {
         let failure = matches!(verdict, Verdict::Foreign | Verdict::NotSent | Verdict::Refused);
         match (self.operation, verdict) {
             _ if self.struck => Err("removed what another client was seen to have made"),
@@ -283,7 +283,7 @@ impl Search {
         match step {
             Step::End(verdict) => {
                 self.verdicts.insert(verdict);
-                if let Err(why) = world.judge(verdict) {
+                if let Err(why) = world.check_verdict(verdict) {
                     broken(why);
                 }
             }
@@ -449,7 +449,7 @@ fn where_nothing_may_be_sent_again_one_failure_and_checks_over_ten_seconds_end_t
 
 #[test]
 fn a_lost_create_is_sent_again_within_two_seconds_if_the_connection_broke() {
-    for (loss, least, most) in [(Loss::Broken, 0, 2), (Loss::Unanswered, 10, 20)] {
+    for (loss, least, most) in [(Loss::Broken, 0, 2), (Loss::NoResponse, 10, 20)] {
         let mut machine = Reconciler::new().doubting_first_refusal().resending_early();
         let step = machine.sent(Sent::Lost(loss));
 
@@ -503,7 +503,7 @@ fn evidence_that_may_have_vanished_never_leads_to_another_send() {
 fn five_checks_that_are_refused_or_cannot_attribute_a_change_end_the_question() {
     for sighting in [Sighting::Denied, Sighting::Unclear] {
         let mut machine = Reconciler::new();
-        let step = machine.sent(Sent::Lost(Loss::Unanswered));
+        let step = machine.sent(Sent::Lost(Loss::NoResponse));
 
         let (end, took) = check_until(&mut machine, step, sighting);
 

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Failure, Operation, Outcome};
 use crate::name::{IndexName, RepositoryName, SnapshotName};
 use crate::request::{self, Replay, Request};
 use crate::restore::{
-    EarlierRestores, IndexMark, Marks, PreparedRestore, RestoreReply, RestoreSnapshot, ShardRow, Source, Targets,
+    EarlierRestores, IndexMark, Marks, PreparedRestore, RestoreResponse, RestoreSnapshot, ShardRow, Source, Targets,
 };
 use crate::snapshot::SnapshotInfo;
 use crate::ticket::{RestoreTicket, Ticket};
@@ -29,7 +29,7 @@ struct Restoration<'a> {
 
 impl Reconciled for Restoration<'_> {
     /// `None` if a check has shown it.
-    type Output = Option<RestoreReply>;
+    type Output = Option<RestoreResponse>;
 
     fn operation(&self) -> Operation {
         Operation::RestoreSnapshot
@@ -162,7 +162,7 @@ impl Session {
         repository: &RepositoryName,
         name: &SnapshotName,
         options: &RestoreSnapshot,
-    ) -> Result<(Option<RestoreReply>, RestoreTicket), Error> {
+    ) -> Result<(Option<RestoreResponse>, RestoreTicket), Error> {
         let refuse = |error: Error| error.during(Operation::RestoreSnapshot, 0);
         options.validate().map_err(refuse)?;
         let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
@@ -202,7 +202,7 @@ impl Session {
     pub(crate) async fn start_restore(
         &self,
         restore: &PreparedRestore,
-    ) -> Result<(Option<RestoreReply>, RestoreTicket), Error> {
+    ) -> Result<(Option<RestoreResponse>, RestoreTicket), Error> {
         let refuse = |error: Error| error.during(Operation::RestoreSnapshot, 0);
         let (repository, name, options) = (restore.repository(), restore.snapshot(), restore.options());
         options.validate().map_err(refuse)?;
@@ -241,7 +241,7 @@ impl Session {
         request: &Request,
         (repository, name): (&RepositoryName, &SnapshotName),
         mut prepared: Prepared,
-    ) -> Result<(Option<RestoreReply>, RestoreTicket), Error> {
+    ) -> Result<(Option<RestoreResponse>, RestoreTicket), Error> {
         let restoration = Restoration {
             request,
             repository,
@@ -251,9 +251,9 @@ impl Session {
             snapshot_uuid: prepared.snapshot_uuid.as_deref(),
             sees_shards: prepared.sees_shards,
         };
-        let reply = reconcile(self, machine, restoration).await?;
-        let ticket = self.restore_ticket(repository, name, &prepared, reply.as_ref()).await;
-        Ok((reply, ticket))
+        let response = reconcile(self, machine, restoration).await?;
+        let ticket = self.restore_ticket(repository, name, &prepared, response.as_ref()).await;
+        Ok((response, ticket))
     }
 
     /// Works the targets out and reads what tells this restore from others.
@@ -301,7 +301,7 @@ impl Session {
         repository: &RepositoryName,
         name: &SnapshotName,
         prepared: &Prepared,
-        reply: Option<&RestoreReply>,
+        response: Option<&RestoreResponse>,
     ) -> RestoreTicket {
         let session = self.with(|options| options.retry = RetryPolicy::never()).with_limit(LAST_CHECK);
         let Prepared { evidence, .. } = prepared;
@@ -311,7 +311,7 @@ impl Session {
         let mut add = |index: &str, uuid: Option<&str>| {
             ticket.add(index.to_owned(), uuid.map(str::to_owned), targets.source(index));
         };
-        if let Some(RestoreReply::Finished(summary)) = reply {
+        if let Some(RestoreResponse::Finished(summary)) = response {
             summary.indices().iter().for_each(|index| add(index, None));
         }
         if targets.is_empty() && targets.are_exact() {

@@ -329,7 +329,7 @@ impl World {
     }
 
     /// What a check finds that can see.
-    fn look(&self, before: &World, lasting: bool) -> Sighting {
+    fn observe(&self, before: &World, lasting: bool) -> Sighting {
         let mut evidence = before.evidence(lasting);
         if !lasting {
             let source = evidence.source().clone();
@@ -376,7 +376,7 @@ impl World {
         }
     }
 
-    fn judge(&self, verdict: Verdict, lasting: bool) -> Result<(), &'static str> {
+    fn check_verdict(&self, verdict: Verdict, lasting: bool) -> Result<(), &'static str> {
         match verdict {
             Verdict::Unknown if self.failed && (!lasting || self.unconfirmed) => Ok(()),
             Verdict::Unknown if self.refused < PATIENCE && self.unclear < PATIENCE => {
@@ -415,7 +415,7 @@ impl Search {
         *self
             .found
             .entry(key)
-            .or_insert_with(|| if confirming { world.confirm(before) } else { world.look(before, lasting) })
+            .or_insert_with(|| if confirming { world.confirm(before) } else { world.observe(before, lasting) })
     }
 
     fn explore(&mut self, machine: Reconciler, step: Step, world: World, before: World, first: bool, left: u32) {
@@ -432,7 +432,7 @@ impl Search {
         match step {
             Step::End(verdict) => {
                 self.verdicts.insert(verdict);
-                if let Err(why) = world.judge(verdict, self.lasting) {
+                if let Err(why) = world.check_verdict(verdict, self.lasting) {
                     broken(why);
                 }
             }

@@ -1,7 +1,7 @@
 //! Settings of repositories, and what the server says of a repository.
 
 mod other;
-mod reply;
+mod response;
 mod role;
 mod s3;
 mod secret;
@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 pub use other::{FsSettings, OtherSettings, UrlSettings};
-pub(crate) use reply::{Acknowledged, Repositories, VerifiedNodes};
-pub use reply::{CleanUp, RepositoryInfo, VerifiedNode};
+pub(crate) use response::{Acknowledged, Repositories, VerifiedNodes};
+pub use response::{CleanUp, RepositoryInfo, VerifiedNode};
 pub use s3::S3Settings;
 
 pub use crate::byte_size::ByteSize;
@@ -539,8 +539,8 @@ mod tests {
         S3Settings::new("my-bucket-4-es")
     }
 
-    pub(super) fn decode(reply: Value) -> RepositorySettings {
-        serde_json::from_value(reply).unwrap()
+    pub(super) fn decode(response: Value) -> RepositorySettings {
+        serde_json::from_value(response).unwrap()
     }
 
     #[test]
@@ -618,8 +618,8 @@ mod tests {
 
     #[test]
     fn an_empty_object_is_kept() {
-        let reply = json!({"type": "hdfs", "settings": {"conf": {}}});
-        assert_eq!(serde_json::to_value(decode(reply.clone())).unwrap(), reply);
+        let response = json!({"type": "hdfs", "settings": {"conf": {}}});
+        assert_eq!(serde_json::to_value(decode(response.clone())).unwrap(), response);
     }
 
     #[test]

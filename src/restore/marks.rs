@@ -271,8 +271,8 @@ mod tests {
 
     fn marks(version: i64, indices: impl Into<Value>) -> Marks {
         let indices = indices.into();
-        let reply = json!({"version": version, "metadata": {"cluster_uuid": "c", "cluster_coordination": {"term": 3}, "indices": indices}});
-        serde_json::from_value(reply).unwrap()
+        let response = json!({"version": version, "metadata": {"cluster_uuid": "c", "cluster_coordination": {"term": 3}, "indices": indices}});
+        serde_json::from_value(response).unwrap()
     }
 
     fn index(state: &str, uuid: &str, counters: [i64; 3]) -> Value {
@@ -388,9 +388,9 @@ mod tests {
 
     #[test]
     fn a_response_without_the_graveyard_is_not_an_empty_graveyard() {
-        let reply = json!({"version": 10, "metadata": {"cluster_uuid": "c", "cluster_coordination": {"term": 3}}});
+        let response = json!({"version": 10, "metadata": {"cluster_uuid": "c", "cluster_coordination": {"term": 3}}});
 
-        assert!(!serde_json::from_value::<Tombstones>(reply).unwrap().show("c", (3, 10)));
+        assert!(!serde_json::from_value::<Tombstones>(response).unwrap().show("c", (3, 10)));
     }
 
     #[test]

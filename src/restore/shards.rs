@@ -168,10 +168,10 @@ mod tests {
     #[test]
     fn a_restore_is_given_up_when_its_own_decider_says_so() {
         let explain = |decision: &str| {
-            let reply = json!({"can_allocate": "no", "node_allocation_decisions": [
+            let response = json!({"can_allocate": "no", "node_allocation_decisions": [
                 {"deciders": [{"decider": "restore_in_progress", "decision": decision, "explanation": "failed to be restored"},
                               {"decider": "filter", "decision": "NO", "explanation": "no such node"}]}, {"deciders": null}]});
-            serde_json::from_value::<AllocationExplanation>(reply).unwrap().given_up()
+            serde_json::from_value::<AllocationExplanation>(response).unwrap().given_up()
         };
 
         assert_eq!(explain("NO").as_deref(), Some("no such node; failed to be restored"));
@@ -181,9 +181,9 @@ mod tests {
 
     #[test]
     fn rows_of_shards_are_text_and_null() {
-        let reply = r#"[{"index":"logs","shard":"2","prirep":"p","state":"UNASSIGNED","unassigned.reason":"NEW_INDEX_RESTORED","unassigned.details":"restore_source[r/s]"},
+        let response = r#"[{"index":"logs","shard":"2","prirep":"p","state":"UNASSIGNED","unassigned.reason":"NEW_INDEX_RESTORED","unassigned.details":"restore_source[r/s]"},
             {"index":"logs","shard":"0","prirep":"r","state":"STARTED","unassigned.reason":null,"unassigned.details":null},{"state":"DANCING"}]"#;
-        let rows: Vec<ShardRow> = read_all(ShardRows::new, reply).unwrap();
+        let rows: Vec<ShardRow> = read_all(ShardRows::new, response).unwrap();
         assert_eq!((rows[0].shard, rows[0].is_primary, rows[0].state), (Some(2), true, ShardState::Unassigned));
         assert_eq!(rows[0].unassigned.as_ref().unwrap().reason.as_ref(), "NEW_INDEX_RESTORED");
         assert_eq!(rows[0].details(), "restore_source[r/s]");

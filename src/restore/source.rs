@@ -193,8 +193,8 @@ mod tests {
 
     fn recovery(index: &str, restore: &str) -> Vec<ShardRecovery> {
         let source = json!({"repository": "r", "snapshot": "s", "index": index, "restoreUUID": restore});
-        let reply = json!({index: {"shards": [{"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true, "source": source}]}});
-        read_all(Recoveries::new, &reply.to_string()).unwrap()
+        let response = json!({index: {"shards": [{"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true, "source": source}]}});
+        read_all(Recoveries::new, &response.to_string()).unwrap()
     }
 
     fn outdone(before: (&[ShardRow], &[ShardRecovery]), after: (&[ShardRow], &[ShardRecovery])) -> bool {

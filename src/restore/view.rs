@@ -88,7 +88,7 @@ pub(crate) struct RestoreView {
 
 /// What one poll shows.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Look {
+pub(crate) struct Observation {
     pub(crate) counts: Counts,
     /// Shards that no node has, and which the engine may still try.
     pub(crate) unassigned: Vec<(String, u32)>,
@@ -212,17 +212,17 @@ impl RestoreView {
         rows: Option<&[ShardRow]>,
         recoveries: &[ShardRecovery],
         running: Option<&RunningRestores>,
-    ) -> Look {
-        let mut look = Look::default();
+    ) -> Observation {
+        let mut observed = Observation::default();
         let known = self.indices.len();
         if !self.is_named {
             self.discover(rows.unwrap_or_default(), recoveries);
         }
-        look.is_wider = self.indices.len() > known;
+        observed.is_wider = self.indices.len() > known;
         self.note_rows(rows.unwrap_or_default());
-        let recoveries = self.note_recoveries(recoveries, &mut look.counts);
+        let recoveries = self.note_recoveries(recoveries, &mut observed.counts);
         if let Some(running) = running {
-            look.is_running = self.note_running(running);
+            observed.is_running = self.note_running(running);
         }
         let mut shards: BTreeMap<(&str, u32), Option<&ShardRow>> = BTreeMap::new();
         for row in rows.unwrap_or_default().iter().filter(|row| row.is_primary) {
@@ -242,9 +242,9 @@ impl RestoreView {
         let mut seen = BTreeSet::new();
         for (&(index, shard), row) in &shards {
             seen.insert(index);
-            look.lacks_rows |= row.is_none();
+            observed.lacks_rows |= row.is_none();
             if let Some(view) = self.indices.get(index).filter(|view| !view.replaced) {
-                look.add(
+                observed.add(
                     index,
                     shard,
                     classify(*row, recoveries.get(&(index, shard)).copied(), view.shards.get(&shard), view.vouched),
@@ -257,15 +257,15 @@ impl RestoreView {
                 () if view.replaced => "another index has its name now",
                 () => continue,
             };
-            look.unrestored.push(UnrestoredShard { index: index.clone(), shard: None, reason: reason.to_owned() });
+            observed.unrestored.push(UnrestoredShard { index: index.clone(), shard: None, reason: reason.to_owned() });
         }
-        look
+        observed
     }
 
     /// The report, when nothing is left to wait for.
-    pub(crate) fn report(&self, look: Look) -> RestoreReport {
+    pub(crate) fn report(&self, observed: Observation) -> RestoreReport {
         let indices = self.indices.keys().cloned().collect();
-        RestoreReport { indices, shards_total: look.counts.shards_total, unrestored: look.unrestored }
+        RestoreReport { indices, shards_total: observed.counts.shards_total, unrestored: observed.unrestored }
     }
 
     fn discover(&mut self, rows: &[ShardRow], recoveries: &[ShardRecovery]) {
@@ -345,7 +345,7 @@ impl RestoreView {
     }
 }
 
-impl Look {
+impl Observation {
     pub(crate) fn pending(&self) -> impl Iterator<Item = &(String, u32)> {
         self.under_way.iter().chain(&self.unassigned)
     }
@@ -465,8 +465,8 @@ mod tests {
         serde_json::from_value(json!({"restore": {"snapshots": [restore]}})).unwrap()
     }
 
-    fn reasons(look: &Look) -> Vec<&str> {
-        look.unrestored.iter().map(UnrestoredShard::reason).collect()
+    fn reasons(observed: &Observation) -> Vec<&str> {
+        observed.unrestored.iter().map(UnrestoredShard::reason).collect()
     }
 
     #[test]
@@ -537,9 +537,9 @@ mod tests {
         let mut view = view(&["a"]);
         let rows = [unassigned("a", "NEW_INDEX_RESTORED", "restore_source[r/s]")];
 
-        let look = view.observe(Some(&rows), &[], Some(&running("FAILURE")));
+        let observed = view.observe(Some(&rows), &[], Some(&running("FAILURE")));
 
-        assert_eq!((reasons(&look), look.is_running), (vec!["the engine has given the shard up"], false));
+        assert_eq!((reasons(&observed), observed.is_running), (vec!["the engine has given the shard up"], false));
     }
 
     #[test]
@@ -547,9 +547,9 @@ mod tests {
         let mut view = view(&["b"]);
         let rows = [unassigned("a", "ALLOCATION_FAILED", "failed to restore snapshot [s/u]"), row("b", 0, "STARTED")];
 
-        let look = view.observe(Some(&rows), &recovery("b", "SNAPSHOT", "s"), None);
+        let observed = view.observe(Some(&rows), &recovery("b", "SNAPSHOT", "s"), None);
 
-        assert_eq!((look.counts.shards_total, look.counts.shards_done, look.has_pending()), (1, 1, false));
+        assert_eq!((observed.counts.shards_total, observed.counts.shards_done, observed.has_pending()), (1, 1, false));
     }
 
     #[test]
@@ -574,9 +574,9 @@ mod tests {
         ticket.add("a".to_owned(), Some("new".to_owned()), None);
         let mut view = RestoreView::new(&ticket);
 
-        let look = view.observe(Some(&[unassigned("a", "NEW_INDEX_RESTORED", "")]), &[], Some(&running("FAILURE")));
+        let observed = view.observe(Some(&[unassigned("a", "NEW_INDEX_RESTORED", "")]), &[], Some(&running("FAILURE")));
 
-        assert_eq!((reasons(&look), look.unassigned.len()), (vec![""; 0], 1));
+        assert_eq!((reasons(&observed), observed.unassigned.len()), (vec![""; 0], 1));
     }
 
     #[test]
@@ -585,9 +585,9 @@ mod tests {
         view.observe(Some(&[unassigned("a", "ALLOCATION_FAILED", "")]), &[], Some(&running("FAILURE")));
         view.observe(Some(&[row("a", 0, "INITIALIZING")]), &[], None);
 
-        let look = view.observe(Some(&[unassigned("a", "NODE_LEFT", "")]), &[], None);
+        let observed = view.observe(Some(&[unassigned("a", "NODE_LEFT", "")]), &[], None);
 
-        assert_eq!((reasons(&look), look.unassigned.len()), (vec![""; 0], 1));
+        assert_eq!((reasons(&observed), observed.unassigned.len()), (vec![""; 0], 1));
     }
 
     #[test]
@@ -595,9 +595,9 @@ mod tests {
         let mut view = view(&["a"]);
         view.observe(None, &[], Some(&running("FAILURE")));
 
-        let look = view.observe(None, &[], Some(&RunningRestores::default()));
+        let observed = view.observe(None, &[], Some(&RunningRestores::default()));
 
-        assert_eq!(reasons(&look), ["the engine has given the shard up"]);
+        assert_eq!(reasons(&observed), ["the engine has given the shard up"]);
     }
 
     #[test]
@@ -605,10 +605,10 @@ mod tests {
         let mut ticket = RestoreTicket::new("r", "s").unwrap();
         ticket.add("a".to_owned(), None, Some("movies"));
 
-        let look =
+        let observed =
             RestoreView::new(&ticket).observe(Some(&[row("a", 0, "STARTED")]), &recovery("a", "SNAPSHOT", "s"), None);
 
-        assert_eq!(reasons(&look), ["restored from another index of the snapshot"]);
+        assert_eq!(reasons(&observed), ["restored from another index of the snapshot"]);
     }
 
     #[test]
@@ -620,23 +620,23 @@ mod tests {
 
     #[test]
     fn a_recovery_shows_an_index_whose_rows_are_not_shown() {
-        let look = view(&["a"]).observe(Some(&[]), &recovery("a", "SNAPSHOT", "s"), None);
+        let observed = view(&["a"]).observe(Some(&[]), &recovery("a", "SNAPSHOT", "s"), None);
 
-        assert_eq!((reasons(&look), look.counts.shards_done), (vec![""; 0], 1));
+        assert_eq!((reasons(&observed), observed.counts.shards_done), (vec![""; 0], 1));
     }
 
     #[test]
     fn a_named_index_that_is_not_there_is_unrestored() {
-        let look = view(&["absent"]).observe(Some(&[]), &[], None);
+        let observed = view(&["absent"]).observe(Some(&[]), &[], None);
 
-        assert_eq!(reasons(&look), ["the index does not exist"]);
+        assert_eq!(reasons(&observed), ["the index does not exist"]);
     }
 
     #[test]
     fn without_rows_recoveries_show_the_end() {
-        let look = view(&["a"]).observe(None, &recovery("a", "SNAPSHOT", "s"), None);
+        let observed = view(&["a"]).observe(None, &recovery("a", "SNAPSHOT", "s"), None);
 
-        assert_eq!((look.counts.shards_total, look.counts.shards_done), (1, 1));
+        assert_eq!((observed.counts.shards_total, observed.counts.shards_done), (1, 1));
     }
 
     fn replica(recovery: &str) -> ShardRecovery {
@@ -733,13 +733,13 @@ mod tests {
             "index": {"size": {"total_in_bytes": 10, "recovered_in_bytes": 4}, "files": {"total": 3, "recovered": 1}}});
         let begun = read_all(Recoveries::new, &json!({"a": {"shards": [shard]}}).to_string()).unwrap();
 
-        let look = view.observe(None, &begun, None);
+        let observed = view.observe(None, &begun, None);
 
         assert!(view.has_restored("a") && !view.has_restored_shard("a", 0));
-        let counts = look.counts;
+        let counts = observed.counts;
         assert_eq!((counts.bytes_total, counts.bytes_done, counts.files_total, counts.files_done), (10, 4, 3, 1));
-        assert!(look.has_pending() && look.lacks_rows && !look.is_wider && !look.is_running);
-        assert_eq!(look.pending().collect::<Vec<_>>(), [&("a".to_owned(), 0)]);
+        assert!(observed.has_pending() && observed.lacks_rows && !observed.is_wider && !observed.is_running);
+        assert_eq!(observed.pending().collect::<Vec<_>>(), [&("a".to_owned(), 0)]);
     }
 
     #[test]
@@ -748,11 +748,11 @@ mod tests {
         view.replace("a");
         let rows = [row("a", 0, "STARTED"), row("b", 0, "STARTED")];
 
-        let look = view.observe(Some(&rows), &recovery("b", "SNAPSHOT", "s"), None);
+        let observed = view.observe(Some(&rows), &recovery("b", "SNAPSHOT", "s"), None);
 
-        assert_eq!(reasons(&look), ["another index has its name now"]);
-        assert_eq!((look.counts.shards_total, look.counts.shards_done), (1, 1));
-        assert!(!look.lacks_rows);
+        assert_eq!(reasons(&observed), ["another index has its name now"]);
+        assert_eq!((observed.counts.shards_total, observed.counts.shards_done), (1, 1));
+        assert!(!observed.lacks_rows);
     }
 
     #[test]
@@ -791,19 +791,19 @@ mod tests {
         let started = [row("a", 0, "STARTED")];
 
         view.observe(Some(&started), &recovery("a", "EMPTY_STORE", ""), None);
-        let look = view.observe(Some(&started), &[], Some(&running("SUCCESS")));
+        let observed = view.observe(Some(&started), &[], Some(&running("SUCCESS")));
 
-        assert_eq!(reasons(&look), ["restored empty: it is not in the snapshot"]);
+        assert_eq!(reasons(&observed), ["restored empty: it is not in the snapshot"]);
     }
 
     #[test]
     fn each_index_with_doubtful_shards_is_named_once() {
         let rows = [row("a", 0, "STARTED"), row("a", 1, "STARTED"), row("b", 0, "STARTED")];
 
-        let look = view(&["a", "b"]).observe(Some(&rows), &[], None);
+        let observed = view(&["a", "b"]).observe(Some(&rows), &[], None);
 
-        assert_eq!(look.doubtful, ["a", "b"]);
-        assert_eq!(look.unrestored.len(), 3);
+        assert_eq!(observed.doubtful, ["a", "b"]);
+        assert_eq!(observed.unrestored.len(), 3);
     }
 
     #[test]
@@ -811,9 +811,9 @@ mod tests {
         let mut view = view(&["a"]);
         view.give_up("a", 0, "no space".to_owned());
 
-        let look = view.observe(Some(&[unassigned("a", "ALLOCATION_FAILED", "")]), &[], None);
+        let observed = view.observe(Some(&[unassigned("a", "ALLOCATION_FAILED", "")]), &[], None);
 
-        assert_eq!(reasons(&look), ["no space"]);
+        assert_eq!(reasons(&observed), ["no space"]);
     }
 
     #[test]

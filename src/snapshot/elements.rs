@@ -29,7 +29,7 @@ pub(crate) struct SnapshotElements {
 
 /// A shape that never left development builds, and is still in the published specification.
 #[derive(Deserialize)]
-struct RepositoryReply {
+struct RepositoryResponse {
     snapshots: Option<Vec<WithoutUnknownFields>>,
     error: Option<Value>,
 }
@@ -100,11 +100,12 @@ impl SnapshotElements {
             }
             "responses" => {
                 self.begin_list(key)?;
-                let replies: Option<Vec<RepositoryReply>> = self.pieces.value().await?;
-                for reply in replies.into_iter().flatten() {
-                    self.others
-                        .extend(reply.snapshots.into_iter().flatten().map(|WithoutUnknownFields(snapshot)| snapshot));
-                    let failure = reply.error.map(|error| error.to_string().into_bytes());
+                let responses: Option<Vec<RepositoryResponse>> = self.pieces.value().await?;
+                for response in responses.into_iter().flatten() {
+                    self.others.extend(
+                        response.snapshots.into_iter().flatten().map(|WithoutUnknownFields(snapshot)| snapshot),
+                    );
+                    let failure = response.error.map(|error| error.to_string().into_bytes());
                     self.failure = self.failure.take().or(failure);
                 }
             }

@@ -13,7 +13,7 @@ use crate::wire::{integer_or_text, moment, null_as_default, open_vocabulary, spa
 
 /// How a create or a clone began.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "CreatedReply")]
+#[serde(try_from = "CreatedResponse")]
 pub(crate) enum CreatedSnapshot {
     /// The server responded that the snapshot has begun.
     Accepted,
@@ -24,16 +24,16 @@ pub(crate) enum CreatedSnapshot {
 }
 
 #[derive(Deserialize)]
-struct CreatedReply {
+struct CreatedResponse {
     accepted: Option<bool>,
     snapshot: Option<Box<SnapshotInfo>>,
 }
 
-impl TryFrom<CreatedReply> for CreatedSnapshot {
+impl TryFrom<CreatedResponse> for CreatedSnapshot {
     type Error = &'static str;
 
-    fn try_from(reply: CreatedReply) -> Result<Self, Self::Error> {
-        match (reply.snapshot, reply.accepted) {
+    fn try_from(response: CreatedResponse) -> Result<Self, Self::Error> {
+        match (response.snapshot, response.accepted) {
             (Some(snapshot), _) => Ok(Self::Finished(snapshot)),
             (None, Some(true)) => Ok(Self::Accepted),
             (None, _) => Err("neither `accepted` nor `snapshot`"),
@@ -528,8 +528,8 @@ mod tests {
         {"index":"logs","index_uuid":"logs","shard_id":1,"reason":"disk full","node_id":"n1","status":"INTERNAL_SERVER_ERROR"},
         {"index":"logs","shard_id":"2","reason":null,"status":"INTERNAL_SERVER_ERROR"},{"index":"a"},{"index":"b"}]}"#;
 
-    fn list(reply: &str) -> Vec<SnapshotInfo> {
-        read_all(|chunks| SnapshotElements::new(chunks, true), reply).unwrap()
+    fn list(response: &str) -> Vec<SnapshotInfo> {
+        read_all(|chunks| SnapshotElements::new(chunks, true), response).unwrap()
     }
 
     fn millis(millis: u64) -> SystemTime {
@@ -538,8 +538,8 @@ mod tests {
 
     #[test]
     fn a_finished_snapshot_is_read_to_the_last_field() {
-        let reply = list(FINISHED);
-        let snapshot = &reply[0];
+        let response = list(FINISHED);
+        let snapshot = &response[0];
         assert_eq!(snapshot.name(), "my-first-snapshot");
         assert_eq!(snapshot.uuid(), Some("lw31y3buT1iJyV-09Gy85Q"));
         assert_eq!((snapshot.version(), snapshot.version_id()), (Some("7.9.1"), Some(7_090_199)));
@@ -558,8 +558,8 @@ mod tests {
 
     #[test]
     fn a_running_snapshot_has_neither_end_nor_duration() {
-        let reply = list(RUNNING);
-        let snapshot = &reply[0];
+        let response = list(RUNNING);
+        let snapshot = &response[0];
         assert_eq!(snapshot.state(), &SnapshotState::InProgress);
         assert_eq!(snapshot.start_time(), Some(millis(1_714_557_600_123)));
         assert_eq!((snapshot.end_time(), snapshot.duration()), (None, None));
@@ -567,22 +567,22 @@ mod tests {
 
     #[test]
     fn a_terse_listing_is_enough() {
-        let reply = list(
+        let response = list(
             r#"{"snapshots":[{"snapshot":"s0","uuid":"aa","indices":["logs"],"data_streams":[],"state":"SUCCESS"}]}"#,
         );
-        let snapshot = &reply[0];
+        let snapshot = &response[0];
         assert_eq!((snapshot.state(), snapshot.shards()), (&SnapshotState::Success, None));
         assert_eq!((snapshot.start_time(), snapshot.duration()), (None, None));
     }
 
     #[test]
     fn a_reply_of_elasticsearch_8_is_read_with_its_additions() {
-        let reply = list(
+        let response = list(
             r#"{"snapshots":[{"snapshot":"s","uuid":"u","repository":"r","version_id":8505000,"version":"8.11.0-8.12.0","indices":[],"data_streams":["d"],
             "feature_states":[{"feature_name":"kibana","indices":[".kibana_1"]}],"metadata":{"policy":"nightly"},"state":"PAUSED","index_details":{}}],
             "total":3,"remaining":2,"next":"c3Vy"}"#,
         );
-        let snapshot = &reply[0];
+        let snapshot = &response[0];
         assert_eq!((snapshot.repository(), snapshot.data_streams()), (Some("r"), &["d".to_owned()][..]));
         assert_eq!(snapshot.feature_states()[0].feature_name(), "kibana");
         assert_eq!(snapshot.feature_states()[0].indices(), [".kibana_1"]);

@@ -141,11 +141,11 @@ async fn connection(
         upstream.write_all(format!("{method} / {version}\r\n{TARGET}: {target}\r\n{headers}").as_bytes()).await?;
         upstream.write_all(&request.body).await?;
 
-        let Some(answer) = Message::read(&mut upstream, &mut from_server, method != "HEAD").await? else {
+        let Some(response) = Message::read(&mut upstream, &mut from_server, method != "HEAD").await? else {
             return Ok(());
         };
-        let spoil = answer.header(SPOIL).and_then(Spoil::from_header);
-        let head: String = answer.head.split_inclusive("\r\n").filter(|line| !line.starts_with(SPOIL)).collect();
+        let spoil = response.header(SPOIL).and_then(Spoil::from_header);
+        let head: String = response.head.split_inclusive("\r\n").filter(|line| !line.starts_with(SPOIL)).collect();
         match spoil {
             None => {}
             Some(Spoil::Drop) => return Ok(()),
@@ -155,13 +155,13 @@ async fn connection(
             }
             Some(Spoil::Truncate) => {
                 client.write_all(head.as_bytes()).await?;
-                let half = answer.body.get(..answer.body.len() / 2).unwrap_or_default();
+                let half = response.body.get(..response.body.len() / 2).unwrap_or_default();
                 client.write_all(half).await?;
                 return client.shutdown().await;
             }
             Some(Spoil::Trickle(pause)) => {
                 client.write_all(head.as_bytes()).await?;
-                for byte in answer.body {
+                for byte in response.body {
                     client.write_all(&[byte]).await?;
                     pass_time(&mut client, clock.as_ref(), pause).await?;
                 }
@@ -170,7 +170,7 @@ async fn connection(
             Some(Spoil::Delay(by)) => pass_time(&mut client, clock.as_ref(), by).await?,
         }
         let mut whole = head.into_bytes();
-        whole.extend_from_slice(&answer.body);
+        whole.extend_from_slice(&response.body);
         client.write_all(&whole).await?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Waiting for a snapshot to be gone.
 
-use super::{AnyOutcome, Look};
+use super::{AnyOutcome, Checked};
 use crate::call::Session;
 use crate::error::{Error, ErrorKind};
 use crate::progress::Counts;
@@ -19,17 +19,19 @@ impl DeletionWatch {
         format!("deletion of snapshot {}:{}", self.ticket.repository(), self.ticket.snapshot())
     }
 
-    pub(super) async fn look(&mut self, session: &Session) -> Result<Look, Error> {
+    pub(super) async fn check(&mut self, session: &Session) -> Result<Checked, Error> {
         // Without details, because the snapshot's own file may be the first part of it that is gone.
         let found = match session.find_snapshot(self.ticket.repository(), self.ticket.snapshot(), true).await {
-            Err(error) if error.kind() == ErrorKind::SnapshotMissing => return Ok(Look::Ended(AnyOutcome::Deletion)),
+            Err(error) if error.kind() == ErrorKind::SnapshotMissing => {
+                return Ok(Checked::Ended(AnyOutcome::Deletion));
+            }
             found => found?,
         };
         let is_another = self.ticket.uuid().zip(found.uuid()).is_some_and(|(ours, now)| ours != now);
         if is_another {
-            return Ok(Look::Ended(AnyOutcome::Deletion));
+            return Ok(Checked::Ended(AnyOutcome::Deletion));
         }
         self.ticket.learn_uuid(found.uuid());
-        Ok(Look::Running(Counts::default()))
+        Ok(Checked::Running(Counts::default()))
     }
 }

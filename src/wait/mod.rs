@@ -442,10 +442,10 @@ impl Permission {
     }
 
     /// The response; `None` if the endpoint may not be asked.
-    fn judge<T>(&mut self, answer: Result<T, Error>) -> Result<Option<T>, Error> {
-        let refused = matches!(&answer, Err(error) if Self::counts(error));
+    fn tolerate<T>(&mut self, response: Result<T, Error>) -> Result<Option<T>, Error> {
+        let refused = matches!(&response, Err(error) if Self::counts(error));
         self.refusals = if refused { self.refusals + 1 } else { 0 };
-        if self.is_denied() { Ok(None) } else { answer.map(Some) }
+        if self.is_denied() { Ok(None) } else { response.map(Some) }
     }
 }
 
@@ -527,7 +527,7 @@ impl Pace {
     }
 
     /// Puts a failed poll down as passing trouble, or gives it back if it is not.
-    fn endure(&mut self, error: Error) -> Result<(), Error> {
+    fn tolerate(&mut self, error: Error) -> Result<(), Error> {
         let passing = error.passes()
             || error.server().is_some_and(|server| server.status() >= 500 && server.layer() != ServerLayer::Engine);
         let now = self.elapsed();
@@ -576,7 +576,7 @@ impl Pace {
 }
 
 /// What one poll shows.
-enum Look {
+enum Checked {
     Running(Counts),
     Ended(AnyOutcome),
 }
@@ -623,11 +623,11 @@ impl Watch {
         }
     }
 
-    async fn look(&mut self, session: &Session, details: bool) -> Result<Look, Error> {
+    async fn check(&mut self, session: &Session, details: bool) -> Result<Checked, Error> {
         match self {
-            Self::Snapshot(watch) => watch.look(session, details).await,
-            Self::Restore(watch) => watch.look(session).await,
-            Self::Deletion(watch) => watch.look(session).await,
+            Self::Snapshot(watch) => watch.check(session, details).await,
+            Self::Restore(watch) => watch.check(session).await,
+            Self::Deletion(watch) => watch.check(session).await,
         }
     }
 }
@@ -654,17 +654,17 @@ async fn advance<O>(
 async fn poll(pace: &mut Pace, watch: &mut Watch, details: bool) -> Result<WaitUpdate<AnyOutcome>, Error> {
     loop {
         pace.next_poll(&watch.what()).await?;
-        let look = within(pace.session.clock(), pace.left(), pin!(watch.look(&pace.session, details))).await;
-        let look =
-            look.unwrap_or_else(|| Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, "no response to a poll")));
-        match look {
-            Ok(Look::Ended(outcome)) => return Ok(WaitUpdate::Ended(outcome)),
-            Ok(Look::Running(counts)) => {
+        let checked = within(pace.session.clock(), pace.left(), pin!(watch.check(&pace.session, details))).await;
+        let checked =
+            checked.unwrap_or_else(|| Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, "no response to a poll")));
+        match checked {
+            Ok(Checked::Ended(outcome)) => return Ok(WaitUpdate::Ended(outcome)),
+            Ok(Checked::Running(counts)) => {
                 if let Some(progress) = pace.changed(counts, watch.uuid()) {
                     return Ok(WaitUpdate::Progress(progress));
                 }
             }
-            Err(error) => pace.endure(error)?,
+            Err(error) => pace.tolerate(error)?,
         }
     }
 }
@@ -674,14 +674,14 @@ pub(crate) async fn check(session: &Session, ticket: Ticket) -> Result<TicketSta
     let began = session.clock().monotonic();
     let mut watch = Watch::new(ticket);
     if let Watch::Restore(watch) = &mut watch {
-        watch.looks_once();
+        watch.checks_once();
     }
-    match watch.look(session, true).await {
-        Ok(Look::Ended(AnyOutcome::Restore(report))) if report.shards_total() == 0 && !report.is_complete() => {
+    match watch.check(session, true).await {
+        Ok(Checked::Ended(AnyOutcome::Restore(report))) if report.shards_total() == 0 && !report.is_complete() => {
             Ok(TicketState::NotFound)
         }
-        Ok(Look::Ended(outcome)) => Ok(TicketState::Ended(outcome)),
-        Ok(Look::Running(counts)) => {
+        Ok(Checked::Ended(outcome)) => Ok(TicketState::Ended(outcome)),
+        Ok(Checked::Running(counts)) => {
             let uuid = watch.uuid().map(str::to_owned);
             let elapsed = session.clock().monotonic().saturating_sub(began);
             Ok(TicketState::Running(Progress { counts, uuid, elapsed, rate: None }))

@@ -1,12 +1,12 @@
 //! Waiting for the end of a restore.
 
-use super::{ASIDE, AnyOutcome, Look, PATIENCE, Permission};
+use super::{ASIDE, AnyOutcome, Checked, PATIENCE, Permission};
 use crate::call::Session;
 use crate::error::{Error, ErrorKind, Failure, Operation, Outcome, ServerError};
 use crate::name::IndexName;
 use crate::request;
 use crate::restore::{
-    AllocationExplanation, IndexMark, Look as View, RestoreView, RunningRestores, ShardRecovery, ShardRow,
+    AllocationExplanation, IndexMark, Observation, RestoreView, RunningRestores, ShardRecovery, ShardRow,
 };
 use crate::snapshot::SnapshotState;
 use crate::ticket::RestoreTicket;
@@ -64,7 +64,7 @@ impl RestoreWatch {
     }
 
     /// Takes what the first poll finds for the whole truth.
-    pub(super) fn looks_once(&mut self) {
+    pub(super) fn checks_once(&mut self) {
         self.once = true;
     }
 
@@ -80,11 +80,11 @@ impl RestoreWatch {
 
     async fn read(&mut self, session: &Session, indices: &[IndexName]) -> Result<Reading, Error> {
         // Also after refusals: rights may be given late, and only rows show shards that failed.
-        let rows = self.rows.judge(session.shards_where(indices, |row| self.view.wants_row(row)).await)?;
+        let rows = self.rows.tolerate(session.shards_where(indices, |row| self.view.wants_row(row)).await)?;
         // One of the two has to be allowed.
         let recoveries = session.recoveries_where(indices, |recovery| self.view.wants_recovery(recovery)).await;
         let recoveries =
-            if rows.is_some() { self.recoveries.judge(recoveries)?.unwrap_or_default() } else { recoveries? };
+            if rows.is_some() { self.recoveries.tolerate(recoveries)?.unwrap_or_default() } else { recoveries? };
         Ok(Reading { rows, recoveries, running: None })
     }
 
@@ -124,7 +124,7 @@ impl RestoreWatch {
             }
             let explained =
                 async { session.call::<AllocationExplanation>(&request::allocation_explain(index, *shard)?).await };
-            match self.explanations.judge(explained.await) {
+            match self.explanations.tolerate(explained.await) {
                 Ok(Some(explanation)) => match explanation.given_up() {
                     Some(reason) => self.view.give_up(index, *shard, reason),
                     None => return,
@@ -209,7 +209,7 @@ impl RestoreWatch {
         format!("restore of {}:{}{open}", self.ticket.repository(), self.ticket.snapshot())
     }
 
-    pub(super) async fn look(&mut self, session: &Session) -> Result<Look, Error> {
+    pub(super) async fn check(&mut self, session: &Session) -> Result<Checked, Error> {
         let narrowed = self.narrowed(session);
         let mut reading = match self.read(session, &narrowed).await {
             // An index is gone or closed, and with it the response for the others.
@@ -219,7 +219,7 @@ impl RestoreWatch {
             reading => reading?,
         };
         // Only for what shards do not show, so a failure of it does not fail the poll.
-        reading.running = self.state.judge(session.with_limit(ASIDE).running_restores().await).unwrap_or_default();
+        reading.running = self.state.tolerate(session.with_limit(ASIDE).running_restores().await).unwrap_or_default();
         if self.resolve_streams(session, &reading).await {
             let indices = self.narrowed(session);
             let running = reading.running.take();
@@ -247,18 +247,18 @@ impl RestoreWatch {
         }
         let more = std::mem::replace(&mut self.shards, view.counts.shards_total) != view.counts.shards_total;
         if self.view.is_named() && self.view.indices().len() == 0 {
-            return Ok(Look::Ended(AnyOutcome::Restore(self.view.report(view))));
+            return Ok(Checked::Ended(AnyOutcome::Restore(self.view.report(view))));
         }
         // The cluster state may be behind the shards, but not for long.
         self.lingering = if view.is_running && !view.has_pending() { self.lingering + 1 } else { 0 };
         if view.has_pending() || (1..PATIENCE).contains(&self.lingering) {
             self.unstable = 0;
-            return Ok(Look::Running(view.counts));
+            return Ok(Checked::Running(view.counts));
         }
         if !view.unrestored.is_empty() || view.counts.shards_total == 0 || view.lacks_rows || reading.rows.is_none() {
             self.unstable = if more { 1 } else { self.unstable + 1 };
             if self.unstable < PATIENCE && !self.once {
-                return Ok(Look::Running(view.counts));
+                return Ok(Checked::Running(view.counts));
             }
         }
         if view.counts.shards_total == 0 && self.view.indices().len() == 0 {
@@ -267,10 +267,10 @@ impl RestoreWatch {
             let error = Error::new(ErrorKind::IndexMissing, Outcome::Rejected, text);
             return Err(error.during(Operation::Recovery, 1).lasting());
         }
-        Ok(Look::Ended(AnyOutcome::Restore(self.view.report(view))))
+        Ok(Checked::Ended(AnyOutcome::Restore(self.view.report(view))))
     }
 
-    fn observe(&mut self, reading: &Reading) -> View {
+    fn observe(&mut self, reading: &Reading) -> Observation {
         self.view.observe(reading.rows.as_deref(), &reading.recoveries, reading.running.as_ref())
     }
 }

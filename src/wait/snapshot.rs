@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{ASIDE, AnyOutcome, Look, Permission};
+use super::{ASIDE, AnyOutcome, Checked, Permission};
 use crate::byte_size::ByteSize;
 use crate::call::Session;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
@@ -26,7 +26,7 @@ impl SnapshotWatch {
         format!("snapshot {}:{}", self.ticket.repository(), self.ticket.snapshot())
     }
 
-    pub(super) async fn look(&mut self, session: &Session, details: bool) -> Result<Look, Error> {
+    pub(super) async fn check(&mut self, session: &Session, details: bool) -> Result<Checked, Error> {
         // Right after create it may be missing for a moment, as any refusal may pass.
         let snapshot = session.find_snapshot(self.ticket.repository(), self.ticket.snapshot(), false).await?;
         if !self.ticket.matches(snapshot.uuid(), snapshot.token()) {
@@ -43,12 +43,12 @@ impl SnapshotWatch {
                 ended_ms = snapshot.end_time().and_then(epoch_millis),
                 "snapshot ended"
             );
-            return Ok(Look::Ended(AnyOutcome::Snapshot(Box::new(snapshot))));
+            return Ok(Checked::Ended(AnyOutcome::Snapshot(Box::new(snapshot))));
         }
         if details && !self.status.is_denied() {
             let status =
                 session.with_limit(ASIDE).snapshot_status(self.ticket.repository(), self.ticket.snapshot()).await;
-            match self.status.judge(status) {
+            match self.status.tolerate(status) {
                 Ok(Some(status)) => self.figures = Some(status_counts(&status)),
                 Ok(None) => {}
                 // The state is known; the figures can wait for the next poll.
@@ -56,7 +56,7 @@ impl SnapshotWatch {
             }
         }
         let counts = self.figures.unwrap_or_else(|| shard_counts(&snapshot));
-        Ok(Look::Running(counts))
+        Ok(Checked::Running(counts))
     }
 }
 

@@ -178,7 +178,7 @@ impl Round {
         match (result, missing) {
             (Ok(found), None) if found == truth => {}
             (Err(error), Some(kind)) if error.kind() == kind && error.outcome() == Outcome::Rejected => {}
-            _ => self.broken("a wrong answer", result),
+            _ => self.broken("a wrong response", result),
         }
     }
 }

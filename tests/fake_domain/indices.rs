@@ -15,9 +15,9 @@ const MARKS: &str = "filter_path=version,metadata.cluster_uuid,metadata.cluster_
 
 impl Scene {
     async fn get(&self, target: &str) -> Value {
-        let answer = self.call("GET", target, None).await;
-        assert_eq!(answer.status, 200, "{target}: {}", answer.text());
-        answer.json()
+        let response = self.call("GET", target, None).await;
+        assert_eq!(response.status, 200, "{target}: {}", response.text());
+        response.json()
     }
 
     async fn marks(&self, names: &str) -> Value {
@@ -55,18 +55,18 @@ impl Scene {
     }
 
     async fn restore(&self, body: Value) -> Value {
-        let answer = self.call("POST", "/_snapshot/r/s/_restore", Some(body)).await;
-        match answer.status {
-            200 => answer.json(),
-            status => json!([status, answer.error_type(), answer.reason()]),
+        let response = self.call("POST", "/_snapshot/r/s/_restore", Some(body)).await;
+        match response.status {
+            200 => response.json(),
+            status => json!([status, response.error_type(), response.reason()]),
         }
     }
 
     async fn explain(&self, index: &str, shard: u32) -> Value {
         let body = json!({"index": index, "shard": shard, "primary": true});
-        let answer = self.call("POST", "/_cluster/allocation/explain", Some(body)).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        answer.json()
+        let response = self.call("POST", "/_cluster/allocation/explain", Some(body)).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        response.json()
     }
 
     async fn shard(&self, index: &str, shard: usize) -> Value {
@@ -522,8 +522,8 @@ async fn a_shard_that_waits_for_its_turn_is_throttled_and_one_that_no_node_takes
 async fn an_explanation_needs_a_shard_or_one_that_is_unassigned() {
     let scene = backed_up().await;
     let refusal = async |method: &'static str, body: Option<Value>| {
-        let answer = scene.call(method, "/_cluster/allocation/explain", body).await;
-        (answer.status, answer.error_type(), answer.reason())
+        let response = scene.call(method, "/_cluster/allocation/explain", body).await;
+        (response.status, response.error_type(), response.reason())
     };
     let unassigned = "unable to find any unassigned shards to explain \
                       [ClusterAllocationExplainRequest[useAnyUnassignedShard=true,includeYesDecisions?=false]";
@@ -581,8 +581,8 @@ async fn a_data_stream_is_restored_with_its_backing_indices() {
     assert_eq!(info, json!({"snapshots": [{"indices": all, "data_streams": ["ds"]}]}));
 
     let restored = async |body: Value| {
-        let answer = scene.call("POST", "/_snapshot/r/s/_restore?wait_for_completion=true", Some(body)).await;
-        answer.json()["snapshot"]["indices"].clone()
+        let response = scene.call("POST", "/_snapshot/r/s/_restore?wait_for_completion=true", Some(body)).await;
+        response.json()["snapshot"]["indices"].clone()
     };
     let renamed =
         |pattern: &str, list: &str| json!({"indices": list, "rename_pattern": pattern, "rename_replacement": "new-$1"});

@@ -126,8 +126,8 @@ async fn a_damaged_snapshot_shows_in_short_listings_only() {
     scene.call("PUT", "/_snapshot/r/whole?wait_for_completion=true", None).await;
     let uuid = scene.domain.snapshots("r").iter().find(|found| found.name == "s").unwrap().uuid.clone();
     let refusal = async |method, target: &str| {
-        let answer = scene.call(method, target, None).await;
-        (answer.status, answer.error_type(), answer.reason())
+        let response = scene.call(method, target, None).await;
+        (response.status, response.error_type(), response.reason())
     };
     let names = async |query: &str| {
         let target = format!("/_snapshot/r/_all?filter_path=snapshots.snapshot&{query}");

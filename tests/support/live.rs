@@ -164,9 +164,9 @@ impl Live {
             .header("content-type", "application/json")
             .body(Bytes::from(body.to_string()))
             .unwrap();
-        let reply =
+        let response =
             HyperTransport::builder().build().unwrap().call(request, &authority.parse().unwrap()).await.unwrap();
-        let body = reply.into_body().collect().await.unwrap().to_bytes();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
         serde_json::from_slice(&body).unwrap()
     }
 

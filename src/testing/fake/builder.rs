@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, mpsc, oneshot};
 use wiremock::{Mock, MockServer, matchers};
 
-use super::reply::Responder;
+use super::response::Responder;
 use super::{FakeDomain, Shared, Sockets, State};
 use crate::clock::{Clock, SystemClock};
 use crate::testing::clock::ManualClock;
@@ -157,7 +157,7 @@ impl FakeDomainBuilder {
     /// Puts the domain into the account of another one: both give out and accept the same
     /// credentials. They need the same clock. Default: an account of its own.
     pub fn account_of(mut self, other: &FakeDomain) -> Self {
-        self.account = Some(other.look(|state, _| state.edge.account.clone()));
+        self.account = Some(other.with_state(|state, _| state.edge.account.clone()));
         self
     }
 

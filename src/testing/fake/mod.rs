@@ -5,7 +5,7 @@ mod credentials;
 mod event;
 mod operators;
 mod ready;
-mod reply;
+mod response;
 mod state;
 mod storm;
 mod transport;
@@ -73,7 +73,7 @@ impl FakeDomain {
     /// Stops the domain's front end: open connections are closed, new ones are refused. The state
     /// is kept, time passes, and requests that are [late](Fault::late) still arrive.
     pub fn stop(&self) {
-        self.look(|state, _| state.is_stopped = true);
+        self.with_state(|state, _| state.is_stopped = true);
         self.shared.hang_up();
         self.order(Order::Stop);
     }
@@ -85,7 +85,7 @@ impl FakeDomain {
     /// When the port was taken meanwhile.
     pub fn start_again(&self) {
         self.order(Order::Start);
-        self.look(|state, _| state.is_stopped = false);
+        self.with_state(|state, _| state.is_stopped = false);
     }
 
     /// Has the relay, if there is one, carry out an order.
@@ -101,7 +101,7 @@ impl FakeDomain {
     /// The region that signatures must be scoped to.
     #[must_use]
     pub fn region(&self) -> String {
-        self.look(|state, _| state.edge.region.clone())
+        self.with_state(|state, _| state.edge.region.clone())
     }
 
     /// A source of the domain's current credentials, with a count of its own of how often it was
@@ -113,12 +113,12 @@ impl FakeDomain {
 
     /// Gives out new credentials; older ones stay good until they expire.
     pub fn rotate(&self) {
-        self.look(|state, now| drop(state.edge.rotate(now.monotonic)));
+        self.with_state(|state, now| drop(state.edge.rotate(now.monotonic)));
     }
 
     /// Lets all credentials that were given out so far expire now, and gives out new ones.
     pub fn revoke(&self) {
-        self.look(|state, now| {
+        self.with_state(|state, now| {
             state.edge.revoke(now.monotonic);
             state.edge.rotate(now.monotonic);
         });
@@ -127,12 +127,12 @@ impl FakeDomain {
     /// Puts the domain's clock this many seconds ahead of, or with a negative number behind, the
     /// time it was started with.
     pub fn set_skew(&self, seconds: i64) {
-        self.look(|state, _| state.skew = seconds);
+        self.with_state(|state, _| state.skew = seconds);
     }
 
     /// Takes paths with this beginning off the allow-list: they are answered with 401.
     pub fn forbid(&self, path_prefix: impl Into<String>) {
-        self.look(|state, _| state.edge.forbidden.push(path_prefix.into()));
+        self.with_state(|state, _| state.edge.forbidden.push(path_prefix.into()));
     }
 
     /// Denies signers an action such as `es:ESHttpPut`, a pattern of actions such as `es:*`, or
@@ -144,20 +144,20 @@ impl FakeDomain {
     pub fn deny(&self, action: impl AsRef<str>) {
         let action = action.as_ref();
         assert!(
-            self.look(|state, _| state.edge.deny(action)),
+            self.with_state(|state, _| state.edge.deny(action)),
             "unknown action `{action}`, expected one such as `es:ESHttpGet`"
         );
     }
 
     /// Adds a rule that makes requests go wrong, after those that are there.
     pub fn fault(&self, fault: Fault) {
-        self.look(|state, _| state.faults.push(fault));
+        self.with_state(|state, _| state.faults.push(fault));
     }
 
     /// Removes all such rules.
     pub fn clear_faults(&self) {
         // Apart, because the rules' closures are dropped, and the lock is free by then.
-        let cleared = self.look(|state, _| std::mem::take(&mut state.faults));
+        let cleared = self.with_state(|state, _| std::mem::take(&mut state.faults));
         drop(cleared);
     }
 
@@ -165,7 +165,7 @@ impl FakeDomain {
     /// with 504 as by the load balancer. Turned off, those end, each as planned but not before
     /// its time.
     pub fn hold_snapshots(&self, hold: bool) {
-        self.look(|state, now| {
+        self.with_state(|state, now| {
             state.cluster.hold_snapshots = hold;
             if !hold {
                 state.cluster.release_snapshots(now);
@@ -176,7 +176,7 @@ impl FakeDomain {
     /// While on, restores that are started stay under way; otherwise as
     /// [`hold_snapshots`](Self::hold_snapshots).
     pub fn hold_restores(&self, hold: bool) {
-        self.look(|state, now| {
+        self.with_state(|state, now| {
             state.cluster.hold_restores = hold;
             if !hold {
                 state.cluster.release_restores(now);
@@ -190,14 +190,15 @@ impl FakeDomain {
     ///
     /// When no such snapshot is running: the test expects what is not so.
     pub fn finish_snapshot(&self, repository: &str, name: &str, outcome: FakeOutcome) {
-        let was_running = self.look(|state, now| state.cluster.end_snapshot(repository, name, Some(outcome), now));
+        let was_running =
+            self.with_state(|state, now| state.cluster.end_snapshot(repository, name, Some(outcome), now));
         assert!(was_running, "no snapshot [{repository}:{name}] is running");
     }
 
     /// How the next snapshot that is started will end. More than once for those after it; beyond
     /// them all end in success.
     pub fn plan_snapshot(&self, outcome: FakeOutcome) {
-        self.look(|state, _| state.cluster.next_outcomes.push_back(outcome));
+        self.with_state(|state, _| state.cluster.next_outcomes.push_back(outcome));
     }
 
     /// Lets the restore of this primary shard fail, under the name that the index has after the
@@ -212,7 +213,7 @@ impl FakeDomain {
     ///
     /// When the repository is missing or has a snapshot of that name.
     pub fn another_client_creates(&self, repository: &str, name: &str) {
-        let started = self.look(|state, now| {
+        let started = self.with_state(|state, now| {
             let cluster = &mut state.cluster;
             let copies = cluster.index_copies(&cluster.open_names());
             let free = cluster.snapshot(repository, name).is_none();
@@ -228,7 +229,7 @@ impl FakeDomain {
     ///
     /// When there is no such snapshot.
     pub fn another_client_deletes(&self, repository: &str, name: &str) {
-        let existed = self.look(|state, _| {
+        let existed = self.with_state(|state, _| {
             let existed = state.cluster.snapshot(repository, name).is_some();
             state.cluster.remove_snapshots(repository, &[name.to_owned()]);
             existed
@@ -238,49 +239,51 @@ impl FakeDomain {
 
     /// Creates an index with so many primary shards and no replicas.
     pub fn create_index(&self, name: &str, shards: u32) {
-        self.look(|state, now| state.cluster.create_index(name, shards, now));
+        self.with_state(|state, now| state.cluster.create_index(name, shards, now));
     }
 
     /// The names of the registered repositories, sorted.
     #[must_use]
     pub fn repositories(&self) -> Vec<String> {
-        self.look(|state, _| state.cluster.repositories.keys().cloned().collect())
+        self.with_state(|state, _| state.cluster.repositories.keys().cloned().collect())
     }
 
     /// The snapshots of a repository by time of start; none where there is no such repository.
     #[must_use]
     pub fn snapshots(&self, repository: &str) -> Vec<FakeSnapshot> {
-        self.look(|state, _| state.cluster.snapshots(repository).into_iter().flatten().map(FakeSnapshot::new).collect())
+        self.with_state(|state, _| {
+            state.cluster.snapshots(repository).into_iter().flatten().map(FakeSnapshot::new).collect()
+        })
     }
 
     /// The names of the indices, sorted.
     #[must_use]
     pub fn indices(&self) -> Vec<String> {
-        self.look(|state, _| state.cluster.indices.keys().cloned().collect())
+        self.with_state(|state, _| state.cluster.indices.keys().cloned().collect())
     }
 
     /// Every request so far, in the order in which the domain dealt with them.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
-        self.look(|state, _| state.events.clone())
+        self.with_state(|state, _| state.events.clone())
     }
 
     /// Sets whether the log keeps the headers and bodies of requests. Default: on. Off, a log of
     /// many thousand requests stays small.
     pub fn keep_requests(&self, keep: bool) {
-        self.look(|state, _| state.keep_requests = keep);
+        self.with_state(|state, _| state.keep_requests = keep);
     }
 
     /// Returns the requests after the first `count`, as [`events`](Self::events) does.
     #[must_use]
     pub fn events_since(&self, count: usize) -> Vec<Event> {
-        self.look(|state, _| state.events.get(count..).unwrap_or_default().to_vec())
+        self.with_state(|state, _| state.events.get(count..).unwrap_or_default().to_vec())
     }
 
     /// Returns how many requests there were so far.
     #[must_use]
     pub fn event_count(&self) -> usize {
-        self.look(|state, _| state.events.len())
+        self.with_state(|state, _| state.events.len())
     }
 
     /// Checks that no create, clone, restore or delete was sent more than three times while nobody
@@ -294,7 +297,7 @@ impl FakeDomain {
     ///
     /// When one was; the message names the request.
     pub fn assert_no_storm(&self) {
-        if let Some(storm) = self.look(|state, _| storm::find(&state.events)) {
+        if let Some(storm) = self.with_state(|state, _| storm::find(&state.events)) {
             panic!("sent more than {} times without knowing what became of it: {storm}", storm::LIMIT);
         }
     }
@@ -315,9 +318,9 @@ impl FakeDomain {
     }
 
     /// The state as it is at this moment.
-    fn look<T>(&self, look: impl FnOnce(&mut State, Now) -> T) -> T {
+    fn with_state<T>(&self, read: impl FnOnce(&mut State, Now) -> T) -> T {
         let (mut state, now) = self.shared.enter();
-        look(&mut state, now)
+        read(&mut state, now)
     }
 }
 

@@ -14,7 +14,7 @@ impl FakeDomain {
     ///
     /// The backing indices are hidden, but patterns that match the stream show them.
     pub fn create_data_stream(&self, name: &str, backing_indices: u32) {
-        self.look(|state, now| state.cluster.create_data_stream(name, backing_indices, now));
+        self.with_state(|state, now| state.cluster.create_data_stream(name, backing_indices, now));
     }
 
     /// Writes one document to an open index. Its metadata stays as it is.
@@ -30,20 +30,20 @@ impl FakeDomain {
     /// the index brings back the count of the snapshot.
     #[must_use]
     pub fn documents(&self, index: &str) -> Option<u64> {
-        self.look(|state, _| state.cluster.indices.get(index).map(|index| index.docs))
+        self.with_state(|state, _| state.cluster.indices.get(index).map(|index| index.docs))
     }
 
     /// Returns whether a shard of the index is still being restored: until then the index cannot be
     /// closed or deleted.
     #[must_use]
     pub fn is_being_restored(&self, index: &str) -> bool {
-        self.look(|state, now| state.cluster.is_being_restored(index, now))
+        self.with_state(|state, now| state.cluster.is_being_restored(index, now))
     }
 
     /// Returns whether an index is open; `None` if there is no such index.
     #[must_use]
     pub fn is_open(&self, index: &str) -> Option<bool> {
-        self.look(|state, _| Some(state.cluster.indices.get(index)?.is_open))
+        self.with_state(|state, _| Some(state.cluster.indices.get(index)?.is_open))
     }
 
     /// Closes an open index. The recoveries of its shards then show as `EXISTING_STORE`, no longer
@@ -129,23 +129,23 @@ impl FakeDomain {
     /// Restarts the nodes. The recoveries of all started shards then show as `EXISTING_STORE`.
     /// Running restores go on.
     pub fn restart_node(&self) {
-        self.look(|state, now| state.cluster.restart_node(now));
+        self.with_state(|state, now| state.cluster.restart_node(now));
     }
 
     /// Elects a master anew: a new term, with nothing changed otherwise.
     pub fn elect_master(&self) {
-        self.look(|state, _| state.cluster.elect_master());
+        self.with_state(|state, _| state.cluster.elect_master());
     }
 
     /// While on, `_cluster/state` shows the past, as a node that lags behind does.
     pub fn lag_cluster_state(&self, lag: bool) {
-        self.look(|state, now| state.cluster.lag(lag, now));
+        self.with_state(|state, now| state.cluster.lag(lag, now));
     }
 
     /// Replaces the domain's cluster by a new one, which has another uuid, the same repositories,
     /// and no indices.
     pub fn replace_cluster(&self) {
-        self.look(|state, _| state.cluster.replace());
+        self.with_state(|state, _| state.cluster.replace());
     }
 
     /// Lets the restore of a primary shard fail `times` times before it succeeds. `index` is its
@@ -155,13 +155,15 @@ impl FakeDomain {
     /// five failures the engine gives up, as with
     /// [`fail_restore_shard`](Self::fail_restore_shard).
     pub fn fail_restore_shard_times(&self, index: &str, shard: u32, times: u32) {
-        self.look(|state, _| state.cluster.failing_shards.insert((index.to_owned(), shard), times.min(MAX_RETRIES)));
+        self.with_state(|state, _| {
+            state.cluster.failing_shards.insert((index.to_owned(), shard), times.min(MAX_RETRIES))
+        });
     }
 
     /// While on, shards that are to be restored wait for their turn: they are `UNASSIGNED`, and the
     /// engine has not given them up.
     pub fn throttle_restores(&self, throttle: bool) {
-        self.look(|state, _| state.cluster.throttle_restores = throttle);
+        self.with_state(|state, _| state.cluster.throttle_restores = throttle);
     }
 
     /// Starts a restore as another client of the domain would. An empty list means all indices of
@@ -182,8 +184,8 @@ impl FakeDomain {
             body.insert("rename_pattern".to_owned(), pattern.into());
             body.insert("rename_replacement".to_owned(), replacement.into());
         }
-        let answer = self.look(|state, now| state.cluster.restore_as_asked(repository, snapshot, &body, now));
-        if let Err(refusal) = answer {
+        let response = self.with_state(|state, now| state.cluster.restore_as_asked(repository, snapshot, &body, now));
+        if let Err(refusal) = response {
             panic!("[{repository}:{snapshot}] cannot be restored: {refusal}");
         }
     }
@@ -195,7 +197,7 @@ impl FakeDomain {
     ///
     /// When the repository is missing or has a snapshot of that name.
     pub fn place_snapshot(&self, repository: &str, name: &str, start: SystemTime, outcome: FakeOutcome) {
-        let placed = self.look(|state, now| state.cluster.place_snapshot(repository, name, start, outcome, now));
+        let placed = self.with_state(|state, now| state.cluster.place_snapshot(repository, name, start, outcome, now));
         assert!(placed, "[{repository}:{name}] cannot be placed");
     }
 
@@ -208,12 +210,12 @@ impl FakeDomain {
     ///
     /// When there is no such snapshot.
     pub fn damage_snapshot(&self, repository: &str, name: &str, damage: impl Into<Option<FakeDamage>>) {
-        let damaged = self.look(|state, _| state.cluster.damage_snapshot(repository, name, damage.into()));
+        let damaged = self.with_state(|state, _| state.cluster.damage_snapshot(repository, name, damage.into()));
         assert!(damaged, "no snapshot [{repository}:{name}] to damage");
     }
 
     fn expect(&self, index: &str, what: &str, act: impl FnOnce(&mut Cluster, Now) -> bool) {
-        let done = self.look(|state, now| act(&mut state.cluster, now));
+        let done = self.with_state(|state, now| act(&mut state.cluster, now));
         assert!(done, "[{index}] cannot be {what}");
     }
 }

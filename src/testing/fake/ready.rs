@@ -52,7 +52,7 @@ impl FakeDomain {
         let settings = [("bucket", BUCKET), ("base_path", name), ("role_arn", PASS_ROLE)];
         let settings: Map<String, Value> =
             settings.map(|(key, value)| (key.to_owned(), Value::from(value))).into_iter().collect();
-        let is_registered = self.look(|state, _| state.cluster.register(name, "s3", settings));
+        let is_registered = self.with_state(|state, _| state.cluster.register(name, "s3", settings));
         assert!(is_registered, "[{name}] cannot be registered");
     }
 

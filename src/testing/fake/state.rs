@@ -8,7 +8,7 @@ use http::HeaderMap;
 use tokio::sync::Notify;
 
 use super::event::{Event, Verdict};
-use super::reply::Reply;
+use super::response::FakeResponse;
 use super::storm;
 use crate::clock::Clock;
 use crate::testing::clock::ManualClock;
@@ -72,16 +72,16 @@ impl Shared {
     }
 
     /// Deals with a request that has arrived.
-    pub(super) fn serve(&self, arrival: &Arrival) -> Reply {
+    pub(super) fn serve(&self, arrival: &Arrival) -> FakeResponse {
         let fault = self.fault_on(arrival);
         let (mut state, now) = self.enter();
-        let reply = state.handle(arrival, now, fault);
-        if reply.spoil.is_none()
+        let response = state.handle(arrival, now, fault);
+        if response.spoil.is_none()
             && let Some(event) = state.events.last_mut()
         {
-            event.response = Some(reply.status);
+            event.response = Some(response.status);
         }
-        reply.dated(now.wall)
+        response.dated(now.wall)
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -119,8 +119,8 @@ impl State {
         for late in due {
             let then = self.at(late.due);
             self.cluster.settle(then);
-            let answer = rest::answer(&mut self.cluster, &late.arrival, then);
-            self.log(&late.arrival, then, late.entry.into(), Some(&answer), Some("late"));
+            let response = rest::response(&mut self.cluster, &late.arrival, then);
+            self.log(&late.arrival, then, late.entry.into(), Some(&response), Some("late"));
         }
         self.cluster.settle(now);
     }
@@ -130,7 +130,7 @@ impl State {
         arrival: &Arrival,
         now: Now,
         verdict: Verdict,
-        answer: Option<&rest::Answer>,
+        response: Option<&rest::Response>,
         fault: Option<&'static str>,
     ) {
         let authorization = arrival.header("authorization").unwrap_or_default();
@@ -138,11 +138,11 @@ impl State {
             time: now.wall,
             method: arrival.method.clone(),
             path: arrival.target.clone(),
-            verdict: if answer.is_some_and(|answer| answer.unexpected) { Verdict::Unexpected } else { verdict },
-            status: answer.map(|answer| answer.status),
+            verdict: if response.is_some_and(|response| response.unexpected) { Verdict::Unexpected } else { verdict },
+            status: response.map(|response| response.status),
             response: None,
-            operation: answer.and_then(|answer| answer.operation),
-            executed: answer.is_some_and(|answer| answer.executed),
+            operation: response.and_then(|response| response.operation),
+            executed: response.is_some_and(|response| response.executed),
             fault,
             amz_date: arrival.header("x-amz-date"),
             signature: authorization.split_once("Signature=").map(|(_, signature)| signature.to_owned()),
@@ -154,7 +154,7 @@ impl State {
     }
 
     /// Deals with one request: faults before the engine, front end, engine, faults after it.
-    pub(super) fn handle(&mut self, arrival: &Arrival, now: Now, fault: Option<Effect>) -> Reply {
+    pub(super) fn handle(&mut self, arrival: &Arrival, now: Now, fault: Option<Effect>) -> FakeResponse {
         let name = fault.as_ref().map(|(action, _)| action.name());
         if let Some((action, headers)) = &fault
             && action.is_before_engine()
@@ -165,10 +165,10 @@ impl State {
                     if let Some(event) = self.events.last_mut().filter(|_| storm::puts_off(body)) {
                         event.status = Some(*status);
                     }
-                    Reply::new(*status, body.clone(), content_type).with_headers(headers)
+                    FakeResponse::new(*status, body.clone(), content_type).with_headers(headers)
                 }
-                Action::Restart => Reply::spoiled(Spoil::Restart),
-                _ => Reply::spoiled(Spoil::Drop),
+                Action::Restart => FakeResponse::spoiled(Spoil::Restart),
+                _ => FakeResponse::spoiled(Spoil::Drop),
             };
         }
         let entry = match self.edge.authorize(arrival, now.wall, now.monotonic) {
@@ -179,37 +179,37 @@ impl State {
                     event.status = Some(denial.status);
                 }
                 let request_id = random_text(&mut self.random, 32, b"0123456789abcdef");
-                return Reply::denied(&denial, request_id);
+                return FakeResponse::denied(&denial, request_id);
             }
         };
         if let Some((Action::Late { by }, _)) = &fault {
             self.late.push(Late { due: now.monotonic.saturating_add(*by), arrival: arrival.clone(), entry });
-            return Reply::spoiled(Spoil::Drop);
+            return FakeResponse::spoiled(Spoil::Drop);
         }
-        let answer = rest::answer(&mut self.cluster, arrival, now);
-        self.log(arrival, now, entry.into(), Some(&answer), name);
-        let reply = self.engine_reply(&answer, arrival);
+        let response = rest::response(&mut self.cluster, arrival, now);
+        self.log(arrival, now, entry.into(), Some(&response), name);
+        let response = self.engine_response(&response, arrival);
         match fault {
-            Some((Action::StatusAfter { status }, headers)) => Reply::gateway(status).with_headers(&headers),
-            Some((Action::DropAfter, _)) => reply.spoil(Spoil::Drop),
-            Some((Action::Truncate, _)) => reply.spoil(Spoil::Truncate),
-            Some((Action::Trickle { pause }, _)) => reply.spoil(Spoil::Trickle(pause)),
-            Some((Action::Delay { by }, _)) => reply.spoil(Spoil::Delay(by)),
-            _ => reply,
+            Some((Action::StatusAfter { status }, headers)) => FakeResponse::gateway(status).with_headers(&headers),
+            Some((Action::DropAfter, _)) => response.spoil(Spoil::Drop),
+            Some((Action::Truncate, _)) => response.spoil(Spoil::Truncate),
+            Some((Action::Trickle { pause }, _)) => response.spoil(Spoil::Trickle(pause)),
+            Some((Action::Delay { by }, _)) => response.spoil(Spoil::Delay(by)),
+            _ => response,
         }
     }
 
-    pub(super) fn engine_reply(&self, answer: &rest::Answer, arrival: &Arrival) -> Reply {
+    pub(super) fn engine_response(&self, response: &rest::Response, arrival: &Arrival) -> FakeResponse {
         let engine = &self.cluster.engine;
-        let body = match &answer.body {
-            rest::Body::GatewayPage => return Reply::gateway(answer.status),
+        let body = match &response.body {
+            rest::Body::GatewayPage => return FakeResponse::gateway(response.status),
             rest::Body::Empty => String::new(),
-            rest::Body::Json(body) if answer.pretty => format!("{body:#}"),
+            rest::Body::Json(body) if response.pretty => format!("{body:#}"),
             rest::Body::Json(body) => body.to_string(),
         };
         let content_type = if engine.es(8, 0) { "application/json" } else { "application/json; charset=UTF-8" };
-        let mut reply = Reply::new(answer.status, body, content_type);
-        let mut add = |name: &str, value: String| reply.headers.push((name.to_owned(), value));
+        let mut response = FakeResponse::new(response.status, body, content_type);
+        let mut add = |name: &str, value: String| response.headers.push((name.to_owned(), value));
         if engine.es(7, 14) {
             add("x-elastic-product", "Elasticsearch".to_owned());
         }
@@ -219,6 +219,6 @@ impl State {
         if let Some(id) = arrival.header("x-opaque-id") {
             add("x-opaque-id", id);
         }
-        reply
+        response
     }
 }

@@ -14,7 +14,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 
 use super::Shared;
-use super::reply::Reply;
+use super::response::FakeResponse;
 use crate::clock::BoxFuture;
 use crate::endpoint::ConnectTarget;
 use crate::testing::edge::Arrival;
@@ -57,13 +57,13 @@ async fn exchange(shared: &Arc<Shared>, request: Request<Bytes>) -> Result<Respo
     if shared.is_stopped() {
         return Err(TransportError::not_sent("connection refused"));
     }
-    let mut reply = shared.serve(&arrival);
+    let mut response = shared.serve(&arrival);
     if head.method == Method::HEAD {
-        reply.body.clear();
+        response.body.clear();
     }
-    let whole = Bytes::from(std::mem::take(&mut reply.body));
-    match reply.spoil {
-        None => response(reply, whole.len(), whole.into()),
+    let whole = Bytes::from(std::mem::take(&mut response.body));
+    match response.spoil {
+        None => into_http(response, whole.len(), whole.into()),
         Some(Spoil::Drop) => Err(closed()),
         Some(Spoil::Restart) => {
             shared.hang_up();
@@ -71,12 +71,12 @@ async fn exchange(shared: &Arc<Shared>, request: Request<Bytes>) -> Result<Respo
         }
         Some(Spoil::Delay(by)) => {
             hold(shared, by).await?;
-            response(reply, whole.len(), whole.into())
+            into_http(response, whole.len(), whole.into())
         }
         Some(Spoil::Truncate) => {
             let half = whole.slice(..whole.len() / 2);
             let pieces = stream::iter([Ok(Frame::data(half)), Err(closed())]);
-            response(reply, whole.len(), Body::new(StreamBody::new(pieces)))
+            into_http(response, whole.len(), Body::new(StreamBody::new(pieces)))
         }
         Some(Spoil::Trickle(pause)) => {
             let length = whole.len();
@@ -88,7 +88,7 @@ async fn exchange(shared: &Arc<Shared>, request: Request<Bytes>) -> Result<Respo
                 // The pause comes after a byte; the client waits for it before the next one, or for the end.
                 Some((hold(&shared, pause).await.map(|()| Frame::data(first)), (shared, rest)))
             });
-            response(reply, length, Body::new(StreamBody::new(pieces)))
+            into_http(response, length, Body::new(StreamBody::new(pieces)))
         }
     }
 }
@@ -105,11 +105,11 @@ fn closed() -> TransportError {
     TransportError::unknown("connection closed before the response was complete")
 }
 
-fn response(reply: Reply, length: usize, body: Body) -> Result<Response<Body>, TransportError> {
+fn into_http(response: FakeResponse, length: usize, body: Body) -> Result<Response<Body>, TransportError> {
     let head = Response::builder()
-        .status(reply.status)
-        .header(CONTENT_TYPE, reply.content_type)
+        .status(response.status)
+        .header(CONTENT_TYPE, response.content_type)
         .header(CONTENT_LENGTH, length);
-    let head = reply.headers.into_iter().fold(head, |head, (name, value)| head.header(name, value));
+    let head = response.headers.into_iter().fold(head, |head, (name, value)| head.header(name, value));
     head.body(body).map_err(TransportError::unknown)
 }

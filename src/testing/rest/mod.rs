@@ -25,7 +25,7 @@ use super::engine::Engine;
 use crate::error::Operation;
 
 /// What the engine says to one request.
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) status: u16,
     pub(super) body: Body,
     pub(super) pretty: bool,
@@ -136,7 +136,7 @@ impl Call<'_> {
 }
 
 /// Answers one request and changes the state as it says.
-pub(super) fn answer(cluster: &mut Cluster, arrival: &Arrival, now: Now) -> Answer {
+pub(super) fn response(cluster: &mut Cluster, arrival: &Arrival, now: Now) -> Response {
     let (path, query) = arrival.target.split_once('?').unwrap_or((&arrival.target, ""));
     let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let query = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
@@ -179,11 +179,11 @@ pub(super) fn answer(cluster: &mut Cluster, arrival: &Arrival, now: Now) -> Answ
                 Some(list) => filter::filtered(body, list),
                 None => body,
             };
-            Answer { status: 200, body: Body::Json(body), pretty, operation, executed: true, unexpected: false }
+            Response { status: 200, body: Body::Json(body), pretty, operation, executed: true, unexpected: false }
         }
         Err(Fail { status, body, executed, unexpected }) => {
             let body = if arrival.method == "HEAD" { Body::Empty } else { body };
-            Answer { status, body, pretty, operation, executed, unexpected }
+            Response { status, body, pretty, operation, executed, unexpected }
         }
     }
 }

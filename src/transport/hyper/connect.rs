@@ -140,7 +140,7 @@ impl Route {
     fn what_to_report(&self, failures: Vec<BoxError>) -> BoxError {
         let place = failures.iter().position(is_lasting).unwrap_or_default();
         failures.into_iter().nth(place).unwrap_or_else(|| {
-            format!("no connection within {:?}; a domain in a VPC does not answer from outside of it", self.limit())
+            format!("no connection within {:?}; a domain in a VPC does not respond from outside of it", self.limit())
                 .into()
         })
     }

@@ -13,23 +13,23 @@ use crate::wire::{count, integer_or_text, moment, null_as_default, open_vocabula
 
 /// The response to a restore. Either form may come, whether or not one waits for the end.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "StartedReply")]
-pub(crate) enum RestoreReply {
+#[serde(try_from = "StartedResponse")]
+pub(crate) enum RestoreResponse {
     Accepted,
     Finished(RestoreSummary),
 }
 
 #[derive(Deserialize)]
-struct StartedReply {
+struct StartedResponse {
     accepted: Option<bool>,
     snapshot: Option<RestoreSummary>,
 }
 
-impl TryFrom<StartedReply> for RestoreReply {
+impl TryFrom<StartedResponse> for RestoreResponse {
     type Error = &'static str;
 
-    fn try_from(reply: StartedReply) -> Result<Self, Self::Error> {
-        match (reply.snapshot, reply.accepted) {
+    fn try_from(response: StartedResponse) -> Result<Self, Self::Error> {
+        match (response.snapshot, response.accepted) {
             (Some(summary), _) => Ok(Self::Finished(summary)),
             (None, Some(true)) => Ok(Self::Accepted),
             (None, _) => Err("neither `accepted` nor `snapshot`"),
@@ -405,24 +405,26 @@ mod tests {
 
     #[test]
     fn both_answers_to_a_restore_are_read() {
-        assert_eq!(serde_json::from_str::<RestoreReply>(r#"{"accepted":true}"#).unwrap(), RestoreReply::Accepted);
-        let reply =
+        assert_eq!(serde_json::from_str::<RestoreResponse>(r#"{"accepted":true}"#).unwrap(), RestoreResponse::Accepted);
+        let response =
             r#"{"snapshot":{"snapshot":"s1","indices":["logs"],"shards":{"total":3,"failed":1,"successful":2}}}"#;
-        let RestoreReply::Finished(summary) = serde_json::from_str(reply).unwrap() else { panic!("not finished") };
+        let RestoreResponse::Finished(summary) = serde_json::from_str(response).unwrap() else {
+            panic!("not finished")
+        };
         assert_eq!((summary.snapshot(), summary.indices()), ("s1", &["logs".to_owned()][..]));
         assert_eq!((summary.shards().total(), summary.shards().failed(), summary.shards().successful()), (3, 1, 2));
-        assert!(serde_json::from_str::<RestoreReply>("{}").is_err());
+        assert!(serde_json::from_str::<RestoreResponse>("{}").is_err());
     }
 
     #[test]
     fn a_recovery_is_read_with_its_source_and_progress() {
-        let reply = r#"{"restored":{"shards":[{"id":1,"type":"SNAPSHOT","stage":"DONE","primary":true,"start_time_in_millis":1714557600123,
+        let response = r#"{"restored":{"shards":[{"id":1,"type":"SNAPSHOT","stage":"DONE","primary":true,"start_time_in_millis":1714557600123,
             "stop_time_in_millis":1714557600223,"total_time_in_millis":100,
             "source":{"repository":"r","snapshot":"s","version":"7.10.2","index":"logs","restoreUUID":"x9"},"target":{"id":"n"},
             "index":{"size":{"total_in_bytes":100,"reused_in_bytes":0,"recovered_in_bytes":87,"percent":"87.0%"},
                      "files":{"total":4,"reused":0,"recovered":3,"percent":"75.0%"}},"translog":{"total":-1}}]},
             "other":{"shards":[{"id":0,"type":"REMOTE_STORE","stage":"INDEX","primary":false,"source":{},"index":{"size":{"total_in_bytes":-1}}}]}}"#;
-        let recoveries: Vec<_> = read_all(Recoveries::new, reply).unwrap();
+        let recoveries: Vec<_> = read_all(Recoveries::new, response).unwrap();
         let [restored, other] = &recoveries[..] else { panic!("{recoveries:?}") };
         assert_eq!((restored.index(), restored.shard(), restored.primary()), ("restored", Some(1), true));
         assert_eq!((restored.kind(), restored.stage()), (&RecoveryType::Snapshot, &RecoveryStage::Done));
@@ -443,10 +445,10 @@ mod tests {
 
         assert_eq!(read("{}").unwrap(), []);
         assert_eq!(read("null").unwrap(), []);
-        let reply =
+        let response =
             r#"{"a":{"shards":null},"b":null,"c":{"other":[{}],"shards":[]},"d":{"shards":[{"id":7}],"more":1}}"#;
         assert_eq!(
-            read(reply).unwrap().iter().map(|shard| (shard.index(), shard.shard())).collect::<Vec<_>>(),
+            read(response).unwrap().iter().map(|shard| (shard.index(), shard.shard())).collect::<Vec<_>>(),
             [("d", Some(7))]
         );
     }
@@ -464,8 +466,8 @@ mod tests {
     proptest! {
         #[test]
         fn reading_recoveries_never_panics(stage in "[A-Z_]{0,6}", id in "-?[0-9]{0,12}", millis in any::<i64>()) {
-            let reply = json!({"i": {"shards": [{"id": id, "stage": stage, "start_time_in_millis": millis, "stop_time_in_millis": millis}]}});
-            let recoveries: Vec<_> = read_all(Recoveries::new, &reply.to_string()).unwrap();
+            let response = json!({"i": {"shards": [{"id": id, "stage": stage, "start_time_in_millis": millis, "stop_time_in_millis": millis}]}});
+            let recoveries: Vec<_> = read_all(Recoveries::new, &response.to_string()).unwrap();
             let _ = (recoveries[0].start_time(), recoveries[0].stop_time(), recoveries[0].shard());
         }
     }

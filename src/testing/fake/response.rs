@@ -12,7 +12,7 @@ use crate::testing::relay::{self, Spoil};
 use crate::testing::text::format_time;
 
 /// A response before it is sent.
-pub(super) struct Reply {
+pub(super) struct FakeResponse {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
     pub(super) content_type: String,
@@ -21,7 +21,7 @@ pub(super) struct Reply {
     pub(super) spoil: Option<Spoil>,
 }
 
-impl Reply {
+impl FakeResponse {
     pub(super) fn new(status: u16, body: impl Into<Vec<u8>>, content_type: &str) -> Self {
         Self { status, body: body.into(), content_type: content_type.to_owned(), headers: Vec::new(), spoil: None }
     }
@@ -74,11 +74,11 @@ impl Respond for Responder {
             headers,
             body: request.body.clone(),
         };
-        let reply = self.0.serve(&arrival);
-        let template = ResponseTemplate::new(reply.status).set_body_raw(reply.body, &reply.content_type);
+        let response = self.0.serve(&arrival);
+        let template = ResponseTemplate::new(response.status).set_body_raw(response.body, &response.content_type);
         let template =
-            reply.headers.into_iter().fold(template, |template, (name, value)| template.append_header(name, value));
-        match reply.spoil {
+            response.headers.into_iter().fold(template, |template, (name, value)| template.append_header(name, value));
+        match response.spoil {
             Some(spoil) => template.append_header(relay::SPOIL, spoil.to_header()),
             None => template,
         }

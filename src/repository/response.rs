@@ -170,21 +170,21 @@ pub(crate) struct VerifiedNodes(pub(crate) Vec<VerifiedNode>);
 impl<'de> Deserialize<'de> for VerifiedNodes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        struct Reply {
+        struct FakeResponse {
             nodes: BTreeMap<String, Node>,
         }
         #[derive(Deserialize)]
         struct Node {
             name: Option<String>,
         }
-        let nodes = Reply::deserialize(deserializer)?.nodes;
+        let nodes = FakeResponse::deserialize(deserializer)?.nodes;
         Ok(Self(nodes.into_iter().map(|(id, node)| VerifiedNode { id, name: node.name }).collect()))
     }
 }
 
 /// What a clean-up removed: data that no snapshot refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "CleanUpReply")]
+#[serde(from = "CleanUpResponse")]
 pub struct CleanUp {
     deleted_bytes: u64,
     deleted_blobs: u64,
@@ -205,7 +205,7 @@ impl CleanUp {
 }
 
 #[derive(Deserialize)]
-struct CleanUpReply {
+struct CleanUpResponse {
     results: CleanUpResults,
 }
 
@@ -217,8 +217,8 @@ struct CleanUpResults {
     deleted_blobs: u64,
 }
 
-impl From<CleanUpReply> for CleanUp {
-    fn from(CleanUpReply { results }: CleanUpReply) -> Self {
+impl From<CleanUpResponse> for CleanUp {
+    fn from(CleanUpResponse { results }: CleanUpResponse) -> Self {
         Self { deleted_bytes: results.deleted_bytes, deleted_blobs: results.deleted_blobs }
     }
 }
