@@ -1,9 +1,9 @@
-//! One process that watches 1,000 snapshots on 1,000 endpoints: memory for each watch, connections,
-//! credential refreshes.
+//! Measures one process that watches 1,000 snapshots on 1,000 endpoints: the memory for each watch,
+//! and the credential refreshes.
 //!
-//! `cargo bench --bench fleet`. A thousand host names lead to four servers. The servers run in a
-//! child process, so that the allocator counts the client alone. Once over plain HTTP, once over
-//! TLS.
+//! Run it with `cargo bench --bench fleet`. A thousand host names lead to four servers. The servers
+//! run in a child process, so that the allocator counts only the client. The benchmark runs over
+//! plain HTTP and over TLS.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -33,13 +33,13 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 const WATCHES: usize = 1000;
 const SERVERS: usize = 4;
-/// The credentials' life, and how long is watched: with a fifth of the life left they are renewed,
-/// here every 8 s.
-const LIFE: Duration = Duration::from_secs(10);
+/// The lifetime of the credentials. They are renewed when a fifth of it is left, so every 8 s.
+const LIFETIME: Duration = Duration::from_secs(10);
+/// The duration of the measurement.
 const WATCHED: Duration = Duration::from_secs(20);
-/// The watches begin one after the other within this time, so that some poll falls into every life
+/// The watches begin one after the other within this time, so that polls fall into every lifetime
 /// of the credentials.
-const BEGUN: Duration = Duration::from_secs(10);
+const RAMP_UP: Duration = Duration::from_secs(10);
 const DOMAIN: &str = "ap-northeast-1.es.amazonaws.com";
 
 fn main() {
@@ -69,7 +69,7 @@ fn measure(scheme: &str, servers: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
 
     let before = ALLOCATOR.current_usage();
-    let mut held = 0;
+    let mut peak = 0;
     runtime.block_on(async {
         let mut watches: FuturesUnordered<_> = (0..WATCHES)
             .map(|number| {
@@ -87,31 +87,31 @@ fn measure(scheme: &str, servers: &str) {
             })
             .enumerate()
             .map(|(number, wait)| async move {
-                SystemClock.sleep(BEGUN * u32::try_from(number).unwrap() / u32::try_from(WATCHES).unwrap()).await;
+                SystemClock.sleep(RAMP_UP * u32::try_from(number).unwrap() / u32::try_from(WATCHES).unwrap()).await;
                 wait.await
             })
             .collect();
         let began = SystemClock.monotonic();
         while SystemClock.monotonic().saturating_sub(began) < WATCHED {
             tokio::select! {
-                ended = watches.next() => panic!("a snapshot that runs on has ended: {ended:?}"),
-                () = SystemClock.sleep(Duration::from_millis(250)) => held = held.max(ALLOCATOR.current_usage()),
+                ended = watches.next() => panic!("the watch of a running snapshot has ended: {ended:?}"),
+                () = SystemClock.sleep(Duration::from_millis(250)) => peak = peak.max(ALLOCATOR.current_usage()),
             }
         }
     });
 
-    let per_watch = held.saturating_sub(before) / WATCHES;
-    let (loads, rotations) = (provider.0.load(Ordering::Relaxed), WATCHED.as_secs() / (LIFE.as_secs() * 4 / 5) + 1);
+    let per_watch = peak.saturating_sub(before) / WATCHES;
+    let (loads, rotations) = (provider.0.load(Ordering::Relaxed), WATCHED.as_secs() / (LIFETIME.as_secs() * 4 / 5) + 1);
     println!("{scheme:5}  {WATCHES} watches, {SERVERS} servers, {} s", WATCHED.as_secs());
-    println!("       {} KiB for each watch at the most, connection included", per_watch.div_ceil(1024));
+    println!("       at most {} KiB for each watch, connection included", per_watch.div_ceil(1024));
     println!("       {loads} credential refreshes in {rotations} rotations");
-    assert_eq!(u64::try_from(loads).unwrap(), rotations, "not one refresh a rotation");
+    assert_eq!(u64::try_from(loads).unwrap(), rotations, "expected one refresh for each rotation");
     if scheme == "http" {
         assert!(per_watch < 64 << 10, "more than 64 KiB for each watch");
     }
 }
 
-/// Temporary credentials, and how often they were asked for.
+/// A provider of temporary credentials that counts its calls.
 #[derive(Clone, Debug, Default)]
 struct Counting(Arc<AtomicUsize>);
 
@@ -121,14 +121,14 @@ impl ProvideCredentials for Counting {
         Self: 'a,
     {
         let number = self.0.fetch_add(1, Ordering::Relaxed);
-        let expiry: SystemTime = SystemClock.wall() + LIFE;
+        let expiry: SystemTime = SystemClock.wall() + LIFETIME;
         let result: provider::Result =
             Ok(Credentials::new(format!("AKID{number}"), "secret", Some("t".repeat(736)), Some(expiry), "bench"));
         future::ProvideCredentials::ready(result)
     }
 }
 
-/// The child process, and what it prints.
+/// The child process with the servers, and its output.
 struct Servers(Child, BufReader<std::process::ChildStdout>);
 
 impl Servers {
@@ -153,7 +153,7 @@ impl Drop for Servers {
     }
 }
 
-/// Answers every request with a snapshot that runs.
+/// Runs the servers. They respond to every request with a running snapshot.
 fn serve(tls: Option<&TlsAcceptor>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -168,7 +168,7 @@ fn serve(tls: Option<&TlsAcceptor>) {
     });
 }
 
-#[expect(clippy::disallowed_methods, reason = "the servers of this bench")]
+#[expect(clippy::disallowed_methods, reason = "the servers of this benchmark")]
 async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>) {
     while let Ok((socket, _)) = listener.accept().await {
         let tls = tls.clone();
@@ -176,16 +176,16 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>) {
             match tls {
                 Some(tls) => {
                     if let Ok(stream) = tls.accept(socket).await {
-                        response(stream).await;
+                        respond(stream).await;
                     }
                 }
-                None => response(socket).await,
+                None => respond(socket).await,
             }
         });
     }
 }
 
-async fn response(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+async fn respond(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let body = r#"{"snapshots":[{"snapshot":"running","uuid":"u","state":"IN_PROGRESS","indices":["movies"],"start_time_in_millis":1622792614170,"end_time_in_millis":0,"duration_in_millis":0,"failures":[],"shards":{"total":0,"failed":0,"successful":0}}]}"#;
     let response =
         format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());

@@ -1,4 +1,4 @@
-//! Building, signing and "sending" one registration over a transport that responds by itself.
+//! Measures one registration: building, signing and passing it to a transport that only responds.
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
@@ -11,7 +11,8 @@ fn main() {
     divan::main();
 }
 
-/// Unlike `transport_fn`, it keeps no requests. The log would be part of what is measured.
+/// A transport that acknowledges every request. Unlike `transport_fn` it keeps no log, because that
+/// would be part of the measurement.
 #[derive(Debug)]
 struct Acknowledge;
 
@@ -40,6 +41,6 @@ fn register_repository(bencher: divan::Bencher, signed: bool) {
     let settings = S3Settings::new("my-bucket-4-es").with_region("ap-northeast-1").with_role_arn(role);
 
     bencher.bench_local(|| {
-        runtime.block_on(client.repository("my-snapshot-repo").unwrap().register(settings.clone())).unwrap()
+        runtime.block_on(client.repository("my-snapshot-repo").unwrap().register(settings.clone())).unwrap();
     });
 }

@@ -1,7 +1,7 @@
-//! Checks the snapshots of many domains at once. A domain that is broken hides no other.
+//! Checks the snapshots of many domains at once. A domain that is down does not hide the others.
 //!
 //! `cargo run --example fleet -- REPOSITORY ENDPOINT...` prints the newest complete snapshot of
-//! each domain with its age, and what is running. The exit code is 1 if a domain could not be
+//! each domain with its age, and the running snapshots. The exit code is 1 if a domain could not be
 //! checked.
 
 use std::process::ExitCode;
@@ -12,8 +12,8 @@ use es_snapshot::transport::HyperTransport;
 use es_snapshot::{Auth, Error, ListSnapshots, SnapshotClient, SnapshotClientBuilder, SnapshotInfo};
 use futures_util::future::{join_all, try_join};
 
-/// Returns the builder of a client that shares connections, credentials and retries with the others
-/// of the fleet.
+/// Returns the builder of a client that shares connections, credentials and the retry budget with
+/// the other clients.
 pub(crate) fn client(
     endpoint: &str,
     transport: &HyperTransport,
@@ -24,7 +24,7 @@ pub(crate) fn client(
     SnapshotClient::builder(endpoint).transport(transport.clone()).auth(auth).retry_budget(retries.clone())
 }
 
-/// What a check of a domain shows.
+/// The result of checking one domain.
 #[derive(Debug)]
 pub(crate) struct Overview {
     /// The newest complete snapshot and its age in hours.
@@ -72,7 +72,7 @@ async fn run() -> Result<ExitCode, Error> {
                 println!("{endpoint}: {name} is {hours} h old; running: {running:?}");
             }
             Ok(Overview { newest: None, running }) => {
-                println!("{endpoint}: no complete snapshot; running: {running:?}")
+                println!("{endpoint}: no complete snapshot; running: {running:?}");
             }
             Err(error) => println!("{endpoint}: {}", error.report()),
         }

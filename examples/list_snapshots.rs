@@ -1,6 +1,8 @@
-//! Lists the snapshots of every repository of a domain. One that cannot be listed hides no other.
+//! Lists the snapshots of every repository of a domain.
 //!
-//! `cargo run --example list_snapshots -- ENDPOINT`; credentials come from the AWS default chain.
+//! If one repository cannot be listed, the others are listed nevertheless, and the exit code is 1.
+//!
+//! `cargo run --example list_snapshots -- ENDPOINT` uses credentials from the AWS default chain.
 
 use std::process::ExitCode;
 
@@ -22,7 +24,9 @@ async fn run() -> Result<ExitCode, Error> {
         let listed = async { client.repository(repository.name())?.list(ListSnapshots::new()).await }.await;
         match listed {
             Ok(list) => {
-                list.into_iter().for_each(|found| println!("{}: {} {}", repository.name(), found.name(), found.state()))
+                for found in list {
+                    println!("{}: {} {}", repository.name(), found.name(), found.state());
+                }
             }
             Err(error) => {
                 println!("{}: {}", repository.name(), error.report());

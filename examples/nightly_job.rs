@@ -1,14 +1,14 @@
-//! A nightly job: takes a snapshot named by the date, waits for it, and deletes the old ones.
+//! A nightly job: takes a snapshot named by the date, waits for it, and deletes old ones.
 //!
-//! `cargo run --example nightly_job -- ENDPOINT REPOSITORY` waits for at most 6 hours. A run that
-//! was killed can be started again on the same day: it goes on with the snapshot that it finds.
+//! `cargo run --example nightly_job -- ENDPOINT REPOSITORY` waits for at most 6 hours. If a run was
+//! killed, start it again on the same day. It continues with the snapshot of the first run.
 //!
 //! | exit code | meaning |
 //! | --- | --- |
-//! | 0 | the snapshot is complete, and the old ones are deleted |
-//! | 1 | the snapshot has failed, or the error says what else went wrong |
-//! | 2 | the snapshot is `PARTIAL`: some shards are not in it |
-//! | 3 | the snapshot is complete, but another could not be read or deleted |
+//! | 0 | the snapshot is complete, and the old snapshots are deleted |
+//! | 1 | the snapshot failed, or another error occurred, which is printed |
+//! | 2 | the snapshot is `PARTIAL`: it does not contain all shards |
+//! | 3 | the snapshot is complete, but another snapshot could not be read or deleted |
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use es_snapshot::{
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const KEEP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// So many complete snapshots stay, however old they are.
+/// The number of complete snapshots to keep, however old they are.
 const KEEP_COMPLETE: usize = 3;
 
 /// Takes tonight's snapshot, deletes what is older than `keep`, and returns the exit code.
@@ -30,7 +30,7 @@ pub(crate) async fn run(backups: &Repository, keep: Duration) -> Result<u8, Erro
     let snapshot = take_snapshot(&backups).await?;
     println!("{} ended as {} after {:?}", snapshot.name(), snapshot.state(), snapshot.duration().unwrap_or_default());
     for shard in snapshot.failures() {
-        println!("not in it: [{}] {}", shard.index(), shard.reason().unwrap_or("no reason given"));
+        println!("missing shard: [{}] {}", shard.index(), shard.reason().unwrap_or("no reason given"));
     }
     let report = prune(&backups, keep).await?;
     println!("deleted {} old snapshots", report.deleted().len());
@@ -47,8 +47,8 @@ pub(crate) async fn run(backups: &Repository, keep: Duration) -> Result<u8, Erro
 
 async fn take_snapshot(backups: &Repository) -> Result<SnapshotInfo, Error> {
     let name = backups.resolve(DateMathName::try_from("<nightly-{now/d}>")?)?;
-    // The token is the same for all runs of one night, so that a later run adopts what an earlier one
-    // has started.
+    // All runs of one night have the same token, so a later run adopts the snapshot of an earlier
+    // one.
     let options = CreateSnapshot::new().with_token(SnapshotToken::new(&name)?);
     backups.create_snapshot(name, options).await?.wait().with_deadline(6 * HOUR).await
 }
@@ -74,14 +74,14 @@ async fn prune(backups: &Repository, keep: Duration) -> Result<DeletionReport, E
     for snapshot in found.snapshots().iter().filter(is_old) {
         match delete(backups, snapshot).await {
             Ok(()) => deleted.push(snapshot.name().to_owned()),
-            // Perhaps a name that no request can carry. The others are deleted nevertheless.
+            // For example, the name is not valid in a request. The others are deleted nevertheless.
             Err(error) => failed.push(SnapshotFailure::new(snapshot.name(), error)),
         }
     }
     Ok(DeletionReport::new(deleted, failed))
 }
 
-/// Deletes this snapshot, but not another one that has taken its name since.
+/// Deletes this snapshot, but not another one that has received its name in the meantime.
 async fn delete(backups: &Repository, snapshot: &SnapshotInfo) -> Result<(), Error> {
     let handle = backups.snapshot(snapshot.name())?;
     match snapshot.uuid() {

@@ -1,7 +1,6 @@
-//! The whole procedure: register an S3 repository, read it back, take a snapshot, watch it, show
-//! it.
+//! Registers an S3 repository, takes a snapshot, shows its progress and prints the result.
 //!
-//! Without `--endpoint` it runs against a fake domain inside this process. See `--help`.
+//! Without `--endpoint` it uses a fake domain inside this process. See `--help`.
 
 #![expect(clippy::doc_markdown, rustdoc::bare_urls, reason = "the comments of the arguments are shown as plain text")]
 
@@ -22,22 +21,22 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Registers an S3 snapshot repository, takes a snapshot and waits for it.
 ///
-/// With --endpoint it talks to that domain; credentials come from the environment, the profile, the
+/// With --endpoint it uses that domain. Credentials come from the environment, the profile, the
 /// container or the instance profile. Without --endpoint it starts a fake domain in this process
-/// and runs the same story against it.
+/// and uses that one.
 #[derive(Parser)]
 struct Args {
     /// The domain, such as https://vpc-logs-x1y2.ap-northeast-1.es.amazonaws.com
     #[arg(long)]
     endpoint: Option<String>,
-    /// The region to sign for, where the endpoint's host does not tell it
+    /// The region to sign for, if the endpoint's host does not contain it
     #[arg(long, requires = "endpoint")]
     region: Option<String>,
     /// How to authenticate
     #[arg(long, requires = "endpoint", value_enum)]
     auth: Option<AuthKind>,
-    /// The user of --auth basic; the password is read from the variable ES_SNAPSHOT_PASSWORD. With
-    /// --role-arn the registration is signed with AWS credentials all the same
+    /// The user for --auth basic; the password is read from the variable ES_SNAPSHOT_PASSWORD. With
+    /// --role-arn, the registration is signed with AWS credentials nevertheless
     #[arg(long, requires = "endpoint")]
     user: Option<String>,
     /// The repository to register
@@ -49,11 +48,10 @@ struct Args {
     /// The bucket's region
     #[arg(long, requires = "endpoint")]
     bucket_region: Option<String>,
-    /// The host of S3, such as s3.amazonaws.com, where the bucket is in another region than the
-    /// domain
+    /// The host of S3, such as s3.amazonaws.com, if the bucket is in another region than the domain
     #[arg(long, requires = "endpoint", conflicts_with = "bucket_region")]
     bucket_endpoint: Option<String>,
-    /// The role that the domain reads and writes the bucket with
+    /// The role with which the domain reads and writes the bucket
     #[arg(long, requires = "endpoint")]
     role_arn: Option<String>,
     /// The folder in the bucket, without a leading slash
@@ -62,10 +60,10 @@ struct Args {
     /// The snapshot to take
     #[arg(long, default_value = "my-first-snapshot")]
     snapshot: SnapshotName,
-    /// A PEM file of certificate authorities to trust besides the usual ones
+    /// A PEM file of certificate authorities to trust in addition to the usual ones
     #[arg(long, requires = "endpoint")]
     ca_file: Option<std::path::PathBuf>,
-    /// The host to sign for and to verify, where --endpoint is the near end of a tunnel to it
+    /// The host to sign for and to verify, if --endpoint is the near end of a tunnel to it
     #[arg(long, requires = "endpoint")]
     signed_host: Option<String>,
 }
@@ -86,8 +84,8 @@ type Failure = Box<dyn std::error::Error>;
 async fn main() -> ExitCode {
     let args = Args::parse();
     let result = match &args.endpoint {
-        Some(endpoint) => on_a_domain(&args, endpoint).await,
-        None => on_a_fake(&args).await,
+        Some(endpoint) => run_on_domain(&args, endpoint).await,
+        None => run_on_fake_domain(&args).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -106,8 +104,8 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn on_a_domain(args: &Args, endpoint: &str) -> Result<(), Failure> {
-    let bucket = args.bucket.as_deref().ok_or("--bucket is missing: the bucket that the snapshots go to")?;
+async fn run_on_domain(args: &Args, endpoint: &str) -> Result<(), Failure> {
+    let bucket = args.bucket.as_deref().ok_or("--bucket is missing: the bucket for the snapshots")?;
     let mut builder = match &args.signed_host {
         Some(host) => {
             let (scheme, rest) = endpoint.split_once("://").ok_or("--endpoint must start with https:// or http://")?;
@@ -131,7 +129,7 @@ async fn on_a_domain(args: &Args, endpoint: &str) -> Result<(), Failure> {
             let password =
                 std::env::var("ES_SNAPSHOT_PASSWORD").map_err(|_| "the variable ES_SNAPSHOT_PASSWORD is not set")?;
             let auth = Auth::basic(user, &password)?;
-            // Where the domain is given a role, only a signer who may pass it can register the repository.
+            // A registration with a role must be signed by someone who may pass that role.
             match args.role_arn {
                 Some(_) => builder.auth(auth.with_signed_registration(default_credentials().await)),
                 None => builder.auth(auth),
@@ -154,10 +152,10 @@ async fn on_a_domain(args: &Args, endpoint: &str) -> Result<(), Failure> {
     if let Some(path) = &args.base_path {
         settings = settings.with_base_path(path);
     }
-    procedure(&client, args, settings).await
+    register_and_snapshot(&client, args, settings).await
 }
 
-async fn on_a_fake(args: &Args) -> Result<(), Failure> {
+async fn run_on_fake_domain(args: &Args) -> Result<(), Failure> {
     println!("No --endpoint: this is a fake domain inside this process. Nothing is backed up.\n");
     let domain = FakeDomain::start().await;
     domain.create_index("movies", 3);
@@ -168,14 +166,14 @@ async fn on_a_fake(args: &Args) -> Result<(), Failure> {
     let settings = S3Settings::new("my-bucket-4-es")
         .with_region(domain.region())
         .with_role_arn("arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot");
-    procedure(&client, args, settings).await?;
-    println!("\nThat was the fake domain. Give --endpoint to back up a real one.");
+    register_and_snapshot(&client, args, settings).await?;
+    println!("\nThat was the fake domain. Pass --endpoint to back up a real one.");
     Ok(())
 }
 
-async fn procedure(client: &SnapshotClient, args: &Args, settings: S3Settings) -> Result<(), Failure> {
+async fn register_and_snapshot(client: &SnapshotClient, args: &Args, settings: S3Settings) -> Result<(), Failure> {
     let (repository, name) = (&args.repository, &args.snapshot);
-    // A caller that may manage snapshots need not be allowed to see this.
+    // Permission to manage snapshots does not include permission to read this.
     if let Ok(server) = client.server_info().await {
         println!("domain       {} {}", server.distribution().unwrap_or("elasticsearch"), server.version());
     }
@@ -242,25 +240,25 @@ fn show(snapshot: &SnapshotInfo) {
     }
 }
 
-/// What an operator can do about it.
+/// Returns what an operator can do about the error.
 fn hint(error: &Error) -> Option<&'static str> {
     Some(match error.kind() {
         ErrorKind::Credentials => {
-            "no credentials: does this host have an instance profile, or are AWS_ACCESS_KEY_ID and its companions set?"
+            "attach an instance profile to this host, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         }
         ErrorKind::Signature => {
-            "the signature was refused: check --region, and --signed-host if this goes through a tunnel"
+            "the signature was refused: check --region, and set --signed-host if the endpoint is a tunnel"
         }
-        ErrorKind::MissingRoleArn => "give --role-arn, the role that the domain reads and writes the bucket with",
+        ErrorKind::MissingRoleArn => "pass --role-arn, the role with which the domain reads and writes the bucket",
         ErrorKind::AccessDenied => {
-            "the caller needs iam:PassRole on the role and es:ESHttp* on the domain, and manage_snapshots where fine-grained access control is on"
+            "the caller needs iam:PassRole on the role, es:ESHttp* on the domain, and with fine-grained access control the role manage_snapshots"
         }
         ErrorKind::RepositoryVerification => {
-            "the domain cannot write to the bucket: check its name and region, the role's policy and whom the role trusts"
+            "the domain cannot write to the bucket: check the bucket's name and region, and the role's policy and trust policy"
         }
-        ErrorKind::SnapshotNameTaken => "a snapshot of that name exists: give another --snapshot",
+        ErrorKind::SnapshotNameTaken => "a snapshot of that name exists: pass another --snapshot",
         ErrorKind::Connect => {
-            "a domain in a VPC is reached from inside of it only; check the endpoint, the security group, or the tunnel"
+            "a domain in a VPC can be reached only from inside the VPC: check the endpoint, the security group and the tunnel"
         }
         _ => return None,
     })

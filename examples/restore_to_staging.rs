@@ -1,11 +1,12 @@
-//! Restores indices of the newest complete snapshot as `staging-…`, without replicas, beside the
-//! indices in use.
+//! Restores indices of the newest complete snapshot under the names `staging-…`, without replicas.
 //!
 //! `cargo run --example restore_to_staging -- ENDPOINT REPOSITORY [INDEX...]` restores all indices
-//! if none is named. It stores the prepared restore in the file `staging.json` before it sends it.
-//! Kill it at any time, and run it again: it goes on with that restore, and restores nothing twice.
-//! Delete the `staging-…` indices of an earlier restore first: the server restores nothing over an
-//! open index.
+//! if none is named. The original indices stay in use. The program stores the prepared restore in
+//! the file `staging.json` before it sends it. Kill it at any time and run it again: it continues
+//! with that restore, and restores nothing twice.
+//!
+//! Delete the `staging-…` indices of an earlier restore first, because the server does not restore
+//! over an open index.
 
 use std::error::Error as StdError;
 use std::path::Path;
@@ -19,7 +20,7 @@ use es_snapshot::{
 };
 use futures_util::TryStreamExt as _;
 
-/// Restores the indices and returns how that ended. `file` holds the prepared restore meanwhile.
+/// Restores the indices and returns the report. `file` contains the prepared restore until the end.
 pub(crate) async fn restore(
     backups: &Repository,
     indices: &[String],
@@ -30,14 +31,14 @@ pub(crate) async fn restore(
     } else {
         let prepared = prepare(backups, indices).await.map_err(|error| error.report())?;
         let prepared = prepared.ok_or("the repository has no complete snapshot")?;
-        // Whoever finds the file finds it whole.
+        // The rename makes sure that the file is always complete.
         std::fs::write(file.with_extension("part"), serde_json::to_vec(&prepared)?)?;
         std::fs::rename(file.with_extension("part"), file)?;
         prepared
     };
     let started = backups.client().start(prepared).await;
     if started.as_ref().is_err_and(|error| error.outcome() != Outcome::Unknown) {
-        // Nothing was started, so there is nothing to go on with.
+        // Nothing was started, so the next run must prepare a new restore.
         std::fs::remove_file(file)?;
     }
     let report = watch(&started.map_err(|error| error.report())?).await.map_err(|error| error.report())?;
@@ -45,20 +46,20 @@ pub(crate) async fn restore(
     report.ok_or_else(|| "the wait ended early".into())
 }
 
-/// Prepares the restore of the newest complete snapshot; `None` if there is none.
+/// Prepares the restore of the newest complete snapshot. Returns `None` if there is none.
 async fn prepare(backups: &Repository, indices: &[String]) -> Result<Option<PreparedRestore>, Error> {
     let mut snapshots = backups.list(ListSnapshots::new()).await?.into_iter();
     let Some(newest) = snapshots.rfind(SnapshotInfo::is_complete) else { return Ok(None) };
     let options = RestoreSnapshot::new()
         .with_indices(indices)
         .with_rename_prefix("staging-")
-        // An alias would lead to the index in use as well.
+        // An alias would lead to the original index and to the restored one.
         .with_include_aliases(false)
         .with_index_settings([("index.number_of_replicas", 0)]);
     backups.snapshot(newest.name())?.prepare_restore(options).await.map(Some)
 }
 
-/// Shows how far the restore is, until it ends.
+/// Prints the progress of the restore until it ends.
 async fn watch(restore: &StartedRestore) -> Result<Option<RestoreReport>, Error> {
     println!("{} ({})", restore.ticket().snapshot(), restore.how());
     let mut updates = restore.wait().progress();

@@ -1,7 +1,7 @@
-//! Signs with credentials from a secret store, and counts what is sent.
+//! Signs with credentials from a secret store, and counts the requests.
 //!
-//! `cargo run --example vault_and_metrics -- ENDPOINT FILE` lists the repositories. FILE stands for
-//! the store, as a Vault agent keeps one fresh. It contains
+//! `cargo run --example vault_and_metrics -- ENDPOINT FILE` lists the repositories. The file takes
+//! the place of the secret store. A Vault agent could keep it up to date. It contains
 //! `{"access_key": "…", "secret_key": "…", "session_token": "…", "expires": 1777593600}`.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use es_snapshot::transport::{Body, ConnectTarget, HyperTransport, Transport, Tra
 use es_snapshot::{Error, SnapshotClient};
 use http::{Request, Response, StatusCode};
 
-/// What the secret store hands out.
+/// The credentials that the secret store returns.
 #[derive(serde::Deserialize)]
 pub(crate) struct Lease {
     pub(crate) access_key: String,
@@ -29,7 +29,8 @@ pub(crate) struct Lease {
     pub(crate) expires: u64,
 }
 
-/// Fetches a lease when the client has none, and again shortly before it expires.
+/// A credential provider. The client calls it for its first request, and again shortly before the
+/// credentials expire.
 pub(crate) struct Vault<F>(pub(crate) F);
 
 impl<F: Fn() -> R + Send + Sync, R: Future<Output = io::Result<Lease>> + Send> ProvideCredentials for Vault<F> {
@@ -51,11 +52,12 @@ impl<F> fmt::Debug for Vault<F> {
     }
 }
 
-/// How many requests an operation made with which status, and how long the responses took to begin.
+/// For each operation and status: the number of requests, and the total time until their responses
+/// began.
 pub(crate) type Figures = BTreeMap<(Operation, Option<StatusCode>), (u64, Duration)>;
 
-/// Counts the requests that pass through another transport. One that a time limit ends is not
-/// counted.
+/// A transport that counts the requests of another one. It does not count a request that a time
+/// limit ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics<T> {
     pub(crate) inner: T,

@@ -7,14 +7,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, quoted};
 
-/// The suffixes of sizes, smallest first, with the number of bytes each stands for.
+/// The units of sizes, smallest first, with their number of bytes.
 const SIZE_UNITS: [(&str, u64); 6] =
     [("b", 1), ("kb", 1 << 10), ("mb", 1 << 20), ("gb", 1 << 30), ("tb", 1 << 40), ("pb", 1 << 50)];
 
-/// A number of bytes, written as the server writes it: a whole number and a unit, such as `40mb`.
+/// A number of bytes, written as a whole number and a unit, such as `40mb`.
 ///
-/// Units are powers of 1024: `b`, `kb`, `mb`, `gb`, `tb`, `pb`, in any case; `k`, `m`, `g`, `t` and
-/// `p` are read too. Displayed in the largest unit that leaves no fraction.
+/// This is the form that the server reads and writes. The units are `b`, `kb`, `mb`, `gb`, `tb` and
+/// `pb`, in any case, and are powers of 1024. Parsing also accepts `k`, `m`, `g`, `t` and `p`.
+/// `Display` uses the largest unit that leaves no fraction.
 ///
 /// ```
 /// use es_snapshot::repository::ByteSize;
@@ -29,7 +30,7 @@ const SIZE_UNITS: [(&str, u64); 6] =
 pub struct ByteSize(u64);
 
 impl ByteSize {
-    /// The number of bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub const fn bytes(self) -> u64 {
         self.0
@@ -45,10 +46,12 @@ impl From<u64> for ByteSize {
 impl FromStr for ByteSize {
     type Err = Error;
 
+    /// Parses a size such as `40mb`. Only `0` may have no unit.
+    ///
     /// # Errors
     ///
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the text is not a whole number followed
-    /// by a unit, or is more than 2⁶⁴-1 bytes. Only `0` goes without a unit, as on the server.
+    /// by a unit, or if the size is more than 2⁶⁴-1 bytes.
     fn from_str(text: &str) -> Result<Self, Error> {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
@@ -61,7 +64,12 @@ impl FromStr for ByteSize {
                 .map(|(_, factor)| *factor),
         };
         let bytes = number.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
-        bytes.map(Self).ok_or_else(|| Error::invalid(format!("{} is not a size such as 40mb or 1gb", quoted(text))))
+        bytes.map(Self).ok_or_else(|| {
+            Error::invalid(format!(
+                "invalid size {}, expected a whole number and a unit, such as `40mb` or `1gb`",
+                quoted(text)
+            ))
+        })
     }
 }
 
@@ -95,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_in_every_unit_and_case() {
+    fn parses_sizes_in_every_unit_and_case() {
         let cases = [
             ("0", 0),
             ("500b", 500),
@@ -113,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_is_refused() {
+    fn refuses_text_that_is_not_a_size() {
         for text in
             ["", "b", "5", "-1", "1.5gb", "5 mb", "5xb", "mb5", "99999999999999999999b", "20000pb", "5ü", "+5mb"]
         {
@@ -123,14 +131,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_size_survives_being_written_and_read(bytes in any::<u64>(), shift in 0_u32..50) {
+        fn parses_the_size_that_it_has_written(bytes in any::<u64>(), shift in 0_u32..50) {
             let size = ByteSize::from(bytes >> shift << shift);
             prop_assert_eq!(size.to_string().parse::<ByteSize>().unwrap(), size);
             prop_assert_eq!(serde_json::from_str::<ByteSize>(&serde_json::to_string(&size).unwrap()).unwrap(), size);
         }
 
         #[test]
-        fn parsing_a_size_never_panics(text in ".*") {
+        fn never_panics_on_any_text(text in ".*") {
             let _ = text.parse::<ByteSize>();
         }
     }

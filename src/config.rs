@@ -1,10 +1,33 @@
-//! What a caller may set for calls: plain data.
+//! Options of calls: time limits and retries.
 
 use std::time::Duration;
 
 /// The time limits of calls.
-/// [`SnapshotClient::with_timeouts`](crate::SnapshotClient::with_timeouts) returns a client with
-/// other limits.
+///
+/// | limit | applies to | default |
+/// | --- | --- | --- |
+/// | [`call`](Self::with_call) | a call with all its attempts | 300 s |
+/// | [`attempt`](Self::with_attempt) | one attempt, until the response is complete | 75 s |
+/// | [`read`](Self::with_read) | the wait for the next piece of a response | 30 s |
+///
+/// An attempt that exceeds a limit fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), or
+/// with [`ErrorKind::Connect`](crate::ErrorKind::Connect) if it had no connection yet. The
+/// [`RetryPolicy`] determines whether another attempt follows.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use es_snapshot::{SnapshotClient, Timeouts};
+///
+/// # fn main() -> Result<(), es_snapshot::Error> {
+/// let timeouts = Timeouts::new().with_call(Duration::from_secs(600));
+/// let client = SnapshotClient::builder("http://localhost:9200").timeouts(timeouts).build()?;
+///
+/// // One client can have variants with other limits.
+/// let hasty = client.with_timeouts(timeouts.with_call(Duration::from_secs(10)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     pub(crate) attempt: Duration,
@@ -25,27 +48,37 @@ impl Timeouts {
         Self::default()
     }
 
-    /// Sets the limit of one attempt, from connecting to the last byte of the response. The default
-    /// is longer than the minute after which a load balancer responds with 504, so that its
-    /// response is seen. A stream has it for the first snapshot of a response, and for each that
-    /// follows. Default: 75 s.
+    /// Sets the limit of one attempt, from connecting to the last byte of the response.
+    ///
+    /// A load balancer typically gives up after a minute and responds with 504. The default is
+    /// longer, so that the client receives this response.
+    ///
+    /// In a stream of snapshots, the limit applies to the first snapshot of a response, and then to
+    /// each further one. Default: 75 s.
     #[must_use]
     pub fn with_attempt(mut self, limit: Duration) -> Self {
         self.attempt = limit;
         self
     }
 
-    /// Sets the longest gap between two pieces of a response's body. Default: 30 s.
+    /// Sets how long the client waits for the next piece of a response's body. Default: 30 s.
     #[must_use]
     pub fn with_read(mut self, limit: Duration) -> Self {
         self.read = limit;
         self
     }
 
-    /// Sets the limit of a whole call with all its attempts, credentials included. A create, clone,
-    /// restore or delete whose response was lost has at least 60 s to check the domain, from the
-    /// first check on, whatever this limit is. The reads that come before it have a limit of their
-    /// own. Default: 300 s.
+    /// Sets the limit of a whole call: its attempts, the pauses between them, and the requests for
+    /// credentials. The [queue time](crate::SnapshotClient::with_queue_time) is not included.
+    ///
+    /// A create, clone, restore or delete can take longer, for two reasons:
+    ///
+    /// * After a lost response, the client has at least 60 s to check the domain, counted from the
+    ///   first check.
+    /// * Each read before the change is a call of its own with this limit. For example, a delete
+    ///   first reads the uuid of the snapshot.
+    ///
+    /// Default: 300 s.
     #[must_use]
     pub fn with_call(mut self, limit: Duration) -> Self {
         self.call = limit;
@@ -58,7 +91,7 @@ impl Timeouts {
         self.attempt
     }
 
-    /// Returns the longest gap between two pieces of a response's body.
+    /// Returns how long the client waits for the next piece of a response's body.
     #[must_use]
     pub fn read(&self) -> Duration {
         self.read
@@ -71,42 +104,54 @@ impl Timeouts {
     }
 }
 
-/// How often and how patiently a call is repeated where repeating is safe.
+/// How often the client retries a failed request, and how long it pauses before each retry.
 ///
-/// What is safe depends on the operation, not on the HTTP verb, and cannot be set:
+/// # Which requests are retried
 ///
-/// | failure | reads | register, unregister, verify, clean up | create, clone, delete, restore, raw writes |
-/// | --- | --- | --- | --- |
-/// | no connection, nothing was sent | again | again | again |
-/// | the domain's name does not resolve | again, twice | again, twice | again, twice |
-/// | TLS that cannot work until a setting changes | no | no | no |
-/// | the signature's time was refused, and the domain's `Date` showed a new offset | again, once | again, once | again, once |
-/// | the token is expired or not known | again, once, with new credentials | again, once, with new credentials | again, once, with new credentials |
-/// | throttled before the engine (403, 429 of the edge or a gateway) | again | again | again |
-/// | throttled by the engine (429), or its state is not recovered yet (503) | again | again | no |
-/// | connection lost, time-out, a gateway that gave up (408, 425, 499, 502, 503, 504 and their like), no elected master | again | again | check |
-/// | a response that is not JSON | again | again | check |
-/// | a failure whose response broke off before it contained a type | again | again | check |
-/// | a failure within the engine (500) that may have come halfway | no | no | check |
-/// | another operation is running | no | no | no |
-/// | anything else | no | no | no |
+/// This depends on the failure and on the operation. It cannot be configured.
 ///
-/// "Again" is bounded by this policy, by the call's time limit, and by a
-/// [`RetryBudget`](crate::client::RetryBudget) that all calls of a client and its clones share. So
-/// a domain that is down meets no storm of retries.
+/// | failure | reads; register, unregister, verify, clean up | create, clone, restore, delete; raw writes |
+/// | --- | --- | --- |
+/// | no connection, so nothing was sent | retry | retry |
+/// | the domain's host name does not resolve | retry twice | retry twice |
+/// | TLS that cannot work until a setting changes | no retry | no retry |
+/// | the time of the signature was refused, and the domain's `Date` showed how far the clocks differ | retry once | retry once |
+/// | the session token is expired or unknown | retry once, with new credentials | retry once, with new credentials |
+/// | throttled before the engine: 403 or 429 of Amazon or a gateway | retry | retry |
+/// | throttled by the engine: 429 | retry | no retry |
+/// | the cluster has not recovered its state yet: 503 | retry | no retry |
+/// | connection lost or time-out | retry | check |
+/// | a gateway gave up: 408, 425, 499, 502, 503, 504 and similar | retry | check |
+/// | the cluster has no elected master | retry | check |
+/// | a response that is not JSON, or only a part of it | retry | check |
+/// | a response that is JSON of an unexpected form, or is too large | no retry | check |
+/// | a failed response that broke off before the type of the failure | retry | check |
+/// | the engine failed (500) and may have done a part of the work | no retry | check |
+/// | another operation is running, see [`with_queue_time`](crate::SnapshotClient::with_queue_time) | no retry | no retry |
+/// | any other failure | no retry | no retry |
 ///
-/// "Check": the client checks the domain, and sends the request again only where nothing came of
-/// it; see [`create_snapshot`](crate::Repository::create_snapshot),
-/// [`delete`](crate::Snapshot::delete) and
-/// [`restore`](crate::Snapshot::restore). At most three such requests may
-/// be unaccounted for, whatever this policy is. A raw write is not checked: it ends with
+/// **Retry**: the client sends the request again after a pause. It stops when one of these is used
+/// up: the attempts of this policy, the time limit of the call, or the
+/// [`RetryBudget`](crate::client::RetryBudget).
+///
+/// **Check**: the client checks whether the request took effect, and sends it again only if it did
+/// not. [`create_snapshot`](crate::Repository::create_snapshot),
+/// [`delete`](crate::Snapshot::delete) and [`restore`](crate::Snapshot::restore) describe the
+/// checks. This policy does not limit the number of these resends. Another rule does: at most three
+/// requests of a call may have an unknown effect.
+///
+/// A raw write is not checked. Where the table says "check", it fails with
 /// [`Outcome::Unknown`](crate::Outcome::Unknown).
+///
+/// # Examples
 ///
 /// ```
 /// use std::time::Duration;
 /// use es_snapshot::RetryPolicy;
 ///
 /// let brisk = RetryPolicy::new().with_max_attempts(3).with_min_pause(Duration::from_millis(100));
+/// assert_eq!(brisk.max_attempts(), 3);
+/// assert_eq!(brisk.max_pause(), Duration::from_secs(20)); // the default
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
@@ -128,43 +173,50 @@ impl RetryPolicy {
         Self::default()
     }
 
-    /// Returns a policy that disables retries. A lost response is still investigated, and a create,
-    /// clone, restore or delete that had no effect may be sent again.
+    /// Returns a policy that disables retries.
+    ///
+    /// The client still checks the domain after a lost response. It may then send a create, clone,
+    /// restore or delete again if the first request had no effect.
     #[must_use]
     pub fn never() -> Self {
         Self::default().with_max_attempts(1)
     }
 
-    /// Sets how often a request is sent at most. The call's time limit applies as well. Polls of
-    /// waits, and checks after a lost response, use at most 3 attempts, because another one
-    /// follows. Default: 10.
+    /// Sets the maximum number of attempts to send a request, the first one included.
+    ///
+    /// The call's time limit also applies. Polls of waits and checks after a lost response use at
+    /// most 3 attempts, because another poll or check follows. 0 counts as 1. Default: 10.
     #[must_use]
     pub fn with_max_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
     }
 
-    /// The policy of a request that others like it follow.
+    /// The policy for polls and checks. It has fewer attempts, because another one follows.
     pub(crate) fn for_polling(self) -> Self {
         Self { attempts: self.attempts.min(3), ..self }
     }
 
-    /// Sets the shortest pause between two attempts. Default: 200 ms.
+    /// Sets the shortest pause between two attempts.
+    ///
+    /// Pauses are random, and each is at most three times as long as the one before. If the server
+    /// requests a longer pause with `Retry-After`, the client waits for that long. Default: 200 ms.
     #[must_use]
     pub fn with_min_pause(mut self, base: Duration) -> Self {
         self.base = base;
         self
     }
 
-    /// Sets the longest pause between two attempts, also where the domain requests a longer one by
-    /// `Retry-After`. Default: 20 s.
+    /// Sets the longest pause between two attempts.
+    ///
+    /// It also limits the pause that the server requests with `Retry-After`. Default: 20 s.
     #[must_use]
     pub fn with_max_pause(mut self, cap: Duration) -> Self {
         self.cap = cap;
         self
     }
 
-    /// Returns how often a request is sent at most.
+    /// Returns the maximum number of attempts to send a request.
     #[must_use]
     pub fn max_attempts(&self) -> u32 {
         self.attempts
@@ -182,7 +234,8 @@ impl RetryPolicy {
         self.cap
     }
 
-    /// Decorrelated jitter: between the base and three times the pause before, up to the cap.
+    /// Decorrelated jitter: a random pause between the base and three times the previous pause, but
+    /// at most the cap.
     pub(crate) fn pause(&self, before: Duration, random: f64) -> Duration {
         let ceiling = before.saturating_mul(3).clamp(self.base, self.cap.max(self.base));
         (self.base + ceiling.saturating_sub(self.base).mul_f64(random)).min(self.cap)

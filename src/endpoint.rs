@@ -1,5 +1,5 @@
-//! The domain's address, checked once: what is signed, where to connect, and what Amazon's host
-//! names contain.
+//! Parses the endpoint: the authority to sign, the address to connect to, and the region in Amazon
+//! host names.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,8 +10,18 @@ use http::HeaderValue;
 use crate::error::Error;
 use crate::region::is_amazon_region;
 
-/// Where a transport connects: the endpoint's own host, or the near end of a tunnel that leads to
-/// it.
+/// The host and port to which a transport connects.
+///
+/// This is the endpoint's own host, or the near end of a tunnel to it, as set with
+/// [`SnapshotClientBuilder::connect_to`](crate::SnapshotClientBuilder::connect_to).
+///
+/// ```
+/// use es_snapshot::transport::ConnectTarget;
+///
+/// let target: ConnectTarget = "[::1]:9200".parse()?;
+/// assert_eq!((target.host(), target.port()), ("::1", 9200));
+/// # Ok::<(), es_snapshot::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectTarget {
     host: String,
@@ -19,38 +29,38 @@ pub struct ConnectTarget {
 }
 
 impl ConnectTarget {
-    /// The host name or address to connect to, an IPv6 address without brackets.
+    /// Returns the host name or the IP address. An IPv6 address has no brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The TCP port.
+    /// Returns the TCP port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether traffic to it stays on this machine.
+    /// Returns whether traffic to this target stays on this machine.
     pub(crate) fn is_loopback(&self) -> bool {
         self.host.eq_ignore_ascii_case("localhost")
             || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }
 
-/// Parses `host:port`, with brackets around an IPv6 address.
+/// Parses `host:port`. An IPv6 address must be in brackets.
 impl FromStr for ConnectTarget {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        // Before an `@` there may be a password, so that text is not shown.
+        // The text is not shown, because there may be a password before the `@`.
         if text.contains('@') {
-            return Err(Error::invalid("connect address must not have a user or password in it"));
+            return Err(Error::invalid("the connect address must not contain a user or password"));
         }
-        let refused = || Error::invalid(format!("connect address {text:?} is not of the form host:port"));
-        let authority: http::uri::Authority = text.parse().map_err(|_| refused())?;
-        let port = authority.port_u16().filter(|&port| port != 0).ok_or_else(refused)?;
-        Ok(Self { host: bare(authority.host()).to_owned(), port })
+        let invalid = || Error::invalid(format!("the connect address {text:?} does not have the form host:port"));
+        let authority: http::uri::Authority = text.parse().map_err(|_| invalid())?;
+        let port = authority.port_u16().filter(|&port| port != 0).ok_or_else(invalid)?;
+        Ok(Self { host: without_brackets(authority.host()).to_owned(), port })
     }
 }
 
@@ -64,17 +74,17 @@ impl fmt::Display for ConnectTarget {
     }
 }
 
-fn bare(host: &str) -> &str {
+fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host)
 }
 
-/// A parsed endpoint. The authority is what is signed and shown to TLS; the target is where the
-/// bytes go.
+/// A parsed endpoint. The authority is signed and verified by TLS. The target is the address to
+/// connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     https: bool,
-    /// `host` or `host:port`, lower case, without the scheme's own port: the value of the Host
-    /// header.
+    /// The value of the `Host` header: `host` or `host:port`, in lower case, without the scheme's
+    /// default port.
     authority: String,
     host_header: HeaderValue,
     /// Empty, or `/segment…` without a trailing slash.
@@ -84,25 +94,25 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// The longest path in bytes. With the longest names, it fits into the 4,096 bytes that the
-    /// engines accept as a request line.
+    /// The longest path prefix, in bytes. Together with the longest names it fits into the 4,096
+    /// bytes that servers accept as a request line.
     pub(crate) const LONGEST_PREFIX: usize = 1500;
 
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        let refuse = |why: &str| Err(Error::invalid(format!("endpoint {why}")));
-        // A page's address often has a query and a fragment, of which there is nothing to say.
-        let page = page(text);
+        let refuse = |why: &str| Err(Error::invalid(format!("the endpoint {why}")));
+        // The address of a web page often has a query and a fragment. The error names the page.
+        let page = page_of(text);
         let text = if page.is_some() { text.split(['?', '#']).next().unwrap_or_default() } else { text };
-        // Checked on the text: the URI parser drops a fragment without a word.
+        // The URI parser drops fragments silently, so this checks the text.
         if text.contains('#') {
             return refuse("must not have a fragment (#…)");
         }
         if text.contains('?') {
             return refuse("must not have a query (?…)");
         }
-        // The text is not shown from here on: it may hold a password.
+        // The text is not shown, because it may contain a password.
         if text.contains('@') {
-            return refuse("must not have a user or password in it; give them to Auth::basic");
+            return refuse("must not contain a user or password; pass them to `Auth::basic`");
         }
         let uri: http::Uri = match text.parse() {
             Ok(uri) => uri,
@@ -119,35 +129,35 @@ impl Endpoint {
             return refuse(&format!("{text:?} has no host"));
         };
         let host = authority.host().to_ascii_lowercase();
-        let bare_host = bare(&host);
+        let bare_host = without_brackets(&host);
         if bare_host.is_empty() || bare_host.ends_with('.') {
-            return refuse(&format!("{text:?} has an empty or dot-ended host"));
+            return refuse(&format!("{text:?} has a host that is empty or ends with a dot"));
         }
         if host.starts_with('[') && bare_host.parse::<std::net::Ipv6Addr>().is_err() {
-            return refuse(&format!("{text:?} has a bad IPv6 address"));
+            return refuse(&format!("{text:?} has an IPv6 address that is not valid"));
         }
         if !host.starts_with('[')
             && !bare_host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
         {
-            return refuse(&format!("{text:?} has a host with a character that no host name has"));
+            return refuse(&format!("{text:?} has a host with a character that host names must not contain"));
         }
-        let own_port = if https { 443 } else { 80 };
-        // Not by the parser's own port, which is absent for one that is out of range.
+        let default_port = if https { 443 } else { 80 };
+        // The parser returns no port for one that is out of range, so this parses the text.
         let port = match authority.as_str().strip_prefix(authority.host()).unwrap_or_default() {
-            "" => own_port,
+            "" => default_port,
             text_port => match text_port.strip_prefix(':').and_then(|port| port.parse().ok()) {
                 Some(port) if port != 0 => port,
-                _ => return refuse(&format!("{text:?} has a port that is no number from 1 to 65535")),
+                _ => return refuse(&format!("{text:?} has a port that is not a number from 1 to 65535")),
             },
         };
-        let prefix = prefix(uri.path()).map_err(|why| Error::invalid(format!("endpoint {text:?} {why}")))?;
+        let prefix = parse_prefix(uri.path()).map_err(|why| Error::invalid(format!("the endpoint {text:?} {why}")))?;
         let region = amazon_region(bare_host)?;
         if let Some(page) = page {
-            return refuse(&format!("{text:?} is the address of {page}; leave that path off to give the domain's own"));
+            return refuse(&format!("{text:?} is the address of {page}; leave that path off"));
         }
-        let authority = if port == own_port { host.clone() } else { format!("{host}:{port}") };
+        let authority = if port == default_port { host.clone() } else { format!("{host}:{port}") };
         let Ok(host_header) = HeaderValue::from_str(&authority) else {
-            return refuse(&format!("{text:?} has a host that no header can contain"));
+            return refuse(&format!("{text:?} has a host that a header must not contain"));
         };
         Ok(Self {
             https,
@@ -168,7 +178,7 @@ impl Endpoint {
         self.https
     }
 
-    /// The value of the `Host` header.
+    /// Returns the value of the `Host` header.
     pub(crate) fn host_header(&self) -> &HeaderValue {
         &self.host_header
     }
@@ -177,17 +187,17 @@ impl Endpoint {
         &self.target
     }
 
-    /// The path before every request's own: empty, or `/segment…`.
+    /// Returns the path that precedes the path of every request. It is empty, or `/segment…`.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// The region in an Amazon host name.
+    /// Returns the region in an Amazon host name.
     pub(crate) fn region(&self) -> Option<&str> {
         self.region.as_deref()
     }
 
-    /// The URI of a path (with its query) below this endpoint, byte for byte.
+    /// Returns the URI of a path and query below this endpoint, without changing a byte of them.
     pub(crate) fn uri(&self, path_and_query: &str) -> String {
         let scheme = if self.https { "https://" } else { "http://" };
         [scheme, &self.authority, &self.prefix, path_and_query].concat()
@@ -200,16 +210,16 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// A path prefix such as a reverse proxy adds; nothing in it may be rewritten by anybody on the
-/// way.
-fn prefix(path: &str) -> Result<String, String> {
+/// Parses a path prefix, which a reverse proxy may require. It must not contain anything that a
+/// proxy could rewrite.
+fn parse_prefix(path: &str) -> Result<String, String> {
     let path = path.strip_suffix('/').unwrap_or(path);
     if path.is_empty() {
         return Ok(String::new());
     }
     if path.len() > Endpoint::LONGEST_PREFIX {
         return Err(format!(
-            "has a path of {} bytes; at most {} leave room for names, since engines accept request lines of 4096 bytes",
+            "has a path of {} bytes, but at most {} are allowed, because servers accept request lines of 4096 bytes",
             path.len(),
             Endpoint::LONGEST_PREFIX
         ));
@@ -225,8 +235,8 @@ fn prefix(path: &str) -> Result<String, String> {
     Ok(path.to_owned())
 }
 
-/// What serves the page that an address leads to, if it certainly is a page's.
-fn page(text: &str) -> Option<&'static str> {
+/// Returns the application whose web page has this address, if it certainly is one.
+fn page_of(text: &str) -> Option<&'static str> {
     let path = text.split(['?', '#']).next().unwrap_or_default();
     let path = path.split_once("://").map_or(path, |(_, rest)| rest);
     let segments: Vec<&str> = path.split('/').skip(1).filter(|segment| !segment.is_empty()).collect();
@@ -247,7 +257,7 @@ fn page(text: &str) -> Option<&'static str> {
     }
 }
 
-/// The ends of Amazon's host names, in each partition that has domains.
+/// The suffixes of Amazon's host names, in each partition that has domains.
 const AMAZON: [&[&str]; 8] = [
     &["amazonaws", "com"],
     &["amazonaws", "com", "cn"],
@@ -259,37 +269,37 @@ const AMAZON: [&[&str]; 8] = [
     &["api", "amazonwebservices", "eu"],
 ];
 
-/// The ends of the host names of Elastic Cloud.
+/// The suffixes of Elastic Cloud's host names.
 const ELASTIC_CLOUD: [&[&str]; 4] =
     [&["found", "io"], &["cloud", "es", "io"], &["elastic-cloud", "com"], &["elastic", "cloud"]];
 
-/// The region of an Amazon domain's host, `None` for any other host, an error for hosts that have
-/// no snapshot API.
+/// Returns the region of an Amazon domain's host, and `None` for any other host. A host without a
+/// snapshot API is an error.
 fn amazon_region(host: &str) -> Result<Option<String>, Error> {
     let labels: Vec<&str> = host.split('.').collect();
-    let refuse = |what: &str| Err(Error::invalid(format!("endpoint {host:?} is {what}")));
+    let refuse = |what: &str| Err(Error::invalid(format!("the endpoint {host:?} is {what}")));
     if ELASTIC_CLOUD.iter().any(|end| labels.ends_with(end)) && labels.get(1) == Some(&"kb") {
-        return refuse("Kibana, which has no snapshot API; give the Elasticsearch endpoint of the deployment");
+        return refuse("Kibana, which has no snapshot API; use the deployment's Elasticsearch endpoint");
     }
     if !AMAZON.iter().any(|end| labels.ends_with(end)) {
         return Ok(None);
     }
     let has = |names: &[&str]| labels.iter().any(|label| names.contains(label));
     if has(&["aoss", "aoss-fips"]) {
-        return refuse("OpenSearch Serverless, which has no snapshot API; an OpenSearch Service domain is needed");
+        return refuse("OpenSearch Serverless, which has no snapshot API; use an OpenSearch Service domain");
     }
     if has(&["opensearch", "opensearch-fips"]) {
         return refuse(
-            "an OpenSearch UI application, which has no snapshot API; give the domain's own endpoint, search-… or vpc-…",
+            "an OpenSearch UI application, which has no snapshot API; use the domain's own endpoint, search-… or vpc-…",
         );
     }
     if has(&["osis", "osis-fips"]) {
         return refuse(
-            "OpenSearch Ingestion, which has no snapshot API; give the domain's own endpoint, search-… or vpc-…",
+            "OpenSearch Ingestion, which has no snapshot API; use the domain's own endpoint, search-… or vpc-…",
         );
     }
     if matches!(labels.first(), Some(&("es" | "es-fips"))) {
-        return refuse("the configuration API of the service; give the domain's own endpoint, search-… or vpc-…");
+        return refuse("the configuration API of the service; use the domain's own endpoint, search-… or vpc-…");
     }
     let region = match labels.as_slice() {
         [name, region, "es", "amazonaws", "com" | "eu"]
@@ -312,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn regions_come_from_every_form_of_amazon_host() {
+    fn reads_the_region_from_every_form_of_amazon_host() {
         let cases = [
             ("https://search-movies-abc123.eu-west-1.es.amazonaws.com", Some("eu-west-1")),
             ("https://vpc-logs-x1y2.ap-northeast-1.es.amazonaws.com/", Some("ap-northeast-1")),
@@ -332,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_without_a_snapshot_api_are_refused_with_the_reason() {
+    fn refuses_hosts_without_a_snapshot_api_and_names_the_reason() {
         for (url, part) in [
             ("https://abc.us-east-1.aoss.amazonaws.com", "Serverless"),
             ("https://abc.us-gov-east-1.aoss-fips.amazonaws.com", "Serverless"),
@@ -356,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_of_a_page_is_refused_with_the_way_out() {
+    fn refuses_the_address_of_a_web_page_and_names_the_way_out() {
         for url in [
             "https://vpc-logs-x1y2.eu-west-1.es.amazonaws.com/_dashboards",
             "https://vpc-logs-x1y2.eu-west-1.es.amazonaws.com/_dashboards/app/home#/",
@@ -373,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_that_only_resembles_a_pages_is_a_prefix() {
+    fn accepts_a_path_that_only_resembles_that_of_a_web_page() {
         for url in [
             "https://h/dashboards",
             "https://h/kibana",
@@ -386,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_urls_are_refused() {
+    fn refuses_urls_that_are_not_endpoints() {
         for url in [
             "",
             "localhost:9200",
@@ -412,13 +422,13 @@ mod tests {
     }
 
     #[test]
-    fn a_password_in_the_url_is_not_repeated() {
+    fn does_not_show_a_password_in_the_url() {
         let error = Endpoint::parse("https://user:hunter2@h").unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
 
     #[test]
-    fn the_schemes_own_port_is_not_signed_and_another_is() {
+    fn signs_the_port_unless_it_is_the_default_one() {
         assert_eq!(parse("https://h:443").authority, "h");
         assert_eq!(parse("http://h:80").authority, "h");
         assert_eq!(parse("https://h:9200").authority, "h:9200");
@@ -427,12 +437,12 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_stands_before_every_path() {
+    fn puts_the_prefix_before_every_path() {
         assert_eq!(parse("https://h/es/").uri("/_snapshot"), "https://h/es/_snapshot");
     }
 
     #[test]
-    fn only_real_loopback_counts_as_loopback() {
+    fn recognises_only_real_loopback_addresses() {
         for (address, loopback) in [
             ("localhost:1", true),
             ("127.8.8.8:1", true),

@@ -1,4 +1,4 @@
-//! The only door to randomness.
+//! The only source of randomness.
 
 #[cfg(feature = "testing")]
 use std::sync::{Mutex, PoisonError};
@@ -6,18 +6,17 @@ use std::sync::{Mutex, PoisonError};
 use crate::error::Error;
 use crate::ticket::SnapshotToken;
 
-/// Where tokens and jitter come from.
+/// The source of random tokens and random jitter.
 #[derive(Debug)]
 pub(crate) enum Entropy {
-    /// The operating system's randomness. It does not repeat across forks or cloned virtual
-    /// machines.
+    /// The operating system. Its bytes do not repeat across forks or cloned virtual machines.
     Os,
-    /// Randomness that a test can replay.
+    /// A generator with a seed, so that a test can replay a run.
     #[cfg(feature = "testing")]
     Seeded(Mutex<fastrand::Rng>),
-    /// An operating system that gives none.
+    /// An operating system that returns no random bytes.
     #[cfg(test)]
-    Empty,
+    Unavailable,
 }
 
 impl Entropy {
@@ -30,10 +29,10 @@ impl Entropy {
         Self::Seeded(Mutex::new(fastrand::Rng::with_seed(seed)))
     }
 
-    /// Sixteen random bytes; `None` if the operating system has none to give.
+    /// Returns 16 random bytes, or `None` if the operating system returns none.
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the one place that asks the operating system for randomness"
+        reason = "this is the only place that requests random bytes from the operating system"
     )]
     fn bytes(&self) -> Option<[u8; 16]> {
         match self {
@@ -45,23 +44,23 @@ impl Entropy {
             #[cfg(feature = "testing")]
             Self::Seeded(rng) => Some(rng.lock().unwrap_or_else(PoisonError::into_inner).u128(..).to_be_bytes()),
             #[cfg(test)]
-            Self::Empty => None,
+            Self::Unavailable => None,
         }
     }
 
-    /// A new token. Without randomness there is none: one that can be guessed, or that repeats,
-    /// would be worse.
+    /// Returns a new token. Without randomness it returns an error, because a token that repeats or
+    /// can be guessed would be worse.
     pub(crate) fn token(&self) -> Result<SnapshotToken, Error> {
         let bytes = self.bytes().ok_or_else(|| {
             Error::invalid(
-                "the operating system has no randomness to give for a token; choose one by CreateSnapshot::token",
+                "the operating system returned no random bytes for a token; set one with `CreateSnapshot::with_token`",
             )
         })?;
         Ok(SnapshotToken::from_bytes(bytes))
     }
 
-    /// A number in 0..1 for jitter. One half if there is no randomness: jitter need not be
-    /// unpredictable.
+    /// Returns a number in 0..1 for jitter. Without randomness it returns one half, because jitter
+    /// does not have to be unpredictable.
     pub(crate) fn fraction(&self) -> f64 {
         let Some([a, b, c, d, ..]) = self.bytes() else { return 0.5 };
         f64::from(u32::from_be_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0)
@@ -73,20 +72,28 @@ impl SnapshotToken {
     ///
     /// # Panics
     ///
-    /// If the operating system has no randomness to give; [`try_random`](Self::try_random) returns
-    /// an error then.
+    /// If the operating system returns no random bytes. [`try_random`](Self::try_random) returns an
+    /// error instead.
     #[must_use]
     #[expect(clippy::expect_used, reason = "a token that can be guessed would be worse")]
     pub fn random() -> Self {
-        Self::try_random().expect("the operating system gives random bytes")
+        Self::try_random().expect("the operating system returns random bytes")
     }
 
-    /// Returns a new random token of 32 hexadecimal digits, from the operating system's randomness.
+    /// Returns a new random token of 32 hexadecimal digits, or an error if there is no randomness.
+    ///
+    /// ```
+    /// use es_snapshot::snapshot::SnapshotToken;
+    ///
+    /// let token = SnapshotToken::try_random()?;
+    /// assert_eq!(token.as_str().len(), 32);
+    /// # Ok::<(), es_snapshot::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the operating system has no
-    /// randomness to give.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the operating system returns
+    /// no random bytes.
     pub fn try_random() -> Result<Self, Error> {
         Entropy::os().token()
     }
@@ -98,28 +105,28 @@ mod tests {
     use crate::error::{ErrorKind, Outcome};
 
     #[test]
-    fn returns_another_token_each_time() {
+    fn returns_a_different_token_each_time() {
         let tokens: std::collections::BTreeSet<_> = (0..1000).map(|_| SnapshotToken::random()).collect();
 
         assert_eq!(tokens.len(), 1000);
     }
 
     #[test]
-    fn returns_an_error_instead_of_a_token_without_randomness() {
-        let error = Entropy::Empty.token().unwrap_err();
+    fn returns_an_error_for_a_token_without_randomness() {
+        let error = Entropy::Unavailable.token().unwrap_err();
 
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
     }
 
     #[test]
-    fn jitter_is_a_constant_without_randomness_and_below_one_with_it() {
-        assert!((Entropy::Empty.fraction() - 0.5).abs() < f64::EPSILON);
+    fn returns_one_half_without_randomness_and_less_than_one_with_it() {
+        assert!((Entropy::Unavailable.fraction() - 0.5).abs() < f64::EPSILON);
         assert!((0..1000).all(|_| (0.0..1.0).contains(&Entropy::os().fraction())));
     }
 
     #[cfg(feature = "testing")]
     #[test]
-    fn a_seed_replays() {
+    fn returns_the_same_tokens_for_the_same_seed() {
         let tokens = |seed| {
             let entropy = Entropy::seeded(seed);
             [entropy.token().unwrap(), entropy.token().unwrap()]

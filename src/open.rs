@@ -1,5 +1,6 @@
-//! Fields without a type of their own, kept as JSON text until someone asks for them. A tree of
-//! values takes up to ten times as much memory.
+//! Fields without a type of their own, kept as JSON text until the caller reads them.
+//!
+//! Parsed values take up to ten times as much memory as the text.
 
 use std::fmt;
 use std::sync::{LazyLock, OnceLock};
@@ -9,11 +10,11 @@ use serde::de::{DeserializeSeed, Error as _, IntoDeserializer as _, MapAccess, S
 use serde::{Deserialize, Deserializer, Serialize, Serializer, forward_to_deserialize_any};
 use serde_json::{Map, Value};
 
-/// How deep a value may be nested below its field: `serde_json` reads 127 levels, and the fields
-/// are one.
-const DEEPEST: u8 = 126;
+/// The deepest nesting of a field's value. `serde_json` reads 127 levels, and the object with the
+/// fields is one of them.
+const MAX_DEPTH: u8 = 126;
 
-/// The text of a JSON object.
+/// The text of a JSON object. It is empty if the object has no fields.
 #[derive(Clone, Default, PartialEq)]
 pub(crate) struct ObjectText(Box<[u8]>);
 
@@ -23,7 +24,7 @@ impl ObjectText {
     }
 }
 
-/// The fields of a JSON object, parsed when they are first read. `None` if there are none.
+/// The fields of a JSON object, parsed when they are first read. `None` if the object is empty.
 #[derive(Clone, Default)]
 pub(crate) struct OpenFields(Option<Box<Fields>>);
 
@@ -36,10 +37,10 @@ struct Fields {
 impl OpenFields {
     pub(crate) const NONE: Self = Self(None);
 
-    /// The fields as a tree, which stays in memory from then on.
+    /// Returns the parsed fields. They stay in memory from the first call on.
     pub(crate) fn get(&self) -> &Map<String, Value> {
-        static NOTHING: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
-        self.0.as_ref().map_or(&NOTHING, |fields| fields.tree.get_or_init(|| fields.text.parse()))
+        static EMPTY: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+        self.0.as_ref().map_or(&EMPTY, |fields| fields.tree.get_or_init(|| fields.text.parse()))
     }
 }
 
@@ -92,7 +93,7 @@ impl<'de> Deserialize<'de> for ObjectText {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ObjectText, A::Error> {
                 let mut fields = FieldWriter::default();
                 while let Some(key) = map.next_key::<String>()? {
-                    fields.read(&key, &mut map)?;
+                    fields.append(&key, &mut map)?;
                 }
                 Ok(fields.finish())
             }
@@ -102,20 +103,20 @@ impl<'de> Deserialize<'de> for ObjectText {
     }
 }
 
-/// Writes fields as they are read.
+/// Collects fields as JSON text while they are read.
 #[derive(Default)]
 struct FieldWriter(Vec<u8>);
 
 impl FieldWriter {
-    /// Reads the value that belongs to this key.
-    fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    /// Reads the value of this key and appends both to the text.
+    fn append<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         if self.0.is_empty() {
             self.0.push(b'{');
         }
-        write_entry(&mut self.0, key, map, DEEPEST)
+        write_entry(&mut self.0, key, map, MAX_DEPTH)
     }
 
-    /// The fields. Empty if there are none.
+    /// Closes the object and returns its text, which is empty if there were no fields.
     fn finish(self) -> ObjectText {
         let mut text = self.0;
         if !text.is_empty() {
@@ -129,13 +130,13 @@ fn write_entry<'de, A: MapAccess<'de>>(text: &mut Vec<u8>, key: &str, map: &mut 
     make_room(text, key.len());
     serde_json::to_writer(&mut *text, key).map_err(A::Error::custom)?;
     text.push(b':');
-    map.next_value_seed(Transcribed { text, levels })?;
+    map.next_value_seed(ValueWriter { text, levels })?;
     text.push(b',');
     Ok(())
 }
 
-/// Makes room for a piece of this length. By itself a `Vec` doubles, which takes three times its
-/// old room for a moment.
+/// Reserves room for this many more bytes. The `Vec` grows by a quarter, because doubling it takes
+/// three times its size for a moment.
 fn make_room(text: &mut Vec<u8>, length: usize) {
     const BRACKETS: usize = 8;
     let needed = length + BRACKETS;
@@ -144,30 +145,33 @@ fn make_room(text: &mut Vec<u8>, length: usize) {
     }
 }
 
-/// Replaces the comma after the last element by the closing bracket.
+/// Replaces the trailing comma, if there is one, with the closing bracket.
 fn close(text: &mut Vec<u8>, bracket: u8) {
     text.pop_if(|last| *last == b',');
     text.push(bracket);
 }
 
-/// Writes the value that is read as JSON text.
-struct Transcribed<'a> {
+/// Reads one value and writes it as JSON text.
+struct ValueWriter<'a> {
     text: &'a mut Vec<u8>,
+    /// How many more levels of nesting are allowed.
     levels: u8,
 }
 
-impl Transcribed<'_> {
+impl ValueWriter<'_> {
     fn scalar<E: serde::de::Error>(self, value: &impl Serialize) -> Result<(), E> {
         serde_json::to_writer(self.text, value).map_err(E::custom)
     }
 
-    fn inner<E: serde::de::Error>(&mut self) -> Result<Transcribed<'_>, E> {
-        let levels = self.levels.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
-        Ok(Transcribed { text: self.text, levels })
+    fn nested<E: serde::de::Error>(&mut self) -> Result<ValueWriter<'_>, E> {
+        let levels = self.levels.checked_sub(1);
+        let levels =
+            levels.ok_or_else(|| E::custom(format_args!("value is nested more than {MAX_DEPTH} levels deep")))?;
+        Ok(ValueWriter { text: self.text, levels })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Transcribed<'_> {
+impl<'de> DeserializeSeed<'de> for ValueWriter<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -177,7 +181,7 @@ impl<'de> DeserializeSeed<'de> for Transcribed<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Transcribed<'_> {
+impl<'de> Visitor<'de> for ValueWriter<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -219,7 +223,7 @@ impl<'de> Visitor<'de> for Transcribed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
         self.text.push(b'[');
-        while seq.next_element_seed(self.inner()?)?.is_some() {
+        while seq.next_element_seed(self.nested()?)?.is_some() {
             self.text.push(b',');
         }
         close(self.text, b']');
@@ -229,7 +233,7 @@ impl<'de> Visitor<'de> for Transcribed<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         self.text.push(b'{');
         while let Some(key) = map.next_key::<String>()? {
-            let Transcribed { text, levels } = self.inner()?;
+            let ValueWriter { text, levels } = self.nested()?;
             write_entry(text, &key, &mut map, levels)?;
         }
         close(self.text, b'}');
@@ -237,26 +241,27 @@ impl<'de> Visitor<'de> for Transcribed<'_> {
     }
 }
 
-/// Reads a struct, and the fields that it does not have. `serde(flatten)` would hold all of them in
-/// memory as values.
+/// Reads a struct, and collects the fields that the struct does not have.
+///
+/// `serde(flatten)` would hold all of these fields in memory as parsed values.
 pub(crate) fn with_unknown_fields<'de, T, D>(deserializer: D) -> Result<(T, OpenFields), D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
 {
     let mut unknown = FieldWriter::default();
-    let known = T::deserialize(Sifting { inner: deserializer, fields: &[], unknown: &mut unknown })?;
+    let known = T::deserialize(FieldSplitter { inner: deserializer, fields: &[], unknown: &mut unknown })?;
     Ok((known, unknown.finish().into()))
 }
 
-/// Hands the fields of a struct through, and writes the others down.
-struct Sifting<'a, T> {
+/// Passes the fields of a struct on, and collects all others in `unknown`.
+struct FieldSplitter<'a, T> {
     inner: T,
     fields: &'static [&'static str],
     unknown: &'a mut FieldWriter,
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Sifting<'_, D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for FieldSplitter<'_, D> {
     type Error = D::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
@@ -269,7 +274,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Sifting<'_, D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_map(Sifting { inner: visitor, fields, unknown: self.unknown })
+        self.inner.deserialize_map(FieldSplitter { inner: visitor, fields, unknown: self.unknown })
     }
 
     forward_to_deserialize_any! {
@@ -278,7 +283,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Sifting<'_, D> {
     }
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Sifting<'_, V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for FieldSplitter<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -286,11 +291,11 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Sifting<'_, V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_map(Sifting { inner: map, fields: self.fields, unknown: self.unknown })
+        self.inner.visit_map(FieldSplitter { inner: map, fields: self.fields, unknown: self.unknown })
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Sifting<'_, A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for FieldSplitter<'_, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
@@ -299,7 +304,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Sifting<'_, A> {
                 let key: StrDeserializer<'_, A::Error> = key.as_str().into_deserializer();
                 return seed.deserialize(key).map(Some);
             }
-            self.unknown.read(&key, &mut self.inner)?;
+            self.unknown.append(&key, &mut self.inner)?;
         }
         Ok(None)
     }
@@ -342,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_whatever_has_the_same_fields() {
+    fn equals_the_same_fields_in_another_order() {
         let written: OpenFields = serde_json::from_str(r#"{"a":1,"b":2}"#).unwrap();
         let reordered: OpenFields = serde_json::from_str(r#"{"b":2,"a":1}"#).unwrap();
 
@@ -351,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn loses_nothing_that_is_nested_deeply() {
+    fn keeps_values_nested_up_to_126_levels() {
         let nested = |levels| (0..levels).fold(json!(1), |inner, _| json!([inner]));
 
         let deep: OpenFields = serde_json::from_value(json!({"a": nested(126)})).unwrap();
@@ -362,7 +367,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_what_a_tree_would_be(json in r#"\{"a":[\[\]0-9, {}":ab]{0,12}\}"#) {
+        fn returns_the_fields_that_serde_json_reads(json in r#"\{"a":[\[\]0-9, {}":ab]{0,12}\}"#) {
             let tree = serde_json::from_str::<Map<String, Value>>(&json).ok();
             let fields = serde_json::from_str::<OpenFields>(&json).ok();
             prop_assert_eq!(fields.as_ref().map(OpenFields::get), tree.as_ref());

@@ -1,26 +1,31 @@
-//! How far a snapshot or a restore has come.
+//! How an operation was started, and how far it has come.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-/// How the client knows that something was started.
+/// How the client knows that an operation was started.
+///
+/// [`StartedSnapshot::how`](crate::StartedSnapshot::how) and
+/// [`StartedRestore::how`](crate::StartedRestore::how) return it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HowStarted {
-    /// The server responded that it has begun.
+    /// The server responded that the operation has begun.
     Accepted,
-    /// The server responded that it has ended, or that there was nothing to do.
+    /// The server responded that the operation has ended, or that there was nothing to do.
     Finished,
-    /// The response was lost, or an earlier process sent the same request. A check found it running
-    /// or done.
+    /// A check found the operation running or ended.
+    ///
+    /// An earlier request had started it: a request of this call whose response was lost, or a
+    /// request of an earlier process.
     Adopted,
 }
 
 impl HowStarted {
-    /// Returns the word for logs: `accepted`, `finished` or `adopted`.
+    /// Returns the name for logs: `accepted`, `finished` or `adopted`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -37,9 +42,17 @@ impl fmt::Display for HowStarted {
     }
 }
 
-/// How far a snapshot or a restore is.
+/// How far a snapshot or a restore has come; the item of [`Wait::progress`](crate::Wait::progress).
 ///
-/// Serialises with all figures: times in milliseconds, sizes in bytes.
+/// Serialises with all figures: durations in milliseconds, sizes in bytes.
+///
+/// ```
+/// use es_snapshot::wait::Progress;
+///
+/// let progress = Progress::default().with_shards(3, 10).with_bytes(512, 2048);
+/// assert_eq!((progress.shards_done(), progress.shards_total()), (3, 10));
+/// assert_eq!(progress.eta(), None); // The speed is not known.
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     pub(crate) counts: Counts,
@@ -48,7 +61,7 @@ pub struct Progress {
     pub(crate) rate: Option<f64>,
 }
 
-/// The part of a [`Progress`] whose change is worth telling.
+/// The figures of a [`Progress`]. A wait reports a new progress when one of them changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Counts {
     pub(crate) shards_total: u64,
@@ -61,84 +74,90 @@ pub(crate) struct Counts {
 }
 
 impl Progress {
-    /// Returns this progress with so many shards done of all. For tests of code that shows
-    /// progress; `Progress::default()` has no figures.
+    /// Sets how many shards are done, and how many there are.
+    ///
+    /// For tests of code that shows progress. `Progress::default()` has no figures.
     #[must_use]
     pub fn with_shards(mut self, done: u64, total: u64) -> Self {
         (self.counts.shards_done, self.counts.shards_total) = (done, total);
         self
     }
 
-    /// Returns this progress with so many bytes copied of all, as
-    /// [`with_shards`](Self::with_shards).
+    /// Sets how many bytes were copied, and how many there are to copy.
+    ///
+    /// For tests of code that shows progress.
     #[must_use]
     pub fn with_bytes(mut self, done: u64, total: u64) -> Self {
         (self.counts.bytes_done, self.counts.bytes_total) = (done, total);
         self
     }
 
-    /// Shards in all; 0 while not known.
+    /// Returns the number of shards; 0 while it is not known.
     #[must_use]
     pub fn shards_total(&self) -> u64 {
         self.counts.shards_total
     }
 
-    /// Shards that are done.
+    /// Returns the number of shards that are done.
     #[must_use]
     pub fn shards_done(&self) -> u64 {
         self.counts.shards_done
     }
 
-    /// Shards that have failed.
+    /// Returns the number of shards that have failed.
     #[must_use]
     pub fn shards_failed(&self) -> u64 {
         self.counts.shards_failed
     }
 
-    /// Bytes to copy; 0 while not known. A snapshot copies what the repository does not hold yet.
+    /// Returns the number of bytes to copy; 0 while it is not known.
+    ///
+    /// A snapshot copies only what the repository does not contain yet.
     #[must_use]
     pub fn bytes_total(&self) -> u64 {
         self.counts.bytes_total
     }
 
-    /// Bytes copied.
+    /// Returns the number of bytes that were copied.
     #[must_use]
     pub fn bytes_done(&self) -> u64 {
         self.counts.bytes_done
     }
 
-    /// Files to copy; 0 while not known.
+    /// Returns the number of files to copy; 0 while it is not known.
     #[must_use]
     pub fn files_total(&self) -> u64 {
         self.counts.files_total
     }
 
-    /// Files copied.
+    /// Returns the number of files that were copied.
     #[must_use]
     pub fn files_done(&self) -> u64 {
         self.counts.files_done
     }
 
-    /// The snapshot's uuid, once known; `None` for a restore.
+    /// Returns the uuid of the snapshot, if it is known. `None` for a restore.
     #[must_use]
     pub fn uuid(&self) -> Option<&str> {
         self.uuid.as_deref()
     }
 
-    /// How long this wait has been watching.
+    /// Returns how long this wait has lasted so far.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }
 
-    /// Returns the bytes per second since this wait first saw figures. `None` until some were
-    /// copied.
+    /// Returns how many bytes were copied per second, on average over this wait.
+    ///
+    /// The average begins when the wait first sees the number of bytes to copy. `None` until bytes
+    /// were copied since then.
     #[must_use]
     pub fn bytes_per_second(&self) -> Option<f64> {
         self.rate
     }
 
-    /// How long the rest takes at that rate.
+    /// Returns how long the rest takes at the average speed. `None` while the speed is not known.
     #[must_use]
     pub fn eta(&self) -> Option<Duration> {
         let left = self.counts.bytes_total.saturating_sub(self.counts.bytes_done);

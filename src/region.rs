@@ -1,15 +1,15 @@
 //! The syntax of regions.
 //!
-//! The names are not in a list, because Amazon adds regions faster than crates are updated. A URL,
-//! an ARN or a host is not a region.
+//! The crate contains no list of regions, because Amazon adds regions faster than crates are
+//! updated. The syntax excludes URLs, ARNs and hosts.
 
-/// Whether a signature can be made for a region of this name, such as `eu-west-1`.
+/// Returns whether the text has the syntax of an Amazon region, such as `eu-west-1`.
 pub(crate) fn is_amazon_region(text: &str) -> bool {
     is_region(text) && !text.bytes().any(|c| c.is_ascii_uppercase() || c == b'_')
 }
 
-/// Whether an object store can have a region of this name. Other stores than Amazon's have names of
-/// their own, such as `RegionOne`, `EU` or `us_east_1`.
+/// Returns whether the text has the syntax of a region of any object store. Stores other than
+/// Amazon's use names such as `RegionOne`, `EU` or `us_east_1`.
 pub(crate) fn is_region(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_".contains(&c))
 }
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amazons_regions_are_those_of_object_stores_in_lower_case_with_hyphens() {
+    fn accepts_only_lower_case_and_hyphens_in_amazon_regions() {
         for (text, amazon, store) in [
             ("eu-west-1", true, true),
             ("us-gov-west-1", true, true),

@@ -1,4 +1,4 @@
-//! One pure constructor per endpoint: every request is a value before it is traffic.
+//! Builds the requests: one pure function for each endpoint.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,23 +15,23 @@ use crate::repository::RepositorySettings;
 use crate::restore::RestoreSnapshot;
 use crate::snapshot::{CloneSnapshot, CreateSnapshot, ListSnapshots};
 
-/// All but the unreserved characters of RFC 3986, so that nobody on the way has a reason to encode
-/// anew.
+/// All characters except the unreserved ones of RFC 3986. A proxy then has no reason to encode the
+/// path again.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The room for a list of names in a request's path. The engines take request lines of 4,096 bytes
-/// (`http.max_initial_line_length`).
+/// How many bytes a list of names in a path may have. The engines accept request lines of 4,096
+/// bytes (`http.max_initial_line_length`).
 const LIST_ROOM: usize = 3500;
 
-/// What may be done about a request whose response was lost.
+/// What the client may do after the response to a request was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Replay {
-    /// It changes nothing: repeat it.
+    /// Repeat the request, because it changes nothing.
     Read,
-    /// Doing it twice is doing it once: repeat it.
+    /// Repeat the request, because two of them have the same effect as one.
     Repeat,
-    /// Never repeat it blindly: ask the domain first.
-    Probe,
+    /// Check the domain first.
+    CheckFirst,
 }
 
 /// A request before it is dated, signed and sent.
@@ -40,16 +40,16 @@ pub(crate) struct Request {
     pub(crate) operation: Operation,
     pub(crate) replay: Replay,
     pub(crate) method: Method,
-    /// Path and query as they go over the wire.
+    /// The path and the query as they are sent.
     pub(crate) target: String,
     pub(crate) body: Bytes,
-    /// What it is about, for spans.
+    /// The repository and the snapshot that tracing spans name.
     pub(crate) repository: Option<RepositoryName>,
     pub(crate) snapshot: Option<SnapshotName>,
 }
 
 impl fmt::Debug for Request {
-    /// Neither the body nor the query, which may hold secrets.
+    /// Shows neither the body nor the query, because they may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.target.split('?').next().unwrap_or_default();
         let mut out = f.debug_struct("Request");
@@ -60,13 +60,13 @@ impl fmt::Debug for Request {
     }
 }
 
-/// A percent-encoded path, built segment by segment and never re-encoded.
+/// A percent-encoded path with a query. It is built segment by segment and never encoded again.
 #[derive(Clone, Debug)]
 struct Target(String);
 
 impl Target {
     fn new(segments: &[&str]) -> Self {
-        // Enough for segments with few encoded characters, and for a query.
+        // Usually enough for the encoded segments and a query.
         let mut out = String::with_capacity(segments.iter().map(|segment| segment.len() + 8).sum());
         for segment in segments {
             out.push('/');
@@ -78,7 +78,7 @@ impl Target {
         Self(out)
     }
 
-    /// Adds a query parameter; its value is encoded like a segment, a space as `%20`.
+    /// Adds a query parameter. The value is encoded like a segment: a space becomes `%20`.
     fn query(mut self, name: &str, value: &str) -> Self {
         self.0.push(if self.0.contains('?') { '&' } else { '?' });
         self.0.extend(utf8_percent_encode(name, SEGMENT));
@@ -101,19 +101,18 @@ impl Request {
         Self::new(operation, Replay::Read, Method::GET, target)
     }
 
-    fn about(mut self, repository: &RepositoryName) -> Self {
+    fn in_repository(mut self, repository: &RepositoryName) -> Self {
         self.repository = Some(repository.clone());
         self
     }
 
-    fn and(mut self, snapshot: &SnapshotName) -> Self {
+    fn of_snapshot(mut self, snapshot: &SnapshotName) -> Self {
         self.snapshot = Some(snapshot.clone());
         self
     }
 
-    /// Asks the server to give up waiting for an elected master after this time. Every version
-    /// takes `master_timeout` on the endpoints of snapshots; the other name that OpenSearch has
-    /// for it is unknown to Elasticsearch.
+    /// Sets how long the server waits for an elected master. Every version accepts `master_timeout`
+    /// on the endpoints of snapshots. Elasticsearch does not know OpenSearch's other name for it.
     pub(crate) fn with_master_timeout(&self, limit: Duration) -> Self {
         let mut this = self.clone();
         if self.operation.takes_master_timeout() {
@@ -124,7 +123,7 @@ impl Request {
 
     fn json(mut self, body: &impl Serialize) -> Result<Self, Error> {
         let body = serde_json::to_vec(body)
-            .map_err(|error| Error::invalid("body cannot be written as JSON").with_source(error))?;
+            .map_err(|error| Error::invalid("the request body cannot be serialised as JSON").with_source(error))?;
         self.body = Bytes::from(body);
         Ok(self)
     }
@@ -143,11 +142,11 @@ pub(crate) fn register_repository(
     if !verify {
         target = target.query("verify", "false");
     }
-    Request::new(Operation::RegisterRepository, Replay::Repeat, Method::PUT, target).about(name).json(settings)
+    Request::new(Operation::RegisterRepository, Replay::Repeat, Method::PUT, target).in_repository(name).json(settings)
 }
 
 pub(crate) fn get_repository(name: &RepositoryName) -> Request {
-    Request::read(Operation::GetRepository, Target::new(&["_snapshot", name.as_str()])).about(name)
+    Request::read(Operation::GetRepository, Target::new(&["_snapshot", name.as_str()])).in_repository(name)
 }
 
 pub(crate) fn list_repositories() -> Request {
@@ -156,19 +155,18 @@ pub(crate) fn list_repositories() -> Request {
 
 pub(crate) fn verify_repository(name: &RepositoryName) -> Request {
     let target = Target::new(&["_snapshot", name.as_str(), "_verify"]);
-    // What the nodes write to try it out they remove again: nothing stays of a verification but its
-    // response.
-    Request::new(Operation::VerifyRepository, Replay::Read, Method::POST, target).about(name)
+    // A verification changes nothing: the nodes delete the files that they write.
+    Request::new(Operation::VerifyRepository, Replay::Read, Method::POST, target).in_repository(name)
 }
 
 pub(crate) fn clean_up_repository(name: &RepositoryName) -> Request {
     let target = Target::new(&["_snapshot", name.as_str(), "_cleanup"]);
-    Request::new(Operation::CleanUpRepository, Replay::Repeat, Method::POST, target).about(name)
+    Request::new(Operation::CleanUpRepository, Replay::Repeat, Method::POST, target).in_repository(name)
 }
 
 pub(crate) fn unregister_repository(name: &RepositoryName) -> Request {
     let target = Target::new(&["_snapshot", name.as_str()]);
-    Request::new(Operation::UnregisterRepository, Replay::Repeat, Method::DELETE, target).about(name)
+    Request::new(Operation::UnregisterRepository, Replay::Repeat, Method::DELETE, target).in_repository(name)
 }
 
 pub(crate) fn create_snapshot(
@@ -178,7 +176,10 @@ pub(crate) fn create_snapshot(
     wait: bool,
 ) -> Result<Request, Error> {
     let target = Target::new(&["_snapshot", repository.as_str(), name.as_str()]).flag("wait_for_completion", wait);
-    Request::new(Operation::CreateSnapshot, Replay::Probe, Method::PUT, target).about(repository).and(name).json(body)
+    Request::new(Operation::CreateSnapshot, Replay::CheckFirst, Method::PUT, target)
+        .in_repository(repository)
+        .of_snapshot(name)
+        .json(body)
 }
 
 pub(crate) fn clone_snapshot(
@@ -188,21 +189,24 @@ pub(crate) fn clone_snapshot(
     options: &CloneSnapshot,
 ) -> Result<Request, Error> {
     let path = Target::new(&["_snapshot", repository.as_str(), source.as_str(), "_clone", target.as_str()]);
-    Request::new(Operation::CloneSnapshot, Replay::Probe, Method::PUT, path).about(repository).and(target).json(options)
+    Request::new(Operation::CloneSnapshot, Replay::CheckFirst, Method::PUT, path)
+        .in_repository(repository)
+        .of_snapshot(target)
+        .json(options)
 }
 
-/// Without details (`verbose=false`), the server reads the repository's index alone, so the
-/// snapshot's own file may be gone or broken.
-pub(crate) fn get_snapshot(repository: &RepositoryName, name: &SnapshotName, brief: bool) -> Request {
+/// Without details (`verbose=false`), the server reads only the index of the repository. It then
+/// also finds a snapshot whose own file is missing or broken.
+pub(crate) fn get_snapshot(repository: &RepositoryName, name: &SnapshotName, without_details: bool) -> Request {
     let mut target = Target::new(&["_snapshot", repository.as_str(), name.as_str()]);
-    if brief {
+    if without_details {
         target = target.query("verbose", "false");
     }
-    Request::read(Operation::GetSnapshot, target).about(repository).and(name)
+    Request::read(Operation::GetSnapshot, target).in_repository(repository).of_snapshot(name)
 }
 
 pub(crate) fn list_snapshots(repository: &RepositoryName, options: &ListSnapshots, cursor: Option<&str>) -> Request {
-    // A comma is encoded like the rest: the engine splits lists after decoding.
+    // Commas are encoded too: the engine splits a list after it decodes the path.
     let pattern =
         options.pattern().map_or_else(|| "_all".to_owned(), |pattern| pattern.parts().collect::<Vec<_>>().join(","));
     let mut target = Target::new(&["_snapshot", repository.as_str(), &pattern]);
@@ -217,12 +221,14 @@ pub(crate) fn list_snapshots(repository: &RepositoryName, options: &ListSnapshot
     if let Some(cursor) = cursor {
         target = target.query("after", cursor);
     }
-    Request::read(Operation::ListSnapshots, target).about(repository)
+    Request::read(Operation::ListSnapshots, target).in_repository(repository)
 }
 
 pub(crate) fn delete_snapshot(repository: &RepositoryName, name: &SnapshotName) -> Request {
     let target = Target::new(&["_snapshot", repository.as_str(), name.as_str()]);
-    Request::new(Operation::DeleteSnapshot, Replay::Probe, Method::DELETE, target).about(repository).and(name)
+    Request::new(Operation::DeleteSnapshot, Replay::CheckFirst, Method::DELETE, target)
+        .in_repository(repository)
+        .of_snapshot(name)
 }
 
 pub(crate) fn restore_snapshot(
@@ -231,28 +237,28 @@ pub(crate) fn restore_snapshot(
     options: &RestoreSnapshot,
 ) -> Result<Request, Error> {
     let target = Target::new(&["_snapshot", repository.as_str(), name.as_str(), "_restore"]);
-    Request::new(Operation::RestoreSnapshot, Replay::Probe, Method::POST, target)
-        .about(repository)
-        .and(name)
+    Request::new(Operation::RestoreSnapshot, Replay::CheckFirst, Method::POST, target)
+        .in_repository(repository)
+        .of_snapshot(name)
         .json(options)
 }
 
 pub(crate) fn snapshot_status(repository: &RepositoryName, name: &SnapshotName) -> Request {
     let target = Target::new(&["_snapshot", repository.as_str(), name.as_str(), "_status"]);
-    Request::read(Operation::SnapshotStatus, target).about(repository).and(name)
+    Request::read(Operation::SnapshotStatus, target).in_repository(repository).of_snapshot(name)
 }
 
-/// The snapshots that run now, in one repository or in all.
+/// The running snapshots, in one repository or in all.
 pub(crate) fn running_snapshots(repository: Option<&RepositoryName>) -> Request {
     let running = |path: &[&str]| Request::read(Operation::SnapshotStatus, Target::new(path));
     match repository {
-        Some(name) => running(&["_snapshot", name.as_str(), "_status"]).about(name),
+        Some(name) => running(&["_snapshot", name.as_str(), "_status"]).in_repository(name),
         None => running(&["_snapshot", "_status"]),
     }
 }
 
-/// The recoveries of these indices, or of all. Without names the server would leave out hidden
-/// indices.
+/// The recoveries of these indices, or of all. Without `expand_wildcards`, "all" would exclude
+/// hidden indices.
 pub(crate) fn recovery(indices: &[IndexName]) -> Request {
     let target = if indices.is_empty() {
         Target::new(&["_recovery"]).query("expand_wildcards", "all")
@@ -262,7 +268,7 @@ pub(crate) fn recovery(indices: &[IndexName]) -> Request {
     Request::read(Operation::Recovery, target)
 }
 
-/// The shards of these indices, or of all, with what is known of those that are not assigned.
+/// The shards of these indices, or of all, with the reason why a shard is not assigned.
 pub(crate) fn shards(indices: &[IndexName]) -> Request {
     let path = if indices.is_empty() {
         Target::new(&["_cat", "shards"])
@@ -274,49 +280,48 @@ pub(crate) fn shards(indices: &[IndexName]) -> Request {
     Request::read(Operation::Shards, target)
 }
 
-/// Whether these indices fit into one request for their shards or recoveries, below an endpoint's
-/// path.
-pub(crate) fn is_one_list(prefix: &str, indices: &[IndexName]) -> bool {
+/// Whether one request for shards or recoveries can name all these indices. `prefix` is the path of
+/// the endpoint.
+pub(crate) fn fits_one_request(prefix: &str, indices: &[IndexName]) -> bool {
     chunks(indices, room(prefix, &shards(&[]))).len() == 1
 }
 
-/// What the cluster state shows of these indices, closed and hidden ones too, in as many requests
-/// as fit into request lines below an endpoint's path. It never comes from another node than the
-/// master, which could lag behind.
+/// The cluster state of these indices, closed and hidden ones included, in as many requests as the
+/// names need. The master responds itself; the state of another node could be outdated.
 pub(crate) fn index_marks(prefix: &str, indices: &[IndexName]) -> Vec<Request> {
     split(prefix, indices, marks_of)
 }
 
 fn marks_of(indices: &[IndexName]) -> Request {
-    const WANTED: &str = "version,metadata.cluster_uuid,metadata.cluster_coordination.term,metadata.indices.*.state,\
+    const FIELDS: &str = "version,metadata.cluster_uuid,metadata.cluster_coordination.term,metadata.indices.*.state,\
                           metadata.indices.*.settings.index.uuid,metadata.indices.*.mapping_version,\
                           metadata.indices.*.settings_version,metadata.indices.*.aliases_version";
-    let target = Target::new(&["_cluster", "state", "metadata,version", &join(indices)]).query("filter_path", WANTED);
+    let target = Target::new(&["_cluster", "state", "metadata,version", &join(indices)]).query("filter_path", FIELDS);
     Request::read(Operation::ClusterState, target)
 }
 
-/// The indices that were deleted last. With index names in the path the server shows none.
+/// The indices that were deleted last. The server returns none if the path names indices.
 pub(crate) fn tombstones() -> Request {
-    const WANTED: &str = "version,metadata.cluster_uuid,metadata.cluster_coordination.term,metadata.index-graveyard";
-    let target = Target::new(&["_cluster", "state", "metadata,version"]).query("filter_path", WANTED);
+    const FIELDS: &str = "version,metadata.cluster_uuid,metadata.cluster_coordination.term,metadata.index-graveyard";
+    let target = Target::new(&["_cluster", "state", "metadata,version"]).query("filter_path", FIELDS);
     Request::read(Operation::ClusterState, target)
 }
 
-/// The restores that run.
+/// The running restores.
 pub(crate) fn running_restores() -> Request {
     let target = Target::new(&["_cluster", "state", "customs"]).query("filter_path", "restore");
     Request::read(Operation::ClusterState, target)
 }
 
-/// Why a primary is not assigned to a node. A question for all that it is a POST.
+/// Why a primary is not assigned to a node. This is a read, although it is a POST.
 pub(crate) fn allocation_explain(index: &str, shard: u32) -> Result<Request, Error> {
     let target = Target::new(&["_cluster", "allocation", "explain"]);
     Request::new(Operation::AllocationExplain, Replay::Read, Method::POST, target)
         .json(&json!({"index": index, "shard": shard, "primary": true}))
 }
 
-/// Splits names into lists of at most `room` bytes in their encoded form, commas included. A longer
-/// name has a list of its own.
+/// Splits names into lists of at most `room` encoded bytes, commas included. A longer name gets its
+/// own list.
 fn chunks<T: AsRef<str>>(names: &[T], room: usize) -> Vec<&[T]> {
     const COMMA: usize = "%2C".len();
     let mut chunks = Vec::new();
@@ -338,13 +343,13 @@ fn join(indices: &[IndexName]) -> String {
     indices.iter().map(IndexName::as_str).collect::<Vec<_>>().join(",")
 }
 
-/// Splits the names in a request into as many requests as their encoded length needs below an
-/// endpoint's path.
+/// Builds as many requests as the encoded length of the names needs. `prefix` is the path of the
+/// endpoint.
 fn split<T: AsRef<str>>(prefix: &str, names: &[T], request: impl Fn(&[T]) -> Request) -> Vec<Request> {
     chunks(names, room(prefix, &request(&[]))).into_iter().map(request).collect()
 }
 
-/// The room for a list of names in a request that has none yet, below an endpoint's path.
+/// How many bytes a list of names may have in this request. `prefix` is the path of the endpoint.
 fn room(prefix: &str, without_names: &Request) -> usize {
     LIST_ROOM.saturating_sub(prefix.len() + without_names.target.len())
 }
@@ -354,8 +359,8 @@ pub(crate) fn recoveries(prefix: &str, indices: &[IndexName]) -> Vec<Request> {
     if indices.is_empty() { vec![recovery(indices)] } else { split(prefix, indices, recovery) }
 }
 
-/// Splits a listing into as many as its pattern needs. All parts of a pattern add to what is listed
-/// (there are no exclusions), so that each may be asked for by itself.
+/// Splits a listing into as many as its pattern needs. A pattern contains no exclusions, so each
+/// part can be requested by itself.
 pub(crate) fn split_listing(
     prefix: &str,
     repository: &RepositoryName,
@@ -365,7 +370,7 @@ pub(crate) fn split_listing(
     let parts: Vec<&str> = pattern.parts().collect();
     let bare = options.with_pattern(SnapshotPattern::all());
     let listing = |chunk: &[&str]| Ok(bare.clone().with_pattern(SnapshotPattern::new(chunk.iter().copied())?));
-    // About as long as a cursor can be that contains the longest names of a repository and a snapshot.
+    // The length of a cursor with the longest names of a repository and a snapshot.
     let cursor = bare.page_size().map(|_| "x".repeat(720));
     chunks(&parts, room(prefix, &list_snapshots(repository, &bare, cursor.as_deref())))
         .into_iter()
@@ -373,7 +378,7 @@ pub(crate) fn split_listing(
         .collect()
 }
 
-/// A request of the caller's own making.
+/// A raw request of the caller.
 pub(crate) fn raw(
     method: Method,
     segments: &[String],
@@ -383,18 +388,19 @@ pub(crate) fn raw(
     for segment in segments {
         if segment.is_empty() || segment == "." || segment == ".." {
             return Err(Error::invalid(format!(
-                "path segment {} would be dropped or resolved on the way",
+                "path segment {} may be dropped or resolved on the way, expected neither an empty text nor `.` nor `..`",
                 quoted(segment)
             )));
         }
         if segment.chars().any(|c| c.is_control() || matches!(c, '/' | '\\')) || has_escape(segment) {
             return Err(Error::invalid(format!(
-                "path segment {} contains a separator, a control character, or `%` before two hexadecimal digits",
+                "path segment {} contains a separator, a control character, or `%` before two hexadecimal digits; \
+                 pass each segment separately and unencoded",
                 quoted(segment)
             )));
         }
     }
-    let replay = if method == Method::GET || method == Method::HEAD { Replay::Read } else { Replay::Probe };
+    let replay = if method == Method::GET || method == Method::HEAD { Replay::Read } else { Replay::CheckFirst };
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let target = query.iter().fold(Target::new(&segments), |target, (name, value)| target.query(name, value));
     let mut request = Request::new(Operation::Raw, replay, method, target);
@@ -411,7 +417,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lists_are_split_at_the_encoded_length_and_keep_every_name(
+        fn splits_lists_by_encoded_length_and_keeps_every_name(
             names in proptest::collection::vec("[a-z]{1,20}|[索引名]{1,40}|%{1,9}", 0..60),
             room in 0_usize..400,
         ) {
@@ -426,14 +432,14 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_as_long_as_it_may_be() {
+    fn fills_each_list_up_to_the_limit() {
         assert_eq!(chunks(&["aa", "bb", "c"], 7), [&["aa", "bb"][..], &["c"][..]]);
         assert_eq!(chunks(&["索"], 1), [&["索"][..]]);
         assert!(chunks(&[] as &[&str], 7).is_empty());
     }
 
     #[test]
-    fn the_longest_names_fit_into_a_request_line_below_the_longest_path() {
+    fn the_longest_names_fit_into_a_request_line_with_the_longest_prefix() {
         let longest = "%".repeat(255);
         let (repository, snapshot, index): (RepositoryName, SnapshotName, IndexName) =
             (longest.parse().unwrap(), longest.parse().unwrap(), longest.parse().unwrap());
@@ -456,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_shows_neither_body_nor_query() {
+    fn debug_shows_neither_body_nor_query() {
         let query = [("token".to_owned(), "canary".to_owned())];
         let request = raw(Method::PUT, &["x".to_owned()], &query, Bytes::from_static(b"canary")).unwrap();
 

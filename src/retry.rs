@@ -1,5 +1,5 @@
-//! What may be sent again, and when: pure rules by operation, not by HTTP verb; the table is in
-//! [`RetryPolicy`]'s docs.
+//! Decides whether and when a failed request is sent again. The rules depend on the operation, not
+//! on the HTTP method. The docs of [`RetryPolicy`] contain them as a table.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,15 +9,15 @@ use crate::config::RetryPolicy;
 use crate::error::{Error, ErrorKind, Outcome, ServerLayer};
 use crate::request::Replay;
 
-/// The retries that all calls of one client, or of several, may make together.
+/// A limit on the retries of all calls of one client, or of several clients.
 ///
-/// The budget holds 500 retries. A retry takes one, and a success returns one. When none is left, a
-/// failed request is not sent again. So a domain that is down meets no storm of retries. Each
-/// client has a budget of its own unless
-/// [`retry_budget`](crate::SnapshotClientBuilder::retry_budget) sets one.
+/// The budget begins with 500 retries. Each retry takes one, and each successful request returns
+/// one, up to 500. While the budget is empty, the client does not retry. So retries cannot flood a
+/// domain that is down. Retries with a new signature or with new credentials take nothing.
 ///
-/// Clones share the budget. Give one to the clients of a fleet whose domains fail together, for
-/// example behind one gateway.
+/// Each client has its own budget by default. Clones of a `RetryBudget` share it. Give one to all
+/// clients of a fleet whose domains can fail together, for example because they are behind one
+/// gateway. [`retry_budget`](crate::SnapshotClientBuilder::retry_budget) sets it.
 ///
 /// ```
 /// use es_snapshot::SnapshotClient;
@@ -47,7 +47,7 @@ impl RetryBudget {
     }
 
     pub(crate) fn succeeded(&self) {
-        // It fails where the budget is full.
+        // The update fails if the budget is full.
         let _ =
             self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| (left < Self::ALL).then_some(left + 1));
     }
@@ -63,23 +63,23 @@ impl Default for RetryBudget {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) error: Error,
-    /// What the domain asked for.
+    /// The pause that the domain requested with `Retry-After`.
     pub(crate) retry_after: Option<Duration>,
-    /// The domain's answer told another offset of the clocks than the attempt was signed with.
+    /// The response showed another clock offset than the one with which the attempt was signed.
     pub(crate) skew_learned: bool,
 }
 
-/// How often a name is looked up that does not resolve: a resolver may fail for a moment, but a
-/// name is mostly mistyped.
-const LOOK_UPS: u32 = 3;
+/// How often a host name that does not resolve is looked up. The resolver may have failed for a
+/// moment, but usually the name is mistyped.
+const LOOKUPS: u32 = 3;
 
-/// What has been tried in this call.
+/// What this call has tried so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct History {
     attempts: u32,
     pause: Duration,
     unresolved: u32,
-    resigned: bool,
+    signed_again: bool,
     renewed: bool,
 }
 
@@ -89,7 +89,8 @@ pub(crate) enum Verdict {
     Retry { after: Duration, why: &'static str },
 }
 
-/// Decides about the next attempt. `left` is what remains of the call's time, `random` is in 0..1.
+/// Decides whether another attempt follows, and when. `left` is the rest of the call's time limit.
+/// `random` is in 0..1.
 pub(crate) fn classify(
     replay: Replay,
     failure: &Failure,
@@ -105,7 +106,7 @@ pub(crate) fn classify(
     let Some(why) = reason(replay, failure, history) else { return Verdict::Stop };
     let after = match error.kind() {
         ErrorKind::ClockSkew => {
-            history.resigned = true;
+            history.signed_again = true;
             Duration::ZERO
         }
         ErrorKind::ExpiredToken => {
@@ -117,23 +118,23 @@ pub(crate) fn classify(
             history.pause.max(failure.retry_after.unwrap_or_default().min(policy.cap))
         }
     };
-    // What a new signature mends comes once and is no storm.
-    let signed_anew = matches!(error.kind(), ErrorKind::ClockSkew | ErrorKind::ExpiredToken);
-    if history.attempts >= policy.attempts || after >= left || !(signed_anew || budget.take()) {
+    // A new signature helps at most once for each cause, so these retries cannot flood the domain.
+    let needs_new_signature = matches!(error.kind(), ErrorKind::ClockSkew | ErrorKind::ExpiredToken);
+    if history.attempts >= policy.attempts || after >= left || !(needs_new_signature || budget.take()) {
         return Verdict::Stop;
     }
     Verdict::Retry { after, why }
 }
 
-/// Why the request may be sent again, if it may.
+/// Why the request may be sent again. `None` if it must not.
 fn reason(replay: Replay, failure: &Failure, history: &History) -> Option<&'static str> {
     let error = &failure.error;
     let repeatable = matches!(replay, Replay::Read | Replay::Repeat);
     match error.kind() {
         _ if error.is_lasting() => None,
-        ErrorKind::Connect if error.is_unresolved() => (history.unresolved < LOOK_UPS).then_some("name not resolved"),
+        ErrorKind::Connect if error.is_unresolved() => (history.unresolved < LOOKUPS).then_some("name not resolved"),
         ErrorKind::Connect if error.outcome() == Outcome::NotSent => Some("no connection"),
-        ErrorKind::ClockSkew => (failure.skew_learned && !history.resigned).then_some("clock corrected"),
+        ErrorKind::ClockSkew => (failure.skew_learned && !history.signed_again).then_some("clock corrected"),
         ErrorKind::ExpiredToken => (!history.renewed).then_some("credentials renewed"),
         ErrorKind::Throttled => {
             let before_engine = error.server().is_some_and(|server| server.layer() != ServerLayer::Engine);
@@ -173,7 +174,7 @@ mod tests {
         error.with_source(Error::new(ErrorKind::Interrupted, Outcome::Unknown, ""))
     }
 
-    fn again(replay: Replay, error: Error) -> bool {
+    fn is_retried(replay: Replay, error: Error) -> bool {
         let verdict = classify(
             replay,
             &failure(error),
@@ -187,19 +188,19 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_of_a_repetition_is_the_failures_own() {
+    fn returns_a_reason_that_matches_the_failure() {
         let unsent = |text| Error::new(ErrorKind::Connect, Outcome::NotSent, text);
-        let why = |error| reason(Replay::Probe, &failure(error), &History::default());
+        let why = |error| reason(Replay::CheckFirst, &failure(error), &History::default());
 
         assert_eq!(why(unsent("refused")), Some("no connection"));
         assert_eq!(why(unsent("no address").unresolved()), Some("name not resolved"));
         assert_eq!(why(Error::new(ErrorKind::Connect, Outcome::Unknown, "who knows")), None);
     }
 
-    /// Each row of the table in [`RetryPolicy`]'s docs, for reads, repeatable writes and those that
-    /// are probed.
+    /// The table in the docs of [`RetryPolicy`], for reads, for repeatable writes, and for writes
+    /// whose effect is checked.
     #[test]
-    fn every_cell_of_the_table_holds() {
+    fn retries_as_the_documented_table_says() {
         type Row = (Box<dyn Fn() -> Error>, [bool; 3]);
         let lost = |kind| Error::new(kind, Outcome::Unknown, "");
         let edge = |status, text: &str| failed_response(status, &format!(r#"{{"message":"{text}"}}"#));
@@ -242,16 +243,16 @@ mod tests {
             (Box::new(move || lost(ErrorKind::Decode)), [false, false, false]),
         ];
         for (make, expected) in rows {
-            for (replay, expected) in [Replay::Read, Replay::Repeat, Replay::Probe].into_iter().zip(expected) {
+            for (replay, expected) in [Replay::Read, Replay::Repeat, Replay::CheckFirst].into_iter().zip(expected) {
                 let error = make();
                 let shown = error.to_string();
-                assert_eq!(again(replay, error), expected, "{replay:?} {shown}");
+                assert_eq!(is_retried(replay, error), expected, "{replay:?} {shown}");
             }
         }
     }
 
     #[test]
-    fn a_signature_is_renewed_once_and_only_for_a_new_offset() {
+    fn signs_again_once_and_only_for_a_new_clock_offset() {
         let skewed = || failed_response(403, r#"{"message":"Signature not yet current: 1 is still later than 2"}"#);
         let (policy, budget) = (RetryPolicy::default(), RetryBudget::default());
         let mut history = History::default();
@@ -266,25 +267,25 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_renewed_once() {
+    fn renews_credentials_once() {
         let expired =
             || failure(failed_response(403, r#"{"message":"The security token included in the request is invalid."}"#));
         let (policy, budget, mut history) = (RetryPolicy::default(), RetryBudget::default(), History::default());
 
-        let first = classify(Replay::Probe, &expired(), &mut history, &policy, LEFT, &budget, 0.5);
-        let second = classify(Replay::Probe, &expired(), &mut history, &policy, LEFT, &budget, 0.5);
+        let first = classify(Replay::CheckFirst, &expired(), &mut history, &policy, LEFT, &budget, 0.5);
+        let second = classify(Replay::CheckFirst, &expired(), &mut history, &policy, LEFT, &budget, 0.5);
 
         assert!(matches!(first, Verdict::Retry { .. }));
         assert_eq!(second, Verdict::Stop);
     }
 
-    /// What is decided about a read that the gateway has lost.
+    /// The verdict on a read to which a gateway responded with 503.
     fn lost(history: &mut History, policy: &RetryPolicy, left: Duration, budget: &RetryBudget) -> Verdict {
         classify(Replay::Read, &failure(failed_response(503, "")), history, policy, left, budget, 0.0)
     }
 
     #[test]
-    fn looks_a_name_up_three_times() {
+    fn looks_up_a_host_name_three_times() {
         let (policy, budget, mut history) = (RetryPolicy::default(), RetryBudget::default(), History::default());
         let mut look_up = || {
             let unresolved = failure(Error::new(ErrorKind::Connect, Outcome::NotSent, "").unresolved());
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policys_attempts_end_it() {
+    fn stops_after_the_maximum_number_of_attempts() {
         let (policy, budget, mut history) =
             (RetryPolicy::default().with_max_attempts(2), RetryBudget::default(), History::default());
 
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_that_is_longer_than_the_time_left_ends_it() {
+    fn stops_if_the_pause_would_exceed_the_time_limit() {
         let short = Duration::from_millis(100);
 
         let verdict = lost(&mut History::default(), &RetryPolicy::default(), short, &RetryBudget::default());
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shared_budget_ends_it_until_a_success_gives_back() {
+    fn stops_while_the_budget_is_empty_and_goes_on_after_a_success() {
         let (policy, budget) = (RetryPolicy::default(), RetryBudget::default());
         while budget.take() {}
 
@@ -325,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_does_not_enlarge_a_full_budget() {
+    fn a_success_does_not_raise_a_full_budget() {
         let budget = RetryBudget::default();
 
         budget.succeeded();
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_signature_takes_nothing_from_the_budget() {
+    fn retries_with_a_new_signature_even_if_the_budget_is_empty() {
         let budget = RetryBudget::default();
         while budget.take() {}
         let expired =
@@ -347,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_honoured_up_to_the_cap() {
+    fn honours_retry_after_up_to_the_maximum_pause() {
         let policy = RetryPolicy::default();
         for (asked, expected) in [(5, 5), (3600, 20)] {
             let busy = Failure { retry_after: Some(Duration::from_secs(asked)), ..failure(failed_response(503, "")) };
@@ -359,7 +360,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pauses_stay_between_base_and_cap(before in 0_u64..100_000, random in 0.0..1.0_f64) {
+        fn pauses_stay_between_the_minimum_and_the_maximum(before in 0_u64..100_000, random in 0.0..1.0_f64) {
             let policy = RetryPolicy::default();
             let pause = policy.pause(Duration::from_millis(before), random);
             prop_assert!(pause >= policy.base && pause <= policy.cap, "{pause:?}");

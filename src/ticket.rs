@@ -1,4 +1,4 @@
-//! How a snapshot or a restore is known again: tokens, and the tickets of waits.
+//! Tokens, which mark snapshots, and tickets, which identify operations.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -8,20 +8,37 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, quoted};
 use crate::name::{RepositoryName, SnapshotName};
 
-/// The key under which a snapshot's metadata carries its token.
+/// The key of the token in a snapshot's metadata.
 pub(crate) const TOKEN_KEY: &str = "es_snapshot_token";
 
-/// A mark in a snapshot's metadata by which it is recognized: after a lost response, and by a later
-/// process.
+/// A text in a snapshot's metadata by which a client recognises its own snapshot.
 ///
-/// Every create carries one. It is random unless the caller gives one, which may be anything of 8
-/// to 64 letters, digits and `-_.:` that no other snapshot has.
+/// Every call that creates a snapshot stores a token in it. After a lost response, the client reads
+/// the snapshot of that name. If it has the token of the call, the call has created it. A later
+/// process can do this as well, if it knows the token. A clone has no metadata and so no token.
+///
+/// Default: a new random token for each call. [`CreateSnapshot::with_token`] sets one, and
+/// [`CreateSnapshot::without_token`] leaves it out. A token consists of 8 to 64 ASCII letters,
+/// digits and characters of `-_.:`. No other snapshot may have the same token.
+///
+/// ```
+/// use es_snapshot::CreateSnapshot;
+/// use es_snapshot::snapshot::SnapshotToken;
+///
+/// let token = SnapshotToken::new("nightly-2024.05.01")?;
+/// let options = CreateSnapshot::new().with_token(token);
+/// assert_eq!(options.token().map(SnapshotToken::as_str), Some("nightly-2024.05.01"));
+/// # Ok::<(), es_snapshot::Error>(())
+/// ```
+///
+/// [`CreateSnapshot::with_token`]: crate::CreateSnapshot::with_token
+/// [`CreateSnapshot::without_token`]: crate::CreateSnapshot::without_token
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SnapshotToken(String);
 
 impl SnapshotToken {
-    /// Returns the token of these random bytes: 32 hexadecimal digits.
+    /// Returns the token of these random bytes, as 32 hexadecimal digits.
     pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(format!("{:032x}", u128::from_be_bytes(bytes)))
     }
@@ -30,13 +47,13 @@ impl SnapshotToken {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it does not have 8 to 64
-    /// letters, digits and characters of `-_.:`.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the text does not consist of
+    /// 8 to 64 ASCII letters, digits and characters of `-_.:`.
     pub fn new(text: impl AsRef<str>) -> Result<Self, Error> {
         text.as_ref().parse()
     }
 
-    /// Returns the token's text.
+    /// Returns the text of the token.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -48,7 +65,10 @@ impl FromStr for SnapshotToken {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         if !(8..=64).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) {
-            return Err(Error::invalid("a snapshot token has 8 to 64 letters, digits and characters of `-_.:`"));
+            let text = quoted(text);
+            return Err(Error::invalid(format!(
+                "snapshot token {text} is not valid, expected 8 to 64 ASCII letters, digits and characters of `-_.:`"
+            )));
         }
         Ok(Self(text.to_owned()))
     }
@@ -68,31 +88,36 @@ impl From<SnapshotToken> for String {
     }
 }
 
-/// What names something that was started, so that any process can come back to it.
+/// Data that identifies an operation, so that any process can wait for it.
 ///
-/// A ticket is plain data. It serialises with its kind and a version, so text that was kept reads
-/// back as a `Ticket` or as the ticket of its kind.
-/// [`SnapshotClient::resume_any`](crate::SnapshotClient::resume_any) waits for whatever it names,
+/// A ticket names a snapshot and what happens to it: it is created, restored or deleted. It is
+/// plain data: store it as JSON, and read it back in another process.
+/// [`SnapshotClient::resume_any`](crate::SnapshotClient::resume_any) then waits for the operation,
 /// and [`SnapshotClient::check`](crate::SnapshotClient::check) checks it once.
+///
+/// The methods that start an operation return the ticket of its kind: [`SnapshotTicket`] or
+/// [`RestoreTicket`]. Errors can contain a ticket too, see [`Error::ticket`]. The stored form
+/// contains the kind and a version. So text that was stored from a `Ticket` reads back as the
+/// ticket of its kind, and the other way round.
 ///
 /// ```
 /// use es_snapshot::Ticket;
 /// use es_snapshot::wait::SnapshotTicket;
 ///
 /// let ticket: Ticket = SnapshotTicket::new("nightly", "2024.05.01")?.into();
-/// let kept = serde_json::to_string(&ticket)?;
+/// let stored = serde_json::to_string(&ticket)?;
 /// assert_eq!(
-///     kept,
+///     stored,
 ///     r#"{"kind":"snapshot","version":1,"repository":"nightly","snapshot":"2024.05.01"}"#
 /// );
-/// assert_eq!(serde_json::from_str::<Ticket>(&kept)?, ticket);
+/// assert_eq!(serde_json::from_str::<Ticket>(&stored)?, ticket);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 #[non_exhaustive]
 pub enum Ticket {
-    /// A snapshot that is created or cloned.
+    /// The creation of a snapshot, or a clone.
     Snapshot(SnapshotTicket),
     /// A restore.
     Restore(RestoreTicket),
@@ -101,7 +126,7 @@ pub enum Ticket {
 }
 
 impl Ticket {
-    /// Returns the repository.
+    /// Returns the name of the repository.
     #[must_use]
     pub fn repository(&self) -> &RepositoryName {
         &self.subject().repository
@@ -122,7 +147,7 @@ impl Ticket {
     }
 }
 
-/// The snapshot that every ticket is about.
+/// The snapshot that a ticket names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Subject {
     repository: RepositoryName,
@@ -136,15 +161,15 @@ impl Subject {
     }
 }
 
-macro_rules! subject_accessors {
+macro_rules! snapshot_accessors {
     () => {
-        /// Returns the repository.
+        /// Returns the name of the repository.
         #[must_use]
         pub fn repository(&self) -> &RepositoryName {
             &self.subject.repository
         }
 
-        /// Returns the snapshot's name.
+        /// Returns the name of the snapshot.
         #[must_use]
         pub fn snapshot(&self) -> &SnapshotName {
             &self.subject.snapshot
@@ -152,10 +177,11 @@ macro_rules! subject_accessors {
     };
 }
 
-/// A snapshot that is created or cloned.
+/// The ticket of a snapshot that is being created or cloned.
 ///
-/// The uuid and the token, as far as they are known, distinguish it from another snapshot of the
-/// same name.
+/// [`StartedSnapshot::ticket`](crate::StartedSnapshot::ticket) returns one. Names can be reused, so
+/// the ticket also contains the uuid and the [token](SnapshotToken), as far as they are known. They
+/// distinguish the snapshot from another one with the same name.
 ///
 /// ```
 /// use es_snapshot::snapshot::SnapshotToken;
@@ -163,8 +189,8 @@ macro_rules! subject_accessors {
 ///
 /// let token = SnapshotToken::try_random()?;
 /// let ticket = SnapshotTicket::new("nightly", "2024.05.01")?.with_token(token);
-/// let kept = serde_json::to_string(&ticket)?;
-/// assert_eq!(serde_json::from_str::<SnapshotTicket>(&kept)?, ticket);
+/// let stored = serde_json::to_string(&ticket)?;
+/// assert_eq!(serde_json::from_str::<SnapshotTicket>(&stored)?, ticket);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -175,11 +201,12 @@ pub struct SnapshotTicket {
 }
 
 impl SnapshotTicket {
-    /// Returns a ticket of a snapshot by name alone.
+    /// Returns a ticket that identifies a snapshot only by its name.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a name is not valid.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if one of the names is not
+    /// valid.
     pub fn new(repository: impl AsRef<str>, snapshot: impl AsRef<str>) -> Result<Self, Error> {
         Ok(Self { subject: Subject::parse(repository, snapshot)?, token: None })
     }
@@ -188,62 +215,67 @@ impl SnapshotTicket {
         Self { subject: Subject { repository, snapshot, uuid: None }, token: None }
     }
 
-    /// Sets the uuid, as [`SnapshotInfo::uuid`](crate::SnapshotInfo::uuid) or a wait's progress
-    /// returns it. Only the snapshot with this uuid is waited for.
+    /// Sets the snapshot's uuid. A wait then accepts only the snapshot with this uuid.
+    ///
+    /// [`SnapshotInfo::uuid`](crate::SnapshotInfo::uuid) and
+    /// [`Progress::uuid`](crate::wait::Progress::uuid) return it.
     #[must_use]
     pub fn with_uuid(mut self, uuid: impl Into<String>) -> Self {
         self.subject.uuid = Some(uuid.into());
         self
     }
 
-    /// Sets the token. Only the snapshot that was created with it is waited for.
+    /// Sets the snapshot's token. A wait then accepts only the snapshot with this token.
+    ///
+    /// If the uuid is known too, the wait compares only the uuid.
     #[must_use]
     pub fn with_token(mut self, token: SnapshotToken) -> Self {
         self.token = Some(token);
         self
     }
 
-    subject_accessors!();
+    snapshot_accessors!();
 
-    /// Returns the uuid, once known.
+    /// Returns the uuid of the snapshot, if it is known.
     #[must_use]
     pub fn uuid(&self) -> Option<&str> {
         self.subject.uuid.as_deref()
     }
 
-    /// Returns the token, if known.
+    /// Returns the token, if it is known.
     #[must_use]
     pub fn token(&self) -> Option<&SnapshotToken> {
         self.token.as_ref()
     }
 
-    /// Notes the uuid of the snapshot, now that it was found.
+    /// Stores the uuid of the snapshot once a response contains it.
     pub(crate) fn set_uuid(&mut self, uuid: Option<&str>) {
         if let Some(uuid) = uuid {
             self.subject.uuid = Some(uuid.to_owned());
         }
     }
 
-    /// Whether a snapshot that was found under the name is the one that is meant.
+    /// Returns whether a snapshot with this uuid and token is the one of this ticket.
     pub(crate) fn matches(&self, uuid: Option<&str>, token: Option<&str>) -> bool {
         let same =
             |expected: Option<&str>, found: Option<&str>| expected.is_none() || found.is_none() || expected == found;
-        let goes_by_token = self.subject.uuid.is_none() && self.token.is_some();
-        same(self.uuid(), uuid) && (!goes_by_token || self.token.as_ref().map(SnapshotToken::as_str) == token)
+        let matches_by_token = self.subject.uuid.is_none() && self.token.is_some();
+        same(self.uuid(), uuid) && (!matches_by_token || self.token.as_ref().map(SnapshotToken::as_str) == token)
     }
 }
 
-/// A deletion that may still be going on.
+/// The ticket of a deletion that may still be running.
 ///
-/// Deleting can take hours, longer than a gateway waits. A wait for the deletion ends when no
-/// snapshot of this name and uuid is left. It deletes nothing itself.
+/// A deletion can take hours, which is longer than a gateway waits for the response. A wait with
+/// this ticket ends when no snapshot with this name and uuid exists. The wait itself deletes
+/// nothing.
 ///
 /// ```
 /// use es_snapshot::wait::DeletionTicket;
 ///
 /// let ticket = DeletionTicket::new("nightly", "2024.05.01", "9QhTPPpQQgqmmUtwOIDfvA")?;
-/// let kept = serde_json::to_string(&ticket)?;
-/// assert_eq!(serde_json::from_str::<DeletionTicket>(&kept)?, ticket);
+/// let stored = serde_json::to_string(&ticket)?;
+/// assert_eq!(serde_json::from_str::<DeletionTicket>(&stored)?, ticket);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -253,80 +285,85 @@ pub struct DeletionTicket {
 }
 
 impl DeletionTicket {
-    /// Returns a ticket for the deletion of the snapshot with this uuid, as
-    /// [`SnapshotInfo::uuid`](crate::SnapshotInfo::uuid) returns it.
+    /// Returns a ticket for the deletion of the snapshot with this uuid.
+    ///
+    /// [`SnapshotInfo::uuid`](crate::SnapshotInfo::uuid) returns the uuid.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a name is not valid.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if one of the names is not
+    /// valid.
     pub fn new(repository: impl AsRef<str>, snapshot: impl AsRef<str>, uuid: impl Into<String>) -> Result<Self, Error> {
         let subject = Subject { uuid: Some(uuid.into()), ..Subject::parse(repository, snapshot)? };
         Ok(Self { subject })
     }
 
-    /// The deletion of what has the name; without a uuid, of the first snapshot that is found.
+    /// Returns a ticket for the deletion of a snapshot. Without a uuid, the first check determines
+    /// it.
     pub(crate) fn named(repository: RepositoryName, snapshot: SnapshotName, uuid: Option<String>) -> Self {
         Self { subject: Subject { repository, snapshot, uuid } }
     }
 
-    subject_accessors!();
+    snapshot_accessors!();
 
-    /// Returns the uuid, once known.
+    /// Returns the uuid of the snapshot, if it is known.
     #[must_use]
     pub fn uuid(&self) -> Option<&str> {
         self.subject.uuid.as_deref()
     }
 
-    /// Takes the snapshot that was found first for the one that is meant.
+    /// Stores the uuid of the snapshot that was found, unless one is known.
     pub(crate) fn learn_uuid(&mut self, uuid: Option<&str>) {
         self.subject.uuid = self.subject.uuid.take().or_else(|| uuid.map(str::to_owned));
     }
 }
 
-/// A restore.
+/// The ticket of a restore.
 ///
-/// It names the indices that this restore writes, under their new names; for a data stream, its
-/// backing indices. A wait considers exactly those, whatever else is or was restored from the same
-/// snapshot. The uuids distinguish an index of this restore from another that takes its name later,
-/// and the names in the snapshot one that another client restores from another index.
+/// [`StartedRestore::ticket`](crate::StartedRestore::ticket) returns one. It contains the indices
+/// that the restore writes, under their new names; for a data stream, its backing indices. A wait
+/// considers only these indices, even if other restores from the same snapshot are running.
 ///
-/// [`StartedRestore::ticket`](crate::StartedRestore::ticket) returns the one of a restore that was
-/// started. One that is made by hand names no index. A wait then considers every index that is
-/// restored from the snapshot, unless some are [added](Self::with_index).
+/// For each index, the ticket also contains the uuid and the name in the snapshot, as far as they
+/// are known. They distinguish the index from another one that takes its name later.
+///
+/// A ticket from [`new`](Self::new) contains no indices. A wait then considers every index that is
+/// restored from the snapshot, until [`with_index`](Self::with_index) adds some.
 ///
 /// ```
 /// use es_snapshot::wait::RestoreTicket;
 ///
 /// let ticket = RestoreTicket::new("nightly", "2024.05.01")?.with_index("restored-movies");
-/// let kept = serde_json::to_string(&ticket)?;
-/// assert_eq!(serde_json::from_str::<RestoreTicket>(&kept)?, ticket);
+/// let stored = serde_json::to_string(&ticket)?;
+/// assert_eq!(serde_json::from_str::<RestoreTicket>(&stored)?, ticket);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Ticket", into = "Ticket")]
 pub struct RestoreTicket {
     subject: Subject,
-    /// The target indices; `None` if they are not known.
+    /// The indices that the restore writes. `None` if they are not known.
     indices: Option<BTreeMap<String, RestoredIndex>>,
 }
 
-/// One index that a restore writes.
+/// What is known about an index that a restore writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RestoredIndex {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     uuid: Option<String>,
-    /// Its name in the snapshot.
+    /// The name that the index has in the snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<String>,
 }
 
 impl RestoreTicket {
-    /// Returns a ticket of every restore of this snapshot.
+    /// Returns a ticket for all restores from this snapshot.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a name is not valid.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if one of the names is not
+    /// valid.
     pub fn new(repository: impl AsRef<str>, snapshot: impl AsRef<str>) -> Result<Self, Error> {
         Ok(Self { subject: Subject::parse(repository, snapshot)?, indices: None })
     }
@@ -335,28 +372,28 @@ impl RestoreTicket {
         Self { subject: Subject { repository, snapshot, uuid: None }, indices: None }
     }
 
-    /// Adds an index, or a data stream, that the restore writes, under its new name. A wait then
-    /// considers the added indices only.
+    /// Adds an index or a data stream that the restore writes, under its new name.
+    ///
+    /// A wait then considers only the indices that were added.
     #[must_use]
     pub fn with_index(mut self, name: impl Into<String>) -> Self {
         self.add(name.into(), None, None);
         self
     }
 
-    /// Adds an index; what is known of it already stays.
+    /// Adds an index. For an index that is already known, arguments of `None` change nothing.
     pub(crate) fn add(&mut self, name: String, uuid: Option<String>, source: Option<&str>) {
         let index = self.indices.get_or_insert_default().entry(name).or_default();
         index.uuid = uuid.or(index.uuid.take());
         index.source = source.map(str::to_owned).or(index.source.take());
     }
 
-    /// Notes that the restore writes no other indices than those that are added, and none if none
-    /// is.
+    /// Notes that the restore writes no other indices than those that were added.
     pub(crate) fn close_list(&mut self) {
         self.indices.get_or_insert_default();
     }
 
-    /// Whether it is known which indices the restore writes.
+    /// Returns whether the indices that the restore writes are known.
     pub(crate) fn knows_indices(&self) -> bool {
         self.indices.is_some()
     }
@@ -365,27 +402,29 @@ impl RestoreTicket {
         self.subject.uuid = uuid.map(str::to_owned);
     }
 
-    subject_accessors!();
+    snapshot_accessors!();
 
-    /// Returns the snapshot's uuid, once known.
+    /// Returns the uuid of the snapshot, if it is known.
     #[must_use]
     pub fn snapshot_uuid(&self) -> Option<&str> {
         self.subject.uuid.as_deref()
     }
 
-    /// Returns the indices that the restore writes, under their new names. Empty if they could not
-    /// be determined: a wait then considers every index that is restored from the snapshot.
+    /// Returns the indices that the restore writes, under their new names.
+    ///
+    /// The list can be empty because the indices are not known. A wait then considers every index
+    /// that is restored from the snapshot.
     pub fn indices(&self) -> impl Iterator<Item = &str> {
         self.indices.iter().flat_map(BTreeMap::keys).map(String::as_str)
     }
 
-    /// Returns the uuid of a target index, once known.
+    /// Returns the uuid of an index that the restore writes, if it is known.
     #[must_use]
     pub fn index_uuid(&self, index: &str) -> Option<&str> {
         self.restored(index)?.uuid.as_deref()
     }
 
-    /// Returns the name that a target index has in the snapshot, once known.
+    /// Returns the name that an index has in the snapshot, if it is known.
     #[must_use]
     pub fn source_index(&self, index: &str) -> Option<&str> {
         self.restored(index)?.source.as_deref()
@@ -396,7 +435,7 @@ impl RestoreTicket {
     }
 }
 
-/// The form in which tickets are kept.
+/// The serialised form of a ticket.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
@@ -420,7 +459,7 @@ enum Kind {
     Deletion,
 }
 
-/// The version of [`Stored`] that this version of the crate writes, and the only one that it reads.
+/// The version of the serialised form. Tickets of another version are refused.
 const VERSION: u32 = 1;
 
 impl From<Ticket> for Stored {
@@ -442,7 +481,7 @@ impl TryFrom<Stored> for Ticket {
         let Stored { kind, version, repository, snapshot, uuid, token, indices } = stored;
         if version != VERSION {
             return Err(format!(
-                "a ticket of version {version} was made by another release; this one reads version {VERSION}"
+                "ticket has version {version}, expected {VERSION}; it was written by another release of this crate"
             ));
         }
         let subject = Subject { repository, snapshot, uuid };
@@ -450,12 +489,12 @@ impl TryFrom<Stored> for Ticket {
             (Kind::Snapshot, token, None) => Ok(Self::Snapshot(SnapshotTicket { subject, token })),
             (Kind::Restore, None, indices) => Ok(Self::Restore(RestoreTicket { subject, indices })),
             (Kind::Deletion, None, None) => Ok(Self::Deletion(DeletionTicket { subject })),
-            _ => Err("only the ticket of a snapshot has a token, and only that of a restore has indices".to_owned()),
+            _ => Err("`token` is only for the ticket of a snapshot, `indices` only for that of a restore".to_owned()),
         }
     }
 }
 
-macro_rules! kinds_of_tickets {
+macro_rules! ticket_kinds {
     ($($ticket:ident $kind:ident $what:literal)*) => {$(
         impl From<$ticket> for Ticket {
             fn from(ticket: $ticket) -> Self {
@@ -471,7 +510,10 @@ macro_rules! kinds_of_tickets {
                     Ticket::$kind(ticket) => Ok(ticket),
                     other => {
                         let name = quoted(other.snapshot().as_str());
-                        Err(Error::invalid(format!(concat!("the ticket of {} is not that of ", $what), name)))
+                        Err(Error::invalid(format!(
+                            concat!("ticket for snapshot {} is of another kind, expected the ticket of ", $what),
+                            name
+                        )))
                     }
                 }
             }
@@ -479,8 +521,8 @@ macro_rules! kinds_of_tickets {
     )*};
 }
 
-kinds_of_tickets! {
-    SnapshotTicket Snapshot "a snapshot that is created"
+ticket_kinds! {
+    SnapshotTicket Snapshot "a snapshot or a clone"
     RestoreTicket Restore "a restore"
     DeletionTicket Deletion "a deletion"
 }
@@ -499,7 +541,7 @@ mod tests {
     }
 
     #[test]
-    fn every_ticket_survives_being_kept() {
+    fn reads_back_every_stored_ticket() {
         let token: SnapshotToken = "a-token-of-ours".parse().unwrap();
         let tickets: [Ticket; 4] = [
             SnapshotTicket::new("r", "s").unwrap().with_uuid("u").with_token(token).into(),
@@ -508,13 +550,13 @@ mod tests {
             DeletionTicket::new("r", "s", "u").unwrap().into(),
         ];
         for ticket in tickets {
-            let kept = serde_json::to_string(&ticket).unwrap();
-            assert_eq!(serde_json::from_str::<Ticket>(&kept).unwrap(), ticket);
+            let stored = serde_json::to_string(&ticket).unwrap();
+            assert_eq!(serde_json::from_str::<Ticket>(&stored).unwrap(), ticket);
         }
     }
 
     #[test]
-    fn a_ticket_is_kept_alike_with_its_type_known_and_unknown() {
+    fn stores_a_typed_ticket_like_an_untyped_one() {
         let typed = restore();
         let any = Ticket::from(typed.clone());
 
@@ -523,27 +565,27 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_whole_is_no_ticket() {
-        let kept = || json!({"kind": "restore", "version": 1, "repository": "r", "snapshot": "s"});
-        assert!(serde_json::from_value::<Ticket>(kept()).is_ok());
+    fn refuses_a_stored_ticket_that_it_cannot_read_completely() {
+        let stored = || json!({"kind": "restore", "version": 1, "repository": "r", "snapshot": "s"});
+        assert!(serde_json::from_value::<Ticket>(stored()).is_ok());
         for (key, value) in [
             ("version", json!(2)),
             ("kind", json!("migration")),
             ("token", json!("a-token-of-ours")),
             ("colour", json!("red")),
         ] {
-            let mut changed = kept();
+            let mut changed = stored();
             changed[key] = value;
             assert!(serde_json::from_value::<Ticket>(changed).is_err(), "{key}");
         }
     }
 
     #[test]
-    fn the_ticket_of_another_kind_is_refused() {
-        let kept = serde_json::to_string(&restore()).unwrap();
+    fn refuses_a_stored_ticket_of_another_kind() {
+        let stored = serde_json::to_string(&restore()).unwrap();
 
-        let error = serde_json::from_str::<DeletionTicket>(&kept).unwrap_err().to_string();
+        let error = serde_json::from_str::<DeletionTicket>(&stored).unwrap_err().to_string();
 
-        assert!(error.contains("is not that of a deletion"), "{error}");
+        assert!(error.contains("expected the ticket of a deletion"), "{error}");
     }
 }

@@ -1,5 +1,5 @@
-//! Values as they stand on the wire: times, counters, and the two forms in which settings come
-//! back.
+//! Helpers that decode values of responses: times, counters, settings sent as text, and open
+//! vocabularies.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,23 +10,25 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// A moment of the wire: milliseconds since 1970. Not after 1970 means that it has not come yet.
-pub(crate) fn moment(millis: Option<i64>) -> Option<SystemTime> {
+/// Returns the time that is this many milliseconds after 1970. Servers write 0 or less for a time
+/// that has not come yet.
+pub(crate) fn time_from_millis(millis: Option<i64>) -> Option<SystemTime> {
     let millis = u64::try_from(millis?).ok().filter(|millis| *millis > 0)?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis))
 }
 
-/// A span of the wire in milliseconds. Negative means that it is not known.
-pub(crate) fn span(millis: Option<i64>) -> Option<Duration> {
+/// Returns the duration of this many milliseconds. Servers write a negative one if it is unknown.
+pub(crate) fn duration_from_millis(millis: Option<i64>) -> Option<Duration> {
     u64::try_from(millis?).ok().map(Duration::from_millis)
 }
 
-/// A counter of the wire. Negative means that it is not known.
+/// Returns a counter. Servers write a negative one if it is unknown.
 pub(crate) fn count(count: Option<i64>) -> Option<u64> {
     u64::try_from(count?).ok()
 }
 
-/// A setting as text: the server returns strings whatever was sent, and people send anything.
+/// Returns a setting as text. The server returns settings as strings, but callers may set numbers
+/// and booleans.
 pub(crate) fn scalar_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -35,19 +37,19 @@ pub(crate) fn scalar_text(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether two settings are one to the server, which reads `true` and `"true"` alike.
-pub(crate) fn is_same(a: &Value, b: &Value) -> bool {
+/// Returns whether the server reads two settings as equal, such as `true` and `"true"`.
+pub(crate) fn is_same_setting(a: &Value, b: &Value) -> bool {
     a == b || scalar_text(a).is_some_and(|a| Some(a) == scalar_text(b))
 }
 
-/// An integer that may come as text; anything else reads as absent, since such a field only
-/// describes.
+/// Reads an integer that the server may send as text. Anything else counts as absent, because such
+/// fields are only informative and must not break the response.
 pub(crate) fn integer_or_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr + TryFrom<u64> + TryFrom<i64>,
 {
-    /// Keeps nothing of what it does not want, however large that is.
+    /// Skips values of other types without keeping them in memory.
     struct Integer<T>(PhantomData<T>);
 
     impl<'de, T: FromStr + TryFrom<u64> + TryFrom<i64>> Visitor<'de> for Integer<T> {
@@ -93,7 +95,7 @@ where
     deserializer.deserialize_any(Integer(PhantomData))
 }
 
-/// A list or object that may come as `null`.
+/// Reads a value that the server may send as `null`, which becomes the default.
 pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -102,9 +104,9 @@ where
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// The object that `typed` serialises to, laid over `open`: where both have a key, the typed one
-/// holds.
-pub(crate) fn laid_over<T: Serialize>(
+/// Returns the fields of `open` and of the object that `typed` serialises to. If both have a key,
+/// the value of `typed` is used.
+pub(crate) fn merged<T: Serialize>(
     open: &Map<String, Value>,
     typed: &T,
 ) -> Result<Map<String, Value>, serde_json::Error> {
@@ -115,9 +117,18 @@ pub(crate) fn laid_over<T: Serialize>(
     Ok(all)
 }
 
-/// A word of a server's that this version of the crate does not know.
+/// A word from the server that this version of the crate does not know.
 ///
-/// Only the `From` of its vocabulary makes one, so a word that is known is never one of these.
+/// It is inside the `Other` variant of types such as [`SnapshotState`](crate::SnapshotState). Only
+/// their `From` implementations make one, so an `OtherWord` is never a known word.
+///
+/// ```
+/// use es_snapshot::SnapshotState;
+///
+/// let state = SnapshotState::from("PAUSED");
+/// assert!(matches!(&state, SnapshotState::Other(word) if word.as_str() == "PAUSED"));
+/// assert_eq!(SnapshotState::from("SUCCESS"), SnapshotState::Success);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OtherWord(pub(crate) String);
 
@@ -141,7 +152,7 @@ impl fmt::Display for OtherWord {
     }
 }
 
-/// An open vocabulary of the wire: the words that are known, and `Other` for one that is not.
+/// Defines an enum of the words that a server uses, with `Other` for a word that is not known.
 macro_rules! open_vocabulary {
     ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident = $text:literal,)* }) => {
         $(#[$doc])*
@@ -149,12 +160,12 @@ macro_rules! open_vocabulary {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$word_doc])* $word,)*
-            /// A word that this version of the crate does not know; empty if the server wrote none.
+            /// A word that this version of the crate does not know. Empty if the server sent none.
             Other($crate::wire::OtherWord),
         }
 
         impl $name {
-            /// The word as it stands on the wire.
+            /// Returns the word as the server writes it.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
@@ -180,7 +191,7 @@ macro_rules! open_vocabulary {
         }
 
         impl Default for $name {
-            /// The empty word: none was written.
+            /// Returns `Other` with the empty word: the server sent none.
             fn default() -> Self {
                 Self::Other($crate::wire::OtherWord(String::new()))
             }
@@ -212,18 +223,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn epoch_zero_and_less_are_moments_that_have_not_come() {
-        assert_eq!(moment(Some(0)), None);
-        assert_eq!(moment(Some(-1)), None);
-        assert_eq!(moment(None), None);
-        assert_eq!(moment(Some(1500)), Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1500)));
+    fn reads_times_up_to_1970_as_absent() {
+        assert_eq!(time_from_millis(Some(0)), None);
+        assert_eq!(time_from_millis(Some(-1)), None);
+        assert_eq!(time_from_millis(None), None);
+        assert_eq!(time_from_millis(Some(1500)), Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1500)));
     }
 
     #[test]
-    fn negative_counters_and_spans_are_unknown() {
+    fn reads_negative_counters_and_durations_as_unknown() {
         assert_eq!(count(Some(-1)), None);
         assert_eq!(count(Some(7)), Some(7));
-        assert_eq!(span(Some(-1)), None);
-        assert_eq!(span(Some(0)), Some(Duration::ZERO));
+        assert_eq!(duration_from_millis(Some(-1)), None);
+        assert_eq!(duration_from_millis(Some(0)), Some(Duration::ZERO));
     }
 }

@@ -1,10 +1,9 @@
-//! Credentials from where AWS tools look for them, each source against an endpoint of this test's
-//! own.
+//! Credentials from every source of the AWS default chain, each against an endpoint of the test.
 //!
-//! Environment variables belong to a whole process. So each source is tried in a child process of
-//! this very test binary, which loads once for each line that it reads and tells what it got.
+//! Environment variables belong to a whole process. So each test starts this test binary again as
+//! a child process. The child loads credentials once for each line that it reads, and prints them.
 
-#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[allow(dead_code, reason = "each test file uses only a part of it")]
 #[path = "support/scene.rs"]
 mod scene;
 
@@ -25,14 +24,14 @@ use es_snapshot::testing::Verdict;
 use es_snapshot::{ErrorKind, SnapshotClient, default_credentials};
 use scene::Scene;
 
-/// The variable that tells a child that it is one.
+/// The variable that marks a process as a child.
 const LOADER: &str = "ES_SNAPSHOT_TEST_LOADER";
-/// Before what the child tells, wherever in a line that may be.
-const TOLD: &str = "told: ";
+/// Precedes the output of the child, anywhere in a line.
+const MARKER: &str = "loaded: ";
 
 /// Loads credentials once for each line of its input.
 #[test]
-#[ignore = "run by the other tests, as a process of its own"]
+#[ignore = "run by the other tests, in a child process"]
 fn child() {
     if env::var_os(LOADER).is_none() {
         return;
@@ -48,21 +47,21 @@ fn child() {
     for line in io::stdin().lines() {
         line.unwrap();
         match runtime.block_on(provider.provide_credentials()) {
-            Ok(got) => {
-                let (key, secret) = (got.access_key_id(), got.secret_access_key());
-                println!("\n{TOLD}{key} {secret} {}", got.session_token().unwrap_or("-"));
+            Ok(found) => {
+                let (key, secret) = (found.access_key_id(), found.secret_access_key());
+                println!("\n{MARKER}{key} {secret} {}", found.session_token().unwrap_or("-"));
             }
             Err(error) => {
                 let client =
                     SnapshotClient::builder("http://localhost:9200").region("eu-west-1").credentials(provider.clone());
                 let failed = runtime.block_on(client.build().unwrap().repositories()).unwrap_err();
-                println!("\n{TOLD}{error}; {failed}");
+                println!("\n{MARKER}{error}; {failed}");
             }
         }
     }
 }
 
-/// A child process with these variables and no others.
+/// A child process with these environment variables and no others.
 struct Loader {
     child: Child,
     input: Option<ChildStdin>,
@@ -93,18 +92,18 @@ impl Loader {
         Self { child, input, output: BufReader::new(output), trace: Some(trace) }
     }
 
-    /// What the child gets from its next load.
+    /// Makes the child load credentials, and returns its output.
     fn load(&mut self) -> String {
         self.input.as_mut().unwrap().write_all(b"\n").unwrap();
         for line in self.output.by_ref().lines() {
-            if let Some((_, told)) = line.unwrap().split_once(TOLD) {
-                return told.to_owned();
+            if let Some((_, text)) = line.unwrap().split_once(MARKER) {
+                return text.to_owned();
             }
         }
         panic!("the child has ended: {}", self.end());
     }
 
-    /// Lets the child end; what it traced.
+    /// Ends the child, and returns its trace.
     fn end(&mut self) -> String {
         drop(self.input.take());
         self.child.wait().unwrap();
@@ -126,7 +125,7 @@ struct Service {
 }
 
 impl Service {
-    /// Gets each request, its head in lower case, and answers status and body.
+    /// `response` receives each request, its head in lower case, and returns status and body.
     fn start(response: impl Fn(&str) -> (u16, String) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -175,7 +174,7 @@ fn issued(number: usize) -> String {
 const OFF: (&str, &str) = ("AWS_EC2_METADATA_DISABLED", "true");
 
 #[test]
-fn the_environment_is_a_source() {
+fn loads_credentials_from_the_environment() {
     let mut loader = Loader::with(&[
         OFF,
         ("AWS_ACCESS_KEY_ID", "AKIDENV"),
@@ -187,17 +186,17 @@ fn the_environment_is_a_source() {
 }
 
 #[test]
-fn the_environment_may_have_no_token() {
+fn loads_credentials_without_a_token_from_the_environment() {
     let mut loader = Loader::with(&[OFF, ("AWS_ACCESS_KEY_ID", "AKIDENV"), ("AWS_SECRET_ACCESS_KEY", "canary-secret")]);
 
     assert_eq!(loader.load(), "AKIDENV canary-secret -");
 }
 
 #[test]
-fn without_any_source_there_is_an_error() {
-    let told = Loader::with(&[OFF]).load();
+fn returns_an_error_without_any_source() {
+    let text = Loader::with(&[OFF]).load();
 
-    assert!(!told.contains("canary") && !told.is_empty(), "{told}");
+    assert!(!text.contains("canary") && !text.is_empty(), "{text}");
 }
 
 const HOP_LIMIT: &str = "in a container the metadata service needs a hop limit of 2";
@@ -206,20 +205,20 @@ const HOP_LIMIT: &str = "in a container the metadata service needs a hop limit o
 fn names_the_hop_limit_when_the_metadata_service_gives_no_token() {
     let service = Service::start(|_| (403, String::new()));
 
-    let told = Loader::with(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &service.url)]).load();
+    let text = Loader::with(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &service.url)]).load();
 
-    assert!(told.contains(HOP_LIMIT), "{told}");
+    assert!(text.contains(HOP_LIMIT), "{text}");
 }
 
 #[test]
-fn does_not_name_the_hop_limit_when_the_metadata_service_is_not_wanted() {
-    let told = Loader::with(&[OFF]).load();
+fn does_not_name_the_hop_limit_when_the_metadata_service_is_disabled() {
+    let text = Loader::with(&[OFF]).load();
 
-    assert!(!told.contains(HOP_LIMIT), "{told}");
+    assert!(!text.contains(HOP_LIMIT), "{text}");
 }
 
-/// The metadata service of an instance, in its second version only: without a session's token
-/// nothing is told.
+/// The metadata service of an instance, only in version 2: it refuses requests without a session
+/// token.
 fn instance() -> Service {
     Service::start(|head| {
         let line = head.lines().next().unwrap_or_default();
@@ -238,7 +237,7 @@ fn instance() -> Service {
 }
 
 #[test]
-fn an_instances_metadata_service_is_a_source_by_its_second_version() {
+fn loads_credentials_from_version_2_of_the_instance_metadata_service() {
     let service = instance();
     let mut loader = Loader::with(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &service.url)]);
 
@@ -248,7 +247,8 @@ fn an_instances_metadata_service_is_a_source_by_its_second_version() {
     assert!(requests.iter().any(|head| head.starts_with("put /latest/api/token ")), "{requests:?}");
 }
 
-/// A container's credentials, new ones for each request, for whoever shows the right authorization.
+/// A container endpoint. It returns new credentials for each request with one of these
+/// authorizations.
 fn container(authorizations: &'static [&'static str]) -> Service {
     let number = Mutex::new(0);
     Service::start(move |head| {
@@ -263,7 +263,7 @@ fn container(authorizations: &'static [&'static str]) -> Service {
 }
 
 #[test]
-fn a_containers_credentials_are_a_source() {
+fn loads_credentials_from_the_container_endpoint() {
     let service = container(&["ecs-token"]);
     let url = format!("{}/v1/credentials", service.url);
     let mut loader = Loader::with(&[
@@ -276,7 +276,7 @@ fn a_containers_credentials_are_a_source() {
     assert_eq!(loader.load(), "ASIA2 canary-secret-2 canary-token-2");
 }
 
-/// A file that is removed in the end.
+/// A file that is removed when this value is dropped.
 struct TempFile(PathBuf);
 
 impl TempFile {
@@ -298,7 +298,7 @@ impl Drop for TempFile {
 }
 
 #[test]
-fn a_pods_identity_is_a_source_and_its_token_is_read_for_each_load() {
+fn loads_credentials_from_a_pod_identity_and_reads_its_token_file_each_time() {
     let service = container(&["pod-token-1", "pod-token-2"]);
     let url = format!("{}/v1/credentials", service.url);
     let file = TempFile::new("rotating", "pod-token-1");
@@ -317,7 +317,7 @@ fn a_pods_identity_is_a_source_and_its_token_is_read_for_each_load() {
 }
 
 #[test]
-fn a_container_service_that_refuses_is_an_error_without_secrets() {
+fn the_error_of_a_container_endpoint_that_refuses_contains_no_secret() {
     let service = container(&["another-token"]);
     let url = format!("{}/v1/credentials", service.url);
     let mut loader = Loader::with(&[
@@ -326,9 +326,9 @@ fn a_container_service_that_refuses_is_an_error_without_secrets() {
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "canary-authorization"),
     ]);
 
-    let told = loader.load();
+    let text = loader.load();
 
-    assert!(!told.contains("canary") && !told.starts_with("ASIA"), "{told}");
+    assert!(!text.contains("canary") && !text.starts_with("ASIA"), "{text}");
 }
 
 /// A credentials file with two profiles.
@@ -343,7 +343,7 @@ fn profiles(name: &str) -> TempFile {
 }
 
 #[test]
-fn the_profile_that_is_named_is_a_source() {
+fn loads_credentials_from_the_named_profile() {
     let file = profiles("named");
     let mut loader = Loader::with(&[OFF, ("AWS_SHARED_CREDENTIALS_FILE", file.path()), ("AWS_PROFILE", "backup")]);
 
@@ -351,7 +351,7 @@ fn the_profile_that_is_named_is_a_source() {
 }
 
 #[test]
-fn the_profile_is_the_default_one_where_none_is_named() {
+fn loads_credentials_from_the_default_profile_if_none_is_named() {
     let file = profiles("default");
     let mut loader = Loader::with(&[OFF, ("AWS_SHARED_CREDENTIALS_FILE", file.path())]);
 
@@ -359,7 +359,7 @@ fn the_profile_is_the_default_one_where_none_is_named() {
 }
 
 #[test]
-fn the_environment_goes_before_a_profile() {
+fn the_environment_takes_precedence_over_a_profile() {
     let file = profiles("later");
     let mut loader = Loader::with(&[
         OFF,
@@ -372,16 +372,16 @@ fn the_environment_goes_before_a_profile() {
 }
 
 #[test]
-fn a_profile_that_is_not_there_is_an_error_and_no_other_takes_its_place() {
+fn a_missing_profile_is_an_error_and_no_other_profile_replaces_it() {
     let file = profiles("absent");
     let mut loader = Loader::with(&[OFF, ("AWS_SHARED_CREDENTIALS_FILE", file.path()), ("AWS_PROFILE", "absent")]);
 
-    let told = loader.load();
+    let text = loader.load();
 
-    assert!(!told.contains("AKIDFILE") && !told.contains("canary"), "{told}");
+    assert!(!text.contains("AKIDFILE") && !text.contains("canary"), "{text}");
 }
 
-/// A configuration whose profile gets its credentials from a process, which tells what is in the
+/// A configuration file whose profile gets its credentials from a process. The process prints the
 /// other file.
 fn process(name: &str, printed: &TempFile) -> TempFile {
     TempFile::new(name, &format!("[default]\ncredential_process = /bin/cat {}\n", printed.path()))
@@ -395,7 +395,7 @@ fn printed(number: usize) -> String {
 }
 
 #[test]
-fn a_profiles_process_is_a_source_and_is_run_for_each_load() {
+fn loads_credentials_from_the_process_of_a_profile_and_runs_it_each_time() {
     let output = TempFile::new("process-output", &printed(1));
     let file = process("process", &output);
     let mut loader = Loader::with(&[OFF, ("AWS_CONFIG_FILE", file.path())]);
@@ -408,8 +408,8 @@ fn a_profiles_process_is_a_source_and_is_run_for_each_load() {
 const ROLE: (&str, &str) = ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/backup");
 const REGION: (&str, &str) = ("AWS_REGION", "ap-northeast-1");
 
-/// The security token service, for whoever shows a web identity token that it knows; new
-/// credentials for each request.
+/// The security token service. It returns new credentials for each request with one of these web
+/// identity tokens.
 fn token_service(tokens: &'static [&'static str]) -> Service {
     let number = Mutex::new(0);
     Service::start(move |request| {
@@ -432,7 +432,7 @@ fn token_service(tokens: &'static [&'static str]) -> Service {
 }
 
 #[test]
-fn a_web_identity_is_a_source_and_its_token_is_read_for_each_load() {
+fn loads_credentials_from_a_web_identity_and_reads_its_token_file_each_time() {
     let service = token_service(&["canary-web-1", "canary-web-2"]);
     let file = TempFile::new("web", "canary-web-1");
     let mut loader = Loader::with(&[
@@ -452,7 +452,7 @@ fn a_web_identity_is_a_source_and_its_token_is_read_for_each_load() {
 }
 
 #[test]
-fn a_web_identity_that_is_refused_is_an_error_without_its_token() {
+fn the_error_of_a_refused_web_identity_does_not_contain_its_token() {
     let service = token_service(&["another-token"]);
     let file = TempFile::new("web-refused", "canary-web");
     let mut loader = Loader::with(&[
@@ -463,15 +463,15 @@ fn a_web_identity_that_is_refused_is_an_error_without_its_token() {
         ("AWS_WEB_IDENTITY_TOKEN_FILE", file.path()),
     ]);
 
-    let told = loader.load();
+    let text = loader.load();
 
-    assert!(!told.contains("canary") && !told.starts_with("ASIA"), "{told}");
+    assert!(!text.contains("canary") && !text.starts_with("ASIA"), "{text}");
     assert!(!loader.end().contains("canary"));
     assert!(!service.requests().is_empty());
 }
 
 #[test]
-fn no_source_traces_a_secret() {
+fn the_trace_of_each_source_contains_no_secret() {
     let (instance, container) = (instance(), container(&["canary-authorization"]));
     let (sts, token, file) =
         (token_service(&["canary-web"]), TempFile::new("web-traced", "canary-web"), profiles("traced"));
@@ -494,15 +494,15 @@ fn no_source_traces_a_secret() {
 
         let trace = loader.end();
 
-        assert!(trace.contains("aws_config"), "nothing was traced: {trace}");
+        assert!(trace.contains("aws_config"), "the trace is empty: {trace}");
         assert!(!trace.contains("canary"), "{trace}");
     }
 }
 
-// ---- a loaded configuration
+// ---- an SDK configuration
 
 #[tokio::test]
-async fn a_loaded_configuration_gives_credentials_and_region() {
+async fn uses_the_credentials_and_the_region_of_an_sdk_config() {
     let scene = Scene::new().await;
     let config = SdkConfig::builder()
         .region(Region::new(scene.domain.region()))
@@ -520,7 +520,7 @@ async fn a_loaded_configuration_gives_credentials_and_region() {
     assert_eq!(scene.domain.events().remove(0).verdict, Verdict::Signed);
 }
 
-fn of_region(region: &'static str) -> SdkConfig {
+fn config_with_region(region: &'static str) -> SdkConfig {
     let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
     SdkConfig::builder()
         .region(Region::new(region))
@@ -529,23 +529,23 @@ fn of_region(region: &'static str) -> SdkConfig {
 }
 
 #[test]
-fn the_region_in_an_amazon_host_goes_before_the_configurations() {
+fn the_region_in_an_amazon_host_takes_precedence_over_the_sdk_config() {
     let builder = SnapshotClient::builder("https://vpc-logs-x1y2.eu-west-1.es.amazonaws.com");
 
-    builder.sdk_config(&of_region("us-east-1")).unwrap().build().unwrap();
+    builder.sdk_config(&config_with_region("us-east-1")).unwrap().build().unwrap();
 }
 
 #[test]
-fn a_region_given_by_name_goes_before_the_configurations() {
+fn an_explicit_region_takes_precedence_over_the_sdk_config() {
     let builder = SnapshotClient::builder("https://vpc-logs-x1y2.eu-west-1.es.amazonaws.com").region("eu-west-2");
 
-    let error = builder.sdk_config(&of_region("eu-west-1")).unwrap().build().unwrap_err();
+    let error = builder.sdk_config(&config_with_region("eu-west-1")).unwrap().build().unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
 #[test]
-fn a_configuration_without_credentials_is_refused() {
+fn refuses_an_sdk_config_without_credentials() {
     let config = SdkConfig::builder().region(Region::new("eu-west-1")).build();
 
     let error = SnapshotClient::builder("https://localhost:9200").sdk_config(&config).unwrap_err();

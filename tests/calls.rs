@@ -1,7 +1,7 @@
-//! One call: how often it is sent, signed and dated, how long it may take, and what it accepts as
-//! an answer.
+//! A single call: signatures, clocks, credentials, resends, time limits, and the responses that it
+//! accepts.
 
-#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[allow(dead_code, reason = "each test file uses only a part of it")]
 #[path = "support/scene.rs"]
 mod scene;
 
@@ -65,7 +65,7 @@ const OPERATIONS: [Operation; 16] = [
     Operation::Raw,
 ];
 
-/// Does it, on a domain with the ended snapshot `s`.
+/// Performs `operation` on a domain that contains the complete snapshot `s`.
 async fn perform(client: &SnapshotClient, operation: Operation) -> Result<(), Error> {
     let backups = client.repository("r").unwrap();
     let snapshot = backups.snapshot("s").unwrap();
@@ -106,7 +106,7 @@ fn denied(events: &[Event]) -> usize {
     events.iter().filter(|event| event.verdict == Verdict::Denied).count()
 }
 
-fn never(builder: SnapshotClientBuilder) -> SnapshotClientBuilder {
+fn without_retries(builder: SnapshotClientBuilder) -> SnapshotClientBuilder {
     builder.retry(RetryPolicy::never())
 }
 
@@ -117,7 +117,7 @@ fn unavailable() -> Fault {
 // ---- signatures, clocks and credentials
 
 #[tokio::test]
-async fn every_attempt_is_dated_and_signed_anew() {
+async fn dates_and_signs_every_attempt_separately() {
     let scene =
         Scene::with(|d| d, |client| client.retry(RetryPolicy::new().with_min_pause(Duration::from_secs(2)))).await;
     scene.domain.fault(unavailable().times(3));
@@ -130,9 +130,9 @@ async fn every_attempt_is_dated_and_signed_anew() {
     assert_eq!((events.len(), dates.len(), signatures.len()), (4, 4, 4));
 }
 
-/// With the domain's clock this far off, every operation is refused once at most, and so after it
-/// has been put right.
-async fn survives_a_skew_of(seconds: i64) {
+/// Asserts that every operation is refused exactly once if the clock of the domain is off, and
+/// exactly once after that clock is corrected.
+async fn corrects_a_skew_of(seconds: i64) {
     for operation in OPERATIONS {
         let scene = prepared().await;
         let before = scene.domain.events().len();
@@ -154,27 +154,27 @@ async fn survives_a_skew_of(seconds: i64) {
 }
 
 #[tokio::test]
-async fn a_domain_an_hour_ahead_gets_the_right_time_from_the_second_attempt_on() {
-    survives_a_skew_of(3_600).await;
+async fn corrects_its_time_after_one_refusal_by_a_domain_an_hour_ahead() {
+    corrects_a_skew_of(3_600).await;
 }
 
 #[tokio::test]
-async fn a_domain_an_hour_behind_gets_the_right_time_from_the_second_attempt_on() {
-    survives_a_skew_of(-3_600).await;
+async fn corrects_its_time_after_one_refusal_by_a_domain_an_hour_behind() {
+    corrects_a_skew_of(-3_600).await;
 }
 
 #[tokio::test]
-async fn a_domain_more_than_a_day_ahead_gets_the_right_time_from_the_second_attempt_on() {
-    survives_a_skew_of(26 * 3_600).await;
+async fn corrects_its_time_after_one_refusal_by_a_domain_more_than_a_day_ahead() {
+    corrects_a_skew_of(26 * 3_600).await;
 }
 
 #[tokio::test]
-async fn a_domain_more_than_a_day_behind_gets_the_right_time_from_the_second_attempt_on() {
-    survives_a_skew_of(-26 * 3_600).await;
+async fn corrects_its_time_after_one_refusal_by_a_domain_more_than_a_day_behind() {
+    corrects_a_skew_of(-26 * 3_600).await;
 }
 
 #[tokio::test]
-async fn a_step_of_the_hosts_clock_is_made_good_by_the_second_attempt() {
+async fn corrects_its_time_after_one_refusal_when_the_hosts_clock_steps() {
     let scene = prepared().await;
     let before = scene.domain.events().len();
 
@@ -187,7 +187,7 @@ async fn a_step_of_the_hosts_clock_is_made_good_by_the_second_attempt() {
 }
 
 #[tokio::test]
-async fn a_clock_that_agrees_with_the_domains_is_not_put_right() {
+async fn does_not_resend_after_clock_skew_if_the_clocks_agree() {
     let scene = Scene::new().await;
     let refusal = r#"{"message":"Signature expired: 20200101T000000Z is now earlier than 20200101T001000Z"}"#;
     scene.domain.fault(Fault::status(403, refusal, "application/json"));
@@ -198,7 +198,7 @@ async fn a_clock_that_agrees_with_the_domains_is_not_put_right() {
 }
 
 #[tokio::test]
-async fn revoked_credentials_are_renewed_once_for_every_operation() {
+async fn every_operation_renews_revoked_credentials_once() {
     for operation in OPERATIONS {
         let scene = prepared().await;
         let (before, loads) = (scene.domain.events().len(), scene.provider.loads());
@@ -211,7 +211,7 @@ async fn revoked_credentials_are_renewed_once_for_every_operation() {
 }
 
 #[tokio::test]
-async fn credentials_that_stay_bad_are_tried_twice() {
+async fn gives_up_when_the_server_refuses_credentials_twice() {
     let scene = Scene::new().await;
     let refusal = r#"{"message":"The security token included in the request is invalid."}"#;
     scene.domain.fault(Fault::status(403, refusal, "application/json"));
@@ -222,8 +222,8 @@ async fn credentials_that_stay_bad_are_tried_twice() {
 }
 
 #[tokio::test]
-async fn refused_credentials_are_dropped_even_by_a_client_that_never_repeats() {
-    let scene = prepared_with(never).await;
+async fn drops_refused_credentials_even_without_retries() {
+    let scene = prepared_with(without_retries).await;
     scene.domain.revoke();
     scene.clock.advance(Duration::from_secs(2));
     let refused = scene.client.server_info().await.unwrap_err();
@@ -257,7 +257,7 @@ async fn clients_that_share_a_cache_load_credentials_once() {
 }
 
 #[tokio::test]
-async fn with_a_password_only_the_registration_is_signed() {
+async fn signs_only_the_registration_with_basic_authentication() {
     let auth = FakeAuth::Basic { user: "master".to_owned(), password: "pass:word".to_owned() };
     let scene = Scene::with(|domain| domain.auth(auth), |client| client).await;
     let auth = Auth::basic("master", "pass:word").unwrap().with_signed_registration(scene.provider.clone());
@@ -276,10 +276,10 @@ async fn with_a_password_only_the_registration_is_signed() {
     assert_eq!(verdicts, [Verdict::Signed, Verdict::Basic, Verdict::Basic]);
 }
 
-// ---- repetition
+// ---- resends
 
 #[tokio::test]
-async fn a_read_is_repeated_after_trouble_that_passes() {
+async fn resends_a_read_after_a_temporary_failure() {
     for fault in [
         Fault::status(429, "Too Many Requests", "text/plain"),
         Fault::status(502, "<html>", "text/html"),
@@ -303,7 +303,7 @@ async fn a_read_is_repeated_after_trouble_that_passes() {
 }
 
 #[tokio::test]
-async fn a_refused_call_is_sent_once() {
+async fn does_not_resend_a_denied_call() {
     let scene = Scene::new().await;
     scene.domain.deny("es:ESHttpGet");
 
@@ -314,7 +314,7 @@ async fn a_refused_call_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_call_for_what_is_missing_is_sent_once() {
+async fn does_not_resend_a_call_for_a_missing_repository() {
     let scene = Scene::new().await;
 
     let error = backups(&scene.client).info().await.unwrap_err();
@@ -324,7 +324,7 @@ async fn a_call_for_what_is_missing_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_read_is_sent_ten_times_at_most() {
+async fn sends_a_read_at_most_ten_times() {
     let scene = Scene::new().await;
     scene.domain.fault(unavailable());
 
@@ -335,8 +335,8 @@ async fn a_read_is_sent_ten_times_at_most() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_repeats_sends_once() {
-    let scene = Scene::with(|domain| domain, never).await;
+async fn sends_a_read_once_without_retries() {
+    let scene = Scene::with(|domain| domain, without_retries).await;
     scene.domain.fault(unavailable());
 
     scene.client.repositories().await.unwrap_err();
@@ -345,7 +345,7 @@ async fn a_client_that_never_repeats_sends_once() {
 }
 
 #[tokio::test]
-async fn the_pause_that_the_domain_asks_for_is_kept() {
+async fn waits_for_the_seconds_in_retry_after() {
     let scene = Scene::new().await;
     scene.domain.fault(Fault::status(429, "Too Many Requests", "text/plain").header("retry-after", "7").times(1));
 
@@ -355,9 +355,9 @@ async fn the_pause_that_the_domain_asks_for_is_kept() {
 }
 
 #[tokio::test]
-async fn a_date_that_the_domain_asks_to_wait_for_is_waited_for() {
+async fn waits_until_the_date_in_retry_after() {
     let scene = Scene::new().await;
-    // Seven seconds after the scene's beginning.
+    // Seven seconds after the start of the test.
     let date = "Tue, 14 Nov 2023 22:13:27 GMT";
     scene.domain.fault(Fault::status(503, "later", "text/plain").header("retry-after", date).times(1));
 
@@ -367,7 +367,7 @@ async fn a_date_that_the_domain_asks_to_wait_for_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_pause_that_the_domain_asks_for_is_cut_to_the_longest_of_the_policy() {
+async fn limits_retry_after_to_the_longest_pause_of_the_policy() {
     let scene = Scene::new().await;
     scene.domain.fault(Fault::status(503, "later", "text/plain").header("retry-after", "3600").times(1));
 
@@ -379,7 +379,7 @@ async fn a_pause_that_the_domain_asks_for_is_cut_to_the_longest_of_the_policy() 
 // ---- time limits
 
 #[tokio::test]
-async fn a_call_ends_at_its_time_limit_whatever_attempts_are_left() {
+async fn a_call_ends_at_its_time_limit_even_with_attempts_left() {
     let limit = Duration::from_secs(10);
     let impatient = |client: SnapshotClientBuilder| {
         client.timeouts(Timeouts::new().with_call(limit)).retry(RetryPolicy::new().with_max_attempts(1_000))
@@ -395,8 +395,8 @@ async fn a_call_ends_at_its_time_limit_whatever_attempts_are_left() {
 }
 
 #[tokio::test]
-async fn an_attempt_ends_at_its_time_limit_and_nobody_knows_what_came_of_it() {
-    let scene = Scene::with(|domain| domain, never).await;
+async fn an_attempt_that_times_out_has_an_unknown_outcome() {
+    let scene = Scene::with(|domain| domain, without_retries).await;
     scene.domain.fault(Fault::delay(Duration::from_secs(76)));
 
     let error = scene.client.repositories().await.unwrap_err();
@@ -405,9 +405,9 @@ async fn an_attempt_ends_at_its_time_limit_and_nobody_knows_what_came_of_it() {
     assert!(error.is_timeout());
 }
 
-/// How a create ends whose time is over while this transport still waits for the first words of
-/// TLS.
-async fn ended_before_a_connection(transport: impl FnOnce(HyperTransport) -> Arc<dyn Transport>) -> Error {
+/// Returns the error of a call whose time limit ends while the transport still waits for the TLS
+/// handshake.
+async fn timed_out_before_a_connection(transport: impl FnOnce(HyperTransport) -> Arc<dyn Transport>) -> Error {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let limit = Duration::from_secs(2);
@@ -429,13 +429,13 @@ async fn ended_before_a_connection(transport: impl FnOnce(HyperTransport) -> Arc
 }
 
 #[tokio::test]
-async fn a_limit_that_ends_before_a_connection_is_made_leaves_nothing_sent() {
-    let error = ended_before_a_connection(|transport| Arc::new(transport)).await;
+async fn reports_not_sent_if_the_time_limit_ends_before_a_connection_is_made() {
+    let error = timed_out_before_a_connection(|transport| Arc::new(transport)).await;
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
 }
 
-/// A transport whose calls go on in tasks of their own when nobody waits for them any longer.
+/// A transport whose calls continue in their own tasks after the caller has dropped them.
 #[derive(Debug)]
 struct Detached(HyperTransport);
 
@@ -453,14 +453,14 @@ impl Transport for Detached {
 }
 
 #[tokio::test]
-async fn a_request_that_may_still_get_its_connection_is_not_called_unsent() {
-    let error = ended_before_a_connection(|transport| Arc::new(Detached(transport))).await;
+async fn reports_unknown_if_the_request_may_still_get_its_connection() {
+    let error = timed_out_before_a_connection(|transport| Arc::new(Detached(transport))).await;
 
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
 }
 
-/// A transport that goes another way when it has no connection; on that way nothing is heard any
-/// more.
+/// A transport that has a second way to the domain. It takes that way if it cannot connect, and
+/// never returns from it.
 #[derive(Debug)]
 struct Detour(HyperTransport, Arc<Notify>);
 
@@ -482,10 +482,10 @@ impl Transport for Detour {
 }
 
 #[tokio::test]
-async fn a_request_that_may_have_gone_another_way_is_not_called_unsent() {
+async fn reports_unknown_if_the_transport_may_have_sent_the_request_elsewhere() {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
     let (limit, refused) = (Duration::from_secs(2), Arc::<Notify>::default());
-    // Nobody listens there.
+    // A port on which no one listens.
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let client = SnapshotClient::builder(format!("http://{closed}"))
         .transport(Detour(HyperTransport::builder().clock(clock.clone()).build().unwrap(), Arc::clone(&refused)))
@@ -505,11 +505,11 @@ async fn a_request_that_may_have_gone_another_way_is_not_called_unsent() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
 }
 
-/// A provider that is asked and never answers.
+/// A credentials provider that never responds. It counts how often it is called.
 #[derive(Debug)]
-struct Mute(Arc<AtomicUsize>);
+struct SilentProvider(Arc<AtomicUsize>);
 
-impl ProvideCredentials for Mute {
+impl ProvideCredentials for SilentProvider {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
@@ -520,36 +520,36 @@ impl ProvideCredentials for Mute {
 }
 
 #[tokio::test]
-async fn the_time_limit_of_a_call_holds_for_the_provider_too() {
-    let (clock, asked) = (ManualClock::new(SystemTime::UNIX_EPOCH), Arc::<AtomicUsize>::default());
+async fn the_time_limit_of_a_call_includes_the_credentials_provider() {
+    let (clock, calls) = (ManualClock::new(SystemTime::UNIX_EPOCH), Arc::<AtomicUsize>::default());
     let limit = Duration::from_secs(2);
     let client = SnapshotClient::builder("http://localhost:1")
         .region("eu-west-1")
-        .credentials(Mute(Arc::clone(&asked)))
+        .credentials(SilentProvider(Arc::clone(&calls)))
         .timeouts(Timeouts::new().with_call(limit))
         .clock(clock.clone())
         .build()
         .unwrap();
     let mut listing = Box::pin(client.repositories());
     assert!(poll!(&mut listing).is_pending());
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
     clock.advance(limit);
 
-    let error = listing.now_or_never().expect("the limit is over").unwrap_err();
+    let error = listing.now_or_never().expect("the call must end at its limit").unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent));
 }
 
 #[tokio::test]
-async fn an_answer_within_the_time_limit_is_an_answer() {
-    let scene = Scene::with(|domain| domain, never).await;
+async fn accepts_a_response_within_the_time_limit() {
+    let scene = Scene::with(|domain| domain, without_retries).await;
     scene.domain.fault(Fault::delay(Duration::from_secs(74)));
 
     scene.client.repositories().await.unwrap();
 }
 
 #[tokio::test]
-async fn other_time_limits_hold_for_the_client_that_was_made_with_them() {
-    let scene = Scene::with(|domain| domain, never).await;
+async fn other_time_limits_apply_only_to_the_client_that_has_them() {
+    let scene = Scene::with(|domain| domain, without_retries).await;
     scene.domain.fault(Fault::delay(Duration::from_secs(10)));
     let impatient = scene.client.with_timeouts(Timeouts::new().with_attempt(Duration::from_secs(9)));
 
@@ -557,7 +557,7 @@ async fn other_time_limits_hold_for_the_client_that_was_made_with_them() {
     scene.client.repositories().await.unwrap();
 }
 
-/// A body of spaces without end, one after each pause.
+/// An endless body of spaces, with a pause after each.
 #[derive(Clone, Debug)]
 struct Dripping {
     clock: ManualClock,
@@ -583,12 +583,12 @@ impl http_body::Body for Dripping {
     }
 }
 
-/// The error of a call whose answer comes in drips, and how long the call took.
+/// Returns the error of a call whose response never ends, and how long the call took.
 async fn after_drips(pause: Duration) -> (Error, Duration) {
     let clock = ManualClock::new(std::time::SystemTime::UNIX_EPOCH);
     let body = Dripping { clock: clock.clone(), pause, drips: false };
     let transport = transport_fn(move |_| Ok(response(200, Body::new(body.clone()))));
-    let client = never(SnapshotClient::builder("http://localhost:9200"))
+    let client = without_retries(SnapshotClient::builder("http://localhost:9200"))
         .transport(transport)
         .clock(clock.clone())
         .build()
@@ -597,25 +597,25 @@ async fn after_drips(pause: Duration) -> (Error, Duration) {
 }
 
 #[tokio::test]
-async fn a_gap_in_the_answer_ends_the_attempt() {
+async fn a_long_pause_within_the_response_ends_the_attempt() {
     let (error, took) = after_drips(Duration::from_secs(31)).await;
 
     assert_eq!((error.kind(), error.outcome(), took), (ErrorKind::Timeout, Outcome::Unknown, Duration::from_secs(31)));
-    assert!(error.to_string().contains("nothing more of the response came within 30s"), "{error}");
+    assert!(error.to_string().contains("no further data of the response arrived within 30s"), "{error}");
 }
 
 #[tokio::test]
-async fn an_answer_that_drips_without_a_gap_ends_with_the_attempts_time() {
+async fn a_slow_response_without_long_pauses_ends_at_the_limit_of_the_attempt() {
     let (error, took) = after_drips(Duration::from_secs(1)).await;
 
     assert_eq!((error.kind(), error.outcome(), took), (ErrorKind::Timeout, Outcome::Unknown, Duration::from_secs(75)));
-    assert!(error.to_string().contains("no whole response within 75s"), "{error}");
+    assert!(error.to_string().contains("no complete response within 75s"), "{error}");
 }
 
-// ---- what is accepted as an answer
+// ---- accepted and refused responses
 
 #[tokio::test]
-async fn an_answer_over_the_cap_is_refused_and_not_asked_for_again() {
+async fn refuses_a_response_over_the_size_limit_and_does_not_resend() {
     let scene = Scene::with(|domain| domain, |client| client.max_response_bytes(100)).await;
 
     let error = scene.client.server_info().await.unwrap_err();
@@ -624,7 +624,7 @@ async fn an_answer_over_the_cap_is_refused_and_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_error_and_not_followed() {
+async fn a_redirect_is_an_error_and_is_not_followed() {
     let scene = Scene::new().await;
     let elsewhere = format!("{}/elsewhere", scene.domain.endpoint());
     scene.domain.fault(Fault::status(307, "", "text/plain").header("location", elsewhere));
@@ -635,7 +635,8 @@ async fn a_redirect_is_an_error_and_not_followed() {
     assert_eq!(scene.domain.events().len(), 1);
 }
 
-/// Answers every request with this over connections that stay open, and counts the connections.
+/// Starts a server that sends `response` to every request, keeps its connections open and counts
+/// them.
 async fn server(response: Vec<u8>) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -676,11 +677,11 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 const GZIP: &str = "content-encoding: gzip\r\n";
 
 fn plain_client(address: SocketAddr) -> SnapshotClientBuilder {
-    never(SnapshotClient::builder(format!("http://{address}")))
+    without_retries(SnapshotClient::builder(format!("http://{address}")))
 }
 
 #[tokio::test]
-async fn an_answer_in_gzip_is_decoded() {
+async fn decodes_a_gzip_response() {
     let (address, _) = server(raw_response(GZIP, &gzip(br#"{"name":"node","version":{"number":"7.10.2"}}"#))).await;
 
     let info = plain_client(address).build().unwrap().server_info().await.unwrap();
@@ -689,7 +690,7 @@ async fn an_answer_in_gzip_is_decoded() {
 }
 
 #[tokio::test]
-async fn snapshots_are_streamed_from_gzip_in_chunks() {
+async fn streams_snapshots_from_a_chunked_gzip_response() {
     let names: Vec<String> = (0..500).map(|number| format!("nightly-{number}")).collect();
     let snapshots: Vec<_> = names.iter().map(|name| json!({"snapshot": name})).collect();
     let encoded = gzip(json!({ "snapshots": snapshots }).to_string().as_bytes());
@@ -709,7 +710,7 @@ async fn snapshots_are_streamed_from_gzip_in_chunks() {
 }
 
 #[tokio::test]
-async fn an_answer_to_head_may_name_an_encoding() {
+async fn accepts_a_content_encoding_in_a_response_to_head() {
     let (address, _) = server(raw_response(GZIP, b"")).await;
 
     let response =
@@ -719,7 +720,7 @@ async fn an_answer_to_head_may_name_an_encoding() {
 }
 
 #[tokio::test]
-async fn an_answer_of_several_gzip_members_is_decoded_to_its_end() {
+async fn decodes_a_response_of_several_gzip_members() {
     let members = [gzip(br#"{"name":"no"#), gzip(br#"de"}"#)].concat();
     let (address, _) = server(raw_response(GZIP, &members)).await;
 
@@ -727,7 +728,7 @@ async fn an_answer_of_several_gzip_members_is_decoded_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_gzip_answer_that_is_cut_off_is_an_error_wherever_it_is_cut() {
+async fn a_gzip_response_that_is_cut_off_anywhere_is_an_error() {
     let whole = gzip(br#"{"name":"node"}"#);
     for length in 1..whole.len() {
         let (address, _) = server(raw_response(GZIP, &whole[..length])).await;
@@ -739,7 +740,7 @@ async fn a_gzip_answer_that_is_cut_off_is_an_error_wherever_it_is_cut() {
 }
 
 #[tokio::test]
-async fn a_gzip_answer_that_is_none_is_an_error() {
+async fn a_response_that_only_claims_to_be_gzip_is_an_error() {
     let (address, _) = server(raw_response(GZIP, br#"{"name":"node"}"#)).await;
 
     assert_eq!(plain_client(address).build().unwrap().server_info().await.unwrap_err().kind(), ErrorKind::Interrupted);
@@ -800,7 +801,7 @@ async fn keeps_what_could_be_decoded_of_a_failure_whose_gzip_body_is_cut_off() {
     assert_eq!(error.kind(), ErrorKind::SnapshotMissing, "{error:?}");
 }
 
-/// Sends this over every connection, and then ends it.
+/// Starts a server that sends `response` over every connection and then closes it.
 async fn ending_server(response: Vec<u8>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -826,7 +827,7 @@ async fn keeps_the_status_of_a_failure_whose_connection_breaks_within_the_body()
 }
 
 #[tokio::test]
-async fn does_not_take_a_success_whose_connection_breaks_within_the_body_for_one() {
+async fn a_success_whose_connection_breaks_within_the_body_has_an_unknown_outcome() {
     let address = ending_server(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}".to_vec()).await;
 
     let error = plain_client(address).build().unwrap().repositories().await.unwrap_err();
@@ -835,7 +836,7 @@ async fn does_not_take_a_success_whose_connection_breaks_within_the_body_for_one
 }
 
 #[tokio::test]
-async fn a_gzip_bomb_is_stopped_at_the_cap() {
+async fn stops_a_gzip_bomb_at_the_size_limit() {
     let bomb = gzip(&vec![b' '; 32 << 20]);
     assert!(bomb.len() < 100_000);
     let (address, _) = server(raw_response(GZIP, &bomb)).await;
@@ -846,7 +847,7 @@ async fn a_gzip_bomb_is_stopped_at_the_cap() {
 }
 
 #[tokio::test]
-async fn a_gzip_bomb_is_decoded_in_pieces_of_a_few_megabytes() {
+async fn decodes_a_gzip_bomb_in_pieces_of_a_few_megabytes() {
     let (address, _) = server(raw_response(GZIP, &gzip(&vec![b' '; 64 << 20]))).await;
     let request = http::Request::get(format!("http://{address}/"))
         .header("host", address.to_string())
@@ -869,7 +870,7 @@ async fn a_gzip_bomb_is_decoded_in_pieces_of_a_few_megabytes() {
 // ---- connections
 
 #[tokio::test]
-async fn calls_use_one_connection_one_after_the_other() {
+async fn successive_calls_use_one_connection() {
     let (address, accepted) = server(raw_response("", b"{}")).await;
     let client = plain_client(address).build().unwrap();
 
@@ -893,7 +894,7 @@ async fn clients_that_share_a_transport_share_its_connections() {
 }
 
 #[tokio::test]
-async fn a_connection_gets_no_request_after_its_greatest_age() {
+async fn a_connection_gets_no_request_after_its_maximum_age() {
     let (address, accepted) = server(raw_response("", b"{}")).await;
     let clock = ManualClock::new(std::time::SystemTime::UNIX_EPOCH);
     let transport =
@@ -912,7 +913,7 @@ async fn a_connection_gets_no_request_after_its_greatest_age() {
 // ---- headers
 
 #[tokio::test]
-async fn requests_name_the_library_the_product_and_the_opaque_id() {
+async fn requests_carry_the_user_agent_and_the_opaque_id() {
     let scene = Scene::with(|domain| domain, |client| client.user_agent("nightly-backup/1.4")).await;
 
     scene.client.with_opaque_id("job-17").repositories().await.unwrap();
@@ -923,9 +924,9 @@ async fn requests_name_the_library_the_product_and_the_opaque_id() {
 }
 
 #[tokio::test]
-async fn an_opaque_id_is_not_sent_unless_given() {
+async fn only_the_client_with_an_opaque_id_sends_it() {
     let scene = Scene::new().await;
-    let _named = scene.client.with_opaque_id("job-17");
+    let _with_id = scene.client.with_opaque_id("job-17");
 
     scene.client.repositories().await.unwrap();
 
@@ -933,7 +934,7 @@ async fn an_opaque_id_is_not_sent_unless_given() {
 }
 
 #[tokio::test]
-async fn an_opaque_id_that_no_header_can_carry_is_refused() {
+async fn refuses_an_opaque_id_that_is_not_a_valid_header_value() {
     let scene = Scene::new().await;
 
     let error = scene.client.with_opaque_id("a\r\nb").repositories().await.unwrap_err();
@@ -942,7 +943,7 @@ async fn an_opaque_id_that_no_header_can_carry_is_refused() {
     assert_eq!(scene.domain.events().len(), 0);
 }
 
-// ---- what a builder refuses
+// ---- validation by the builder
 
 fn credentials() -> Credentials {
     Credentials::new("AKIDEXAMPLE", "secret", None, None, "test")
@@ -957,7 +958,7 @@ fn refusal(builder: SnapshotClientBuilder) -> String {
 const AMAZON: &str = "https://vpc-logs-x1y2.eu-west-1.es.amazonaws.com";
 
 #[test]
-fn no_credentials_go_over_http_to_another_host() {
+fn refuses_to_send_credentials_over_http_to_another_host() {
     for auth in [
         Auth::sigv4(credentials()),
         Auth::basic("u", "p").unwrap(),
@@ -971,14 +972,14 @@ fn no_credentials_go_over_http_to_another_host() {
 }
 
 #[test]
-fn credentials_may_go_over_http_to_this_host() {
+fn allows_credentials_over_http_to_the_local_host() {
     for endpoint in ["http://localhost:9200", "http://127.0.0.1:9200", "http://[::1]:9200"] {
         SnapshotClient::builder(endpoint).region("eu-west-1").credentials(credentials()).build().unwrap();
     }
 }
 
 #[test]
-fn credentials_may_go_over_http_with_the_callers_consent() {
+fn allows_credentials_over_http_with_the_callers_consent() {
     SnapshotClient::builder("http://logs.example.com:9200")
         .auth(Auth::basic("u", "p").unwrap())
         .danger_send_credentials_unencrypted()
@@ -987,12 +988,12 @@ fn credentials_may_go_over_http_with_the_callers_consent() {
 }
 
 #[test]
-fn http_to_another_host_is_fine_without_credentials() {
+fn allows_http_to_another_host_without_credentials() {
     SnapshotClient::builder("http://logs.example.com:9200").build().unwrap();
 }
 
 #[test]
-fn it_is_the_address_connected_to_that_decides_about_http() {
+fn the_address_of_the_connection_decides_whether_http_is_allowed() {
     let basic = || Auth::basic("u", "p").unwrap();
 
     SnapshotClient::builder("http://logs.example.com").connect_to("127.0.0.1:9200").auth(basic()).build().unwrap();
@@ -1000,13 +1001,13 @@ fn it_is_the_address_connected_to_that_decides_about_http() {
 }
 
 #[test]
-fn the_region_is_read_from_an_amazon_host() {
+fn reads_the_region_from_an_amazon_host() {
     SnapshotClient::builder(AMAZON).credentials(credentials()).build().unwrap();
     SnapshotClient::builder(AMAZON).region("eu-west-1").credentials(credentials()).build().unwrap();
 }
 
 #[test]
-fn a_region_other_than_the_hosts_is_refused() {
+fn refuses_a_region_that_differs_from_the_hosts() {
     let text = refusal(SnapshotClient::builder(AMAZON).region("eu-west-2").credentials(credentials()));
 
     assert!(text.contains("eu-west-1") && text.contains("eu-west-2"), "{text}");
@@ -1020,7 +1021,7 @@ fn a_signature_needs_a_region() {
 }
 
 #[test]
-fn without_a_signature_no_region_is_needed() {
+fn basic_authentication_needs_no_region() {
     SnapshotClient::builder("https://logs.example.com").auth(Auth::basic("u", "p").unwrap()).build().unwrap();
 }
 
@@ -1032,28 +1033,28 @@ fn a_signed_registration_needs_a_region() {
 }
 
 #[test]
-fn a_region_of_no_region_s_form_is_refused() {
+fn refuses_an_invalid_region() {
     for region in ["", "EU-WEST-1", "eu west 1", "eu-west-1/es"] {
         refusal(SnapshotClient::builder("https://logs.example.com").region(region).credentials(credentials()));
     }
 }
 
 #[test]
-fn a_user_agent_that_no_header_can_carry_is_refused() {
+fn refuses_a_user_agent_that_is_not_a_valid_header_value() {
     refusal(SnapshotClient::builder(AMAZON).user_agent("a\nb"));
 }
 
-// ---- answers of tomorrow
+// ---- responses of future versions
 
-/// A client whose requests all get this JSON.
-fn canned(json: &'static str) -> SnapshotClient {
+/// A client that receives this JSON for every request.
+fn client_with_response(json: &'static str) -> SnapshotClient {
     let transport = transport_fn(move |_| Ok(response(200, json)));
     SnapshotClient::builder("http://localhost:9200").transport(transport).build().unwrap()
 }
 
 #[tokio::test]
-async fn a_snapshot_with_unknown_fields_and_an_unknown_state_is_read() {
-    let client = canned(
+async fn reads_a_snapshot_with_unknown_fields_and_an_unknown_state() {
+    let client = client_with_response(
         r#"{"snapshots":[{"snapshot":"s","state":"FROZEN","colour":"blue","shards":{"total":1,"odd":2}}],"total":1}"#,
     );
 
@@ -1065,15 +1066,20 @@ async fn a_snapshot_with_unknown_fields_and_an_unknown_state_is_read() {
 }
 
 #[tokio::test]
-async fn a_snapshot_of_nothing_but_a_name_is_read() {
-    let found = backups(&canned(r#"{"snapshots":[{"snapshot":"s"}]}"#)).snapshot("s").unwrap().info().await.unwrap();
+async fn reads_a_snapshot_that_has_only_a_name() {
+    let found = backups(&client_with_response(r#"{"snapshots":[{"snapshot":"s"}]}"#))
+        .snapshot("s")
+        .unwrap()
+        .info()
+        .await
+        .unwrap();
 
     assert_eq!((found.name(), found.uuid(), found.start_time()), ("s", None, None));
 }
 
 #[tokio::test]
-async fn a_status_with_an_unknown_state_is_read() {
-    let client = canned(r#"{"snapshots":[{"snapshot":"s","state":"DREAMING","extra":{}}]}"#);
+async fn reads_a_status_with_an_unknown_state() {
+    let client = client_with_response(r#"{"snapshots":[{"snapshot":"s","state":"DREAMING","extra":{}}]}"#);
 
     let status = backups(&client).snapshot("s").unwrap().status().await.unwrap();
 
@@ -1082,22 +1088,30 @@ async fn a_status_with_an_unknown_state_is_read() {
 }
 
 #[tokio::test]
-async fn a_repository_of_an_unknown_type_is_read() {
-    let found = canned(r#"{"r":{"type":"hdfs","settings":{"uri":"hdfs://x"},"new":1}}"#).repositories().await.unwrap();
+async fn reads_a_repository_of_an_unknown_type() {
+    let found = client_with_response(r#"{"r":{"type":"hdfs","settings":{"uri":"hdfs://x"},"new":1}}"#)
+        .repositories()
+        .await
+        .unwrap();
 
     assert_eq!(found[0].settings().repository_type(), "hdfs");
 }
 
 #[tokio::test]
-async fn an_answer_of_another_shape_names_where_it_differs() {
-    let error = backups(&canned(r#"{"snapshots":[{"snapshot":7}]}"#)).snapshot("s").unwrap().info().await.unwrap_err();
+async fn a_decoding_error_names_the_place_in_the_response() {
+    let error = backups(&client_with_response(r#"{"snapshots":[{"snapshot":7}]}"#))
+        .snapshot("s")
+        .unwrap()
+        .info()
+        .await
+        .unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Decode);
     assert!(error.to_string().contains("snapshots[0]"), "{error}");
 }
 
 #[tokio::test]
-async fn metadata_that_is_too_large_with_its_token_is_refused_before_anything_is_sent() {
+async fn does_not_send_metadata_that_is_too_large_together_with_its_token() {
     let scene = Scene::new().await;
     let options = CreateSnapshot::new().with_metadata(json!({"note": "x".repeat(1000)}).as_object().unwrap().clone());
 
@@ -1108,7 +1122,7 @@ async fn metadata_that_is_too_large_with_its_token_is_refused_before_anything_is
 }
 
 #[tokio::test]
-async fn deleting_by_names_passes_over_one_that_is_missing() {
+async fn deleting_by_names_skips_a_missing_one() {
     let scene = prepared().await;
     let pattern = SnapshotPattern::new(["s", "absent", "nightly-*"]).unwrap();
 
@@ -1118,9 +1132,10 @@ async fn deleting_by_names_passes_over_one_that_is_missing() {
     assert_eq!(scene.domain.snapshots("r").len(), 0);
 }
 
-// ---- what is asked for, and what comes back
+// ---- listings, deletions and recoveries
 
-/// A client whose requests get this status and JSON, and the transport that keeps them.
+/// A client that receives the status and JSON of `respond`, and the transport that records its
+/// requests.
 fn scripted(
     endpoint: &str,
     respond: impl Fn(&http::Request<Bytes>) -> (u16, Value) + Send + Sync + 'static,
@@ -1147,10 +1162,10 @@ fn segments(request: &http::Request<Bytes>) -> Vec<String> {
 
 const LOCAL: &str = "http://localhost:9200";
 
-/// What the engines accept as a request line.
-const REQUEST_LINE: usize = 4096;
+/// The longest request line that servers accept, in bytes.
+const MAX_REQUEST_LINE: usize = 4096;
 
-/// Names of which many are needed to write one request line full, and few in another script.
+/// More names than one request line holds, some of them in a script that takes more bytes.
 fn many_names() -> Vec<String> {
     (0..400)
         .map(|n| format!("nightly-{n:03}-of-the-year"))
@@ -1158,8 +1173,8 @@ fn many_names() -> Vec<String> {
         .collect()
 }
 
-/// Lists those of the names asked for that exist, as `old-N` began before `old-M` for N < M; the
-/// rest is missing.
+/// Responds to a listing with those requested names that exist. Each name in `existing` started
+/// after the next one. If none exists, the response is 404. A deletion succeeds.
 fn listing(existing: Vec<String>) -> impl Fn(&http::Request<Bytes>) -> (u16, Value) + Send + Sync {
     move |request| {
         let segments = segments(request);
@@ -1167,10 +1182,10 @@ fn listing(existing: Vec<String>) -> impl Fn(&http::Request<Bytes>) -> (u16, Val
             return (200, json!({"acknowledged": true}));
         }
         let names: Vec<&str> = segments[2].split(',').collect();
-        let begun = |name: &str| existing.iter().position(|existing| existing == name);
+        let position = |name: &str| existing.iter().position(|existing| existing == name);
         let found: Vec<Value> = names
             .iter()
-            .filter_map(|name| Some((name, begun(name)?)))
+            .filter_map(|name| Some((name, position(name)?)))
             .map(|(name, at)| json!({"snapshot": name, "uuid": name, "state": "SUCCESS", "start_time_in_millis": 1_000_000 - at}))
             .collect();
         if found.is_empty() {
@@ -1182,7 +1197,7 @@ fn listing(existing: Vec<String>) -> impl Fn(&http::Request<Bytes>) -> (u16, Val
 }
 
 #[tokio::test]
-async fn a_listing_of_more_names_than_a_request_line_holds_is_asked_for_in_parts() {
+async fn splits_a_listing_of_more_names_than_a_request_line_holds() {
     let names = many_names();
     let prefix = format!("/{}", "p".repeat(700));
     let long = "リポジトリ".repeat(17);
@@ -1207,12 +1222,12 @@ async fn a_listing_of_more_names_than_a_request_line_holds_is_asked_for_in_parts
         let oldest_first: Vec<&str> = names.iter().rev().map(String::as_str).collect();
         assert_eq!(listed.snapshots().iter().map(SnapshotInfo::name).collect::<Vec<_>>(), oldest_first);
         let longest = targets(&transport).iter().map(String::len).max().unwrap();
-        assert!(longest + "GET  HTTP/1.1".len() <= REQUEST_LINE && targets(&transport).len() > 5, "{longest}");
+        assert!(longest + "GET  HTTP/1.1".len() <= MAX_REQUEST_LINE && targets(&transport).len() > 5, "{longest}");
     }
 }
 
 #[tokio::test]
-async fn one_snapshot_that_cannot_be_read_hides_no_other() {
+async fn a_snapshot_that_cannot_be_read_does_not_hide_the_others() {
     for damage in [FakeDamage::Lost, FakeDamage::Corrupt] {
         let scene = prepared().await;
         for name in ["t", "u"] {
@@ -1230,7 +1245,7 @@ async fn one_snapshot_that_cannot_be_read_hides_no_other() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_is_missing_is_not_one_that_cannot_be_read() {
+async fn a_listing_fails_if_a_named_snapshot_is_missing() {
     let scene = prepared().await;
     let absent = ListSnapshots::new().with_pattern(SnapshotPattern::new(["s", "absent"]).unwrap());
 
@@ -1240,7 +1255,7 @@ async fn a_snapshot_that_is_missing_is_not_one_that_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn a_part_of_wildcards_that_matches_nothing_hides_no_other_part() {
+async fn a_part_of_a_listing_that_matches_nothing_does_not_hide_the_others() {
     let (client, _) = scripted(LOCAL, listing(vec!["s".to_owned()]));
     let wildcards = (0..400).map(|n| format!("absent-{n}-*"));
 
@@ -1253,7 +1268,7 @@ async fn a_part_of_wildcards_that_matches_nothing_hides_no_other_part() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_missing_in_one_part_makes_a_listing_fail() {
+async fn a_listing_fails_if_a_name_is_missing_in_one_part() {
     let (client, _) = scripted(LOCAL, listing(vec!["s".to_owned()]));
     let names = ["s".to_owned()].into_iter().chain((0..400).map(|n| format!("absent-{n}")));
 
@@ -1266,7 +1281,7 @@ async fn a_name_that_is_missing_in_one_part_makes_a_listing_fail() {
 }
 
 #[tokio::test]
-async fn more_names_than_a_request_line_holds_are_all_deleted() {
+async fn deletes_more_names_than_a_request_line_holds() {
     let names = many_names();
     let (client, transport) = scripted(LOCAL, listing(names.clone()));
 
@@ -1277,10 +1292,10 @@ async fn more_names_than_a_request_line_holds_are_all_deleted() {
 }
 
 #[tokio::test]
-async fn the_recoveries_of_more_indices_than_a_request_line_holds_are_asked_for_in_parts() {
+async fn splits_a_request_for_the_recoveries_of_more_indices_than_a_request_line_holds() {
     let names: Vec<IndexName> = (0..60).map(|n| format!("日次インデックス-{n:02}").parse().unwrap()).collect();
     let (client, transport) = scripted(LOCAL, |request| {
-        // Every name is an alias of `shared`, too.
+        // Every name is also an alias of `shared`.
         let segments = segments(request);
         let shards = || json!({"shards": [{"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true}]});
         (
@@ -1302,7 +1317,7 @@ async fn the_recoveries_of_more_indices_than_a_request_line_holds_are_asked_for_
 }
 
 #[tokio::test]
-async fn a_listing_contains_nothing_that_was_not_asked_for() {
+async fn a_listing_omits_snapshots_that_were_not_requested() {
     let (client, _) = scripted(LOCAL, |_| {
         let info = |repository: &str, name: &str| json!({"snapshot": name, "uuid": name, "repository": repository, "state": "SUCCESS"});
         (200, json!({"snapshots": [info("r", "weekly"), info("r", "old-1"), info("other", "old-2")]}))
@@ -1316,7 +1331,7 @@ async fn a_listing_contains_nothing_that_was_not_asked_for() {
 }
 
 #[tokio::test]
-async fn deleting_by_pattern_spares_what_does_not_match_it() {
+async fn deleting_by_pattern_keeps_snapshots_that_do_not_match() {
     let (client, transport) = scripted(LOCAL, |request| {
         let running = json!({"snapshot": "weekly", "uuid": "w1", "state": "IN_PROGRESS"});
         if request.method() == http::Method::GET {
@@ -1332,7 +1347,7 @@ async fn deleting_by_pattern_spares_what_does_not_match_it() {
 }
 
 #[tokio::test]
-async fn what_runs_in_another_repository_is_not_what_runs_in_this_one() {
+async fn a_status_ignores_a_snapshot_of_that_name_in_another_repository() {
     let (client, _) = scripted(LOCAL, |_| {
         let running =
             |repository: &str| json!({"snapshot": "s", "repository": repository, "uuid": "u", "state": "STARTED"});
@@ -1344,7 +1359,7 @@ async fn what_runs_in_another_repository_is_not_what_runs_in_this_one() {
 }
 
 #[tokio::test]
-async fn a_snapshot_with_a_percent_sign_in_its_name_can_be_deleted() {
+async fn deletes_a_snapshot_with_a_percent_sign_in_its_name() {
     let (client, transport) = scripted(LOCAL, listing(vec!["snap-100%".to_owned()]));
 
     let deleted = backups(&client).delete_snapshots("snap-100%".parse().unwrap()).await.unwrap();
@@ -1353,10 +1368,10 @@ async fn a_snapshot_with_a_percent_sign_in_its_name_can_be_deleted() {
     assert_eq!(targets(&transport).last().unwrap(), "/_snapshot/r/snap-100%25");
 }
 
-// ---- what is in the way
+// ---- operations that others block
 
-/// Refuses every change with these words, while a snapshot of this repository and one of another
-/// run.
+/// A client whose every change is refused with this error. A snapshot of this repository and one of
+/// another repository are running.
 fn busy(error_type: &'static str, reason: &'static str) -> (SnapshotClient, TransportFn) {
     scripted(LOCAL, move |request| {
         let running = |repository: &str| json!({"snapshot": "running", "repository": repository, "uuid": "u", "state": "STARTED"});
@@ -1370,7 +1385,7 @@ fn busy(error_type: &'static str, reason: &'static str) -> (SnapshotClient, Tran
 }
 
 #[tokio::test]
-async fn a_deletion_that_a_restore_blocks_names_no_running_snapshot() {
+async fn the_error_of_a_deletion_that_a_restore_blocks_names_no_running_snapshot() {
     let reason = "[r:s] cannot delete snapshot during a restore in progress in [r:s/u1]";
     let (client, transport) = busy("concurrent_snapshot_execution_exception", reason);
 
@@ -1382,7 +1397,7 @@ async fn a_deletion_that_a_restore_blocks_names_no_running_snapshot() {
 }
 
 #[tokio::test]
-async fn a_repository_in_use_names_only_its_own_snapshots() {
+async fn the_error_of_a_repository_in_use_names_only_its_own_snapshots() {
     let (client, _) =
         busy("illegal_state_exception", "trying to modify or unregister repository that is currently used");
 
@@ -1392,7 +1407,7 @@ async fn a_repository_in_use_names_only_its_own_snapshots() {
 }
 
 #[tokio::test]
-async fn a_clean_up_names_the_snapshots_of_every_repository() {
+async fn the_error_of_a_blocked_clean_up_names_the_snapshots_of_every_repository() {
     let (client, _) = busy("illegal_state_exception", "Cannot cleanup [r] - a snapshot is currently running in [x]");
 
     let error = backups(&client).cleanup().await.unwrap_err();
@@ -1400,10 +1415,10 @@ async fn a_clean_up_names_the_snapshots_of_every_repository() {
     assert!(error.to_string().contains("running: r:running, other:running"), "{error}");
 }
 
-// ---- what is refused before anything is sent
+// ---- settings
 
 #[tokio::test]
-async fn no_secret_among_settings_goes_over_http_to_another_host() {
+async fn refuses_to_send_secrets_in_settings_over_http_to_another_host() {
     for settings in [
         S3Settings::new("b").with_setting("access_key", "AKIA").with_setting("secret_key", "x").into(),
         S3Settings::new("b").with_setting("client", json!({"Session-Token": "x"})).into(),
@@ -1426,7 +1441,7 @@ async fn no_secret_among_settings_goes_over_http_to_another_host() {
 }
 
 #[tokio::test]
-async fn secrets_among_settings_go_over_https_to_this_host_or_with_consent() {
+async fn sends_secrets_in_settings_over_https_to_the_local_host_or_with_consent() {
     let settings: RepositorySettings = S3Settings::new("b").with_setting("secret_key", "x").into();
     let consent = |builder: SnapshotClientBuilder| builder.danger_send_credentials_unencrypted();
     let keep = |builder| builder;
@@ -1443,7 +1458,7 @@ async fn secrets_among_settings_go_over_https_to_this_host_or_with_consent() {
 }
 
 #[tokio::test]
-async fn a_value_that_would_be_dropped_is_refused_before_anything_is_sent() {
+async fn refuses_a_setting_whose_value_would_be_ignored() {
     let (client, transport) = scripted(LOCAL, |_| (200, json!({"acknowledged": true})));
     let settings = S3Settings::new("b").with_region("eu-west-1").with_setting("region", "eu-west-2");
     let options = RestoreSnapshot::new().with_setting("include_global_state", true);
@@ -1458,7 +1473,7 @@ async fn a_value_that_would_be_dropped_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn a_role_that_is_set_as_any_other_setting_is_a_role() {
+async fn accepts_a_role_that_is_given_as_a_plain_setting() {
     let transport = transport_fn(|_| Ok(response(200, r#"{"acknowledged":true}"#)));
     let client = SnapshotClient::builder("https://vpc-x-1.eu-west-1.es.amazonaws.com").transport(transport);
     let client = client.auth(Auth::none()).build().unwrap();
@@ -1470,7 +1485,7 @@ async fn a_role_that_is_set_as_any_other_setting_is_a_role() {
 // ---- raw requests
 
 #[tokio::test]
-async fn a_raw_request_is_signed_and_its_answer_is_json() {
+async fn signs_a_raw_request_and_returns_its_json() {
     let scene = prepared().await;
 
     let response =
@@ -1482,7 +1497,7 @@ async fn a_raw_request_is_signed_and_its_answer_is_json() {
 }
 
 #[tokio::test]
-async fn a_raw_request_sends_its_body() {
+async fn sends_the_body_of_a_raw_request() {
     let scene = Scene::new().await;
     let settings = json!({"type": "s3", "settings": {"bucket": "my-bucket-4-es", "role_arn": scene::ROLE}});
 
@@ -1493,7 +1508,7 @@ async fn a_raw_request_sends_its_body() {
 }
 
 #[tokio::test]
-async fn an_answer_in_text_to_a_raw_request_is_refused_and_not_asked_for_again() {
+async fn refuses_a_text_response_to_a_raw_request_and_does_not_resend() {
     let scene = Scene::new().await;
     scene.domain.fault(Fault::status(200, "1700000000 green\n", "text/plain").on_path("/_cat/health"));
 
@@ -1503,7 +1518,7 @@ async fn an_answer_in_text_to_a_raw_request_is_refused_and_not_asked_for_again()
 }
 
 #[tokio::test]
-async fn a_raw_request_that_fails_is_a_typed_error() {
+async fn a_failed_raw_request_returns_a_typed_error() {
     let scene = Scene::new().await;
 
     let error = scene.client.raw(RawRequest::get(["_snapshot", "absent"])).await.unwrap_err();
@@ -1512,7 +1527,7 @@ async fn a_raw_request_that_fails_is_a_typed_error() {
 }
 
 #[tokio::test]
-async fn a_raw_write_is_not_sent_again_after_a_lost_answer() {
+async fn does_not_resend_a_raw_write_after_a_lost_response() {
     let scene = Scene::new().await;
     scene.domain.fault(Fault::drop_after());
 
@@ -1522,7 +1537,7 @@ async fn a_raw_write_is_not_sent_again_after_a_lost_answer() {
 }
 
 #[tokio::test]
-async fn a_raw_request_for_a_path_that_would_change_on_its_way_is_refused() {
+async fn refuses_a_raw_path_that_could_change_in_transit() {
     let scene = Scene::new().await;
     for segment in ["", ".", "..", "a/b", "a%2fb", "100%25", "a\\b", "a\nb"] {
         let error = scene.client.raw(RawRequest::get(["_snapshot", segment])).await.unwrap_err();
@@ -1532,7 +1547,7 @@ async fn a_raw_request_for_a_path_that_would_change_on_its_way_is_refused() {
 }
 
 #[tokio::test]
-async fn a_percent_sign_in_a_raw_path_arrives_as_it_is() {
+async fn encodes_a_percent_sign_in_a_raw_path() {
     let (client, transport) = scripted(LOCAL, |_| (200, json!({})));
 
     client.raw(RawRequest::get(["_snapshot", "r", "snap-100%"])).await.unwrap();
@@ -1541,8 +1556,8 @@ async fn a_percent_sign_in_a_raw_path_arrives_as_it_is() {
 }
 
 #[tokio::test]
-async fn an_empty_answer_to_a_raw_request_is_null() {
-    let response = canned("").raw(RawRequest::get(["x"])).await.unwrap();
+async fn returns_null_for_an_empty_response_to_a_raw_request() {
+    let response = client_with_response("").raw(RawRequest::get(["x"])).await.unwrap();
 
     assert!(response.body().is_null());
 }

@@ -1,6 +1,6 @@
-//! The cache before a credential provider.
+//! The credential cache.
 
-#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[allow(dead_code, reason = "each test file uses only a part of it")]
 #[path = "support/scene.rs"]
 mod scene;
 
@@ -22,7 +22,7 @@ use scene::Scene;
 
 const LIFE: Duration = Duration::from_secs(3600);
 
-/// Gives keys `AKID0`, `AKID1`, … for an hour each, or what the script says.
+/// Returns the keys `AKID0`, `AKID1`, … for an hour each, or follows its script.
 #[derive(Clone, Debug)]
 struct Provider {
     clock: ManualClock,
@@ -35,10 +35,10 @@ enum Script {
     Fail,
     Panic,
     Hang,
-    /// Pending at first, then good.
+    /// Succeeds after several polls.
     Slow,
     Life(Duration),
-    /// The first key once more.
+    /// Returns the first key again.
     First,
 }
 
@@ -61,7 +61,7 @@ impl Provider {
         let script = self.script.lock().unwrap().pop_front();
         let life = match script {
             Some(Script::Fail) => return Err(CredentialsError::provider_error("the service is down")),
-            Some(Script::Panic) => panic!("a provider with a fault of its own"),
+            Some(Script::Panic) => panic!("the provider panics"),
             Some(Script::Hang) => std::future::pending().await,
             Some(Script::Slow) => {
                 for _ in 0..5 {
@@ -142,7 +142,7 @@ async fn short_lived_credentials_are_used_for_four_fifths_of_their_life() {
 }
 
 #[tokio::test]
-async fn many_callers_make_one_refresh() {
+async fn concurrent_callers_share_one_refresh() {
     let (_, provider, cache) = scene([Script::Slow]);
 
     let (a, b, c) = join!(key(&cache), key(&cache), key(&cache));
@@ -152,7 +152,7 @@ async fn many_callers_make_one_refresh() {
 }
 
 #[tokio::test]
-async fn a_failed_refresh_leaves_a_valid_key_in_use() {
+async fn keeps_a_valid_key_after_a_failed_refresh() {
     let (clock, provider, cache) = scene([Script::Life(LIFE), Script::Fail]);
     key(&cache).await.unwrap();
     clock.advance(LIFE - Duration::from_secs(100));
@@ -163,7 +163,7 @@ async fn a_failed_refresh_leaves_a_valid_key_in_use() {
 }
 
 #[tokio::test]
-async fn a_provider_that_panics_does_not_take_a_valid_key_away() {
+async fn keeps_a_valid_key_after_the_provider_panics() {
     let (clock, _, cache) = scene([Script::Life(LIFE), Script::Panic]);
     key(&cache).await.unwrap();
     clock.advance(LIFE - Duration::from_secs(200));
@@ -174,7 +174,7 @@ async fn a_provider_that_panics_does_not_take_a_valid_key_away() {
 }
 
 #[tokio::test]
-async fn a_provider_that_panics_has_failed_and_is_asked_again() {
+async fn treats_a_panic_of_the_provider_as_a_failure_and_calls_it_again() {
     let (clock, _, cache) = scene([Script::Panic]);
 
     assert!(key(&cache).await.is_err());
@@ -183,7 +183,7 @@ async fn a_provider_that_panics_has_failed_and_is_asked_again() {
 }
 
 #[tokio::test]
-async fn the_provider_is_asked_at_most_once_a_second() {
+async fn calls_a_failing_provider_at_most_once_a_second() {
     let (clock, provider, cache) = scene([Script::Fail, Script::Fail]);
 
     for _ in 0..5 {
@@ -196,7 +196,7 @@ async fn the_provider_is_asked_at_most_once_a_second() {
 }
 
 #[tokio::test]
-async fn a_provider_that_hangs_runs_into_its_limit() {
+async fn a_provider_that_hangs_fails_at_the_time_limit() {
     let (clock, provider, cache) = scene([Script::Hang]);
     let cache = cache.time_limit(Duration::from_secs(3));
     let mut first = Box::pin(key(&cache));
@@ -212,19 +212,19 @@ async fn a_provider_that_hangs_runs_into_its_limit() {
 }
 
 #[tokio::test]
-async fn while_one_caller_renews_a_valid_key_the_others_go_on_with_it() {
+async fn other_callers_use_the_valid_key_while_one_renews_it() {
     let (clock, provider, cache) = scene([Script::Life(LIFE), Script::Hang]);
     key(&cache).await.unwrap();
     clock.advance(LIFE - Duration::from_secs(100));
     let mut renewing = Box::pin(key(&cache));
     assert!(poll!(&mut renewing).is_pending());
 
-    assert_eq!(key(&cache).now_or_never().expect("does not wait").unwrap(), "AKID0");
+    assert_eq!(key(&cache).now_or_never().expect("the caller must not wait").unwrap(), "AKID0");
     assert_eq!(provider.loads(), 2);
 }
 
 #[tokio::test]
-async fn dropping_the_caller_that_renews_strands_nobody() {
+async fn dropping_the_caller_that_refreshes_does_not_block_the_others() {
     let (_, provider, cache) = scene([Script::Slow]);
     let mut first = Box::pin(key(&cache));
     let mut second = Box::pin(key(&cache));
@@ -237,7 +237,7 @@ async fn dropping_the_caller_that_renews_strands_nobody() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_everybody_has_left_is_carried_on_by_the_next_caller() {
+async fn the_next_caller_continues_an_abandoned_refresh() {
     let (_, provider, cache) = scene([Script::Slow]);
     let mut only = Box::pin(key(&cache));
     assert!(poll!(&mut only).is_pending());
@@ -247,7 +247,7 @@ async fn a_refresh_that_everybody_has_left_is_carried_on_by_the_next_caller() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_nobody_waits_for_goes_on_while_the_old_key_is_used() {
+async fn an_abandoned_refresh_continues_while_the_old_key_is_used() {
     let (clock, provider, cache) = scene([Script::Life(LIFE), Script::Slow]);
     key(&cache).await.unwrap();
     clock.advance(LIFE - Duration::from_secs(100));
@@ -264,7 +264,7 @@ async fn a_refresh_that_nobody_waits_for_goes_on_while_the_old_key_is_used() {
 }
 
 #[tokio::test]
-async fn key_secret_and_token_are_of_one_refresh() {
+async fn key_secret_and_token_come_from_one_refresh() {
     let (clock, _, cache) = scene([]);
     for number in 0..5 {
         let credentials = cache.provide_credentials().await.unwrap();
@@ -280,11 +280,11 @@ async fn key_secret_and_token_are_of_one_refresh() {
     }
 }
 
-/// A domain that takes every key, or none, and a client of it with this cache.
-async fn domain(takes: bool, clock: &ManualClock, cache: &CredentialCache) -> (FakeDomain, SnapshotClient) {
+/// A domain that accepts every key, or none, and a client of it with this cache.
+async fn domain(accepts: bool, clock: &ManualClock, cache: &CredentialCache) -> (FakeDomain, SnapshotClient) {
     let domain = FakeDomain::builder().clock(clock.clone()).start().await;
     let refused = r#"{"message":"The security token included in the request is invalid."}"#;
-    let (status, body) = if takes { (200, "{}") } else { (403, refused) };
+    let (status, body) = if accepts { (200, "{}") } else { (403, refused) };
     domain.fault(Fault::status(status, body, "application/json"));
     let client = SnapshotClient::builder(domain.endpoint())
         .region(domain.region())
@@ -296,19 +296,19 @@ async fn domain(takes: bool, clock: &ManualClock, cache: &CredentialCache) -> (F
 }
 
 #[tokio::test]
-async fn a_key_that_one_domain_refuses_serves_the_others_while_it_cannot_be_renewed() {
+async fn a_key_that_one_domain_refuses_serves_the_others_until_it_can_be_renewed() {
     let (clock, _, cache) = scene([Script::Life(LIFE), Script::Fail, Script::Fail]);
     let (_refusing, refused) = domain(false, &clock, &cache).await;
-    let (_taking, taken) = domain(true, &clock, &cache).await;
+    let (_accepting, accepted) = domain(true, &clock, &cache).await;
 
     for _ in 0..2 {
         assert_eq!(refused.repositories().await.unwrap_err().kind(), ErrorKind::ExpiredToken);
-        taken.repositories().await.unwrap();
+        accepted.repositories().await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_domain_that_refuses_the_only_key_there_is_does_not_storm_the_provider() {
+async fn a_domain_that_refuses_the_only_key_causes_one_refresh() {
     let (clock, provider, cache) = scene([Script::First; 20]);
     let (_refusing, refused) = domain(false, &clock, &cache).await;
 
@@ -320,7 +320,7 @@ async fn a_domain_that_refuses_the_only_key_there_is_does_not_storm_the_provider
 }
 
 #[tokio::test]
-async fn a_key_that_is_refused_though_it_was_never_renewed_is_renewed_at_once() {
+async fn a_first_key_that_is_refused_is_renewed_at_once() {
     let (clock, provider, cache) = scene([]);
     let (refusing, client) = domain(false, &clock, &cache).await;
     refusing.clear_faults();
@@ -334,7 +334,7 @@ async fn a_key_that_is_refused_though_it_was_never_renewed_is_renewed_at_once() 
 }
 
 #[tokio::test]
-async fn a_domain_that_refuses_ever_new_keys_does_not_storm_the_provider() {
+async fn a_domain_that_refuses_every_key_causes_one_refresh() {
     let (clock, provider, cache) = scene([]);
     let (_refusing, client) = domain(false, &clock, &cache).await;
 
@@ -346,9 +346,9 @@ async fn a_domain_that_refuses_ever_new_keys_does_not_storm_the_provider() {
 }
 
 #[tokio::test]
-async fn a_provider_slower_than_a_call_may_be_does_not_cost_it_a_valid_key() {
+async fn a_call_uses_a_valid_key_if_the_provider_is_slower_than_its_time_limit() {
     let (clock, provider, cache) = scene([Script::Life(LIFE), Script::Hang]);
-    let (_taking, client) = domain(true, &clock, &cache).await;
+    let (_accepting, client) = domain(true, &clock, &cache).await;
     key(&cache).await.unwrap();
     clock.advance(LIFE - Duration::from_secs(100));
     let limit = Duration::from_secs(4);
@@ -361,21 +361,21 @@ async fn a_provider_slower_than_a_call_may_be_does_not_cost_it_a_valid_key() {
     assert_eq!((listing.await.unwrap().len(), provider.loads()), (0, 2));
 }
 
-/// A client of this cache whose domain's clock is so many seconds ahead.
+/// A domain whose clock is this many seconds ahead, and a client of it with this cache.
 async fn skewed(seconds: i64, clock: &ManualClock, cache: &CredentialCache) -> (FakeDomain, SnapshotClient) {
     let (domain, client) = domain(true, clock, cache).await;
     domain.set_skew(seconds);
     (domain, client)
 }
 
-/// Hangs, and uses the cache when its future is dropped.
+/// Uses the cache when it is dropped.
 #[derive(Clone, Debug, Default)]
-struct Clinging {
+struct UsesCacheOnDrop {
     cache: Arc<Mutex<Option<CredentialCache>>>,
     drops: Arc<AtomicUsize>,
 }
 
-impl Drop for Clinging {
+impl Drop for UsesCacheOnDrop {
     fn drop(&mut self) {
         let cache = self.cache.lock().unwrap().take();
         if let Some(cache) = cache {
@@ -385,17 +385,18 @@ impl Drop for Clinging {
     }
 }
 
+/// A provider whose future hangs, and holds the value that uses the cache.
 #[derive(Debug)]
-struct Clung(Clinging);
+struct HangingProvider(UsesCacheOnDrop);
 
-impl ProvideCredentials for Clung {
+impl ProvideCredentials for HangingProvider {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
     {
-        let clinging = self.0.clone();
+        let on_drop = self.0.clone();
         future::ProvideCredentials::new(async move {
-            let _clinging = clinging;
+            let _on_drop = on_drop;
             std::future::pending().await
         })
     }
@@ -406,9 +407,9 @@ fn the_cache_can_be_used_while_an_abandoned_refresh_is_dropped() {
     let (done, ended) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
-        let clinging = Clinging::default();
-        let (slot, drops) = (Arc::clone(&clinging.cache), Arc::clone(&clinging.drops));
-        let cache = CredentialCache::with_clock(Clung(clinging), Arc::new(clock.clone()));
+        let on_drop = UsesCacheOnDrop::default();
+        let (slot, drops) = (Arc::clone(&on_drop.cache), Arc::clone(&on_drop.drops));
+        let cache = CredentialCache::with_clock(HangingProvider(on_drop), Arc::new(clock.clone()));
         assert!(cache.provide_credentials().now_or_never().is_none());
         *slot.lock().unwrap() = Some(cache.clone());
         clock.advance(Duration::from_secs(11));
@@ -417,11 +418,11 @@ fn the_cache_can_be_used_while_an_abandoned_refresh_is_dropped() {
 
         done.send(drops.load(Ordering::SeqCst)).unwrap();
     });
-    assert_eq!(ended.recv_timeout(Duration::from_secs(20)).expect("a lock is held while a future is dropped"), 1);
+    assert_eq!(ended.recv_timeout(Duration::from_secs(20)).expect("no lock may be held while a future is dropped"), 1);
 }
 
 #[tokio::test]
-async fn a_domain_whose_clock_is_wrong_causes_no_refresh() {
+async fn a_domain_with_a_wrong_clock_causes_no_refresh() {
     for skew in [-3 * 86_400, -7200, 7200, 3 * 86_400] {
         let (clock, provider, cache) = scene([]);
         let (_right, right) = skewed(0, &clock, &cache).await;
@@ -438,12 +439,12 @@ async fn a_domain_whose_clock_is_wrong_causes_no_refresh() {
 }
 
 #[tokio::test]
-async fn a_domain_whose_clock_is_wrong_does_not_move_the_renewal_for_others() {
+async fn a_domain_with_a_wrong_clock_does_not_move_the_refresh_of_others() {
     for skew in [-3 * 86_400, 3 * 86_400] {
         let (clock, provider, cache) = scene([Script::Life(Duration::from_secs(100))]);
         let (_right, right) = skewed(0, &clock, &cache).await;
         let (_wrong, wrong) = skewed(skew, &clock, &cache).await;
-        // Without credentials yet, this client learns the wrong time and then gets the key for all.
+        // This client learns the wrong time first, and then loads the key that both share.
         wrong.repositories().await.unwrap();
         cache.provide_credentials().await.unwrap();
 
@@ -457,7 +458,7 @@ async fn a_domain_whose_clock_is_wrong_does_not_move_the_renewal_for_others() {
 }
 
 #[tokio::test]
-async fn a_host_whose_clock_is_days_off_asks_the_provider_no_more_often_than_needed() {
+async fn a_host_whose_clock_is_days_off_does_not_call_the_provider_too_often() {
     for skew in [-12 * 86_400, 12 * 86_400] {
         let scene = Scene::new().await;
         scene.domain.set_skew(skew);
@@ -473,7 +474,7 @@ async fn a_host_whose_clock_is_days_off_asks_the_provider_no_more_often_than_nee
     }
 }
 
-/// Counts how often it is asked.
+/// Counts its calls.
 #[derive(Clone, Debug)]
 struct Counted(FakeCredentials, Arc<AtomicUsize>);
 
@@ -488,9 +489,9 @@ impl ProvideCredentials for Counted {
 }
 
 #[tokio::test]
-async fn an_expired_key_is_used_while_there_is_no_other_and_the_domain_decides() {
+async fn uses_an_expired_key_if_there_is_no_other() {
     let (clock, provider, cache) = scene([Script::Life(LIFE), Script::Fail]);
-    let (_taking, client) = domain(true, &clock, &cache).await;
+    let (_accepting, client) = domain(true, &clock, &cache).await;
     client.repositories().await.unwrap();
     clock.advance(2 * LIFE);
 
@@ -500,7 +501,7 @@ async fn an_expired_key_is_used_while_there_is_no_other_and_the_domain_decides()
 }
 
 #[tokio::test]
-async fn an_expired_key_that_was_refused_is_not_used_again() {
+async fn does_not_use_an_expired_key_again_after_it_was_refused() {
     let (clock, _, cache) = scene([Script::Life(LIFE), Script::Fail, Script::Fail]);
     let (_refusing, client) = domain(false, &clock, &cache).await;
     key(&cache).await.unwrap();
@@ -512,18 +513,18 @@ async fn an_expired_key_that_was_refused_is_not_used_again() {
     assert!(causes(&error).contains("the service is down"), "{}", causes(&error));
 }
 
-/// The error and its causes.
+/// Formats an error and its causes.
 fn causes(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[tokio::test]
-async fn an_expired_token_has_the_providers_failure_as_its_cause() {
+async fn the_error_of_an_expired_token_has_the_providers_failure_as_its_cause() {
     let (clock, _, cache) = scene([Script::Life(LIFE), Script::Fail]);
     let (_refusing, client) = domain(false, &clock, &cache).await;
     key(&cache).await.unwrap();
 
-    // The second call comes within the second in which the provider is not asked again.
+    // The second call follows within a second, so the provider is not called again.
     for _ in 0..2 {
         let error = client.repositories().await.unwrap_err();
 
@@ -533,7 +534,7 @@ async fn an_expired_token_has_the_providers_failure_as_its_cause() {
 }
 
 #[tokio::test]
-async fn a_provider_that_ran_out_of_time_is_transient() {
+async fn a_timeout_or_a_lost_connection_of_the_provider_is_transient() {
     for (failure, expected) in [
         (CredentialsError::provider_timed_out(Duration::from_secs(1)), true),
         (CredentialsError::provider_error(std::io::Error::from(std::io::ErrorKind::ConnectionReset)), true),
@@ -551,8 +552,8 @@ async fn a_provider_that_ran_out_of_time_is_transient() {
 }
 
 #[tokio::test]
-async fn the_hop_limit_is_named_where_the_metadata_service_may_be_out_of_reach() {
-    let sentence = "in a container the metadata service needs a hop limit of 2";
+async fn names_the_hop_limit_if_the_metadata_service_may_be_unreachable() {
+    let hint = "in a container the metadata service needs a hop limit of 2";
     for (failure, expected) in [
         (CredentialsError::not_loaded("no credentials found in chain"), true),
         (CredentialsError::not_loaded_no_source(), true),
@@ -565,11 +566,11 @@ async fn the_hop_limit_is_named_where_the_metadata_service_may_be_out_of_reach()
         let shown = format!("{failure:?}");
         let error = refused_by(failure).await;
 
-        assert_eq!(error.to_string().contains(sentence), expected, "{shown}: {error}");
+        assert_eq!(error.to_string().contains(hint), expected, "{shown}: {error}");
     }
 }
 
-/// Fails once, in its own way.
+/// Fails with this error.
 #[derive(Debug)]
 struct Failing(Mutex<Option<CredentialsError>>);
 
@@ -583,7 +584,7 @@ impl ProvideCredentials for Failing {
     }
 }
 
-/// The error of a call whose provider fails in this way.
+/// Returns the error of a call whose provider fails with `failure`.
 async fn refused_by(failure: CredentialsError) -> es_snapshot::Error {
     let scene = Scene::new().await;
     let client = scene.client_with(Auth::sigv4(Failing(Mutex::new(Some(failure)))));
@@ -591,7 +592,7 @@ async fn refused_by(failure: CredentialsError) -> es_snapshot::Error {
 }
 
 #[tokio::test]
-async fn a_calls_own_time_limit_names_the_provider_that_it_waited_for() {
+async fn a_call_that_times_out_names_the_provider_that_it_waited_for() {
     let scene = Scene::new().await;
     let provider = Provider::new(&scene.clock).then([Script::Hang]);
     let client =
@@ -607,7 +608,7 @@ async fn a_calls_own_time_limit_names_the_provider_that_it_waited_for() {
 }
 
 #[test]
-fn the_cache_shows_nothing_of_what_it_holds() {
+fn the_debug_output_of_the_cache_contains_no_credentials() {
     let cache = CredentialCache::new(Credentials::new(
         "AKIDCANARY",
         "secretcanary",

@@ -1,8 +1,8 @@
-//! Dropping any future or stream at any await point leaves nothing half-done in the client.
+//! Any future or stream can be dropped at any await point, and the client still works.
 //!
-//! Time, credentials and the domain are in memory, and each of their steps takes a few polls. So a
-//! future can be polled n times and dropped, for every n until it ends by itself; after each of
-//! these drops the same client has to do its work.
+//! Time, credentials and the domain are in memory, and each step takes a few polls. So a test can
+//! poll a future n times and drop it, for every n until the future ends. After each drop the same
+//! client must still work.
 
 use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture as _};
@@ -33,7 +33,7 @@ use serde_json::{Value, json};
 /// How many polls each step takes.
 const STEPS: u32 = 2;
 
-/// Ends after some polls.
+/// A future that ends after some polls.
 struct Steps(u32);
 
 impl Future for Steps {
@@ -49,7 +49,7 @@ impl Future for Steps {
     }
 }
 
-/// One piece of JSON that is slow to come.
+/// A body of one piece of JSON, which arrives after some polls.
 struct SlowBody {
     steps: Steps,
     text: Option<String>,
@@ -68,30 +68,31 @@ impl http_body::Body for SlowBody {
     }
 }
 
-/// A domain in memory: the repository `r` with the snapshot `s`, which ends, at times `leaving`,
-/// which goes, and what clients add.
+/// A domain in memory. Its repository `r` contains the snapshot `s`, which ends, in some tests
+/// `deleted_later`, which disappears, and those that clients add.
 #[derive(Debug, Default)]
 struct Domain {
-    /// The metadata of the snapshots, and how often each was looked at: the first two looks find it
+    /// The metadata of the snapshots, and how often each was read. The first two reads find it
     /// running.
     snapshots: Mutex<BTreeMap<String, (Value, u32)>>,
-    /// The requests that are on their way.
-    under_way: AtomicUsize,
+    /// How many requests are in flight.
+    in_flight: AtomicUsize,
     requests: AtomicUsize,
-    /// How many answers to writes to lose.
+    /// How many responses to writes to lose.
     losses: AtomicUsize,
-    /// How many requests to refuse as a gateway does.
+    /// How many requests to refuse with 503.
     outages: AtomicUsize,
-    /// How many writes to refuse because another operation runs.
+    /// How many writes to refuse because another operation is running.
     busy: AtomicUsize,
-    /// How many looks at the restore find it under way.
+    /// How many reads of the recoveries find the restore running.
     restoring: AtomicUsize,
-    /// Whether there is the index that the restore writes.
+    /// Whether the index that the restore writes exists.
     restored: AtomicBool,
 }
 
-fn takes_one(of: &AtomicUsize) -> bool {
-    of.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+/// Decrements a counter. Returns false if it is zero.
+fn take_one(counter: &AtomicUsize) -> bool {
+    counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
 
 impl Domain {
@@ -100,7 +101,7 @@ impl Domain {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let accepted = (200, json!({"accepted": true}));
         let acknowledged = (200, json!({"acknowledged": true}));
-        if method != Method::GET && takes_one(&self.busy) {
+        if method != Method::GET && take_one(&self.busy) {
             let error = json!({"type": "concurrent_snapshot_execution_exception", "reason": "[r:x] a snapshot is already running"});
             return (503, json!({"error": error, "status": 503}));
         }
@@ -124,17 +125,17 @@ impl Domain {
                 json!({"snapshots": [{"snapshot": name, "state": "STARTED", "shards_stats": {"total": 2, "done": 1}}]}),
             ),
             ("GET", ["_snapshot", "r", name]) => {
-                let Some((metadata, looks)) = snapshots.get_mut(*name) else {
+                let Some((metadata, reads)) = snapshots.get_mut(*name) else {
                     let reason = format!("[r:{name}] is missing");
                     return (
                         404,
                         json!({"error": {"type": "snapshot_missing_exception", "reason": reason}, "status": 404}),
                     );
                 };
-                let state = if *looks < 2 { "IN_PROGRESS" } else { "SUCCESS" };
-                *looks += 1;
+                let state = if *reads < 2 { "IN_PROGRESS" } else { "SUCCESS" };
+                *reads += 1;
                 let response = json!({"snapshots": [{"snapshot": name, "uuid": name, "state": state, "metadata": metadata, "indices": ["i"]}]});
-                if *name == "leaving" && *looks == 3 {
+                if *name == "deleted_later" && *reads == 3 {
                     snapshots.remove(*name);
                 }
                 (200, response)
@@ -172,30 +173,30 @@ impl Domain {
                 (200, json!([{"index": "i", "shard": "0", "prirep": "p", "state": state}]))
             }
             ("GET", ["_recovery"] | ["i", "_recovery"]) => {
-                let stage = if takes_one(&self.restoring) { "INDEX" } else { "DONE" };
+                let stage = if take_one(&self.restoring) { "INDEX" } else { "DONE" };
                 let source = json!({"repository": "r", "snapshot": "s", "index": "i"});
                 let shard = json!({"id": 0, "type": "SNAPSHOT", "stage": stage, "primary": true, "source": source});
                 (200, json!({"i": {"shards": [shard]}}))
             }
-            _ => panic!("{method} {path} is not foreseen"),
+            _ => panic!("unexpected request: {method} {path}"),
         }
     }
 }
 
-/// Counts a request as under way for as long as it lives.
-struct UnderWay<'a>(&'a Domain);
+/// Counts a request as in flight until this value is dropped.
+struct InFlight<'a>(&'a Domain);
 
-impl<'a> UnderWay<'a> {
+impl<'a> InFlight<'a> {
     fn new(domain: &'a Domain) -> Self {
-        domain.under_way.fetch_add(1, Ordering::SeqCst);
+        domain.in_flight.fetch_add(1, Ordering::SeqCst);
         domain.requests.fetch_add(1, Ordering::SeqCst);
         Self(domain)
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -206,14 +207,14 @@ impl Transport for Domain {
         _target: &'a ConnectTarget,
     ) -> BoxFuture<'a, Result<http::Response<Body>, TransportError>> {
         Box::pin(async move {
-            let _under_way = UnderWay::new(self);
+            let _in_flight = InFlight::new(self);
             Steps(STEPS).await;
-            if takes_one(&self.outages) {
+            if take_one(&self.outages) {
                 return Ok(http::Response::builder().status(503).body(Body::from("no server")).unwrap());
             }
             let (status, response) = self.response(request.method(), request.uri().path(), request.body());
             Steps(STEPS).await;
-            if request.method() != Method::GET && takes_one(&self.losses) {
+            if request.method() != Method::GET && take_one(&self.losses) {
                 return Err(TransportError::unknown("the connection broke"));
             }
             let body = SlowBody { steps: Steps(STEPS), text: Some(response.to_string()) };
@@ -222,7 +223,7 @@ impl Transport for Domain {
     }
 }
 
-/// Takes its time, and counts how often it was asked.
+/// A slow provider that counts its calls.
 #[derive(Debug)]
 struct Provider {
     clock: ManualClock,
@@ -282,9 +283,9 @@ impl World {
         world
     }
 
-    fn leaving() -> Self {
+    fn deleted_later() -> Self {
         let world = Self::new();
-        world.domain.snapshots.lock().unwrap().insert("leaving".to_owned(), (Value::Null, 0));
+        world.domain.snapshots.lock().unwrap().insert("deleted_later".to_owned(), (Value::Null, 0));
         world
     }
 
@@ -294,29 +295,29 @@ impl World {
         world
     }
 
-    /// Checks that the client does its work, whatever was dropped before.
-    async fn works(&self, what: &str) {
-        assert_eq!(self.domain.under_way.load(Ordering::SeqCst), 0, "{what}: a request outlives its future");
+    /// Asserts that the client still works.
+    async fn assert_works(&self, context: &str) {
+        assert_eq!(self.domain.in_flight.load(Ordering::SeqCst), 0, "{context}: a request outlives its future");
         self.domain.losses.store(0, Ordering::SeqCst);
         self.domain.outages.store(0, Ordering::SeqCst);
         self.domain.busy.store(0, Ordering::SeqCst);
         let backups = self.client.repository("r").unwrap();
         let created = backups.create_snapshot("afterwards", CreateSnapshot::new()).await;
-        created.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        created.unwrap_or_else(|error| panic!("{context}: {error:?}"));
         let ended = backups.snapshot("afterwards").unwrap().wait().await;
-        let ended = ended.unwrap_or_else(|error| panic!("{what}: {error:?}"));
-        ended.into_complete().unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        let ended = ended.unwrap_or_else(|error| panic!("{context}: {error:?}"));
+        ended.into_complete().unwrap_or_else(|error| panic!("{context}: {error:?}"));
         assert_eq!(
             self.loads.load(Ordering::SeqCst),
             1,
-            "{what}: credentials are loaded once, and that load is carried on"
+            "{context}: credentials must be loaded once, and that load must continue"
         );
     }
 }
 
-/// Polls what `begin` makes n times and drops it, for every n until it ends by itself, each in a
-/// world of its own.
-async fn dropped_after_every_number_of_polls<F: Future<Output = ()>>(
+/// Polls the future of `begin` n times and drops it, for every n until the future ends. Each n uses
+/// a new world.
+async fn drop_after_every_number_of_polls<F: Future<Output = ()>>(
     world: fn() -> World,
     begin: impl Fn(SnapshotClient) -> F,
 ) {
@@ -328,9 +329,9 @@ async fn dropped_after_every_number_of_polls<F: Future<Output = ()>>(
             ended = poll!(&mut future).is_ready();
         }
         drop(future);
-        world.works(&format!("dropped after {polls} polls")).await;
+        world.assert_works(&format!("dropped after {polls} polls")).await;
         if ended {
-            assert!(polls > STEPS, "it ended after {polls} polls and was never dropped under way");
+            assert!(polls > STEPS, "it ended after {polls} polls, so it was never dropped in flight");
             return;
         }
     }
@@ -341,7 +342,7 @@ macro_rules! can_be_dropped_anywhere {
         $(
             #[tokio::test]
             async fn $name() {
-                dropped_after_every_number_of_polls($world, |$client| async move {
+                drop_after_every_number_of_polls($world, |$client| async move {
                     let _done = $call.await.unwrap();
                 })
                 .await;
@@ -351,13 +352,13 @@ macro_rules! can_be_dropped_anywhere {
 }
 
 can_be_dropped_anywhere! {
-    server_info_can_be_dropped_anywhere(World::new): |client| client.server_info();
+    reading_the_server_info_can_be_dropped_anywhere(World::new): |client| client.server_info();
     registering_can_be_dropped_anywhere(World::new): |client| {
         let role = "arn:aws:iam::123456789012:role/TestRole";
         let settings = S3Settings::new("my-bucket-4-es").with_role_arn(role);
         async move { client.repository("r").unwrap().register(settings).await }
     };
-    registering_unverified_can_be_dropped_anywhere(World::new): |client| {
+    registering_without_verification_can_be_dropped_anywhere(World::new): |client| {
         let settings = FsSettings::new("r");
         async move { client.repository("r").unwrap().register(RegisterRepository::new(settings.clone()).with_verify(false)).await }
     };
@@ -368,15 +369,15 @@ can_be_dropped_anywhere! {
     unregistering_can_be_dropped_anywhere(World::new): |client| client.repository("r").unwrap().unregister();
     creating_can_be_dropped_anywhere(World::new): |client|
         client.repository("r").unwrap().create_snapshot("t", CreateSnapshot::new());
-    creating_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
+    creating_with_a_lost_response_can_be_dropped_anywhere(|| World::losing(1)): |client|
         client.repository("r").unwrap().create_snapshot("t", CreateSnapshot::new());
-    creating_in_a_held_request_can_be_dropped_anywhere(World::new): |client|
+    creating_and_waiting_for_completion_can_be_dropped_anywhere(World::new): |client|
         client.repository("r").unwrap().create_snapshot("t", CreateSnapshot::new().with_wait_for_completion(true));
-    creating_in_a_queue_can_be_dropped_anywhere(|| World::busy(3)): |client| {
+    creating_while_queued_can_be_dropped_anywhere(|| World::busy(3)): |client| {
         let client = client.with_queue_time(Duration::from_mins(5));
         async move { client.repository("r").unwrap().create_snapshot("t", CreateSnapshot::new()).await }
     };
-    cloning_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
+    cloning_with_a_lost_response_can_be_dropped_anywhere(|| World::losing(1)): |client|
         client.repository("r").unwrap().snapshot("s").unwrap().clone_to("u", CloneSnapshot::new(["i"]));
     cloning_can_be_dropped_anywhere(World::new): |client|
         client.repository("r").unwrap().snapshot("s").unwrap().clone_to("u", CloneSnapshot::new(["i"]));
@@ -384,52 +385,60 @@ can_be_dropped_anywhere! {
     listing_snapshots_can_be_dropped_anywhere(World::new): |client|
         client.repository("r").unwrap().list(ListSnapshots::new());
     deleting_can_be_dropped_anywhere(World::new): |client| client.repository("r").unwrap().snapshot("s").unwrap().delete();
-    deleting_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
+    deleting_with_a_lost_response_can_be_dropped_anywhere(|| World::losing(1)): |client|
         client.repository("r").unwrap().snapshot("s").unwrap().delete();
     deleting_several_can_be_dropped_anywhere(World::new): |client|
         client.repository("r").unwrap().delete_snapshots(SnapshotPattern::all());
     restoring_can_be_dropped_anywhere(World::new): |client|
         client.repository("r").unwrap().snapshot("s").unwrap().restore(RestoreSnapshot::new());
-    restoring_with_a_lost_answer_can_be_dropped_anywhere(|| World::losing(1)): |client|
+    restoring_with_a_lost_response_can_be_dropped_anywhere(|| World::losing(1)): |client|
         client.repository("r").unwrap().snapshot("s").unwrap().restore(RestoreSnapshot::new());
-    status_can_be_dropped_anywhere(World::new): |client| client.repository("r").unwrap().snapshot("s").unwrap().status();
-    listing_what_runs_can_be_dropped_anywhere(World::new): |client| client.running_snapshots();
-    recovery_can_be_dropped_anywhere(World::new): |client| client.recovery([""; 0]);
+    reading_a_status_can_be_dropped_anywhere(World::new): |client|
+        client.repository("r").unwrap().snapshot("s").unwrap().status();
+    listing_running_snapshots_can_be_dropped_anywhere(World::new): |client| client.running_snapshots();
+    reading_recoveries_can_be_dropped_anywhere(World::new): |client| client.recovery([""; 0]);
     a_raw_request_can_be_dropped_anywhere(World::new): |client| client.raw(RawRequest::get(["_snapshot"]));
-    a_call_that_is_repeated_can_be_dropped_anywhere(|| World::failing(3)): |client| client.repositories();
+    a_call_that_is_resent_can_be_dropped_anywhere(|| World::failing(3)): |client| client.repositories();
     a_wait_for_a_snapshot_can_be_dropped_anywhere(World::new): |client|
         client.repository("r").unwrap().snapshot("s").unwrap().wait().into_future();
     a_wait_for_a_restore_can_be_dropped_anywhere(World::new): |client|
         client.resume(RestoreTicket::new("r", "s").unwrap()).into_future();
-    a_wait_for_a_deletion_can_be_dropped_anywhere(World::leaving): |client|
-        client.repository("r").unwrap().snapshot("leaving").unwrap().wait_for_deletion().into_future();
+    a_wait_for_a_deletion_can_be_dropped_anywhere(World::deleted_later): |client|
+        client.repository("r").unwrap().snapshot("deleted_later").unwrap().wait_for_deletion().into_future();
     a_wait_whose_polls_fail_can_be_dropped_anywhere(|| World::failing(8)): |client|
         client.repository("r").unwrap().snapshot("s").unwrap().wait().into_future();
     the_progress_of_a_snapshot_can_be_dropped_anywhere(World::new): |client|
         client.repository("r").unwrap().snapshot("s").unwrap().wait().progress().try_collect::<Vec<_>>();
     the_progress_of_a_restore_can_be_dropped_anywhere(World::new): |client|
         client.resume(RestoreTicket::new("r", "s").unwrap()).progress().try_collect::<Vec<_>>();
-    the_progress_of_a_deletion_can_be_dropped_anywhere(World::leaving): |client|
-        client.repository("r").unwrap().snapshot("leaving").unwrap().wait_for_deletion().progress().try_collect::<Vec<_>>();
+    the_progress_of_a_deletion_can_be_dropped_anywhere(World::deleted_later): |client|
+        client
+            .repository("r")
+            .unwrap()
+            .snapshot("deleted_later")
+            .unwrap()
+            .wait_for_deletion()
+            .progress()
+            .try_collect::<Vec<_>>();
 }
 
 #[tokio::test]
-async fn a_dropped_wait_asks_no_more() {
+async fn a_dropped_wait_sends_no_more_requests() {
     let world = World::new();
     let mut progress = world.client.repository("r").unwrap().snapshot("s").unwrap().wait().progress();
     assert!(progress.next().await.is_some());
-    let asked = world.domain.requests.load(Ordering::SeqCst);
+    let requests = world.domain.requests.load(Ordering::SeqCst);
 
     drop(progress);
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
 
-    assert_eq!(world.domain.requests.load(Ordering::SeqCst), asked);
+    assert_eq!(world.domain.requests.load(Ordering::SeqCst), requests);
 }
 
 #[tokio::test]
-async fn a_dropped_delete_of_several_deletes_no_more() {
+async fn a_dropped_deletion_of_several_snapshots_deletes_no_more() {
     let world = World::new();
     world.domain.snapshots.lock().unwrap().insert("t".to_owned(), (Value::Null, 0));
     let backups = world.client.repository("r").unwrap();
@@ -447,7 +456,7 @@ async fn a_dropped_delete_of_several_deletes_no_more() {
 }
 
 #[tokio::test]
-async fn dropped_calls_use_up_no_retries() {
+async fn dropped_calls_do_not_use_up_retries() {
     let world = World::new();
     for _ in 0..1_000 {
         let mut call = Box::pin(world.client.repositories());
@@ -461,7 +470,7 @@ async fn dropped_calls_use_up_no_retries() {
 }
 
 #[tokio::test]
-async fn retries_that_were_used_up_come_back_with_successes() {
+async fn successes_restore_retries_that_were_used_up() {
     let world = World::failing(usize::MAX);
     let stubborn = world.client.with_retry(RetryPolicy::new().with_max_attempts(100));
     for _ in 0..100 {

@@ -1,4 +1,4 @@
-//! Calls without a tokio runtime end with an error that says so.
+//! Calls without a tokio runtime return an error that names the missing runtime.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use es_snapshot::testing::{ManualClock, TransportFn, response, transport_fn};
 use es_snapshot::transport::{Body, ConnectTarget, HyperTransport, Transport, TransportError};
 use es_snapshot::{Auth, CreateSnapshot, Error, ErrorKind, Outcome, SnapshotClient, SnapshotClientBuilder};
 
-/// Drives a future on this thread, which has no runtime.
+/// Polls a future on this thread, which has no runtime.
 fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -23,7 +23,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
             return output;
         }
     }
-    panic!("the call does not end");
+    panic!("the call must end");
 }
 
 fn builder() -> SnapshotClientBuilder {
@@ -40,12 +40,12 @@ fn assert_names_the_runtime(error: &Error) {
     assert!(error.to_string().contains("no tokio runtime") && !error.is_transient(), "{error}");
 }
 
-/// Responds with an empty object, on any executor.
+/// A transport that responds with an empty object and needs no runtime.
 fn empty() -> TransportFn {
     transport_fn(|_| Ok(response(200, "{}")))
 }
 
-/// Passes on to the transport in it, as a user's own layer does.
+/// A transport that wraps another one, as a caller's own would.
 #[derive(Debug)]
 struct Layer(HyperTransport);
 
@@ -60,14 +60,14 @@ impl Transport for Layer {
 }
 
 #[test]
-fn a_default_client_ends_with_an_error() {
+fn a_default_client_returns_an_error() {
     let client = builder().build().unwrap();
 
     assert_names_the_runtime(&block_on(client.repositories()).unwrap_err());
 }
 
 #[test]
-fn every_sort_of_call_ends_with_an_error() {
+fn every_kind_of_call_returns_an_error() {
     let client = builder().build().unwrap();
     let (repository, snapshot) = ("r", "s");
 
@@ -83,7 +83,7 @@ fn every_sort_of_call_ends_with_an_error() {
 }
 
 #[test]
-fn the_systems_clock_is_enough_for_an_error() {
+fn a_client_with_the_system_clock_returns_an_error() {
     for client in [builder().transport(empty()), builder().transport(empty()).clock(Arc::new(SystemClock))] {
         let client = client.build().unwrap();
 
@@ -92,7 +92,7 @@ fn the_systems_clock_is_enough_for_an_error() {
 }
 
 #[test]
-fn the_hyper_transport_is_enough_for_an_error() {
+fn a_client_with_the_hyper_transport_returns_an_error() {
     let transport = || HyperTransport::builder().clock(manual()).build().unwrap();
     for client in [builder().transport(transport()), builder().transport(Layer(transport())), builder()] {
         let client = client.clock(manual()).build().unwrap();
@@ -102,7 +102,7 @@ fn the_hyper_transport_is_enough_for_an_error() {
 }
 
 #[test]
-fn a_client_of_another_clock_and_transport_needs_no_runtime() {
+fn a_client_with_another_clock_and_transport_needs_no_runtime() {
     let client = builder().transport(empty()).clock(manual()).build().unwrap();
 
     assert!(block_on(client.repositories()).unwrap().is_empty());
@@ -121,7 +121,7 @@ impl ProvideCredentials for Hanging {
 }
 
 #[test]
-fn a_shared_cache_on_the_systems_clock_does_not_panic() {
+fn a_shared_cache_with_the_system_clock_does_not_panic() {
     let ready = CredentialCache::new(Credentials::new("AKID", "secret", None, None, "test"));
     let hanging = CredentialCache::new(Hanging);
     let client = |cache| {
@@ -134,7 +134,7 @@ fn a_shared_cache_on_the_systems_clock_does_not_panic() {
 }
 
 #[test]
-fn a_wait_of_the_systems_clock_does_not_panic() {
+fn sleeping_on_the_system_clock_does_not_panic() {
     assert!(!SystemClock.can_wait());
     block_on(SystemClock.sleep(Duration::from_secs(1)));
     block_on(SystemClock.timeout(Duration::from_secs(1)));

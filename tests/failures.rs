@@ -1,7 +1,7 @@
-//! What a failed response means to a caller: its kind, its outcome, its words, and how much of it
-//! is read.
+//! Failed responses: their kind, their outcome and their message, and how much of them the client
+//! reads.
 
-#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[allow(dead_code, reason = "each test file uses only a part of it")]
 #[path = "support/scene.rs"]
 mod scene;
 
@@ -26,8 +26,8 @@ use http_body::Frame;
 use scene::{Scene, backups};
 use serde_json::{Value, json};
 
-/// A client whose requests get these responses, and the transport that keeps them.
-fn client_of(
+/// A client that receives these responses, and the transport that records its requests.
+fn client_with(
     respond: impl Fn(&http::Request<Bytes>) -> Response<Body> + Send + Sync + 'static,
     build: impl FnOnce(SnapshotClientBuilder) -> SnapshotClientBuilder,
 ) -> (SnapshotClient, TransportFn) {
@@ -48,7 +48,7 @@ fn with_password(builder: SnapshotClientBuilder) -> SnapshotClientBuilder {
 
 // ---- how much of a body is read
 
-/// A body without end, in pieces of 16 KiB.
+/// An endless body in pieces of 16 KiB. It counts them.
 struct Endless(Arc<AtomicUsize>);
 
 impl http_body::Body for Endless {
@@ -62,11 +62,11 @@ impl http_body::Body for Endless {
 }
 
 #[tokio::test]
-async fn reads_64_kib_of_an_error_that_never_ends() {
+async fn reads_only_64_kib_of_an_endless_error() {
     let pieces = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&pieces);
     let endless = move |_: &_| response(403, Body::new(Endless(Arc::clone(&count))));
-    let (client, _) = client_of(endless, |builder| builder);
+    let (client, _) = client_with(endless, |builder| builder);
 
     let error = client.repositories().await.unwrap_err();
 
@@ -75,20 +75,20 @@ async fn reads_64_kib_of_an_error_that_never_ends() {
 }
 
 #[tokio::test]
-async fn an_error_over_the_limit_of_replies_is_still_the_servers_error() {
+async fn an_error_over_the_size_limit_keeps_its_kind() {
     let reason = "x".repeat(10_000);
     let body = json!({"error": {"type": "repository_missing_exception", "reason": reason}, "status": 404}).to_string();
-    let (client, _) = client_of(move |_| response(404, body.clone()), |builder| builder.max_response_bytes(1000));
+    let (client, _) = client_with(move |_| response(404, body.clone()), |builder| builder.max_response_bytes(1000));
 
     let error = client.repositories().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::RepositoryMissing);
 }
 
-// ---- who says it
+// ---- the layer that responds
 
 #[tokio::test]
-async fn a_message_of_another_front_end_is_kept_and_is_no_signature_check() {
+async fn keeps_the_message_of_a_gateway_and_does_not_report_a_bad_signature() {
     for (status, body, kind) in [
         (403, json!({"code": 403, "message": "Cluster is read-only for maintenance"}), ErrorKind::AccessDenied),
         (
@@ -100,7 +100,7 @@ async fn a_message_of_another_front_end_is_kept_and_is_no_signature_check() {
     ] {
         for build in [signing, with_password, |builder| builder] {
             let body = body.to_string();
-            let (client, transport) = client_of(move |_| response(status, body.clone()), build);
+            let (client, transport) = client_with(move |_| response(status, body.clone()), build);
 
             let error = client.repositories().await.unwrap_err();
 
@@ -112,7 +112,7 @@ async fn a_message_of_another_front_end_is_kept_and_is_no_signature_check() {
 }
 
 #[tokio::test]
-async fn only_what_was_signed_can_have_a_bad_signature() {
+async fn reports_a_bad_signature_only_for_a_signed_request() {
     let body = json!({"message": "The request signature we calculated does not match the signature you provided."})
         .to_string();
     for (build, kind) in [
@@ -120,7 +120,7 @@ async fn only_what_was_signed_can_have_a_bad_signature() {
         (with_password, ErrorKind::AccessDenied),
     ] {
         let body = body.clone();
-        let (client, _) = client_of(move |_| response(403, body.clone()), build);
+        let (client, _) = client_with(move |_| response(403, body.clone()), build);
 
         let error = client.repositories().await.unwrap_err();
 
@@ -129,14 +129,14 @@ async fn only_what_was_signed_can_have_a_bad_signature() {
 }
 
 #[tokio::test]
-async fn a_repository_whose_name_reads_like_a_throttle_is_refused_once() {
+async fn a_repository_name_that_contains_throttled_does_not_cause_a_resend() {
     let refuse = |request: &http::Request<Bytes>| {
         response(
             401,
             json!({"Message": format!("Your request: '{}' is not allowed.", request.uri().path())}).to_string(),
         )
     };
-    let (client, transport) = client_of(refuse, |builder| builder);
+    let (client, transport) = client_with(refuse, |builder| builder);
 
     let error = client.repository("unthrottled").unwrap().verify().await.unwrap_err();
 
@@ -144,40 +144,40 @@ async fn a_repository_whose_name_reads_like_a_throttle_is_refused_once() {
 }
 
 #[tokio::test]
-async fn a_redirect_says_where_to_and_shows_no_secret() {
+async fn the_error_of_a_redirect_names_its_target_and_shows_no_secret() {
     let redirect = |_: &_| {
         let to = "https://me:passw0rd@login.example.org/start?state=passw0rd";
         Response::builder().status(302).header("location", to).body(Body::from("")).unwrap()
     };
-    let (client, transport) = client_of(redirect, with_password);
+    let (client, transport) = client_with(redirect, with_password);
 
     let error = client.repositories().await.unwrap_err();
 
     assert!(
-        error.to_string().contains("redirects to https://login.example.org/start, which is not followed"),
+        error.to_string().contains("redirects to https://login.example.org/start, which the client does not follow"),
         "{error}"
     );
     assert!(!format!("{error:?}").contains("passw0rd"), "{error:?}");
     assert_eq!(transport.requests().len(), 1);
 }
 
-// ---- what is known after it
+// ---- the outcome
 
 #[tokio::test]
-async fn a_snapshot_that_began_behind_a_gateway_that_gave_up_waiting_is_found() {
+async fn adopts_a_snapshot_that_started_although_the_gateway_timed_out() {
     for status in [408, 425, 499] {
-        let begun: Mutex<Option<Value>> = Mutex::default();
+        let started: Mutex<Option<Value>> = Mutex::default();
         let domain = move |request: &http::Request<Bytes>| {
-            let mut begun = begun.lock().unwrap();
+            let mut started = started.lock().unwrap();
             if request.method() == Method::PUT {
                 let sent: Value = serde_json::from_slice(request.body()).unwrap();
                 let found = json!({"snapshot": "s", "uuid": "u", "state": "IN_PROGRESS", "metadata": sent["metadata"]});
-                *begun = Some(json!({"snapshots": [found]}));
+                *started = Some(json!({"snapshots": [found]}));
                 return response(status, "stream timeout");
             }
-            response(200, begun.as_ref().map(Value::to_string).unwrap_or_default())
+            response(200, started.as_ref().map(Value::to_string).unwrap_or_default())
         };
-        let (client, _) = client_of(domain, |builder| builder);
+        let (client, _) = client_with(domain, |builder| builder);
 
         let created = backups(&client).create_snapshot("s", CreateSnapshot::new()).await;
 
@@ -186,19 +186,19 @@ async fn a_snapshot_that_began_behind_a_gateway_that_gave_up_waiting_is_found() 
 }
 
 #[tokio::test]
-async fn a_raw_write_of_which_nobody_knows_is_not_to_be_repeated() {
-    let (client, transport) = client_of(|_| response(504, ""), |builder| builder);
+async fn a_raw_write_with_an_unknown_outcome_is_not_safe_to_repeat() {
+    let (client, transport) = client_with(|_| response(504, ""), |builder| builder);
 
     let error = client.raw(RawRequest::new(Method::PUT, ["_snapshot", "r", "s"])).await.unwrap_err();
 
     assert_eq!((error.outcome(), transport.requests().len()), (Outcome::Unknown, 1));
     assert!(!error.is_transient() && !error.is_safe_to_repeat());
     assert!(error.to_string().contains("the request may have been carried out"), "{error}");
-    assert!(client.raw(RawRequest::get(["_snapshot"])).await.unwrap_err().is_transient(), "a read");
+    assert!(client.raw(RawRequest::get(["_snapshot"])).await.unwrap_err().is_transient(), "a read can be repeated");
 }
 
 #[tokio::test]
-async fn a_restore_that_conflicts_with_an_alias_is_refused_at_once() {
+async fn a_restore_that_conflicts_with_an_alias_is_rejected_at_once() {
     let scene = Scene::new().await;
     scene.prepare().await;
     scene.take_snapshot().await;
@@ -215,7 +215,7 @@ async fn a_restore_that_conflicts_with_an_alias_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_wait_outlives_nodes_whose_security_is_not_ready() {
+async fn a_wait_survives_nodes_whose_security_is_not_ready() {
     let scene = Scene::with(|domain| domain.snapshots_take(Duration::from_hours(1)), |client| client).await;
     scene.prepare().await;
     scene.start_snapshot().await;

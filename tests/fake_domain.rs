@@ -1,5 +1,5 @@
-//! The fake domain, driven over raw sockets with requests that AWS's own signer signed: no client
-//! of this crate is involved.
+//! The fake domain itself. The tests send requests over raw sockets and sign them with AWS's own
+//! signer, so the client of this crate is not involved.
 
 #[path = "fake_domain/indices.rs"]
 mod indices;
@@ -23,20 +23,20 @@ use tokio::net::TcpStream;
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
 
-/// A fake domain on a manual clock, and a hand that signs requests for it.
+/// A fake domain with a manual clock, and credentials to sign requests for it.
 struct Scene {
     domain: FakeDomain,
     clock: ManualClock,
     provider: FakeCredentials,
 }
 
-/// What came back: status, headers as they stood, body.
+/// A response: status, unparsed head, body.
 #[derive(Debug)]
 struct Response {
     status: u16,
     head: String,
     body: Vec<u8>,
-    /// Whether the body is shorter than the head says.
+    /// Whether the body is shorter than its `content-length`.
     is_cut: bool,
 }
 
@@ -58,7 +58,7 @@ impl Response {
     }
 }
 
-/// One request before it is signed and sent; each part can be made wrong.
+/// A request before it is signed and sent. A test can make each part wrong.
 struct Draft {
     method: &'static str,
     target: String,
@@ -148,7 +148,7 @@ impl Scene {
         self.try_call(method, target, body).await.expect("a response")
     }
 
-    /// A signed call; none where the connection was closed without an answer.
+    /// Sends a signed request. Returns `None` if the connection closes without a response.
     async fn try_call(&self, method: &'static str, target: &str, body: Option<Value>) -> Option<Response> {
         let draft = self.draft(method, target, body).await;
         self.send_raw(method, target, &self.sign(&draft), &draft.body).await
@@ -200,7 +200,7 @@ async fn exchange(
     Some(Response { status, head, is_cut: buffer.len() < length, body: buffer })
 }
 
-/// Every key of a value, with the kind of what it holds: the shape of an answer.
+/// The shape of a response: each value replaced by the name of its type.
 fn shape(value: &Value) -> Value {
     match value {
         Value::Object(object) => object.iter().map(|(name, value)| (name.clone(), shape(value))).collect(),
@@ -212,10 +212,10 @@ fn shape(value: &Value) -> Value {
     }
 }
 
-// ---- the front end
+// ---- authentication
 
 #[tokio::test]
-async fn a_request_that_is_signed_right_is_let_in() {
+async fn accepts_a_correctly_signed_request() {
     let scene = Scene::new().await;
     let response = scene.call("GET", "/_snapshot", None).await;
 
@@ -230,7 +230,7 @@ async fn a_request_that_is_signed_right_is_let_in() {
 }
 
 #[tokio::test]
-async fn paths_and_queries_are_judged_byte_for_byte_as_they_arrived() {
+async fn verifies_signatures_over_paths_and_queries_exactly_as_sent() {
     let scene = Scene::registered().await;
     for target in [
         "/_snapshot/r/%3Csnap-%7Bnow%2Fd%7D%3E",
@@ -247,7 +247,7 @@ async fn paths_and_queries_are_judged_byte_for_byte_as_they_arrived() {
 }
 
 #[tokio::test]
-async fn a_signature_over_another_path_is_refused_and_the_token_echoed() {
+async fn refuses_a_signature_over_another_path_and_echoes_the_token() {
     let scene = Scene::new().await;
     let draft = scene.draft("GET", "/_snapshot/a%2Cb", None).await;
     let headers = scene.sign(&draft);
@@ -257,13 +257,13 @@ async fn a_signature_over_another_path_is_refused_and_the_token_echoed() {
     let text = response.json()["message"].as_str().unwrap().to_owned();
     assert!(text.starts_with("The request signature we calculated does not match"), "{text}");
     assert!(text.contains("\n'GET\n/_snapshot/a%2Cb\n"), "{text}");
-    assert!(text.contains(draft.credentials.session_token().unwrap()), "the real one echoes the token");
+    assert!(text.contains(draft.credentials.session_token().unwrap()), "a real domain echoes the token");
     assert!(response.head.contains("x-amzn-requestid: "), "{}", response.head);
     assert_eq!((scene.last_event().verdict, scene.last_event().executed), (Verdict::Denied, false));
 }
 
 #[tokio::test]
-async fn a_body_changed_on_its_way_is_refused() {
+async fn refuses_a_body_that_changed_after_signing() {
     let scene = Scene::registered().await;
     let draft = scene.draft("PUT", "/_snapshot/r/s", Some(json!({"indices": "movies"}))).await;
     let response =
@@ -274,9 +274,9 @@ async fn a_body_changed_on_its_way_is_refused() {
 }
 
 #[tokio::test]
-async fn each_wrong_part_of_a_signature_gets_its_own_words() {
+async fn each_wrong_part_of_a_signature_has_its_own_message() {
     let scene = Scene::new().await;
-    let words = async |change: &dyn Fn(&mut Draft)| {
+    let message = async |change: &dyn Fn(&mut Draft)| {
         let mut draft = scene.draft("GET", "/_snapshot", None).await;
         change(&mut draft);
         let response = scene.send(&draft).await;
@@ -293,27 +293,33 @@ async fn each_wrong_part_of_a_signature_gets_its_own_words() {
         )
     };
 
-    assert_eq!(words(&|draft| draft.service = "aoss").await, "Credential should be scoped to correct service: 'es'. ");
     assert_eq!(
-        words(&|draft| draft.region = "eu-west-1").await,
+        message(&|draft| draft.service = "aoss").await,
+        "Credential should be scoped to correct service: 'es'. "
+    );
+    assert_eq!(
+        message(&|draft| draft.region = "eu-west-1").await,
         "Credential should be scoped to a valid region, not 'eu-west-1'. "
     );
     let invalid = "The security token included in the request is invalid.";
-    assert_eq!(words(&|draft| draft.credentials = other(&draft.credentials, Some("ASIAX"), None, None)).await, invalid);
-    assert_eq!(words(&|draft| draft.credentials = other(&draft.credentials, None, None, Some("x"))).await, invalid);
+    assert_eq!(
+        message(&|draft| draft.credentials = other(&draft.credentials, Some("ASIAX"), None, None)).await,
+        invalid
+    );
+    assert_eq!(message(&|draft| draft.credentials = other(&draft.credentials, None, None, Some("x"))).await, invalid);
     assert!(
-        words(&|draft| draft.credentials = other(&draft.credentials, None, Some("x"), None))
+        message(&|draft| draft.credentials = other(&draft.credentials, None, Some("x"), None))
             .await
             .contains("does not match")
     );
     assert_eq!(
-        words(&|draft| draft.extra.push(("x-amz-content-sha256", "0".repeat(64)))).await,
+        message(&|draft| draft.extra.push(("x-amz-content-sha256", "0".repeat(64)))).await,
         "The provided 'x-amz-content-sha256' header does not match what was computed."
     );
 }
 
 #[tokio::test]
-async fn an_amz_header_that_is_not_signed_is_refused() {
+async fn refuses_an_unsigned_amz_header() {
     let scene = Scene::new().await;
     let draft = scene.draft("GET", "/_snapshot", None).await;
     let mut headers = scene.sign(&draft);
@@ -323,7 +329,7 @@ async fn an_amz_header_that_is_not_signed_is_refused() {
 }
 
 #[tokio::test]
-async fn a_wrong_clock_is_refused_with_the_domains_time_in_date() {
+async fn refuses_a_wrong_clock_and_sends_its_own_time_in_date() {
     let scene = Scene::new().await;
     for (skew, start) in
         [(3600, "Signature expired: 20231114T221320Z is now earlier than"), (-3600, "Signature not yet current: ")]
@@ -339,7 +345,7 @@ async fn a_wrong_clock_is_refused_with_the_domains_time_in_date() {
 }
 
 #[tokio::test]
-async fn a_step_of_the_hosts_clock_leaves_the_domains_alone() {
+async fn the_domains_clock_ignores_a_step_of_the_hosts_clock() {
     let scene = Scene::new().await;
     scene.clock.step_wall(-7200);
     let response = scene.call("GET", "/_snapshot", None).await;
@@ -361,16 +367,16 @@ async fn credentials_rotate_in_the_last_fifth_of_their_life_and_expire() {
     assert_ne!(next.access_key_id(), first.credentials.access_key_id());
     assert_eq!(scene.provider.loads(), 3);
 
-    let with = async |credentials: &Credentials| {
+    let send_with = async |credentials: &Credentials| {
         let mut draft = scene.draft("GET", "/_snapshot", None).await;
         draft.credentials = credentials.clone();
         scene.send(&draft).await
     };
-    assert_eq!(with(&first.credentials).await.status, 200, "the old ones are good until they expire");
+    assert_eq!(send_with(&first.credentials).await.status, 200, "the previous credentials are valid until they expire");
     scene.clock.advance(Duration::from_secs(19));
-    let response = with(&first.credentials).await;
+    let response = send_with(&first.credentials).await;
     assert_eq!(response.json(), json!({"message": "The security token included in the request is expired"}));
-    assert_eq!(with(&next).await.status, 200);
+    assert_eq!(send_with(&next).await.status, 200);
 }
 
 #[tokio::test]
@@ -383,7 +389,7 @@ async fn revoked_credentials_expire_at_once() {
 }
 
 #[tokio::test]
-async fn registration_needs_a_role_that_may_be_passed() {
+async fn a_registration_needs_a_role_that_the_caller_may_pass() {
     let scene = Scene::new().await;
     let register = async |settings: Value| {
         let response = scene.call("PUT", "/_snapshot/r", Some(json!({"type": "s3", "settings": settings}))).await;
@@ -401,7 +407,7 @@ async fn registration_needs_a_role_that_may_be_passed() {
 }
 
 #[tokio::test]
-async fn policy_and_allow_list_refuse_in_their_own_words() {
+async fn denied_actions_and_forbidden_paths_have_their_own_errors() {
     let scene = Scene::registered().await;
     scene.domain.deny("es:ESHttpDelete");
     scene.domain.forbid("/_cat/");
@@ -416,7 +422,7 @@ async fn policy_and_allow_list_refuse_in_their_own_words() {
 }
 
 #[tokio::test]
-async fn who_comes_without_a_signature_depends_on_the_domain() {
+async fn each_kind_of_authentication_accepts_only_its_own_requests() {
     let basic = FakeAuth::Basic { user: "master".to_owned(), password: "Passw0rd!".to_owned() };
     let right = ("authorization".to_owned(), "Basic bWFzdGVyOlBhc3N3MHJkIQ==".to_owned());
     let wrong = ("authorization".to_owned(), "Basic Og==".to_owned());
@@ -449,7 +455,7 @@ async fn who_comes_without_a_signature_depends_on_the_domain() {
 // ---- repositories
 
 #[tokio::test]
-async fn settings_come_back_as_strings() {
+async fn returns_settings_as_strings() {
     let scene = Scene::new().await;
     let settings =
         json!({"bucket": "my-bucket-4-es", "role_arn": ROLE, "server_side_encryption": true, "max_retries": 3});
@@ -462,7 +468,7 @@ async fn settings_come_back_as_strings() {
 }
 
 #[tokio::test]
-async fn a_failed_verification_registers_all_the_same_before_elasticsearch_8() {
+async fn keeps_a_repository_that_failed_verification_except_on_elasticsearch_8() {
     for (engine, registers, node, cause) in [
         (Engine::elasticsearch("7.10.2"), true, "master", "amazon_s3_exception"),
         (Engine::opensearch("2.19.6"), true, "cluster-manager", "no_such_bucket_exception"),
@@ -481,7 +487,7 @@ async fn a_failed_verification_registers_all_the_same_before_elasticsearch_8() {
 }
 
 #[tokio::test]
-async fn a_bucket_in_another_region_is_told() {
+async fn names_the_region_of_a_bucket_in_another_region() {
     let scene = Scene::with(|builder| builder.bucket_in("far", "eu-west-1")).await;
     let register = async |region: &str| {
         let settings = json!({"bucket": "far", "role_arn": ROLE, "region": region});
@@ -498,7 +504,7 @@ async fn a_bucket_in_another_region_is_told() {
 }
 
 #[tokio::test]
-async fn snapshots_outlive_the_registration_of_their_repository() {
+async fn snapshots_survive_unregistering_their_repository() {
     let scene = Scene::registered().await;
     scene.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await;
     assert_eq!(scene.call("DELETE", "/_snapshot/r", None).await.json(), json!({"acknowledged": true}));
@@ -509,7 +515,7 @@ async fn snapshots_outlive_the_registration_of_their_repository() {
 }
 
 #[tokio::test]
-async fn a_repository_in_use_is_not_changed() {
+async fn refuses_to_unregister_a_repository_in_use() {
     for (engine, status, error_type) in [
         (Engine::elasticsearch("7.10.2"), 500, "illegal_state_exception"),
         (Engine::elasticsearch("8.19.5"), 409, "repository_conflict_exception"),
@@ -525,7 +531,7 @@ async fn a_repository_in_use_is_not_changed() {
 }
 
 #[tokio::test]
-async fn bad_repository_requests_fail_as_on_the_engine() {
+async fn invalid_repository_requests_fail_as_on_a_real_server() {
     let scene = Scene::new().await;
     for (target, body, status, error_type, reason) in [
         (
@@ -590,7 +596,7 @@ async fn bad_repository_requests_fail_as_on_the_engine() {
 // ---- snapshots
 
 #[tokio::test]
-async fn a_snapshot_runs_and_ends_as_the_clock_moves() {
+async fn a_snapshot_progresses_and_ends_with_the_clock() {
     let scene = Scene::registered().await;
     let body = json!({"indices": "movies", "include_global_state": false, "metadata": {"by": "test"}, "ignored": 1});
     assert_eq!(scene.call("PUT", "/_snapshot/r/s", Some(body)).await.json(), json!({"accepted": true}));
@@ -623,7 +629,7 @@ async fn a_snapshot_runs_and_ends_as_the_clock_moves() {
 }
 
 #[tokio::test]
-async fn a_held_snapshot_ends_as_the_test_says() {
+async fn a_held_snapshot_ends_when_and_how_the_test_decides() {
     let scene = Scene::registered().await;
     scene.domain.hold_snapshots(true);
     scene.call("PUT", "/_snapshot/r/s", None).await;
@@ -639,12 +645,12 @@ async fn a_held_snapshot_ends_as_the_test_says() {
     let failure = json!({"index": "string", "index_uuid": "string", "shard_id": "number", "reason": "string", "node_id": "string", "status": "string"});
     assert_eq!(shape(&info["failures"]), json!([failure]));
     let status = scene.call("GET", "/_snapshot/r/s/_status", None).await.json();
-    assert_eq!(status["snapshots"][0]["state"], "SUCCESS", "as 7.10 calls it");
+    assert_eq!(status["snapshots"][0]["state"], "SUCCESS", "7.10 reports SUCCESS here");
     assert_eq!(status["snapshots"][0]["indices"]["movies"]["shards"]["1"]["stage"], "FAILURE");
 }
 
 #[tokio::test]
-async fn a_waiting_create_answers_with_whatever_the_end_is() {
+async fn a_create_that_waits_returns_the_final_state() {
     let scene = Scene::registered().await;
     scene.domain.plan_snapshot(FakeOutcome::Failed { reason: "no primaries".to_owned() });
     let response = scene.call("PUT", "/_snapshot/r/bad?wait_for_completion=true", None).await;
@@ -655,7 +661,7 @@ async fn a_waiting_create_answers_with_whatever_the_end_is() {
 }
 
 #[tokio::test]
-async fn a_waiting_create_of_a_held_snapshot_ends_in_the_gateways_504() {
+async fn a_create_that_waits_for_a_held_snapshot_ends_with_504() {
     let scene = Scene::with(|builder| builder.hold_snapshots(true)).await;
     scene.prepare().await;
     let response = scene.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await;
@@ -665,7 +671,7 @@ async fn a_waiting_create_of_a_held_snapshot_ends_in_the_gateways_504() {
 }
 
 #[tokio::test]
-async fn a_name_can_be_taken_once_only() {
+async fn refuses_a_snapshot_name_that_is_taken() {
     for (engine, error_type) in [
         (Engine::opensearch("2.19.6"), "invalid_snapshot_name_exception"),
         (Engine::elasticsearch("8.19.5"), "snapshot_name_already_in_use_exception"),
@@ -687,7 +693,7 @@ async fn a_name_can_be_taken_once_only() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_another_client_deletes_is_gone() {
+async fn a_snapshot_that_another_client_deletes_is_missing() {
     let scene = Scene::registered().await;
     scene.domain.another_client_creates("r", "s");
 
@@ -697,7 +703,7 @@ async fn a_snapshot_that_another_client_deletes_is_gone() {
 }
 
 #[tokio::test]
-async fn bad_snapshot_requests_fail_as_on_the_engine() {
+async fn invalid_snapshot_requests_fail_as_on_a_real_server() {
     let scene = Scene::registered().await;
     let long = json!({"metadata": {"a": "x".repeat(1100)}});
     for (target, body, status, error_type, reason) in [
@@ -763,7 +769,7 @@ async fn bad_snapshot_requests_fail_as_on_the_engine() {
 }
 
 #[tokio::test]
-async fn listings_take_names_patterns_and_words() {
+async fn a_listing_accepts_names_patterns_and_keywords() {
     let scene = Scene::registered().await;
     for name in ["a-1", "a-2", "b"] {
         scene.call("PUT", &format!("/_snapshot/r/{name}?wait_for_completion=true"), None).await;
@@ -789,15 +795,15 @@ async fn listings_take_names_patterns_and_words() {
     assert_eq!(names("/_snapshot/r/b,nope?ignore_unavailable=true").await, ["b"]);
     assert_eq!(names("/_snapshot/r/z*").await, ["[r:z*] is missing"]);
     assert_eq!(names("/_snapshot/r/b,b").await, ["b"]);
-    let brief = scene.call("GET", "/_snapshot/r/b?verbose=false", None).await.json();
+    let short = scene.call("GET", "/_snapshot/r/b?verbose=false", None).await.json();
     assert_eq!(
-        shape(&brief["snapshots"][0]),
+        shape(&short["snapshots"][0]),
         json!({"snapshot": "string", "uuid": "string", "indices": ["string"], "data_streams": [], "state": "string"})
     );
 }
 
 #[tokio::test]
-async fn elasticsearch_8_pages_its_listing() {
+async fn elasticsearch_8_returns_a_listing_in_pages() {
     let scene = Scene::with(|builder| builder.engine(Engine::elasticsearch("8.19.5"))).await;
     scene.prepare().await;
     for name in ["a", "b", "c"] {
@@ -816,13 +822,13 @@ async fn elasticsearch_8_pages_its_listing() {
 }
 
 #[tokio::test]
-async fn a_delete_takes_lists_and_patterns_and_aborts_what_runs() {
+async fn a_delete_accepts_lists_and_patterns_and_aborts_running_snapshots() {
     let scene = Scene::registered().await;
     for name in ["a-1", "a-2", "b"] {
         scene.call("PUT", &format!("/_snapshot/r/{name}"), None).await;
     }
     assert_eq!(scene.call("DELETE", "/_snapshot/r/b,nope", None).await.reason(), "[r:nope] is missing");
-    assert_eq!(scene.domain.snapshots("r").len(), 3, "a list that misses deletes nothing");
+    assert_eq!(scene.domain.snapshots("r").len(), 3, "a list with a missing name deletes nothing");
     assert_eq!(scene.call("DELETE", "/_snapshot/r/a-*,b", None).await.json(), json!({"acknowledged": true}));
     assert!(scene.domain.snapshots("r").is_empty());
     assert_eq!(scene.call("DELETE", "/_snapshot/r/z*", None).await.json(), json!({"acknowledged": true}));
@@ -830,15 +836,15 @@ async fn a_delete_takes_lists_and_patterns_and_aborts_what_runs() {
 }
 
 #[tokio::test]
-async fn an_empty_name_unregisters_the_repository_as_on_the_engine() {
+async fn deleting_an_empty_name_unregisters_the_repository_as_on_a_real_server() {
     let scene = Scene::registered().await;
     scene.call("DELETE", "/_snapshot/r/", None).await;
-    assert!(scene.domain.repositories().is_empty(), "the hazard is real, and the fake shows it");
+    assert!(scene.domain.repositories().is_empty(), "the empty name must unregister the repository");
     assert_eq!(scene.call("DELETE", "/_snapshot//x", None).await.reason(), "[] missing");
 }
 
 #[tokio::test]
-async fn a_clone_is_a_snapshot_of_its_own() {
+async fn a_clone_is_a_separate_snapshot() {
     let scene = Scene::registered().await;
     let body = json!({"indices": "movies"});
     scene.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await;
@@ -859,7 +865,7 @@ async fn a_clone_is_a_snapshot_of_its_own() {
 // ---- restores
 
 #[tokio::test]
-async fn a_restore_proceeds_and_shows_in_recovery_and_shards() {
+async fn a_restore_shows_its_progress_in_recovery_and_cat_shards() {
     let scene = Scene::registered().await;
     scene.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await;
     let body = json!({"indices": "movies", "rename_pattern": "(.+)", "rename_replacement": "r_$1"});
@@ -915,7 +921,7 @@ async fn a_shard_that_fails_to_restore_is_unassigned_and_has_no_recovery() {
 }
 
 #[tokio::test]
-async fn refused_restores_fail_as_on_the_engine() {
+async fn refused_restores_fail_as_on_a_real_server() {
     let scene = Scene::registered().await;
     scene.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await;
     let uuid = scene.domain.snapshots("r")[0].uuid.clone();
@@ -962,16 +968,16 @@ async fn refused_restores_fail_as_on_the_engine() {
             (status, error_type, reason)
         );
     }
-    let nothing = scene.call("POST", "/_snapshot/r/s/_restore", Some(json!({"indices": "absent*"}))).await;
+    let empty = scene.call("POST", "/_snapshot/r/s/_restore", Some(json!({"indices": "absent*"}))).await;
     assert_eq!(
-        nothing.json(),
+        empty.json(),
         json!({"snapshot": {"snapshot": "s", "indices": [], "shards": {"total": 0, "failed": 0, "successful": 0}}})
     );
     assert_eq!(scene.domain.indices(), ["movies"]);
 }
 
 #[tokio::test]
-async fn an_index_that_is_not_whole_is_restored_only_when_partial_is_asked_for() {
+async fn restores_an_incomplete_index_only_if_the_request_allows_partial() {
     let scene = Scene::registered().await;
     scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 0)] });
     scene.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await;
@@ -987,10 +993,10 @@ async fn an_index_that_is_not_whole_is_restored_only_when_partial_is_asked_for()
     assert_eq!(done["snapshot"]["shards"], json!({"total": 2, "failed": 1, "successful": 1}));
 }
 
-// ---- strictness
+// ---- validation
 
 #[tokio::test]
-async fn query_parameters_are_judged_by_name_value_and_version() {
+async fn checks_query_parameters_by_name_value_and_version() {
     let unknown = "request [/_snapshot/none] contains unrecognized parameter: [cluster_manager_timeout]";
     let both = "Please only use one of the request parameters [master_timeout, cluster_manager_timeout].";
     let boolean = "Failed to parse value [maybe] as only [true] or [false] are allowed.";
@@ -1012,7 +1018,7 @@ async fn query_parameters_are_judged_by_name_value_and_version() {
 }
 
 #[tokio::test]
-async fn a_body_needs_its_content_type() {
+async fn refuses_a_body_without_a_supported_content_type() {
     let scene = Scene::with(|builder| builder.auth(FakeAuth::Open)).await;
     let send = async |content_type: Option<&str>| {
         let mut headers = vec![("host".to_owned(), scene.host())];
@@ -1029,9 +1035,9 @@ async fn a_body_needs_its_content_type() {
     assert_eq!(send(Some("application/json")).await, (200, json!({"acknowledged": true})));
 }
 
-/// Seen on Elasticsearch 7.10.2 and 8.19.5, OpenSearch 2.19.6 and 3.8.0.
+/// Observed on Elasticsearch 7.10.2 and 8.19.5, OpenSearch 2.19.6 and 3.8.0.
 #[tokio::test]
-async fn a_request_line_may_be_so_long_and_no_longer() {
+async fn refuses_a_request_line_over_the_servers_limit() {
     for (engine, longest, error_type) in [
         (Engine::elasticsearch("7.10.2"), 4095, "too_long_frame_exception"),
         (Engine::elasticsearch("8.19.5"), 4096, "too_long_http_line_exception"),
@@ -1049,10 +1055,10 @@ async fn a_request_line_may_be_so_long_and_no_longer() {
     }
 }
 
-// ---- what is not known
+// ---- unexpected calls
 
 #[tokio::test]
-async fn a_call_that_nobody_expected_is_named() {
+async fn names_unexpected_calls() {
     let scene = Scene::registered().await;
     let response = scene.call("GET", "/_snapshot/a/b/c/d/e", None).await;
     assert_eq!(
@@ -1074,7 +1080,7 @@ async fn a_call_that_nobody_expected_is_named() {
 // ---- faults
 
 #[tokio::test]
-async fn a_drop_before_leaves_no_trace_and_a_drop_after_does() {
+async fn drop_before_skips_the_request_and_drop_after_only_the_response() {
     let scene = Scene::registered().await;
     scene.domain.fault(Fault::drop_before().on_method("PUT").times(1));
     scene.domain.fault(Fault::drop_after().on_method("PUT").times(1));
@@ -1091,11 +1097,11 @@ async fn a_drop_before_leaves_no_trace_and_a_drop_after_does() {
 
     let names: Vec<_> = scene.domain.snapshots("r").into_iter().map(|snapshot| snapshot.name).collect();
     assert_eq!(names, ["after"]);
-    assert_eq!(scene.call("GET", "/_snapshot/r/after", None).await.status, 200, "spent rules act no more");
+    assert_eq!(scene.call("GET", "/_snapshot/r/after", None).await.status, 200, "a fault with `times(1)` applies once");
 }
 
 #[tokio::test]
-async fn answers_are_replaced_before_and_after_the_engine() {
+async fn a_fault_replaces_the_response_before_or_after_the_request_takes_effect() {
     let scene = Scene::registered().await;
     scene.domain.fault(Fault::status(429, "Too Many Requests", "text/plain").header("retry-after", "7").times(1));
     scene.domain.fault(Fault::garbage().times(1));
@@ -1118,25 +1124,25 @@ async fn answers_are_replaced_before_and_after_the_engine() {
 }
 
 #[tokio::test]
-async fn an_answer_is_cut_in_half_or_trickles() {
+async fn truncate_cuts_a_response_in_half_and_trickle_slows_it_down() {
     let scene = Scene::registered().await;
     let whole = scene.call("GET", "/_snapshot/r", None).await;
     scene.domain.fault(Fault::truncate().times(1));
     scene.domain.fault(Fault::trickle(Duration::from_millis(10)).times(1));
 
-    let cut = scene.call("GET", "/_snapshot/r", None).await;
-    assert!(cut.is_cut);
-    assert_eq!(cut.body, whole.body[..whole.body.len() / 2]);
+    let truncated = scene.call("GET", "/_snapshot/r", None).await;
+    assert!(truncated.is_cut);
+    assert_eq!(truncated.body, whole.body[..whole.body.len() / 2]);
     let before = scene.clock.monotonic();
     let trickled = scene.call("GET", "/_snapshot/r", None).await;
     assert_eq!(trickled.body, whole.body);
-    // The pause after the last byte may still be to come.
+    // The response may be complete before the pause after its last byte.
     let pauses = Duration::from_millis(10) * u32::try_from(whole.body.len() - 1).unwrap();
     assert!(scene.clock.monotonic() >= before + pauses);
 }
 
 #[tokio::test]
-async fn a_delay_lets_the_clients_time_out_come_first() {
+async fn a_delayed_response_arrives_after_the_clients_timeout() {
     let scene = Scene::registered().await;
     scene.domain.fault(Fault::delay(Duration::from_secs(61)).times(2));
 
@@ -1146,13 +1152,13 @@ async fn a_delay_lets_the_clients_time_out_come_first() {
         _ = scene.call("PUT", "/_snapshot/r/s", None) => panic!("the response came first"),
         () = timeout => {}
     }
-    assert_eq!(scene.domain.snapshots("r").len(), 1, "the engine has done it");
-    let patient = scene.call("GET", "/_snapshot/r/s", None).await;
-    assert_eq!(patient.status, 200, "with no time-out pending the response comes");
+    assert_eq!(scene.domain.snapshots("r").len(), 1, "the server created the snapshot");
+    let delayed = scene.call("GET", "/_snapshot/r/s", None).await;
+    assert_eq!(delayed.status, 200, "without a pending time-out the response arrives");
 }
 
 #[tokio::test]
-async fn a_late_request_reaches_the_engine_after_its_client_is_gone() {
+async fn a_late_request_takes_effect_after_its_connection_has_closed() {
     let scene = Scene::registered().await;
     scene.domain.fault(Fault::late(Duration::from_secs(30)).on_method("PUT").times(1));
     assert!(scene.try_call("PUT", "/_snapshot/r/s", None).await.is_none());
@@ -1174,7 +1180,7 @@ async fn a_restart_closes_every_connection() {
     assert!(exchange(&mut idle, "GET", "/_snapshot", &headers, b"").await.is_some());
     assert!(
         exchange(&mut idle, "GET", "/_snapshot", &headers, b"").await.is_some(),
-        "a connection serves many requests"
+        "a connection serves several requests"
     );
 
     scene.domain.fault(Fault::restart().times(1));
@@ -1184,7 +1190,7 @@ async fn a_restart_closes_every_connection() {
 }
 
 #[test]
-fn a_rule_may_ask_the_domain_about_itself() {
+fn the_condition_of_a_fault_may_query_the_domain() {
     let (done, ended) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -1198,13 +1204,14 @@ fn a_rule_may_ask_the_domain_about_itself() {
             done.send((first, second)).unwrap();
         });
     });
-    let statuses =
-        ended.recv_timeout(Duration::from_secs(20)).expect("the domain is locked while a rule's closure runs");
+    let statuses = ended
+        .recv_timeout(Duration::from_secs(20))
+        .expect("the domain must not be locked while the condition of a fault runs");
     assert_eq!(statuses, (503, 200));
 }
 
 #[tokio::test]
-async fn a_hundred_domains_come_and_go_one_after_the_other() {
+async fn starts_and_stops_a_hundred_domains_in_turn() {
     for _ in 0..100 {
         let domain = FakeDomain::start().await;
         assert!(TcpStream::connect(domain.endpoint().strip_prefix("http://").unwrap()).await.is_ok());
@@ -1212,18 +1219,18 @@ async fn a_hundred_domains_come_and_go_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn a_domain_lives_as_long_as_a_handle() {
+async fn a_domain_stops_with_its_last_handle() {
     let scene = Scene::new().await;
     let (host, kept) = (scene.host(), scene.domain.clone());
     drop(scene);
     assert!(TcpStream::connect(&host).await.is_ok());
     drop(kept);
-    // The thread closes its socket on its own time.
+    // The thread of the domain closes its socket some time later.
     for _ in 0..10_000 {
         if TcpStream::connect(&host).await.is_err() {
             return;
         }
         tokio::task::yield_now().await;
     }
-    panic!("it still listens");
+    panic!("the domain still accepts connections");
 }

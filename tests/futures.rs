@@ -1,5 +1,5 @@
-//! What every public type can do: futures and streams move between threads, and what a server
-//! returns can be kept, compared and stored.
+//! The traits that public types implement. Futures and streams can move between threads, and data
+//! from a server can be cloned, displayed and serialised.
 
 use std::fmt::{Debug, Display};
 
@@ -31,7 +31,7 @@ fn send<F: Future + Send>(_: F) {}
 
 fn send_type<T: Send + Unpin + 'static>() {}
 
-/// The calls that end up in a task of their own, as in a request handler.
+/// Accepts futures that can run in their own task, as in a request handler.
 fn movable<F: Future + Send + 'static>(_: F) {}
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn every_call_can_be_awaited_on_any_thread() {
 }
 
 #[tokio::test]
-async fn what_a_name_or_a_ticket_goes_into_does_not_borrow_it() {
+async fn calls_and_waits_do_not_borrow_their_names() {
     let client = FakeDomain::with_repository("backups").await.client();
     let backups = client.repository("backups").unwrap();
     let name = String::from("s");
@@ -75,51 +75,51 @@ async fn what_a_name_or_a_ticket_goes_into_does_not_borrow_it() {
 }
 
 #[test]
-fn waits_and_their_streams_can_be_kept_and_moved() {
+fn waits_and_streams_can_be_stored_and_moved_between_threads() {
     send_type::<Wait<SnapshotInfo>>();
     send_type::<Wait<()>>();
     send_type::<WaitStream<RestoreReport>>();
     send_type::<SnapshotStream>();
 }
 
-/// Checks one property of each of these types.
+/// Checks that each of these types has a property.
 macro_rules! each {
     ($property:ident: $($type:ty),+ $(,)?) => { $($property::<$type>();)+ };
 }
 
-fn crosses_threads<T: Debug + Send + Sync + 'static>() {}
+fn is_shareable<T: Debug + Send + Sync + 'static>() {}
 
-fn moves_between_threads<T: Debug + Send + 'static>() {}
+fn is_movable<T: Debug + Send + 'static>() {}
 
-fn comes_back<T: Serialize + Clone + Debug + Send + Sync + 'static>() {}
+fn is_data<T: Serialize + Clone + Debug + Send + Sync + 'static>() {}
 
-fn word<T: Serialize + Display + Clone + Debug + PartialEq + Eq + std::hash::Hash>() {}
+fn is_word<T: Serialize + Display + Clone + Debug + PartialEq + Eq + std::hash::Hash>() {}
 
 #[test]
 fn clients_handles_and_errors_can_be_shared_between_threads() {
-    each!(crosses_threads: SnapshotClient, Repository, Snapshot, Wait<SnapshotInfo>, Auth, CredentialCache, HyperTransport);
-    each!(crosses_threads: Error, TransportError, RetryBudget, RetryPolicy, Timeouts, RawRequest);
-    each!(moves_between_threads: WaitStream<SnapshotInfo>, SnapshotStream, Body);
+    each!(is_shareable: SnapshotClient, Repository, Snapshot, Wait<SnapshotInfo>, Auth, CredentialCache, HyperTransport);
+    each!(is_shareable: Error, TransportError, RetryBudget, RetryPolicy, Timeouts, RawRequest);
+    each!(is_movable: WaitStream<SnapshotInfo>, SnapshotStream, Body);
 }
 
 #[test]
-fn what_a_server_returns_can_be_kept_and_stored() {
-    each!(comes_back: ServerInfo, RawResponse, RepositoryInfo, VerifiedNode, CleanUp, StartedSnapshot, StartedRestore);
-    each!(comes_back: SnapshotInfo, ShardCounts, ShardFailure, FeatureState, SnapshotList, DeletionReport, SnapshotFailure);
-    each!(comes_back: SnapshotStatus, IndexStatus, ShardStatus, ShardStageCounts, SnapshotStats, FileStats);
-    each!(comes_back: PreparedRestore, RestoreSummary, ShardRecovery, RestoreReport, UnrestoredShard);
-    each!(comes_back: Progress, AnyOutcome, TicketState, WaitUpdate<SnapshotInfo>, ServerError);
-    each!(comes_back: Ticket, SnapshotTicket, RestoreTicket, DeletionTicket);
+fn data_from_a_server_can_be_cloned_and_serialised() {
+    each!(is_data: ServerInfo, RawResponse, RepositoryInfo, VerifiedNode, CleanUp, StartedSnapshot, StartedRestore);
+    each!(is_data: SnapshotInfo, ShardCounts, ShardFailure, FeatureState, SnapshotList, DeletionReport, SnapshotFailure);
+    each!(is_data: SnapshotStatus, IndexStatus, ShardStatus, ShardStageCounts, SnapshotStats, FileStats);
+    each!(is_data: PreparedRestore, RestoreSummary, ShardRecovery, RestoreReport, UnrestoredShard);
+    each!(is_data: Progress, AnyOutcome, TicketState, WaitUpdate<SnapshotInfo>, ServerError);
+    each!(is_data: Ticket, SnapshotTicket, RestoreTicket, DeletionTicket);
 }
 
 #[test]
-fn kinds_and_states_are_words_that_can_be_shown_and_counted() {
-    each!(word: ErrorKind, Outcome, Operation, ServerLayer, ErrorType, HowStarted);
-    each!(word: SnapshotState, SnapshotStatusState, ShardStage, RecoveryStage, RecoveryType, OtherWord);
+fn kinds_and_states_can_be_displayed_compared_and_hashed() {
+    each!(is_word: ErrorKind, Outcome, Operation, ServerLayer, ErrorType, HowStarted);
+    each!(is_word: SnapshotState, SnapshotStatusState, ShardStage, RecoveryStage, RecoveryType, OtherWord);
 }
 
 #[test]
-fn reports_can_be_built_for_a_test_of_other_code() {
+fn a_report_can_be_constructed_for_tests_of_other_code() {
     let shard = UnrestoredShard::new("movies", Some(0), "node left");
     let report = RestoreReport::new(vec!["movies".to_owned()], 1, vec![shard]);
     assert_eq!(report.into_complete().unwrap_err().kind(), ErrorKind::Incomplete);

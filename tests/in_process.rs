@@ -1,5 +1,5 @@
-//! The fake domain without sockets: every fault looks to the client as it does over sockets, and
-//! time limits fire in order.
+//! The fake domain without sockets. Every fault has the same effect on the client as over sockets,
+//! and time limits end in order.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +15,8 @@ fn clock() -> ManualClock {
     ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000))
 }
 
-/// A domain with a repository, and a client of it; in process where the builder says so.
+/// Starts a domain with a repository, and returns it with a client. Both use sockets only if the
+/// builder does.
 async fn prepare(builder: FakeDomainBuilder, clock: &ManualClock) -> (FakeDomain, SnapshotClient, RepositoryName) {
     let domain = builder.clock(clock.clone()).start().await;
     let builder = SnapshotClient::builder(domain.endpoint())
@@ -34,20 +35,20 @@ fn in_process() -> FakeDomainBuilder {
     FakeDomain::builder().in_process().seed(7)
 }
 
-/// What a single read comes to under a fault, and how long it took.
-fn read_under(fault: Fault) -> (Result<usize, Error>, Duration, Vec<Event>) {
+/// Makes one read with a fault. Returns its result, its duration and its events.
+fn read_with(fault: Fault) -> (Result<usize, Error>, Duration, Vec<Event>) {
     let clock = clock();
     clock.block_on(async {
         let (domain, client, _) = prepare(in_process(), &clock).await;
         domain.fault(fault);
-        let (began, mark) = (clock.monotonic(), domain.event_count());
+        let (began, before) = (clock.monotonic(), domain.event_count());
         let read = client.with_retry(RetryPolicy::never()).repositories().await.map(|list| list.len());
-        (read, clock.monotonic() - began, domain.events_since(mark))
+        (read, clock.monotonic() - began, domain.events_since(before))
     })
 }
 
 #[test]
-fn signatures_are_checked_without_sockets() {
+fn checks_signatures_without_sockets() {
     let clock = clock();
     clock.block_on(async {
         let (domain, client, _) = prepare(in_process(), &clock).await;
@@ -59,7 +60,7 @@ fn signatures_are_checked_without_sockets() {
 }
 
 #[test]
-fn a_response_that_never_comes_leaves_the_outcome_unknown() {
+fn a_response_that_never_arrives_leaves_the_outcome_unknown() {
     for fault in [
         Fault::drop_before(),
         Fault::drop_after(),
@@ -67,7 +68,7 @@ fn a_response_that_never_comes_leaves_the_outcome_unknown() {
         Fault::truncate(),
         Fault::late(Duration::from_secs(1)),
     ] {
-        let (read, took, _) = read_under(fault.clone());
+        let (read, took, _) = read_with(fault.clone());
         let error = read.unwrap_err();
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Interrupted, Outcome::Unknown), "{fault:?}");
         assert_eq!(took, Duration::ZERO, "{fault:?}");
@@ -75,35 +76,35 @@ fn a_response_that_never_comes_leaves_the_outcome_unknown() {
 }
 
 #[test]
-fn a_status_reaches_the_client_whole() {
-    let (read, _, events) = read_under(Fault::status_after(504));
+fn the_log_contains_both_the_servers_status_and_the_one_that_replaced_it() {
+    let (read, _, events) = read_with(Fault::status_after(504));
     assert_eq!(read.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!((events[0].status, events[0].response), (Some(200), Some(504)));
 }
 
 #[test]
-fn a_delay_costs_its_time_or_the_time_limit_whichever_is_shorter() {
-    let (read, took, _) = read_under(Fault::delay(Duration::from_secs(70)));
+fn a_delayed_call_takes_the_delay_or_its_time_limit() {
+    let (read, took, _) = read_with(Fault::delay(Duration::from_secs(70)));
     assert_eq!((read.unwrap(), took), (1, Duration::from_secs(70)));
 
-    let (read, took, events) = read_under(Fault::delay(Duration::from_secs(80)));
+    let (read, took, events) = read_with(Fault::delay(Duration::from_secs(80)));
     assert_eq!((read.unwrap_err().kind(), took), (ErrorKind::Timeout, Duration::from_secs(75)));
-    assert!(events[0].executed, "the domain carries out what the client gave up on");
+    assert!(events[0].executed, "the domain must carry out the request although the client gave up");
 }
 
 #[test]
-fn a_trickle_is_borne_until_one_of_the_time_limits() {
-    let (read, _, _) = read_under(Fault::trickle(Duration::from_millis(10)));
+fn a_trickling_response_ends_at_one_of_the_time_limits() {
+    let (read, _, _) = read_with(Fault::trickle(Duration::from_millis(10)));
     read.unwrap();
     for (pause, expected) in [(2, 75), (31, 30)] {
-        let (read, took, _) = read_under(Fault::trickle(Duration::from_secs(pause)));
+        let (read, took, _) = read_with(Fault::trickle(Duration::from_secs(pause)));
         assert_eq!(read.unwrap_err().kind(), ErrorKind::Timeout);
         assert_eq!(took, Duration::from_secs(expected));
     }
 }
 
 #[test]
-fn a_restart_closes_the_connections_of_others() {
+fn a_restart_interrupts_concurrent_calls() {
     let clock = clock();
     clock.block_on(async {
         let (domain, client, repository) = prepare(in_process(), &clock).await;
@@ -151,13 +152,13 @@ fn a_stopped_domain_refuses_connections_and_keeps_its_state() {
 }
 
 #[tokio::test]
-async fn a_domain_with_sockets_is_stopped_and_started_on_its_port() {
+async fn a_domain_with_sockets_restarts_on_its_port() {
     let clock = clock();
     let (domain, client, _) = prepare(FakeDomain::builder(), &clock).await;
     let endpoint = domain.endpoint();
     domain.stop();
     let once = client.with_retry(RetryPolicy::never());
-    // The first goes out on the connection that has just been closed.
+    // The first request uses the connection that was just closed.
     once.repositories().await.unwrap_err();
     assert_eq!(once.repositories().await.unwrap_err().outcome(), Outcome::NotSent);
     domain.start_again();
@@ -165,16 +166,16 @@ async fn a_domain_with_sockets_is_stopped_and_started_on_its_port() {
     assert_eq!(domain.endpoint(), endpoint);
 }
 
-/// What the domain made of each request, without what is by chance or by the address.
-fn gist(events: &[Event]) -> Vec<String> {
-    let gist = |event: &Event| {
+/// Summarises events without the fields that are random or depend on the address.
+fn summary(events: &[Event]) -> Vec<String> {
+    let summary = |event: &Event| {
         let Event { method, path, verdict, status, response, executed, fault, .. } = event;
         format!("{method} {path} {verdict:?} {status:?} {response:?} {executed} {fault:?}")
     };
-    events.iter().map(gist).collect()
+    events.iter().map(summary).collect()
 }
 
-/// Takes and deletes a snapshot, each under the fault.
+/// Takes and deletes a snapshot. The fault occurs in both calls.
 async fn take_and_delete(builder: FakeDomainBuilder, clock: &ManualClock, fault: &Fault) -> Vec<String> {
     let (domain, client, repository) = prepare(builder, clock).await;
     let name = "s";
@@ -184,11 +185,11 @@ async fn take_and_delete(builder: FakeDomainBuilder, clock: &ManualClock, fault:
     client.repository(&repository).unwrap().create_snapshot(name, CreateSnapshot::new()).await.unwrap();
     clock.advance(Duration::from_secs(200));
     client.repository(&repository).unwrap().snapshot(name).unwrap().delete().await.unwrap();
-    gist(&domain.events())
+    summary(&domain.events())
 }
 
 #[tokio::test]
-async fn a_domain_does_the_same_with_and_without_sockets() {
+async fn a_domain_behaves_the_same_with_and_without_sockets() {
     for fault in [
         Fault::drop_before(),
         Fault::drop_after(),
@@ -203,11 +204,11 @@ async fn a_domain_does_the_same_with_and_without_sockets() {
         let over_sockets = take_and_delete(FakeDomain::builder(), &clock(), &fault).await;
         let without = take_and_delete(in_process(), &clock(), &fault).await;
         let clock = clock();
-        let driven = std::thread::spawn({
+        let on_blocking_clock = std::thread::spawn({
             let fault = fault.clone();
             move || clock.block_on(take_and_delete(in_process(), &clock, &fault))
         });
         assert_eq!(over_sockets, without, "{fault:?}");
-        assert_eq!(over_sockets, driven.join().unwrap(), "{fault:?}");
+        assert_eq!(over_sockets, on_blocking_clock.join().unwrap(), "{fault:?}");
     }
 }

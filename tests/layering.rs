@@ -1,18 +1,18 @@
-//! Holds the code to the layers of ARCHITECTURE.md: imports point down only, in `use` lines and in
-//! inline paths.
+//! Checks the layers of ARCHITECTURE.md: imports point down only, in `use` lines and in inline
+//! paths.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Rooms from the bottom up. A room may use those of lower layers, itself, and what the last column
-/// lists.
+/// The rooms from the bottom up. A room may use itself, rooms of lower layers, and the rooms in the
+/// last column.
 const ROOMS: &[(u8, &str, &[&str])] = &[
     (0, "error", &["ticket", "progress", "error/scrub"]),
     (0, "error/body", &[]),
     (0, "error/scrub", &[]),
     (0, "error/kind", &["error"]),
-    // Its tests classify what `error/server` has read.
+    // Its tests classify errors that `error/server` has read.
     (0, "error/classify", &["error", "error/body", "error/server"]),
     (0, "error/server", &["error", "error/body", "error/classify", "error/scrub"]),
     (0, "name", &["error"]),
@@ -93,7 +93,8 @@ struct Violation {
     to: String,
 }
 
-/// Source text with comments, strings and character literals blanked, line breaks kept.
+/// Returns source text with blanks instead of comments, strings and character literals. Keeps line
+/// breaks.
 fn code_only(source: &str) -> String {
     let chars: Vec<char> = source.chars().collect();
     let mut out = String::new();
@@ -151,7 +152,7 @@ fn code_only(source: &str) -> String {
     out
 }
 
-/// The module path of a file below `src`.
+/// Returns the module path of a file below `src`.
 fn module_of(file: &Path) -> Vec<String> {
     let mut parts: Vec<String> =
         file.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
@@ -161,8 +162,8 @@ fn module_of(file: &Path) -> Vec<String> {
     parts
 }
 
-/// Every path that starts with `crate::` or `super::`, absolute, with its line; `use` groups are
-/// taken apart.
+/// Returns every path that starts with `crate::` or `super::` as an absolute path, with its line.
+/// A `use` group becomes several paths.
 fn paths(code: &str, module: &[String]) -> Vec<(usize, Vec<String>)> {
     let mut found = Vec::new();
     let mut inline: Vec<(i32, String)> = Vec::new();
@@ -213,7 +214,7 @@ fn paths(code: &str, module: &[String]) -> Vec<(usize, Vec<String>)> {
     found
 }
 
-/// The paths in `a::b::{c, d::e}`, each in its segments.
+/// Splits `a::b::{c, d::e}` into its paths, each as a list of segments.
 fn expand(text: &str) -> Vec<Vec<String>> {
     let mut segments = Vec::new();
     let mut rest = text;
@@ -275,7 +276,7 @@ fn absolute(path: &[String], here: &[String]) -> Vec<String> {
     base
 }
 
-/// What the crate root re-exports, and from which room.
+/// Returns what the crate root re-exports, each with its room.
 fn reexports(root: &str) -> BTreeMap<String, String> {
     let code = code_only(root);
     let mut map = BTreeMap::new();
@@ -294,8 +295,8 @@ fn room(name: &str) -> Option<(u8, &'static str, &'static [&'static str])> {
     ROOMS.iter().find(|(_, room, _)| *room == name).copied()
 }
 
-/// The room that a path leads into: a row for a module within a folder goes before the folder's
-/// own.
+/// Returns the room of a path. A row for a module within a folder takes precedence over the row of
+/// the folder.
 fn room_of(path: &[String]) -> Option<(u8, &'static str, &'static [&'static str])> {
     let inner = path.get(..2).and_then(|two| room(&two.join("/")));
     inner.or_else(|| room(path.first()?))
@@ -306,8 +307,8 @@ fn check(file: &Path, source: &str, root: &BTreeMap<String, String>) -> Vec<Viol
     if module.is_empty() {
         return Vec::new();
     }
-    let (layer, own, besides) =
-        room_of(&module).unwrap_or_else(|| panic!("{} is a room without a row in the table", file.display()));
+    let (layer, own, exceptions) =
+        room_of(&module).unwrap_or_else(|| panic!("{} has no row in the table", file.display()));
     paths(&code_only(source), &module)
         .into_iter()
         .filter_map(|(line, mut path)| {
@@ -315,8 +316,8 @@ fn check(file: &Path, source: &str, root: &BTreeMap<String, String>) -> Vec<Viol
                 path.insert(0, room.clone());
             }
             let (target, to, _) =
-                room_of(&path).unwrap_or_else(|| panic!("{}:{line}: {path:?} leads into no room", file.display()));
-            let allowed = to == own || target < layer || besides.contains(&to);
+                room_of(&path).unwrap_or_else(|| panic!("{}:{line}: {path:?} has no row in the table", file.display()));
+            let allowed = to == own || target < layer || exceptions.contains(&to);
             (!allowed).then(|| Violation {
                 file: file.display().to_string(),
                 line,
@@ -355,7 +356,7 @@ fn imports_point_down_only() {
 }
 
 #[test]
-fn an_import_that_points_up_is_found_in_every_form() {
+fn finds_an_import_that_points_up_in_every_form() {
     let root = BTreeMap::from([("SnapshotClient".to_owned(), "client".to_owned())]);
     let forms = [
         "use crate::client::wait;",
@@ -372,7 +373,7 @@ fn an_import_that_points_up_is_found_in_every_form() {
 }
 
 #[test]
-fn what_is_no_import_is_left_alone() {
+fn ignores_comments_strings_and_allowed_imports() {
     let harmless = r##"
         //! crate::client
         /// [`crate::client`]
@@ -383,13 +384,13 @@ fn what_is_no_import_is_left_alone() {
 }
 
 #[test]
-fn rooms_of_one_layer_do_not_import_each_other() {
+fn finds_an_import_between_rooms_of_one_layer() {
     assert_eq!(check(Path::new("auth/mod.rs"), "use crate::transport::Body;", &BTreeMap::new()).len(), 1);
     assert_eq!(check(Path::new("transport/hyper.rs"), "use super::super::auth::Auth;", &BTreeMap::new()).len(), 1);
 }
 
 #[test]
-fn what_the_facade_stands_on_does_not_import_it() {
+fn finds_an_import_of_the_facade_from_below() {
     let root = reexports(&fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap());
     let files = [
         "call/mod.rs",
@@ -409,7 +410,7 @@ fn what_the_facade_stands_on_does_not_import_it() {
 }
 
 #[test]
-fn what_is_pure_in_a_folder_does_not_import_what_drives_it() {
+fn finds_an_import_that_points_up_within_a_folder() {
     let forms = [
         ("reconcile/machine.rs", "use super::drive::drive;"),
         ("reconcile/machine.rs", "use super::evidence::Evidence;"),

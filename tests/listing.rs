@@ -1,5 +1,5 @@
-//! Listings as streams: what arrives when, pages, snapshots that cannot be read, and servers that
-//! stop, break off or never end.
+//! Listings as streams: when snapshots arrive, pages, snapshots that cannot be read, and servers
+//! that stop, break off or never end.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -35,7 +35,7 @@ fn client(transport: &TransportFn, clock: ManualClock) -> SnapshotClient {
     SnapshotClient::builder("http://localhost:9200").transport(transport.clone()).clock(clock).build().unwrap()
 }
 
-/// A repository whose only response is fed by the test.
+/// A repository with a single response, whose body the test sends piece by piece.
 fn fed(clock: &ManualClock) -> (Repository, UnboundedSender<Chunk>, TransportFn) {
     let (sender, mut receiver) = unbounded_channel();
     let chunks = Mutex::new(Some(stream::poll_fn(move |cx| receiver.poll_recv(cx))));
@@ -51,7 +51,7 @@ fn broken() -> Chunk {
     Err(TransportError::unknown("the connection broke"))
 }
 
-/// Gives these bodies one after the other, the last one again and again.
+/// A transport that responds with each of these bodies in turn, and then repeats the last one.
 fn scripted(bodies: Vec<Value>) -> TransportFn {
     let next = AtomicUsize::new(0);
     transport_fn(move |_| {
@@ -74,7 +74,7 @@ async fn all(snapshots: SnapshotStream) -> Vec<Result<String, ErrorKind>> {
         .await
 }
 
-/// A domain of Elasticsearch 8 with snapshots of these names, oldest first.
+/// An Elasticsearch 8 domain with snapshots of these names, oldest first.
 async fn domain_with(names: &[&str]) -> FakeDomain {
     let clock = ManualClock::at("2026-05-01T00:00:00Z");
     let domain =
@@ -92,7 +92,7 @@ fn listings(domain: &FakeDomain) -> usize {
 }
 
 #[test]
-fn each_snapshot_is_there_as_soon_as_it_has_arrived() {
+fn yields_each_snapshot_as_soon_as_it_has_arrived() {
     let (backups, sender, _) = fed(&ManualClock::at("2026-05-01T00:00:00Z"));
     let mut snapshots = backups.snapshots(ListSnapshots::new());
 
@@ -112,7 +112,7 @@ fn each_snapshot_is_there_as_soon_as_it_has_arrived() {
 }
 
 #[test]
-fn a_listing_that_breaks_off_ends_with_an_error_and_is_not_requested_again() {
+fn a_stream_that_breaks_off_ends_with_an_error_and_is_not_requested_again() {
     let transport = transport_fn(|_| {
         let chunks = [Ok(Bytes::from_static(br#"{"snapshots":[{"snapshot":"a"},"#)), broken()];
         Ok(response(200, body(stream::iter(chunks))))
@@ -125,7 +125,7 @@ fn a_listing_that_breaks_off_ends_with_an_error_and_is_not_requested_again() {
 }
 
 #[test]
-fn a_listing_that_breaks_off_before_its_first_snapshot_is_requested_again() {
+fn a_stream_that_breaks_off_before_its_first_snapshot_is_requested_again() {
     let clock = ManualClock::at("2026-05-01T00:00:00Z");
     let count = AtomicUsize::new(0);
     let transport = transport_fn(move |_| {
@@ -157,7 +157,7 @@ fn a_list_that_breaks_off_is_requested_again() {
 }
 
 #[test]
-fn the_time_that_the_consumer_takes_does_not_count() {
+fn the_time_that_the_consumer_takes_does_not_count_towards_a_limit() {
     let clock = ManualClock::at("2026-05-01T00:00:00Z");
     let (backups, sender, _) = fed(&clock);
     let mut snapshots = backups.snapshots(ListSnapshots::new());
@@ -173,7 +173,7 @@ fn the_time_that_the_consumer_takes_does_not_count() {
 }
 
 #[test]
-fn a_server_that_stops_within_a_listing_is_given_up() {
+fn a_listing_fails_if_the_server_stops_sending() {
     let clock = ManualClock::at("2026-05-01T00:00:00Z");
     let (backups, sender, _) = fed(&clock);
     let backups = backups.with_timeouts(Timeouts::new().with_read(Duration::from_secs(30)));
@@ -186,7 +186,7 @@ fn a_server_that_stops_within_a_listing_is_given_up() {
 }
 
 #[test]
-fn a_server_that_sends_one_byte_after_the_other_is_given_up() {
+fn a_listing_fails_if_the_server_sends_single_bytes() {
     let clock = ManualClock::at("2026-05-01T00:00:00Z");
     let slow = clock.clone();
     let transport = transport_fn(move |_| {
@@ -209,7 +209,7 @@ fn a_server_that_sends_one_byte_after_the_other_is_given_up() {
 }
 
 #[test]
-fn a_snapshot_of_more_than_16_mib_is_refused() {
+fn refuses_a_snapshot_of_more_than_16_mib() {
     let piece = Bytes::from(vec![b'x'; 1 << 20]);
     let transport = transport_fn(move |_| {
         let first = stream::iter([Ok(Bytes::from_static(br#"{"snapshots":[{"snapshot":"a"},{"snapshot":""#))]);
@@ -227,19 +227,19 @@ fn a_snapshot_of_more_than_16_mib_is_refused() {
 }
 
 #[test]
-fn a_failure_under_status_200_is_an_error_after_whatever_came_before_it() {
+fn a_failure_with_status_200_is_an_error_after_the_snapshots() {
     let failure =
         json!({"backups": {"type": "repository_exception", "reason": "[backups] could not read repository data"}});
     let transport = scripted(vec![json!({"snapshots": [{"snapshot": "a"}], "zz": 1, "failures": failure})]);
 
     let first = backups(&transport).with_retry(RetryPolicy::never()).snapshots(ListSnapshots::new());
 
-    // The names come in alphabetical order here: the failure before the list.
+    // The fields are in alphabetical order here, so the failure precedes the list.
     assert_eq!(all(first).now_or_never().unwrap(), [Ok("a".to_owned()), Err(ErrorKind::Repository)]);
 }
 
 #[test]
-fn options_that_cannot_be_sent_are_the_first_item() {
+fn invalid_options_are_an_error_as_the_first_item() {
     let transport = scripted(vec![json!({})]);
     for options in [ListSnapshots::new().with_page_size(0), ListSnapshots::new().with_page_size(5).with_verbose(false)]
     {
@@ -254,7 +254,7 @@ fn options_that_cannot_be_sent_are_the_first_item() {
 }
 
 #[test]
-fn pages_without_end_are_an_error() {
+fn endless_pages_are_an_error() {
     let page = |name: &str, next: &str| json!({"snapshots": [{"snapshot": name}], "next": next});
     for last in [page("b", "c1"), json!({"snapshots": [], "next": "c2"})] {
         let transport = scripted(vec![page("a", "c1"), last]);
@@ -267,7 +267,7 @@ fn pages_without_end_are_an_error() {
 }
 
 #[test]
-fn pages_in_a_circle_are_an_error() {
+fn circular_pages_are_an_error() {
     let page = |name: &str, next: &str| json!({"snapshots": [{"snapshot": name}], "next": next});
     for options in [ListSnapshots::new(), ListSnapshots::new().with_page_size(1)] {
         let pages =
@@ -282,7 +282,7 @@ fn pages_in_a_circle_are_an_error() {
 }
 
 #[test]
-fn a_cursor_that_fits_into_no_request_is_the_servers_fault() {
+fn a_cursor_that_is_too_long_for_a_request_is_a_decoding_error() {
     let transport = scripted(vec![json!({"snapshots": [{"snapshot": "a"}], "next": "x".repeat(100_000)})]);
 
     let listed = all(backups(&transport).snapshots(ListSnapshots::new())).now_or_never().unwrap();
@@ -290,7 +290,8 @@ fn a_cursor_that_fits_into_no_request_is_the_servers_fault() {
     assert_eq!(listed, [Ok("a".to_owned()), Err(ErrorKind::Decode)]);
 }
 
-/// A server that cannot read snapshot `d`, and says this when it is asked for the names alone.
+/// A server that cannot read the snapshot `d`, and returns the status `names` to a request without
+/// details.
 fn unreadable(names: u16) -> TransportFn {
     transport_fn(move |request| {
         let query = request.uri().query().unwrap_or_default();
@@ -306,7 +307,7 @@ fn unreadable(names: u16) -> TransportFn {
 }
 
 #[test]
-fn a_listing_whose_names_cannot_be_read_either_is_not_complete() {
+fn a_listing_fails_if_neither_snapshots_nor_their_names_can_be_read() {
     for options in [ListSnapshots::new(), ListSnapshots::new().with_page_size(1)] {
         let clock = ManualClock::at("2026-05-01T00:00:00Z");
         let backups = client(&unreadable(403), clock.clone()).repository("backups").unwrap();
@@ -320,7 +321,7 @@ fn a_listing_whose_names_cannot_be_read_either_is_not_complete() {
 }
 
 #[test]
-fn a_stream_that_has_ended_may_be_asked_again() {
+fn a_stream_that_has_ended_can_be_polled_again() {
     let transport = scripted(vec![json!({"snapshots": []})]);
     let mut snapshots = backups(&transport).snapshots(ListSnapshots::new());
 
@@ -330,7 +331,7 @@ fn a_stream_that_has_ended_may_be_asked_again() {
 }
 
 #[test]
-fn frames_without_data_keep_no_thread_to_themselves() {
+fn empty_frames_do_not_block_the_thread() {
     let transport = transport_fn(|_| {
         let first = stream::iter([Ok(Bytes::from_static(br#"{"snapshots":["#))]);
         Ok(response(200, body(first.chain(stream::repeat_with(|| Ok(Bytes::new()))))))
@@ -343,7 +344,7 @@ fn frames_without_data_keep_no_thread_to_themselves() {
 }
 
 #[test]
-fn what_is_read_one_by_one_keeps_no_more_than_what_is_listed() {
+fn keeps_unknown_fields_of_snapshots_read_one_by_one_only_on_request() {
     let transport = transport_fn(|request| {
         Ok(match request.uri().path_and_query().unwrap().as_str() {
             "/_snapshot/backups/_all" => {
@@ -362,7 +363,7 @@ fn what_is_read_one_by_one_keeps_no_more_than_what_is_listed() {
 }
 
 #[test]
-fn fields_that_this_crate_does_not_know_are_kept_on_request() {
+fn keeps_unknown_fields_only_on_request() {
     let transport = scripted(vec![json!({"snapshots": [{"snapshot": "a", "new_field": 7}]})]);
     let other = |options| {
         let listed = backups(&transport).list(options).now_or_never().unwrap().unwrap();
@@ -374,7 +375,7 @@ fn fields_that_this_crate_does_not_know_are_kept_on_request() {
 }
 
 #[test]
-fn a_snapshot_that_two_parts_of_a_long_pattern_name_comes_once() {
+fn yields_a_snapshot_once_although_two_parts_of_a_long_pattern_match_it() {
     let transport = transport_fn(|_| {
         Ok(response(200, json!({"snapshots": [{"snapshot": "a-1"}, {"snapshot": "b-1"}]}).to_string()))
     });
@@ -388,7 +389,7 @@ fn a_snapshot_that_two_parts_of_a_long_pattern_name_comes_once() {
 }
 
 #[tokio::test]
-async fn pages_are_requested_until_there_are_no_more() {
+async fn requests_pages_until_there_are_no_more() {
     let domain = domain_with(&["a", "b", "c", "d", "e"]).await;
     let backups = domain.client().repository("backups").unwrap();
 
@@ -401,7 +402,7 @@ async fn pages_are_requested_until_there_are_no_more() {
 }
 
 #[tokio::test]
-async fn one_snapshot_that_cannot_be_read_is_an_error_that_names_it_and_hides_no_other() {
+async fn a_snapshot_that_cannot_be_read_is_an_error_with_its_name_and_does_not_hide_the_others() {
     for damage in [FakeDamage::Lost, FakeDamage::Corrupt] {
         for options in [ListSnapshots::new(), ListSnapshots::new().with_page_size(2)] {
             let domain = domain_with(&["a", "b", "c", "d", "e"]).await;
@@ -425,7 +426,7 @@ async fn one_snapshot_that_cannot_be_read_is_an_error_that_names_it_and_hides_no
 }
 
 #[tokio::test]
-async fn a_repository_that_is_missing_is_the_only_item() {
+async fn a_missing_repository_is_an_error_as_the_only_item() {
     let domain = domain_with(&[]).await;
     let elsewhere = domain.client().repository("elsewhere").unwrap();
 
@@ -433,7 +434,7 @@ async fn a_repository_that_is_missing_is_the_only_item() {
 }
 
 #[tokio::test]
-async fn a_dropped_stream_leaves_the_client_as_it_was() {
+async fn a_dropped_stream_does_not_affect_the_client() {
     let domain = domain_with(&["a", "b", "c"]).await;
     let backups = domain.client().repository("backups").unwrap();
 
@@ -461,7 +462,7 @@ fn listing() -> impl Strategy<Value = (Vec<String>, Arc<Bytes>)> {
     })
 }
 
-/// The reader of many pieces pauses, so that it is not ready at once.
+/// Runs a future to its end. A reader of many pieces pauses, so it is not ready at the first poll.
 fn run<F: Future>(future: F) -> F::Output {
     ManualClock::at("2026-05-01T00:00:00Z").block_on(future)
 }
@@ -482,7 +483,7 @@ proptest! {
     }
 
     #[test]
-    fn a_listing_that_ends_early_ends_with_one_error((expected, json) in listing(), cut in 0..1000_usize, length in 1..64_usize) {
+    fn a_truncated_listing_ends_with_one_error((expected, json) in listing(), cut in 0..1000_usize, length in 1..64_usize) {
         let part = json.slice(..cut * json.len() / 1000);
         let transport = transport_fn(move |_| Ok(response(200, in_pieces(&part, length))));
 

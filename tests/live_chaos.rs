@@ -1,7 +1,8 @@
-//! Faults, a moved clock and revoked credentials between the client and a real node: what the
-//! client says is compared with the gate's log and with the node, which is asked directly.
+//! Faults, steps of the clock and revoked credentials between the client and a real node.
+//!
+//! The tests compare the results of the client with the log of the gate and with the node itself.
 
-#[allow(dead_code, reason = "each of the live suites uses a part of it")]
+#[allow(dead_code, reason = "each live suite uses only a part of it")]
 #[path = "support/live.rs"]
 mod live;
 
@@ -21,38 +22,37 @@ use http::Method;
 use live::{Live, LiveTest, Need, refused, unique};
 use serde_json::{Value, json};
 
-/// How long a wait may last that is to end soon.
+/// The time limit of a wait that should end soon.
 const SOON: Duration = Duration::from_secs(90);
-/// What the gate can do to a request; `delay` is longer than an attempt may last, so that the
-/// request comes late.
+/// The faults of the gate. `delay` lasts longer than an attempt, so that the request arrives late.
 const ACTIONS: [&str; 8] =
     ["drop-before", "drop-after", "status", "status-after", "truncate", "garbage", "delay", "trickle"];
-/// How often every story is told for each of them.
+/// How many stories run with each fault.
 const TIMES: usize = 4;
-/// How many stories are under way at a time.
+/// How many stories run at a time.
 const CONCURRENT: usize = 8;
 
 fn main() -> ExitCode {
     live::main(vec![
         LiveTest {
-            name: "no_fault_makes_a_duplicate_or_a_false_verdict",
+            name: "no_fault_causes_a_duplicate_or_a_wrong_result",
             needs: &[Need::SigV4, Need::Gate],
-            run: |live| Box::pin(no_fault_makes_a_duplicate(live)),
+            run: |live| Box::pin(no_fault_causes_a_duplicate(live)),
         },
         LiveTest {
-            name: "every_operation_succeeds_although_the_clock_was_moved",
+            name: "every_operation_succeeds_after_a_step_of_the_clock",
             needs: &[Need::SigV4, Need::Gate],
-            run: |live| Box::pin(every_operation_survives_a_moved_clock(live)),
+            run: |live| Box::pin(every_operation_survives_a_step_of_the_clock(live)),
         },
         LiveTest {
-            name: "a_wait_of_two_minutes_outlives_its_credentials_many_times",
+            name: "a_wait_of_two_minutes_survives_many_changes_of_credentials",
             needs: &[Need::SigV4, Need::Gate, Need::Steering],
-            run: |live| Box::pin(a_wait_outlives_its_credentials(live)),
+            run: |live| Box::pin(a_wait_survives_changes_of_credentials(live)),
         },
     ])
 }
 
-/// One snapshot's life, each step of which is struck by the same fault.
+/// A snapshot from creation to deletion. The same fault occurs once in each step.
 struct Story {
     action: &'static str,
     name: SnapshotName,
@@ -86,8 +86,8 @@ impl Story {
         .collect()
     }
 
-    /// Every step succeeds, and each is at the node what the client says.
-    async fn tell(
+    /// Runs every step, and compares each result of the client with the node.
+    async fn run(
         &self,
         live: &Live,
         client: &SnapshotClient,
@@ -102,14 +102,18 @@ impl Story {
         let mark = json!({"story": name.as_str()}).as_object().cloned().unwrap();
         let options = CreateSnapshot::new().with_indices([index]).with_include_global_state(false).with_metadata(mark);
         client.repository(repository)?.create_snapshot(name, options).await?;
-        let made = node.repository(repository)?.snapshot(name)?.info().await?;
-        assert_eq!(made.metadata().and_then(|metadata| metadata.get("story")), Some(&json!(name.as_str())), "{action}");
+        let created = node.repository(repository)?.snapshot(name)?.info().await?;
+        assert_eq!(
+            created.metadata().and_then(|metadata| metadata.get("story")),
+            Some(&json!(name.as_str())),
+            "{action}"
+        );
 
         let ended = client.repository(repository)?.snapshot(name)?.wait().with_deadline(SOON).await?.into_complete()?;
-        assert_eq!(ended.uuid(), made.uuid(), "{action}");
+        assert_eq!(ended.uuid(), created.uuid(), "{action}");
         client.repository(repository)?.snapshot(name)?.info().await?;
         let listed = client.repository(repository)?.list(ListSnapshots::new()).await?;
-        assert!(listed.snapshots().iter().any(|found| found.uuid() == made.uuid()), "{action}");
+        assert!(listed.snapshots().iter().any(|found| found.uuid() == created.uuid()), "{action}");
 
         let options = RestoreSnapshot::new().with_indices([index]).with_rename("(.+)", restored.as_str());
         client.repository(repository)?.snapshot(name)?.restore(options).await?;
@@ -132,27 +136,27 @@ impl Story {
         Ok(())
     }
 
-    /// By the gate's log: each change was carried out once, and each fault has struck.
-    fn check(&self, log: &[Value], repository: &RepositoryName) {
+    /// Asserts by the log of the gate: each fault occurred, and each change happened at most once.
+    fn check_log(&self, log: &[Value], repository: &RepositoryName) {
         let Self { name, action, .. } = self;
         let path = format!("/_snapshot/{repository}/{name}");
         for (method, path) in [("PUT", path.clone()), ("DELETE", path.clone()), ("POST", format!("{path}/_restore"))] {
-            let about: Vec<&Value> =
+            let entries: Vec<&Value> =
                 log.iter().filter(|entry| entry["method"] == method && entry["path"] == path).collect();
-            let struck = about.iter().any(|entry| {
+            let has_fault = entries.iter().any(|entry| {
                 entry["fault"] == *action
                     || entry["verdict"].as_str().is_some_and(|verdict| verdict.starts_with("fault:"))
             });
-            assert!(struck, "{action} did not strike {method} {path}: {about:?}");
-            // What the node answered with success, whatever the client got to see of it.
-            let done = about.iter().filter(|entry| entry["verdict"] == "signed" && entry["status"] == 200).count();
-            assert!(done <= 1, "{action}: {method} {path} was carried out {done} times: {about:?}");
+            assert!(has_fault, "{action} did not occur on {method} {path}: {entries:?}");
+            // Successful responses of the node, whether or not they reached the client.
+            let done = entries.iter().filter(|entry| entry["verdict"] == "signed" && entry["status"] == 200).count();
+            assert!(done <= 1, "{action}: {method} {path} was carried out {done} times: {entries:?}");
         }
     }
 }
 
-async fn no_fault_makes_a_duplicate(live: Arc<Live>) -> Result<(), Error> {
-    // A fault's time-out is to be waited for in real time here.
+async fn no_fault_causes_a_duplicate(live: Arc<Live>) -> Result<(), Error> {
+    // The time-outs that faults cause pass in real time, so they are short.
     let client = live
         .builder()
         .await
@@ -180,19 +184,19 @@ async fn no_fault_makes_a_duplicate(live: Arc<Live>) -> Result<(), Error> {
     let rules: Vec<Value> = stories.iter().flat_map(|story| story.rules(&repository)).collect();
     live.gate("faults", rules.into()).await;
 
-    let told: Vec<Result<(), Error>> = stream::iter(&stories)
-        .map(|story| story.tell(&live, &client, &repository, index.as_str()))
+    let results: Vec<Result<(), Error>> = stream::iter(&stories)
+        .map(|story| story.run(&live, &client, &repository, index.as_str()))
         .buffer_unordered(CONCURRENT)
         .collect()
         .await;
 
     live.gate("faults", json!([])).await;
-    for result in told {
+    for result in results {
         result?;
     }
     let log = live.log().await;
     for story in &stories {
-        story.check(&log, &repository);
+        story.check_log(&log, &repository);
     }
     let left = live.node().repository(&repository)?.list(ListSnapshots::new().with_ignore_unavailable(true)).await?;
     assert_eq!(left.into_complete()?, []);
@@ -200,7 +204,7 @@ async fn no_fault_makes_a_duplicate(live: Arc<Live>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Moves the gate's clock to and fro between calls.
+/// Moves the clock of the gate away and back before successive calls.
 struct Moved {
     live: Arc<Live>,
     seconds: i64,
@@ -208,7 +212,7 @@ struct Moved {
 }
 
 impl Moved {
-    /// A call that begins with a clock that was just moved.
+    /// Moves the clock, then makes a call. Asserts that the call was refused once for its date.
     async fn call<T>(&mut self, what: &str, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         self.away = !self.away;
         let skew = if self.away { self.seconds } else { 0 };
@@ -220,8 +224,8 @@ impl Moved {
         let log = self.live.log().await.split_off(before);
         let denied: Vec<&Value> = log.iter().take_while(|entry| entry["verdict"] == "denied").collect();
         let is_denied = |text: &str| denied.iter().filter(|entry| entry.to_string().contains(text)).count();
-        // Credentials that were got while the clock was behind are at their end when it is right again: one
-        // more attempt.
+        // Credentials that were loaded while the clock was behind have expired once it is correct
+        // again. That costs one more attempt.
         assert_eq!(
             is_denied("Signature expired") + is_denied("Signature not yet current"),
             1,
@@ -232,11 +236,11 @@ impl Moved {
     }
 }
 
-async fn every_operation_survives_a_moved_clock(live: Arc<Live>) -> Result<(), Error> {
+async fn every_operation_survives_a_step_of_the_clock(live: Arc<Live>) -> Result<(), Error> {
     let client = live.client().await;
     let index = live.index("moved", 1).await?;
     for seconds in [3600, -3600, 93_600, -93_600] {
-        // Once each operation meets the clock moved away, once moved back.
+        // Each operation runs once after the clock moved away, and once after it moved back.
         for away in [false, true] {
             live.gate("clock", json!({ "skew_s": if away { seconds } else { 0 } })).await;
             client.server_info().await?;
@@ -297,7 +301,7 @@ async fn every_operation(
     Ok(())
 }
 
-async fn a_wait_outlives_its_credentials(live: Arc<Live>) -> Result<(), Error> {
+async fn a_wait_survives_changes_of_credentials(live: Arc<Live>) -> Result<(), Error> {
     let client = live.client().await;
     let index = live.index("rotated", 1).await?;
     let repository = live.repository(&client, "rotated").await?;
@@ -307,7 +311,7 @@ async fn a_wait_outlives_its_credentials(live: Arc<Live>) -> Result<(), Error> {
         .repository(&repository)?
         .create_snapshot(&name, CreateSnapshot::new().with_indices([index.as_str()]))
         .await?;
-    // Either their life is short, or they are revoked.
+    // Credentials that do not expire soon are revoked instead.
     let soon = SystemClock.wall() + Duration::from_secs(60);
     let expire = live.credentials().await.expiry().is_some_and(|expiry| expiry < soon);
     let rotate = async {
@@ -333,7 +337,7 @@ async fn a_wait_outlives_its_credentials(live: Arc<Live>) -> Result<(), Error> {
     let keys: std::collections::BTreeSet<String> = polls.iter().map(|entry| entry["access_key"].to_string()).collect();
     assert!(keys.len() > 3, "polls were signed with {keys:?}");
     let denied = polls.iter().any(|entry| entry["verdict"] == "denied");
-    assert_ne!(denied, expire, "revoked credentials are met by a refusal, those that expire are renewed before");
+    assert_ne!(denied, expire, "only revoked credentials are refused: expiring ones are renewed in time");
     client.repository(&repository)?.snapshot(&name)?.delete().await?;
     client.repository(&repository)?.unregister().await?;
     Ok(())

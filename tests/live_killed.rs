@@ -1,10 +1,10 @@
-//! Processes that are killed with a create or a restore under way, on a real node: another process
-//! comes back by what was stored.
+//! Processes that are killed during a create or a restore on a real node. Another process continues
+//! with what they stored.
 //!
 //! The process to kill is this binary, started with the variable `ES_SNAPSHOT_VICTIM`. It prints
-//! what it would store, and then makes its call. Nothing else is shared.
+//! what a real process would store, and then makes its call. The processes share nothing else.
 
-#[allow(dead_code, reason = "each of the live suites uses a part of it")]
+#[allow(dead_code, reason = "each live suite uses only a part of it")]
 #[path = "support/live.rs"]
 mod live;
 
@@ -30,19 +30,19 @@ use serde_json::{Value, json};
 
 const VICTIM: &str = "ES_SNAPSHOT_VICTIM";
 const SNAPSHOT: &str = "whole";
-/// How long a wait may last that is to end soon.
+/// The time limit of a wait that should end soon.
 const SOON: Duration = Duration::from_secs(60);
-/// Longer than a request needs to the gate, and shorter than the gate holds it.
+/// Longer than a request takes to reach the gate, and shorter than the gate holds it.
 const MIDWAY: Duration = Duration::from_millis(1500);
 
-/// What a process does that will be killed.
+/// What the process does before it is killed.
 #[derive(Debug, Serialize, Deserialize)]
-enum Deed {
+enum Task {
     Create { repository: RepositoryName, index: IndexName },
     Restore { repository: RepositoryName },
 }
 
-/// A test of the function of the same name.
+/// Defines a test that has the name of its function.
 macro_rules! live_test {
     ($test:ident) => {
         LiveTest { name: stringify!($test), needs: &[Need::Gate], run: |live| Box::pin($test(live)) }
@@ -50,22 +50,22 @@ macro_rules! live_test {
 }
 
 fn main() -> ExitCode {
-    if let Ok(deed) = env::var(VICTIM) {
-        return victim(&serde_json::from_str(&deed).unwrap());
+    if let Ok(task) = env::var(VICTIM) {
+        return victim(&serde_json::from_str(&task).unwrap());
     }
     live::main(vec![
-        live_test!(a_create_that_is_on_its_way_is_done_once),
-        live_test!(a_create_whose_response_is_on_its_way_is_adopted),
-        live_test!(a_snapshot_that_nobody_waits_for_any_longer_is_waited_for),
-        live_test!(a_restore_that_is_on_its_way_is_done_once),
-        live_test!(a_restore_whose_response_is_on_its_way_is_adopted),
-        live_test!(a_restore_that_nobody_waits_for_any_longer_is_waited_for),
+        live_test!(a_create_happens_once_if_the_process_dies_before_the_request_arrives),
+        live_test!(a_create_is_adopted_if_the_process_dies_before_the_response_arrives),
+        live_test!(another_process_waits_for_the_snapshot_of_a_killed_process),
+        live_test!(a_restore_happens_once_if_the_process_dies_before_the_request_arrives),
+        live_test!(a_restore_is_adopted_if_the_process_dies_before_the_response_arrives),
+        live_test!(another_process_waits_for_the_restore_of_a_killed_process),
     ])
 }
 
-/// Stores what it needs to come back, makes its call, stores what has started, and does nothing
-/// more.
-fn victim(deed: &Deed) -> ExitCode {
+/// Runs as the process to kill: stores what another process needs to continue, makes its call,
+/// stores the ticket and then waits to be killed.
+fn victim(task: &Task) -> ExitCode {
     let store = |line: String| {
         println!("{line}");
         std::io::stdout().flush().unwrap();
@@ -76,15 +76,15 @@ fn victim(deed: &Deed) -> ExitCode {
     runtime
         .block_on(async {
             let client = live.client().await;
-            match deed {
-                Deed::Create { repository, index } => {
+            match task {
+                Task::Create { repository, index } => {
                     let token = SnapshotToken::try_random()?;
                     store(json!(SnapshotTicket::new(repository, SNAPSHOT)?.with_token(token.clone())).to_string());
                     let started =
                         client.repository(repository)?.create_snapshot(SNAPSHOT, options(index, token)).await?;
                     store(json!(started.ticket()).to_string());
                 }
-                Deed::Restore { repository } => {
+                Task::Restore { repository } => {
                     let snapshot = client.repository(repository)?.snapshot(SNAPSHOT)?;
                     let prepared =
                         snapshot.prepare_restore(RestoreSnapshot::new().with_rename_prefix("again-")).await?;
@@ -104,30 +104,30 @@ fn options(index: &IndexName, token: SnapshotToken) -> CreateSnapshot {
     CreateSnapshot::new().with_indices([index.as_str()]).with_include_global_state(false).with_token(token)
 }
 
-/// A process that is killed with this value at the latest.
+/// A process that is killed when this value is dropped.
 struct Victim {
     child: Child,
     stored: std::io::Lines<BufReader<ChildStdout>>,
 }
 
 impl Victim {
-    fn start(deed: &Deed) -> Self {
+    fn start(task: &Task) -> Self {
         let mut command = Command::new(env::current_exe().unwrap());
-        let mut child = command.env(VICTIM, json!(deed).to_string()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.env(VICTIM, json!(task).to_string()).stdout(Stdio::piped()).spawn().unwrap();
         let stored = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, stored }
     }
 
-    /// Waits for what it stores next.
+    /// Returns the next value that the process stores.
     fn stored<T: DeserializeOwned>(&mut self) -> T {
-        let line = self.stored.next().expect("the process has ended").unwrap();
+        let line = self.stored.next().expect("the process must not end").unwrap();
         serde_json::from_str(&line).unwrap()
     }
 
-    /// Kills it (SIGKILL) while its call is under way.
+    /// Kills the process (SIGKILL) during its call.
     async fn kill_midway(mut self) {
         SystemClock.sleep(MIDWAY).await;
-        assert!(self.child.try_wait().unwrap().is_none(), "it has ended by itself");
+        assert!(self.child.try_wait().unwrap().is_none(), "the process must not end by itself");
     }
 }
 
@@ -153,17 +153,18 @@ impl Scene {
         Ok(Self { live, client, repository, index })
     }
 
-    fn create(&self) -> Deed {
-        Deed::Create { repository: self.repository.clone(), index: self.index.clone() }
+    fn create(&self) -> Task {
+        Task::Create { repository: self.repository.clone(), index: self.index.clone() }
     }
 
-    async fn restore(&self) -> Result<Deed, Error> {
+    async fn restore(&self) -> Result<Task, Error> {
         take(&self.client, &self.repository, &SNAPSHOT.parse()?, &self.index).await?.into_complete()?;
         self.live.gate("reset", json!({})).await;
-        Ok(Deed::Restore { repository: self.repository.clone() })
+        Ok(Task::Restore { repository: self.repository.clone() })
     }
 
-    /// The gate holds the next create or restore: before the node sees it, or its response.
+    /// Makes the gate hold the next create or restore: with `delay` the request, with `trickle` the
+    /// response.
     async fn hold(&self, action: &str) {
         let seconds = if action == "delay" { 4.0 } else { 0.5 };
         let path = format!("/_snapshot/{}/{SNAPSHOT}", self.repository);
@@ -171,7 +172,7 @@ impl Scene {
         self.live.gate("faults", json!([rule("PUT"), rule("POST")])).await;
     }
 
-    /// The statuses that the node gave to creates and restores, in order.
+    /// Returns the status of each create or restore, in order.
     async fn statuses(&self) -> Vec<Value> {
         let log = self.live.log().await;
         let changes = log.into_iter().filter(|entry| {
@@ -181,14 +182,15 @@ impl Scene {
         changes.map(|entry| entry["status"].clone()).collect()
     }
 
-    /// The documents of an index, once searches see it.
+    /// Refreshes an index and returns the number of its documents.
     async fn documents(&self, index: &str) -> Result<Value, Error> {
         let node = self.live.node();
         node.raw(RawRequest::new(Method::POST, [index, "_refresh"])).await?;
         Ok(node.raw(RawRequest::get([index, "_count"])).await?.into_body()["count"].clone())
     }
 
-    async fn again_is_complete(&self, ticket: RestoreTicket) -> Result<(), Error> {
+    /// Asserts that the restore is complete, and deletes the restored index.
+    async fn assert_restored(&self, ticket: RestoreTicket) -> Result<(), Error> {
         let restored = format!("again-{}", self.index);
         let report = self.client.resume(ticket).with_deadline(SOON).await?.into_complete()?;
         assert_eq!(report.indices(), std::slice::from_ref(&restored));
@@ -197,7 +199,7 @@ impl Scene {
     }
 }
 
-async fn a_create_that_is_on_its_way_is_done_once(live: Arc<Live>) -> Result<(), Error> {
+async fn a_create_happens_once_if_the_process_dies_before_the_request_arrives(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(live).await?;
     scene.hold("delay").await;
     let mut victim = Victim::start(&scene.create());
@@ -210,7 +212,7 @@ async fn a_create_that_is_on_its_way_is_done_once(live: Arc<Live>) -> Result<(),
         scene.client.repository(&scene.repository)?.create_snapshot(SNAPSHOT, options(&scene.index, token)).await?;
     let snapshot = scene.client.resume(ticket.clone()).with_deadline(SOON).await?.into_complete()?;
 
-    // The killed process's own create arrives now.
+    // The create of the killed process arrives now.
     SystemClock.sleep(Duration::from_secs(4)).await;
     let statuses = scene.statuses().await;
     assert!(matches!(before, TicketState::NotFound), "{before:?}");
@@ -222,7 +224,7 @@ async fn a_create_that_is_on_its_way_is_done_once(live: Arc<Live>) -> Result<(),
     Ok(())
 }
 
-async fn a_create_whose_response_is_on_its_way_is_adopted(live: Arc<Live>) -> Result<(), Error> {
+async fn a_create_is_adopted_if_the_process_dies_before_the_response_arrives(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(live).await?;
     scene.hold("trickle").await;
     let mut victim = Victim::start(&scene.create());
@@ -239,7 +241,7 @@ async fn a_create_whose_response_is_on_its_way_is_adopted(live: Arc<Live>) -> Re
     Ok(())
 }
 
-async fn a_snapshot_that_nobody_waits_for_any_longer_is_waited_for(live: Arc<Live>) -> Result<(), Error> {
+async fn another_process_waits_for_the_snapshot_of_a_killed_process(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(live).await?;
     let mut victim = Victim::start(&scene.create());
     let _: SnapshotTicket = victim.stored();
@@ -253,29 +255,29 @@ async fn a_snapshot_that_nobody_waits_for_any_longer_is_waited_for(live: Arc<Liv
     Ok(())
 }
 
-async fn a_restore_that_is_on_its_way_is_done_once(live: Arc<Live>) -> Result<(), Error> {
+async fn a_restore_happens_once_if_the_process_dies_before_the_request_arrives(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(live).await?;
-    let deed = scene.restore().await?;
+    let task = scene.restore().await?;
     scene.hold("delay").await;
-    let mut victim = Victim::start(&deed);
+    let mut victim = Victim::start(&task);
     let prepared: PreparedRestore = victim.stored();
     victim.kill_midway().await;
 
     let started = scene.client.start(prepared).await?;
 
-    // The killed process's own restore arrives now.
+    // The restore of the killed process arrives now.
     SystemClock.sleep(Duration::from_secs(4)).await;
     let statuses = scene.statuses().await;
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert_eq!(statuses.len(), 2, "{statuses:?}");
-    scene.again_is_complete(started.ticket().clone()).await
+    scene.assert_restored(started.ticket().clone()).await
 }
 
-async fn a_restore_whose_response_is_on_its_way_is_adopted(live: Arc<Live>) -> Result<(), Error> {
+async fn a_restore_is_adopted_if_the_process_dies_before_the_response_arrives(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(live).await?;
-    let deed = scene.restore().await?;
+    let task = scene.restore().await?;
     scene.hold("trickle").await;
-    let mut victim = Victim::start(&deed);
+    let mut victim = Victim::start(&task);
     let prepared: PreparedRestore = victim.stored();
     victim.kill_midway().await;
 
@@ -283,17 +285,17 @@ async fn a_restore_whose_response_is_on_its_way_is_adopted(live: Arc<Live>) -> R
 
     assert_eq!(started.how(), HowStarted::Adopted);
     assert_eq!(scene.statuses().await, [200]);
-    scene.again_is_complete(started.ticket().clone()).await
+    scene.assert_restored(started.ticket().clone()).await
 }
 
-async fn a_restore_that_nobody_waits_for_any_longer_is_waited_for(live: Arc<Live>) -> Result<(), Error> {
+async fn another_process_waits_for_the_restore_of_a_killed_process(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(live).await?;
     let mut victim = Victim::start(&scene.restore().await?);
     let _: PreparedRestore = victim.stored();
     let started: RestoreTicket = victim.stored();
     drop(victim);
 
-    scene.again_is_complete(started).await?;
+    scene.assert_restored(started).await?;
 
     assert_eq!(scene.statuses().await, [200]);
     Ok(())

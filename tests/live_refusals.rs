@@ -1,6 +1,6 @@
-//! What a real domain refuses, and which kind of error that is.
+//! Requests that a real domain refuses, and the kinds of error that the client returns.
 
-#[allow(dead_code, reason = "each of the live suites uses a part of it")]
+#[allow(dead_code, reason = "each live suite uses only a part of it")]
 #[path = "support/live.rs"]
 mod live;
 
@@ -23,43 +23,51 @@ use serde_json::json;
 fn main() -> ExitCode {
     live::main(vec![
         LiveTest {
-            name: "a_wrong_secret_is_a_refused_signature",
+            name: "a_wrong_secret_is_reported_as_a_refused_signature",
             needs: &[Need::SigV4, Need::Gate],
             run: a_wrong_secret,
         },
         LiveTest {
-            name: "a_wrong_region_is_a_refused_signature",
+            name: "a_wrong_region_is_reported_as_a_refused_signature",
             needs: &[Need::SigV4, Need::Gate],
             run: a_wrong_region,
         },
         LiveTest {
-            name: "an_unknown_token_is_an_expired_token",
+            name: "an_unknown_token_is_reported_as_an_expired_token",
             needs: &[Need::SigV4, Need::Gate],
             run: an_unknown_token,
         },
         LiveTest { name: "an_unsigned_request_is_denied", needs: &[Need::SigV4], run: an_unsigned_request },
         LiveTest {
-            name: "a_role_that_may_not_be_passed_is_denied",
+            name: "a_registration_with_a_role_that_may_not_be_passed_is_denied",
             needs: &[Need::Gate],
             run: a_role_that_may_not_be_passed,
         },
-        LiveTest { name: "a_missing_role_is_told", needs: &[Need::SigV4, Need::Gate], run: a_missing_role },
+        LiveTest { name: "a_missing_role_is_reported", needs: &[Need::SigV4, Need::Gate], run: a_missing_role },
         LiveTest { name: "a_missing_bucket_fails_verification", needs: &[Need::Steering], run: a_missing_bucket },
-        LiveTest { name: "a_bucket_elsewhere_fails_verification", needs: &[Need::Steering], run: a_bucket_elsewhere },
-        LiveTest { name: "a_missing_repository_is_told_by_every_operation", needs: &[], run: a_missing_repository },
-        LiveTest { name: "a_missing_snapshot_is_told_by_every_operation", needs: &[], run: a_missing_snapshot },
-        LiveTest { name: "a_name_that_is_taken_is_told", needs: &[], run: a_taken_name },
-        LiveTest { name: "a_missing_index_is_told", needs: &[], run: a_missing_index },
-        LiveTest { name: "an_index_without_its_primary_is_refused_for_certain", needs: &[], run: a_missing_primary },
-        LiveTest { name: "a_clone_of_nothing_is_refused_for_certain", needs: &[], run: a_clone_of_nothing },
         LiveTest {
-            name: "a_held_create_that_is_deleted_is_not_begun_anew",
+            name: "a_bucket_in_another_region_fails_verification",
+            needs: &[Need::Steering],
+            run: a_bucket_in_another_region,
+        },
+        LiveTest { name: "every_operation_reports_a_missing_repository", needs: &[], run: a_missing_repository },
+        LiveTest { name: "every_operation_reports_a_missing_snapshot", needs: &[], run: a_missing_snapshot },
+        LiveTest { name: "a_create_reports_a_name_that_is_taken", needs: &[], run: a_taken_name },
+        LiveTest { name: "a_create_reports_a_missing_index", needs: &[], run: a_missing_index },
+        LiveTest { name: "a_create_is_rejected_if_an_index_has_no_primary", needs: &[], run: a_missing_primary },
+        LiveTest { name: "a_clone_of_no_index_is_rejected", needs: &[], run: a_clone_of_no_index },
+        LiveTest {
+            name: "a_create_whose_snapshot_is_deleted_is_not_resent",
             needs: &[Need::Steering],
             run: a_deleted_create,
         },
-        LiveTest { name: "an_open_index_of_that_name_refuses_the_restore", needs: &[], run: an_open_index },
-        LiveTest { name: "a_wrong_password_is_told", needs: &[Need::Basic], run: a_wrong_password },
-        LiveTest { name: "an_unknown_authority_is_no_connection", needs: &[Need::Tls], run: an_unknown_authority },
+        LiveTest { name: "a_restore_over_an_open_index_is_rejected", needs: &[], run: an_open_index },
+        LiveTest { name: "a_wrong_password_is_reported", needs: &[Need::Basic], run: a_wrong_password },
+        LiveTest {
+            name: "an_unknown_authority_is_reported_as_a_failed_connection",
+            needs: &[Need::Tls],
+            run: an_unknown_authority,
+        },
     ])
 }
 
@@ -75,7 +83,7 @@ fn a_wrong_secret(live: Arc<Live>) -> Outcome {
         assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Signature, Known::Rejected, 1));
         assert_eq!(error.server().map(es_snapshot::error::ServerError::layer), Some(ServerLayer::Signature));
         // The gate echoes the canonical request, token included.
-        assert!(!format!("{error:?}").contains(&token.unwrap()), "the token was echoed");
+        assert!(!format!("{error:?}").contains(&token.unwrap()), "the error must not contain the token");
         Ok(())
     })
 }
@@ -118,7 +126,7 @@ fn an_unsigned_request(live: Arc<Live>) -> Outcome {
 fn a_role_that_may_not_be_passed(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
         let settings = live.s3("x").with_role_arn(live.given("other_role_arn"));
-        // A registration that has to be signed, whatever the rest is.
+        // The registration must be signed, whichever authentication the domain uses otherwise.
         let client = live.plain_builder().credentials(es_snapshot::default_credentials().await).build()?;
 
         let error = refused(client.repository(unique("denied"))?.register(settings).await);
@@ -151,13 +159,13 @@ fn a_missing_bucket(live: Arc<Live>) -> Outcome {
 
         assert_eq!(error.kind(), ErrorKind::RepositoryVerification);
         assert!(error.to_string().contains("bucket does not exist"), "{error}");
-        // Before Elasticsearch 8 it is registered all the same.
+        // The repository stays registered, except on Elasticsearch 8 and later.
         let _ = client.repository(&name)?.unregister().await;
         Ok(())
     })
 }
 
-fn a_bucket_elsewhere(live: Arc<Live>) -> Outcome {
+fn a_bucket_in_another_region(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
         let client = live.client().await;
         let name: RepositoryName = unique("elsewhere").parse()?;
@@ -214,7 +222,7 @@ fn a_missing_snapshot(live: Arc<Live>) -> Outcome {
             client.repository(&repository)?.snapshot(name)?.restore(RestoreSnapshot::new().with_indices(["x"])).await,
         );
 
-        // A security plugin looks for the snapshot's indices itself, and refuses what it does not find.
+        // A security plugin first reads the indices of the snapshot. It denies access without them.
         let secured = live.text("node_user").is_some();
         assert!(
             restore.kind() == ErrorKind::SnapshotMissing || secured && restore.kind() == ErrorKind::AccessDenied,
@@ -284,7 +292,7 @@ fn a_missing_primary(live: Arc<Live>) -> Outcome {
     })
 }
 
-fn a_clone_of_nothing(live: Arc<Live>) -> Outcome {
+fn a_clone_of_no_index(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
         let client = live.client().await;
         let index = live.index("nothing", 1).await?;
@@ -307,14 +315,14 @@ fn a_clone_of_nothing(live: Arc<Live>) -> Outcome {
     })
 }
 
-/// Asks again and again until it is so.
-async fn comes_about(is_so: impl AsyncFn() -> bool) {
+/// Repeats a check until it returns true.
+async fn wait_until(condition: impl AsyncFn() -> bool) {
     for _ in 0..5000 {
-        if is_so().await {
+        if condition().await {
             return;
         }
     }
-    panic!("what the test waits for does not come about");
+    panic!("the condition is still false after 5000 checks");
 }
 
 fn a_deleted_create(live: Arc<Live>) -> Outcome {
@@ -328,16 +336,16 @@ fn a_deleted_create(live: Arc<Live>) -> Outcome {
 
         let options = CreateSnapshot::new().with_indices([index.as_str()]);
         let delete = async {
-            comes_about(async || snapshot.info().await.is_ok()).await;
-            let let_go = async {
+            wait_until(async || snapshot.info().await.is_ok()).await;
+            let release = async {
                 let aborted = async || match snapshot.status().await {
                     Ok(status) => *status.state() == SnapshotStatusState::Aborted,
                     Err(_) => true,
                 };
-                comes_about(aborted).await;
+                wait_until(aborted).await;
                 drop(hold);
             };
-            futures_util::join!(snapshot.delete(), let_go).0
+            futures_util::join!(snapshot.delete(), release).0
         };
         let (created, deleted) = futures_util::join!(
             client.repository(&repository)?.create_snapshot(name, options.clone().with_wait_for_completion(true)),
@@ -345,7 +353,7 @@ fn a_deleted_create(live: Arc<Live>) -> Outcome {
         );
 
         deleted?;
-        // Once a shard has begun, the engine tells the end of the snapshot; before, that it was aborted.
+        // Once a shard has started, the server returns the failed snapshot; before that, an error.
         match created {
             Ok(created) => {
                 assert_eq!(created.info().map(SnapshotInfo::state), Some(&SnapshotState::Failed));
@@ -392,7 +400,7 @@ fn a_wrong_password(live: Arc<Live>) -> Outcome {
 
 fn an_unknown_authority(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
-        // The roots that are compiled in do not know the domain's own authority.
+        // The compiled-in certificate authorities do not include the one of the domain.
         let client =
             SnapshotClient::builder(live.given("endpoint")).retry(es_snapshot::RetryPolicy::never()).build()?;
 

@@ -1,7 +1,7 @@
-//! Restores on a real node: what was done is seen, what was lost is sent again once, and tickets
-//! name what the server restored.
+//! Restores on a real node. The client detects a restore that took effect and resends one that was
+//! lost. Its tickets name what the server restored.
 
-#[allow(dead_code, reason = "each of the live suites uses a part of it")]
+#[allow(dead_code, reason = "each live suite uses only a part of it")]
 #[path = "support/live.rs"]
 mod live;
 
@@ -27,10 +27,10 @@ use http::Method;
 use live::{Live, LiveTest, Need, refused, unique};
 use serde_json::{Value, json};
 
-/// How long a wait may last that is to end soon.
+/// The time limit of a wait that should end soon.
 const SOON: Duration = Duration::from_secs(60);
 
-/// A test of the function of the same name.
+/// Defines a test that has the name of its function.
 macro_rules! live_test {
     ($test:ident, $($need:ident),*) => {
         LiveTest { name: stringify!($test), needs: &[$(Need::$need),*], run: |live| Box::pin($test(live)) }
@@ -39,56 +39,56 @@ macro_rules! live_test {
 
 fn main() -> ExitCode {
     live::main(vec![
-        live_test!(a_restore_of_a_hidden_index_is_waited_for, Gate),
-        live_test!(a_restore_of_a_hidden_index_that_ended_before_the_wait_is_complete, Gate),
-        live_test!(a_shard_of_a_hidden_index_that_came_back_empty_is_named, Gate, Steering),
-        live_test!(a_restore_that_was_done_is_not_done_again_after_an_outage, Gate),
-        live_test!(a_restore_that_never_arrived_is_sent_again_and_done, Gate),
-        live_test!(a_running_restore_of_another_client_is_not_adopted, Gate),
-        live_test!(an_ended_restore_of_another_client_is_not_adopted, Gate),
-        live_test!(another_clients_restore_of_one_target_of_several_is_not_adopted, Gate),
+        live_test!(a_wait_covers_a_restore_of_a_hidden_index, Gate),
+        live_test!(a_wait_that_starts_late_reports_a_restored_hidden_index_as_complete, Gate),
+        live_test!(reports_a_shard_of_a_hidden_index_that_was_restored_empty, Gate, Steering),
+        live_test!(does_not_resend_a_restore_that_took_effect_before_an_outage, Gate),
+        live_test!(resends_a_restore_that_never_arrived, Gate),
+        live_test!(does_not_adopt_a_running_restore_of_another_client, Gate),
+        live_test!(does_not_adopt_an_ended_restore_of_another_client, Gate),
+        live_test!(does_not_adopt_another_clients_restore_of_one_of_several_targets, Gate),
         live_test!(the_ticket_names_the_indices_that_the_server_restored, Gate),
-        live_test!(sixty_indices_with_long_names_are_waited_for, Gate),
-        live_test!(an_index_is_renamed_as_the_ticket_says, Gate),
-        live_test!(an_earlier_restore_that_failed_does_not_fail_a_later_one, Gate, Steering),
-        live_test!(a_ticket_is_resumed_by_another_process, Gate),
-        live_test!(a_prepared_restore_that_two_processes_start_is_sent_once, Gate),
-        live_test!(a_closed_target_that_was_changed_is_still_restored_over_once, Gate),
-        live_test!(a_closed_target_that_was_opened_is_not_restored_over, Gate),
-        live_test!(a_restore_that_the_server_refuses_is_sent_once, Gate),
+        live_test!(waits_for_sixty_indices_with_long_names, Gate),
+        live_test!(the_ticket_names_the_indices_as_the_server_renames_them, Gate),
+        live_test!(an_earlier_failed_restore_does_not_affect_a_later_one, Gate, Steering),
+        live_test!(another_process_resumes_a_ticket, Gate),
+        live_test!(sends_a_prepared_restore_once_although_two_processes_start_it, Gate),
+        live_test!(restores_once_over_a_closed_target_that_was_changed, Gate),
+        live_test!(does_not_restore_over_a_target_that_was_opened, Gate),
+        live_test!(does_not_resend_a_restore_that_the_server_refuses, Gate),
     ])
 }
 
-/// What is lost of a client's first restore.
+/// What is lost of the first restore that a client sends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Lost {
     Nothing,
-    /// It never arrives, and the client cannot know.
+    /// The request never arrives, which the client cannot know.
     Request,
-    /// It is carried out.
+    /// The request is carried out.
     Response,
 }
 
-/// The way to the domain, on which a client's first restore may be lost.
-struct Way {
+/// A transport that may lose the first restore of a client.
+struct LossyTransport {
     inner: HyperTransport,
     lost: Lost,
-    /// What happens before the client hears of the loss.
-    meanwhile: Mutex<Option<BoxFuture<'static, Result<(), Error>>>>,
-    /// How many requests fail after the loss.
+    /// Runs before the client receives the error.
+    before_error: Mutex<Option<BoxFuture<'static, Result<(), Error>>>>,
+    /// How many requests fail after the first restore.
     outage: AtomicUsize,
-    /// Whether the running restores cannot be read.
+    /// Whether requests for the running restores fail.
     hides_running: bool,
     sent: AtomicUsize,
     arrived: AtomicUsize,
 }
 
-impl Way {
+impl LossyTransport {
     fn new(live: &Live, lost: Lost) -> Self {
         Self {
             inner: live.transport(),
             lost,
-            meanwhile: Mutex::default(),
+            before_error: Mutex::default(),
             outage: AtomicUsize::default(),
             hides_running: false,
             sent: AtomicUsize::default(),
@@ -96,8 +96,8 @@ impl Way {
         }
     }
 
-    fn meanwhile(self, doings: impl Future<Output = Result<(), Error>> + Send + 'static) -> Self {
-        Self { meanwhile: Mutex::new(Some(Box::pin(doings))), ..self }
+    fn before_error(self, action: impl Future<Output = Result<(), Error>> + Send + 'static) -> Self {
+        Self { before_error: Mutex::new(Some(Box::pin(action))), ..self }
     }
 
     fn outage(self, requests: usize) -> Self {
@@ -108,7 +108,7 @@ impl Way {
         Self { hides_running: true, ..self }
     }
 
-    /// How many restores were sent, and how many of them arrived.
+    /// Returns how many restores were sent, and how many of them arrived.
     fn restores(&self) -> (usize, usize) {
         (self.sent.load(Ordering::SeqCst), self.arrived.load(Ordering::SeqCst))
     }
@@ -119,13 +119,13 @@ impl Way {
     }
 }
 
-impl fmt::Debug for Way {
+impl fmt::Debug for LossyTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Way").field("lost", &self.lost).finish_non_exhaustive()
+        f.debug_struct("LossyTransport").field("lost", &self.lost).finish_non_exhaustive()
     }
 }
 
-impl Transport for Way {
+impl Transport for LossyTransport {
     fn call<'a>(
         &'a self,
         request: http::Request<Bytes>,
@@ -148,9 +148,9 @@ impl Transport for Way {
                     Some(self.inner.call(request, target).await)
                 }
             };
-            let meanwhile = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(meanwhile) = meanwhile {
-                meanwhile.await.unwrap_or_else(|error| panic!("between the loss and the check: {error}"));
+            let before_error = self.before_error.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(before_error) = before_error {
+                before_error.await.unwrap_or_else(|error| panic!("before the error of the restore: {error}"));
             }
             match response {
                 Some(response) if lost == Lost::Nothing => response,
@@ -160,12 +160,12 @@ impl Transport for Way {
     }
 }
 
-/// Another client of the same engine, which goes past the gate.
+/// Another client, which connects to the node directly.
 #[derive(Clone)]
 struct Node(SnapshotClient);
 
 impl Node {
-    /// Sends a request whose path may have a query behind it.
+    /// Sends a request. The path may end with a query.
     async fn send(&self, method: Method, path: &str, body: Value) -> Result<Value, Error> {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let mut request = RawRequest::new(method, path.split('/'));
@@ -190,8 +190,8 @@ impl Node {
         self.send(Method::DELETE, path, Value::Null).await.map(drop)
     }
 
-    /// Makes an index that holds the document `old`.
-    async fn make(&self, index: &str, settings: Value) -> Result<(), Error> {
+    /// Creates an index with the document `old`.
+    async fn create(&self, index: &str, settings: Value) -> Result<(), Error> {
         let mut all = json!({"number_of_shards": 1, "number_of_replicas": 0}).as_object().cloned().unwrap();
         all.extend(settings.as_object().cloned().unwrap_or_default());
         self.put(index, json!({"settings": all})).await?;
@@ -202,7 +202,7 @@ impl Node {
         self.put(&format!("{index}/_doc/{id}?refresh=true"), json!({"text": unique("some text")})).await
     }
 
-    /// Which of the documents `old` and `new` an index holds.
+    /// Returns whether an index contains the documents `old` and `new`.
     async fn documents(&self, index: &str) -> Result<(bool, bool), Error> {
         let mut found = Vec::new();
         for id in ["old", "new"] {
@@ -236,14 +236,14 @@ impl Node {
     async fn settle(&self) -> Result<(), Error> {
         let deadline = SystemClock.monotonic() + SOON;
         while self.is_restoring().await? {
-            assert!(SystemClock.monotonic() < deadline, "a restore does not end");
+            assert!(SystemClock.monotonic() < deadline, "a restore did not end in time");
             SystemClock.sleep(Duration::from_millis(50)).await;
         }
         Ok(())
     }
 }
 
-/// A repository of the test's own, a client through the gate, and another past it.
+/// A repository for one test, a client that uses the gate, and one that does not.
 struct Scene {
     live: Arc<Live>,
     client: SnapshotClient,
@@ -260,7 +260,7 @@ impl Scene {
         Ok(Self { live, client, node, repository, snapshot: "whole".parse()? })
     }
 
-    /// Takes the snapshot of these indices, hidden ones too.
+    /// Takes the snapshot of these indices, including hidden ones.
     async fn take(&self, indices: &[&str]) -> Result<SnapshotInfo, Error> {
         let options = CreateSnapshot::new()
             .with_indices(indices)
@@ -271,10 +271,10 @@ impl Scene {
         self.client.repository(&self.repository)?.snapshot(&self.snapshot)?.wait().with_deadline(SOON).await
     }
 
-    /// A client whose pauses take no time, on this way to the domain.
-    async fn client_on(&self, way: &Arc<Way>) -> Result<SnapshotClient, Error> {
+    /// Returns a client that uses this transport, and whose pauses take no time.
+    async fn client_on(&self, transport: &Arc<LossyTransport>) -> Result<SnapshotClient, Error> {
         let clock = ManualClock::new(SystemClock.wall());
-        self.live.builder().await.clock(clock).transport(Arc::clone(way)).build()
+        self.live.builder().await.clock(clock).transport(Arc::clone(transport)).build()
     }
 
     async fn restore(&self, client: &SnapshotClient, options: &RestoreSnapshot) -> Result<RestoreTicket, Error> {
@@ -287,8 +287,12 @@ impl Scene {
             .clone())
     }
 
-    async fn restore_on(&self, way: &Arc<Way>, options: &RestoreSnapshot) -> Result<RestoreTicket, Error> {
-        self.restore(&self.client_on(way).await?, options).await
+    async fn restore_on(
+        &self,
+        transport: &Arc<LossyTransport>,
+        options: &RestoreSnapshot,
+    ) -> Result<RestoreTicket, Error> {
+        self.restore(&self.client_on(transport).await?, options).await
     }
 
     async fn wait(&self, ticket: &RestoreTicket) -> Result<RestoreReport, Error> {
@@ -299,15 +303,15 @@ impl Scene {
         self.client.resume(RestoreTicket::new(&self.repository, &self.snapshot)?).with_deadline(SOON).await
     }
 
-    /// Judges a restore that has ended by then; the pauses between polls take no time.
+    /// Waits until the restore has ended, and returns its report. Its pauses take no time.
     async fn outcome(&self, ticket: &RestoreTicket) -> Result<RestoreReport, Error> {
         self.node.settle().await?;
-        let client = self.client_on(&Arc::new(Way::new(&self.live, Lost::Nothing))).await?;
+        let client = self.client_on(&Arc::new(LossyTransport::new(&self.live, Lost::Nothing))).await?;
         client.resume(ticket.clone()).with_deadline(SOON).await
     }
 
-    /// Another client's restore of this snapshot.
-    fn foreign_restore(
+    /// Returns a future that restores this snapshot as another client.
+    fn restore_of_another_client(
         &self,
         options: &RestoreSnapshot,
         query: &str,
@@ -327,18 +331,18 @@ fn shards(report: &RestoreReport) -> Vec<(&str, Option<u32>)> {
     report.unrestored().iter().map(|shard| (shard.index(), shard.shard())).collect()
 }
 
-/// A snapshot of a hidden index that has been deleted.
-async fn hidden(live: Arc<Live>) -> Result<(Scene, String), Error> {
+/// Takes a snapshot of a hidden index, and deletes the index.
+async fn hidden_index(live: Arc<Live>) -> Result<(Scene, String), Error> {
     let scene = Scene::new(live, "hidden").await?;
     let index = unique("hidden");
-    scene.node.make(&index, json!({"hidden": true, "number_of_shards": 2})).await?;
+    scene.node.create(&index, json!({"hidden": true, "number_of_shards": 2})).await?;
     scene.take(&[&index]).await?;
     scene.node.delete(&index).await?;
     Ok((scene, index))
 }
 
-async fn a_restore_of_a_hidden_index_is_waited_for(live: Arc<Live>) -> Result<(), Error> {
-    let (scene, index) = hidden(live).await?;
+async fn a_wait_covers_a_restore_of_a_hidden_index(live: Arc<Live>) -> Result<(), Error> {
+    let (scene, index) = hidden_index(live).await?;
 
     let ticket = scene.restore(&scene.client, &RestoreSnapshot::new()).await?;
     let (by_ticket, by_name) = futures_util::join!(scene.wait(&ticket), scene.wait_by_name());
@@ -350,8 +354,8 @@ async fn a_restore_of_a_hidden_index_is_waited_for(live: Arc<Live>) -> Result<()
     scene.node.delete(&index).await
 }
 
-async fn a_restore_of_a_hidden_index_that_ended_before_the_wait_is_complete(live: Arc<Live>) -> Result<(), Error> {
-    let (scene, index) = hidden(live).await?;
+async fn a_wait_that_starts_late_reports_a_restored_hidden_index_as_complete(live: Arc<Live>) -> Result<(), Error> {
+    let (scene, index) = hidden_index(live).await?;
     let ticket = scene.restore(&scene.client, &RestoreSnapshot::new()).await?;
     scene.node.settle().await?;
 
@@ -363,9 +367,9 @@ async fn a_restore_of_a_hidden_index_that_ended_before_the_wait_is_complete(live
     scene.node.delete(&index).await
 }
 
-async fn a_shard_of_a_hidden_index_that_came_back_empty_is_named(live: Arc<Live>) -> Result<(), Error> {
+async fn reports_a_shard_of_a_hidden_index_that_was_restored_empty(live: Arc<Live>) -> Result<(), Error> {
     let failing = live.steer(".fail-shard-0", "");
-    let (scene, index) = hidden(live).await?;
+    let (scene, index) = hidden_index(live).await?;
     drop(failing);
     let snapshot = scene.client.repository(&scene.repository)?.snapshot(&scene.snapshot)?.info().await?;
     assert_eq!(*snapshot.state(), SnapshotState::Partial);
@@ -381,10 +385,10 @@ async fn a_shard_of_a_hidden_index_that_came_back_empty_is_named(live: Arc<Live>
     scene.node.delete(&index).await
 }
 
-async fn a_restore_that_was_done_is_not_done_again_after_an_outage(live: Arc<Live>) -> Result<(), Error> {
+async fn does_not_resend_a_restore_that_took_effect_before_an_outage(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(Arc::clone(&live), "done").await?;
     let index = unique("done");
-    scene.node.make(&index, json!({})).await?;
+    scene.node.create(&index, json!({})).await?;
     scene.take(&[&index]).await?.into_complete()?;
     for is_over_a_closed_index in [false, true] {
         if is_over_a_closed_index {
@@ -393,27 +397,27 @@ async fn a_restore_that_was_done_is_not_done_again_after_an_outage(live: Arc<Liv
             scene.node.delete(&index).await?;
         }
         let (node, target) = (scene.node.clone(), index.clone());
-        let way = Way::new(&live, Lost::Response).outage(8).meanwhile(async move {
+        let transport = LossyTransport::new(&live, Lost::Response).outage(8).before_error(async move {
             node.settle().await?;
             node.write(&target, "new").await?;
             node.close(&target).await
         });
-        let way = Arc::new(way);
+        let transport = Arc::new(transport);
 
-        let restored = scene.restore_on(&way, &RestoreSnapshot::new()).await;
+        let restored = scene.restore_on(&transport, &RestoreSnapshot::new()).await;
 
         assert_eq!(refused(restored).outcome(), Outcome::Unknown);
-        assert_eq!(way.restores(), (1, 1));
+        assert_eq!(transport.restores(), (1, 1));
         scene.node.open(&index).await?;
         assert_eq!(scene.node.documents(&index).await?, (true, true), "over a closed index: {is_over_a_closed_index}");
     }
     scene.node.delete(&index).await
 }
 
-async fn a_restore_that_never_arrived_is_sent_again_and_done(live: Arc<Live>) -> Result<(), Error> {
+async fn resends_a_restore_that_never_arrived(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(Arc::clone(&live), "lost").await?;
     let index = unique("lost");
-    scene.node.make(&index, json!({"number_of_shards": 2})).await?;
+    scene.node.create(&index, json!({"number_of_shards": 2})).await?;
     scene.take(&[&index]).await?.into_complete()?;
     for is_over_a_closed_index in [false, true] {
         if is_over_a_closed_index {
@@ -422,20 +426,19 @@ async fn a_restore_that_never_arrived_is_sent_again_and_done(live: Arc<Live>) ->
         } else {
             scene.node.delete(&index).await?;
         }
-        let way = Arc::new(Way::new(&live, Lost::Request));
+        let transport = Arc::new(LossyTransport::new(&live, Lost::Request));
 
-        let ticket = scene.restore_on(&way, &RestoreSnapshot::new()).await?;
+        let ticket = scene.restore_on(&transport, &RestoreSnapshot::new()).await?;
 
-        assert_eq!(way.restores(), (2, 1));
+        assert_eq!(transport.restores(), (2, 1));
         assert_eq!(scene.outcome(&ticket).await?.into_complete()?.indices(), [index.as_str()]);
         assert_eq!(scene.node.documents(&index).await?, (true, false), "over a closed index: {is_over_a_closed_index}");
     }
     scene.node.delete(&index).await
 }
 
-/// A snapshot of two indices that have been deleted, in a repository that restores slowly, and the
-/// names of the two.
-async fn two(live: Arc<Live>) -> Result<(Scene, [String; 2]), Error> {
+/// Takes a snapshot of two indices in a repository that restores slowly, and deletes the indices.
+async fn two_in_slow_repository(live: Arc<Live>) -> Result<(Scene, [String; 2]), Error> {
     let mut scene = Scene::new(live, "two").await?;
     let name = unique("slow");
     scene.repository = name.parse()?;
@@ -443,7 +446,7 @@ async fn two(live: Arc<Live>) -> Result<(Scene, [String; 2]), Error> {
     scene.client.repository(&scene.repository)?.register(settings).await?;
     let indices = [unique("one"), unique("two")];
     for index in &indices {
-        scene.node.make(index, json!({})).await?;
+        scene.node.create(index, json!({})).await?;
     }
     scene.take(&[&indices[0], &indices[1]]).await?.into_complete()?;
     for index in &indices {
@@ -452,23 +455,23 @@ async fn two(live: Arc<Live>) -> Result<(Scene, [String; 2]), Error> {
     Ok((scene, indices))
 }
 
-/// Ours never arrives, and meanwhile another client restores the snapshot under other names: all of
-/// it, or one index.
+/// Loses the restore of this client, while another client restores the snapshot under other names:
+/// both indices, or one of them. Asserts that this client resends its own restore.
 async fn not_adopted(live: Arc<Live>, has_ended: bool) -> Result<(), Error> {
-    let (scene, indices) = two(Arc::clone(&live)).await?;
+    let (scene, indices) = two_in_slow_repository(Arc::clone(&live)).await?;
     let query = if has_ended { "?wait_for_completion=true" } else { "" };
     for theirs in [&indices[..], &indices[..1]] {
         let options = RestoreSnapshot::new().with_indices(theirs).with_rename("(.+)", "theirs-$1");
-        let (foreign, node) = (scene.foreign_restore(&options, query), scene.node.clone());
-        let way = Arc::new(Way::new(&live, Lost::Request).meanwhile(async move {
+        let (foreign, node) = (scene.restore_of_another_client(&options, query), scene.node.clone());
+        let transport = Arc::new(LossyTransport::new(&live, Lost::Request).before_error(async move {
             foreign.await?;
             assert_eq!(node.is_restoring().await?, !has_ended);
             Ok(())
         }));
 
-        let ticket = scene.restore_on(&way, &RestoreSnapshot::new()).await?;
+        let ticket = scene.restore_on(&transport, &RestoreSnapshot::new()).await?;
 
-        assert_eq!(way.restores(), (2, 1), "{theirs:?}");
+        assert_eq!(transport.restores(), (2, 1), "{theirs:?}");
         assert_eq!(names(&ticket), BTreeSet::from(indices.clone()));
         assert_eq!(scene.outcome(&ticket).await?.into_complete()?.shards_total(), 2);
         scene.node.settle().await?;
@@ -480,24 +483,24 @@ async fn not_adopted(live: Arc<Live>, has_ended: bool) -> Result<(), Error> {
     Ok(())
 }
 
-async fn a_running_restore_of_another_client_is_not_adopted(live: Arc<Live>) -> Result<(), Error> {
+async fn does_not_adopt_a_running_restore_of_another_client(live: Arc<Live>) -> Result<(), Error> {
     not_adopted(live, false).await
 }
 
-async fn an_ended_restore_of_another_client_is_not_adopted(live: Arc<Live>) -> Result<(), Error> {
+async fn does_not_adopt_an_ended_restore_of_another_client(live: Arc<Live>) -> Result<(), Error> {
     not_adopted(live, true).await
 }
 
-async fn another_clients_restore_of_one_target_of_several_is_not_adopted(live: Arc<Live>) -> Result<(), Error> {
-    let (scene, [one, two]) = two(Arc::clone(&live)).await?;
+async fn does_not_adopt_another_clients_restore_of_one_of_several_targets(live: Arc<Live>) -> Result<(), Error> {
+    let (scene, [one, two]) = two_in_slow_repository(Arc::clone(&live)).await?;
     for query in ["", "?wait_for_completion=true"] {
-        let foreign = scene.foreign_restore(&RestoreSnapshot::new().with_indices([&one]), query);
-        let way = Arc::new(Way::new(&live, Lost::Request).meanwhile(foreign));
+        let foreign = scene.restore_of_another_client(&RestoreSnapshot::new().with_indices([&one]), query);
+        let transport = Arc::new(LossyTransport::new(&live, Lost::Request).before_error(foreign));
 
-        let restored = scene.restore_on(&way, &RestoreSnapshot::new()).await;
+        let restored = scene.restore_on(&transport, &RestoreSnapshot::new()).await;
 
         assert_eq!(refused(restored).outcome(), Outcome::Unknown);
-        assert_eq!(way.restores(), (1, 0));
+        assert_eq!(transport.restores(), (1, 0));
         scene.node.settle().await?;
         assert!(!scene.node.indices().await?.contains(&two));
         scene.node.delete(&one).await?;
@@ -511,14 +514,14 @@ async fn the_ticket_names_the_indices_that_the_server_restored(live: Arc<Live>) 
     let template = json!({"index_patterns": [format!("*{stream}*")], "data_stream": {}, "priority": 1000,
                           "template": {"settings": {"number_of_replicas": 0}}});
     let has_streams = scene.node.put(&format!("_index_template/{stream}"), template).await.is_ok();
-    let mut held = vec![plain.as_str(), dotted.as_str()];
-    scene.node.make(&plain, json!({})).await?;
-    scene.node.make(&dotted, json!({"hidden": true})).await?;
+    let mut included = vec![plain.as_str(), dotted.as_str()];
+    scene.node.create(&plain, json!({})).await?;
+    scene.node.create(&dotted, json!({"hidden": true})).await?;
     let mut selections: Vec<Vec<&str>> =
         vec![vec![], vec!["*"], vec!["*", "-plain-*"], vec!["-plain-*"], vec![&dotted], vec!["p*", &dotted]];
     let (without_stream, backing) = (format!("-{stream}"), format!(".ds-{stream}-*"));
     if has_streams {
-        held.push(&stream);
+        included.push(&stream);
         for _ in 0..2 {
             let document = json!({"@timestamp": "2024-05-01T00:00:00Z"});
             scene.node.send(Method::POST, &format!("{stream}/_doc?refresh=true"), document).await?;
@@ -534,25 +537,25 @@ async fn the_ticket_names_the_indices_that_the_server_restored(live: Arc<Live>) 
             vec![&backing],
         ]);
     }
-    let snapshot = scene.take(&held).await?.into_complete()?;
+    let snapshot = scene.take(&included).await?.into_complete()?;
     assert_eq!(snapshot.data_streams().len(), usize::from(has_streams));
     assert_eq!(snapshot.indices().len(), if has_streams { 5 } else { 2 });
     for selection in &selections {
         for (number, hides_running) in [false, true].into_iter().enumerate() {
             let before = scene.node.indices().await?;
-            let way = Way::new(&live, Lost::Nothing);
-            let way = Arc::new(if hides_running { way.hiding_running_restores() } else { way });
-            // Each under names of its own: some engines here cannot delete a data stream.
+            let transport = LossyTransport::new(&live, Lost::Nothing);
+            let transport = Arc::new(if hides_running { transport.hiding_running_restores() } else { transport });
+            // Each restore uses new names, because some servers here cannot delete a data stream.
             let prefix = unique(&format!("r{number}"));
             let options = RestoreSnapshot::new().with_rename("^(.+)$", format!("{prefix}-$1"));
             let options = if selection.is_empty() { options } else { options.with_indices(selection) };
 
-            let ticket = scene.restore_on(&way, &options).await;
+            let ticket = scene.restore_on(&transport, &options).await;
 
             let restored: BTreeSet<String> = scene.node.indices().await?.difference(&before).cloned().collect();
             let ticket = match ticket {
                 Ok(ticket) => ticket,
-                // Not every server takes every selection.
+                // Not every server accepts every selection.
                 Err(error) => {
                     assert_eq!((error.outcome(), restored.len()), (Outcome::Rejected, 0), "{selection:?}: {error}");
                     continue;
@@ -569,19 +572,23 @@ async fn the_ticket_names_the_indices_that_the_server_restored(live: Arc<Live>) 
                     RestoreTicket::new(&scene.repository, &scene.snapshot)?.with_index(format!("{prefix}-{stream}"));
                 let wait = scene.client.resume(named);
                 let report = wait.await?.into_complete()?;
-                assert_eq!(report.indices().iter().cloned().collect::<BTreeSet<_>>(), restored, "by the stream's name");
+                assert_eq!(
+                    report.indices().iter().cloned().collect::<BTreeSet<_>>(),
+                    restored,
+                    "a ticket with the name of the data stream"
+                );
             }
         }
     }
     Ok(())
 }
 
-async fn sixty_indices_with_long_names_are_waited_for(live: Arc<Live>) -> Result<(), Error> {
+async fn waits_for_sixty_indices_with_long_names(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(live, "cjk").await?;
     let prefix = unique("監査記録保管庫年次分");
     let indices: Vec<String> = (0..60).map(|number| format!("{prefix}-{number:02}")).collect();
     for index in &indices {
-        scene.node.make(index, json!({})).await?;
+        scene.node.create(index, json!({})).await?;
     }
     scene.take(&[&format!("{prefix}*")]).await?.into_complete()?;
     for index in &indices {
@@ -598,14 +605,14 @@ async fn sixty_indices_with_long_names_are_waited_for(live: Arc<Live>) -> Result
     Ok(())
 }
 
-async fn an_index_is_renamed_as_the_ticket_says(live: Arc<Live>) -> Result<(), Error> {
+async fn the_ticket_names_the_indices_as_the_server_renames_them(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(Arc::clone(&live), "rename").await?;
     let index = unique("vis-abc");
-    scene.node.make(&index, json!({})).await?;
+    scene.node.create(&index, json!({})).await?;
     scene.take(&[&index]).await?.into_complete()?;
     scene.node.delete(&index).await?;
     let before = scene.node.indices().await?;
-    let worked_out = [
+    let determined = [
         ("(.+)", "new-$1"),
         ("(.*)", "x-$1"),
         ("^(.*)$", "x-$1"),
@@ -675,16 +682,16 @@ async fn an_index_is_renamed_as_the_ticket_says(live: Arc<Live>) -> Result<(), E
         ("(?x) v # the first", "x"),
     ];
     let pairs =
-        worked_out.into_iter().map(|pair| (pair, true)).chain(left_to_the_server.into_iter().map(|pair| (pair, false)));
-    for ((pattern, replacement), is_worked_out) in pairs {
-        let way = Arc::new(Way::new(&live, Lost::Nothing).hiding_running_restores());
+        determined.into_iter().map(|pair| (pair, true)).chain(left_to_the_server.into_iter().map(|pair| (pair, false)));
+    for ((pattern, replacement), is_determined) in pairs {
+        let transport = Arc::new(LossyTransport::new(&live, Lost::Nothing).hiding_running_restores());
         let options = RestoreSnapshot::new().with_rename(pattern, replacement);
 
-        let restored = scene.restore_on(&way, &options).await;
+        let restored = scene.restore_on(&transport, &options).await;
 
         let appeared: BTreeSet<String> = scene.node.indices().await?.difference(&before).cloned().collect();
         match restored {
-            Ok(ticket) if is_worked_out => assert_eq!(names(&ticket), appeared, "{pattern} {replacement}"),
+            Ok(ticket) if is_determined => assert_eq!(names(&ticket), appeared, "{pattern} {replacement}"),
             Ok(ticket) => assert_eq!((names(&ticket).len(), appeared.len()), (0, 1), "{pattern} {replacement}"),
             Err(error) => assert!(appeared.is_empty(), "{pattern} {replacement}: {error}, but {appeared:?}"),
         }
@@ -696,10 +703,10 @@ async fn an_index_is_renamed_as_the_ticket_says(live: Arc<Live>) -> Result<(), E
     Ok(())
 }
 
-async fn an_earlier_restore_that_failed_does_not_fail_a_later_one(live: Arc<Live>) -> Result<(), Error> {
+async fn an_earlier_failed_restore_does_not_affect_a_later_one(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(live, "earlier").await?;
     let index = unique("earlier");
-    scene.node.make(&index, json!({"number_of_shards": 2})).await?;
+    scene.node.create(&index, json!({"number_of_shards": 2})).await?;
     scene.take(&[&index]).await?.into_complete()?;
     let (_, bucket) = scene.live.bucket();
     let folder = bucket.unwrap().join(scene.repository.as_str()).join("indices");
@@ -713,7 +720,7 @@ async fn an_earlier_restore_that_failed_does_not_fail_a_later_one(live: Arc<Live
     let report = scene.outcome(&ticket).await?.into_complete()?;
 
     assert_eq!((report.indices(), report.shards_total()), ([format!("later-{index}")].as_slice(), 2));
-    // The earlier one is still there to be judged by those who do not say which they mean.
+    // A wait without a ticket does not distinguish the restores. It reports the failed one.
     assert_eq!(shards(&scene.wait_by_name().await?), [(format!("failed-{index}").as_str(), Some(0))]);
     for index in [index.clone(), format!("failed-{index}"), format!("later-{index}")] {
         scene.node.delete(&index).await?;
@@ -721,10 +728,10 @@ async fn an_earlier_restore_that_failed_does_not_fail_a_later_one(live: Arc<Live
     Ok(())
 }
 
-async fn a_prepared_restore_that_two_processes_start_is_sent_once(live: Arc<Live>) -> Result<(), Error> {
+async fn sends_a_prepared_restore_once_although_two_processes_start_it(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(Arc::clone(&live), "prepared").await?;
     let index = unique("prepared");
-    scene.node.make(&index, json!({"number_of_shards": 2})).await?;
+    scene.node.create(&index, json!({"number_of_shards": 2})).await?;
     scene.take(&[&index]).await?.into_complete()?;
     let options = RestoreSnapshot::new().with_rename_prefix("started-");
     let prepared =
@@ -740,17 +747,17 @@ async fn a_prepared_restore_that_two_processes_start_is_sent_once(live: Arc<Live
     let report = again.wait().with_deadline(SOON).await?.into_complete()?;
     assert_eq!((report.indices(), report.shards_total()), ([format!("started-{index}")].as_slice(), 2));
     scene.node.close(&format!("started-{index}")).await?;
-    // Closed, it would be restored over.
+    // The target is closed now, so another restore would overwrite it.
     let third = start(&another).await;
     assert!(third.is_err_and(|error| error.outcome() == Outcome::Unknown));
     scene.node.delete(&format!("started-{index}")).await?;
     scene.node.delete(&index).await
 }
 
-async fn a_ticket_is_resumed_by_another_process(live: Arc<Live>) -> Result<(), Error> {
+async fn another_process_resumes_a_ticket(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(Arc::clone(&live), "ticket").await?;
     let index = unique("ticket");
-    scene.node.make(&index, json!({"number_of_shards": 2})).await?;
+    scene.node.create(&index, json!({"number_of_shards": 2})).await?;
     scene.take(&[&index]).await?.into_complete()?;
     let restored = format!("again-{index}");
     let ticket = scene.restore(&scene.client, &RestoreSnapshot::new().with_rename("(.+)", "again-$1")).await?;
@@ -766,7 +773,7 @@ async fn a_ticket_is_resumed_by_another_process(live: Arc<Live>) -> Result<(), E
 
     assert_eq!(at_once, later);
     assert_eq!((later.indices(), later.shards_total()), ([restored.clone()].as_slice(), 2));
-    // Nothing but the ticket's uuid shows it.
+    // After the close, only the uuid in the ticket shows that the index was restored.
     let by_name =
         scene.client.resume(RestoreTicket::new(&scene.repository, &scene.snapshot)?.with_index(restored.as_str()));
     assert_eq!(by_name.with_deadline(SOON).await?.unrestored().len(), 2);
@@ -774,14 +781,14 @@ async fn a_ticket_is_resumed_by_another_process(live: Arc<Live>) -> Result<(), E
     scene.node.delete(&index).await
 }
 
-/// What another client does to a closed index, and leaves it closed.
+/// Makes these changes to a closed index as another client, and closes it again.
 async fn change(node: &Node, index: &str, changes: &[&str]) -> Result<(), Error> {
     node.open(index).await?;
     for change in changes {
         match *change {
             "settings" => node.put(&format!("{index}/_settings"), json!({"index.max_result_window": 20_000})).await?,
             "field" => {
-                node.put(&format!("{index}/_mapping"), json!({"properties": {"other": {"type": "keyword"}}})).await?
+                node.put(&format!("{index}/_mapping"), json!({"properties": {"other": {"type": "keyword"}}})).await?;
             }
             "alias" => node.put(&format!("{index}/_alias/{}", unique("alias")), Value::Null).await?,
             "document" => node.write(index, "new").await?,
@@ -791,11 +798,11 @@ async fn change(node: &Node, index: &str, changes: &[&str]) -> Result<(), Error>
     node.close(index).await
 }
 
-async fn a_closed_target_that_was_changed_is_still_restored_over_once(live: Arc<Live>) -> Result<(), Error> {
+async fn restores_once_over_a_closed_target_that_was_changed(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(Arc::clone(&live), "marks").await?;
     let indices = [unique("marks"), unique("marks")];
     for index in &indices {
-        scene.node.make(index, json!({})).await?;
+        scene.node.create(index, json!({})).await?;
     }
     scene.take(&[&indices[0], &indices[1]]).await?.into_complete()?;
     let settings_of_a_closed_index = &["settings of a closed index"][..];
@@ -814,7 +821,7 @@ async fn a_closed_target_that_was_changed_is_still_restored_over_once(live: Arc<
                 scene.node.close(index).await?;
             }
             let (node, changed) = (scene.node.clone(), changed.to_vec());
-            let way = Arc::new(Way::new(&live, Lost::Request).meanwhile(async move {
+            let transport = Arc::new(LossyTransport::new(&live, Lost::Request).before_error(async move {
                 for index in &changed {
                     if changes == settings_of_a_closed_index {
                         node.put(&format!("{index}/_settings"), json!({"index.codec": "best_compression"})).await?;
@@ -825,9 +832,9 @@ async fn a_closed_target_that_was_changed_is_still_restored_over_once(live: Arc<
                 Ok(())
             }));
 
-            let ticket = scene.restore_on(&way, &RestoreSnapshot::new().with_include_aliases(false)).await?;
+            let ticket = scene.restore_on(&transport, &RestoreSnapshot::new().with_include_aliases(false)).await?;
 
-            assert_eq!(way.restores(), (2, 1), "{changes:?}");
+            assert_eq!(transport.restores(), (2, 1), "{changes:?}");
             assert_eq!(scene.outcome(&ticket).await?.into_complete()?.shards_total(), 2, "{changes:?}");
             for index in &indices {
                 assert_eq!(scene.node.documents(index).await?, (true, false), "{changes:?}");
@@ -840,35 +847,36 @@ async fn a_closed_target_that_was_changed_is_still_restored_over_once(live: Arc<
     Ok(())
 }
 
-async fn a_closed_target_that_was_opened_is_not_restored_over(live: Arc<Live>) -> Result<(), Error> {
+async fn does_not_restore_over_a_target_that_was_opened(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(Arc::clone(&live), "opened").await?;
     let index = unique("opened");
-    scene.node.make(&index, json!({})).await?;
+    scene.node.create(&index, json!({})).await?;
     scene.take(&[&index]).await?.into_complete()?;
     scene.node.close(&index).await?;
     let (node, target) = (scene.node.clone(), index.clone());
-    let way = Arc::new(Way::new(&live, Lost::Request).meanwhile(async move { node.open(&target).await }));
+    let transport =
+        Arc::new(LossyTransport::new(&live, Lost::Request).before_error(async move { node.open(&target).await }));
 
-    let restored = scene.restore_on(&way, &RestoreSnapshot::new()).await;
+    let restored = scene.restore_on(&transport, &RestoreSnapshot::new()).await;
 
     assert_eq!(refused(restored).outcome(), Outcome::Unknown);
-    assert_eq!(way.restores(), (1, 0));
+    assert_eq!(transport.restores(), (1, 0));
     scene.node.delete(&index).await
 }
 
-async fn a_restore_that_the_server_refuses_is_sent_once(live: Arc<Live>) -> Result<(), Error> {
+async fn does_not_resend_a_restore_that_the_server_refuses(live: Arc<Live>) -> Result<(), Error> {
     let scene = Scene::new(Arc::clone(&live), "refused").await?;
     let (index, alias) = (unique("refused"), unique("alias"));
-    scene.node.make(&index, json!({})).await?;
+    scene.node.create(&index, json!({})).await?;
     scene.take(&[&index]).await?.into_complete()?;
     scene.node.put(&format!("{index}/_alias/{alias}"), Value::Null).await?;
     for options in [RestoreSnapshot::new(), RestoreSnapshot::new().with_rename(".+", &alias)] {
-        let way = Arc::new(Way::new(&live, Lost::Nothing));
+        let transport = Arc::new(LossyTransport::new(&live, Lost::Nothing));
 
-        let error = refused(scene.restore_on(&way, &options).await);
+        let error = refused(scene.restore_on(&transport, &options).await);
 
         assert_eq!(error.outcome(), Outcome::Rejected, "{error}");
-        assert_eq!(way.restores(), (1, 1), "{error}");
+        assert_eq!(transport.restores(), (1, 1), "{error}");
     }
     scene.node.delete(&index).await
 }

@@ -1,6 +1,6 @@
-//! The whole story on a real domain: register, take, list, restore, delete, unregister.
+//! The whole procedure on a real domain: register, create, list, restore, delete, unregister.
 
-#[allow(dead_code, reason = "each of the live suites uses a part of it")]
+#[allow(dead_code, reason = "each live suite uses only a part of it")]
 #[path = "support/live.rs"]
 mod live;
 
@@ -23,43 +23,59 @@ use serde_json::json;
 
 fn main() -> ExitCode {
     live::main(vec![
-        LiveTest { name: "the_whole_story_succeeds", needs: &[], run: |live| Box::pin(the_whole_story_succeeds(live)) },
         LiveTest {
-            name: "every_request_of_the_story_is_signed_with_credentials_of_the_metadata_service",
+            name: "the_whole_procedure_succeeds",
+            needs: &[],
+            run: |live| Box::pin(the_whole_procedure_succeeds(live)),
+        },
+        LiveTest {
+            name: "every_request_is_signed_with_credentials_of_the_metadata_service",
             needs: &[Need::SigV4, Need::Gate],
             run: every_request_is_signed,
         },
         LiveTest {
-            name: "date_math_names_resolve_as_the_server_resolves_them",
+            name: "date_math_names_resolve_as_on_the_server",
             needs: &[Need::Gate],
-            run: date_math_names_resolve_as_the_server_resolves_them,
+            run: date_math_names_resolve_as_on_the_server,
         },
         LiveTest {
-            name: "snapshots_are_streamed_in_pages_where_the_server_has_them",
+            name: "streams_snapshots_in_pages_if_the_server_supports_them",
             needs: &[],
             run: |live| Box::pin(snapshots_are_streamed(live)),
         },
-        LiveTest { name: "odd_names_reach_what_they_name", needs: &[], run: odd_names_reach_what_they_name },
-        LiveTest { name: "a_held_snapshot_runs_until_it_is_let_go", needs: &[Need::Steering], run: a_held_snapshot },
         LiveTest {
-            name: "a_partial_snapshot_is_an_outcome_of_its_own",
+            name: "unusual_names_reach_the_right_snapshots",
+            needs: &[],
+            run: unusual_names_reach_the_right_snapshots,
+        },
+        LiveTest { name: "a_held_snapshot_runs_until_it_is_released", needs: &[Need::Steering], run: a_held_snapshot },
+        LiveTest {
+            name: "a_partial_snapshot_is_reported_as_partial",
             needs: &[Need::Steering],
             run: a_partial_snapshot,
         },
-        LiveTest { name: "a_clone_holds_the_indices_it_was_told", needs: &[], run: a_clone },
-        LiveTest { name: "what_is_queued_waits_for_the_snapshot_in_its_way", needs: &[Need::Steering], run: a_queue },
-        LiveTest { name: "the_same_token_adopts_what_an_earlier_process_made", needs: &[], run: an_earlier_process },
-        LiveTest { name: "a_restore_that_no_node_may_take_names_its_shards", needs: &[], run: a_restore_to_nowhere },
-        LiveTest { name: "a_failed_restore_names_its_shards", needs: &[Need::Steering], run: a_failed_restore },
+        LiveTest { name: "a_clone_contains_the_named_indices", needs: &[], run: a_clone },
+        LiveTest { name: "a_queued_call_waits_for_the_running_snapshot", needs: &[Need::Steering], run: a_queue },
         LiveTest {
-            name: "a_snapshot_whose_file_in_the_bucket_is_gone_can_be_deleted",
+            name: "a_create_with_the_same_token_adopts_an_earlier_snapshot",
+            needs: &[],
+            run: an_earlier_process,
+        },
+        LiveTest {
+            name: "reports_the_shards_of_a_restore_that_no_node_accepts",
+            needs: &[],
+            run: a_restore_to_nowhere,
+        },
+        LiveTest { name: "reports_the_shards_of_a_failed_restore", needs: &[Need::Steering], run: a_failed_restore },
+        LiveTest {
+            name: "deletes_a_snapshot_whose_file_in_the_bucket_is_gone",
             needs: &[Need::Steering],
             run: a_snapshot_without_its_file,
         },
     ])
 }
 
-async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Error> {
+async fn the_whole_procedure_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Error> {
     let client = live.client().await;
     let server = client.server_info().await?;
     assert!(!server.version().is_empty());
@@ -85,7 +101,7 @@ async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Er
             ended = Some(snapshot);
         }
     }
-    let snapshot = ended.expect("the stream ends with the outcome").into_complete()?;
+    let snapshot = ended.expect("the stream must end with the outcome").into_complete()?;
     assert_eq!(snapshot.indices(), [index.as_str()]);
     assert_eq!(snapshot.shards().map(es_snapshot::snapshot::ShardCounts::successful), Some(2));
     assert_eq!(snapshot.metadata().and_then(|metadata| metadata.get("purpose")), Some(&json!("story")));
@@ -94,9 +110,9 @@ async fn the_whole_story_succeeds(live: Arc<Live>) -> Result<(), es_snapshot::Er
     let listed = client.repository(&repository)?.list(ListSnapshots::new()).await?;
     assert_eq!(listed.snapshots().iter().map(es_snapshot::SnapshotInfo::name).collect::<Vec<_>>(), [name.as_str()]);
     let pattern: SnapshotPattern = "snap-*".parse()?;
-    let brief =
+    let short =
         client.repository(&repository)?.list(ListSnapshots::new().with_pattern(pattern).with_verbose(false)).await?;
-    assert_eq!(*brief.snapshots()[0].state(), SnapshotState::Success);
+    assert_eq!(*short.snapshots()[0].state(), SnapshotState::Success);
     let status = client.repository(&repository)?.snapshot(&name)?.status().await?;
     assert_eq!((status.shards().total(), status.shards().done()), (2, 2));
     assert_eq!(client.running_snapshots().await?, []);
@@ -138,10 +154,10 @@ async fn snapshots_are_streamed(live: Arc<Live>) -> Result<(), es_snapshot::Erro
     };
 
     let whole = names(ListSnapshots::new()).await?;
-    let brief = names(ListSnapshots::new().with_verbose(false)).await?;
+    let short = names(ListSnapshots::new().with_verbose(false)).await?;
     let paged = names(ListSnapshots::new().with_page_size(2)).await;
 
-    assert_eq!((whole.as_str(), brief.len()), ("abc", 3));
+    assert_eq!((whole.as_str(), short.len()), ("abc", 3));
     let server = client.server_info().await?;
     let is_elasticsearch = live.text("engine") == Some("elasticsearch");
     if is_elasticsearch && !server.version().starts_with("7.10") {
@@ -154,11 +170,11 @@ async fn snapshots_are_streamed(live: Arc<Live>) -> Result<(), es_snapshot::Erro
 
 fn every_request_is_signed(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
-        the_whole_story_succeeds(Arc::clone(&live)).await?;
+        the_whole_procedure_succeeds(Arc::clone(&live)).await?;
 
         let log = live.log().await;
 
-        assert!(log.len() > 15, "the story makes more requests than {}", log.len());
+        assert!(log.len() > 15, "the procedure must send more than {} requests", log.len());
         for entry in &log {
             assert_eq!(entry["verdict"], "signed", "{entry}");
         }
@@ -166,7 +182,7 @@ fn every_request_is_signed(live: Arc<Live>) -> Outcome {
     })
 }
 
-fn date_math_names_resolve_as_the_server_resolves_them(live: Arc<Live>) -> Outcome {
+fn date_math_names_resolve_as_on_the_server(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
         let client = live.client().await;
         let index = live.index("math", 1).await?;
@@ -193,7 +209,10 @@ fn date_math_names_resolve_as_the_server_resolves_them(live: Arc<Live>) -> Outco
             let chosen = response["snapshot"]["snapshot"].clone();
 
             let after = client.repository(&repository)?.resolve(name.clone())?;
-            assert!(chosen == before.as_str() || chosen == after.as_str(), "{expression}: {chosen}, here {before}");
+            assert!(
+                chosen == before.as_str() || chosen == after.as_str(),
+                "{expression}: the server chose {chosen}, the client {before}"
+            );
             client.repository(&repository)?.snapshot(chosen.as_str().unwrap())?.delete().await?;
         }
         client.repository(&repository)?.unregister().await?;
@@ -201,7 +220,7 @@ fn date_math_names_resolve_as_the_server_resolves_them(live: Arc<Live>) -> Outco
     })
 }
 
-fn odd_names_reach_what_they_name(live: Arc<Live>) -> Outcome {
+fn unusual_names_reach_the_right_snapshots(live: Arc<Live>) -> Outcome {
     Box::pin(async move {
         let client = live.client().await;
         let index = live.index("odd", 1).await?;
@@ -319,11 +338,11 @@ fn a_queue(live: Arc<Live>) -> Outcome {
 
         let queued = client.with_queue_time(Duration::from_secs(60));
         let (queued, at_once) = (queued.repository(&repository)?, client.repository(&repository)?);
-        let let_go = async {
+        let release = async {
             refused(at_once.unregister().await);
             drop(hold);
         };
-        let (unregistered, ()) = futures_util::join!(queued.unregister(), let_go);
+        let (unregistered, ()) = futures_util::join!(queued.unregister(), release);
 
         unregistered?;
         Ok(())
@@ -386,7 +405,7 @@ fn a_restore_to_nowhere(live: Arc<Live>) -> Outcome {
         let repository = live.repository(&client, "nowhere").await?;
         let name: SnapshotName = "whole".parse()?;
         take(&client, &repository, &name, &index).await?.into_complete()?;
-        // As an index does that comes from a domain with nodes of another sort.
+        // Like an index from a domain whose nodes have other attributes.
         let nowhere = json!({"index.routing.allocation.require._name": "nobody"}).as_object().cloned().unwrap();
         let options = RestoreSnapshot::new()
             .with_indices([index.as_str()])
@@ -424,7 +443,7 @@ fn a_failed_restore(live: Arc<Live>) -> Outcome {
             .into_complete()?;
         assert_eq!(report.shards_total(), 2);
 
-        // The shards' files are gone, what names them is not.
+        // Removes the files of the shards, but not the metadata that names them.
         let (_, folder) = live.bucket();
         let indices = folder.unwrap().join(repository.as_str()).join("indices");
         for entry in std::fs::read_dir(indices).unwrap() {

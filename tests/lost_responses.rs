@@ -1,8 +1,8 @@
-//! Single cases of a lost answer, each of which once led to a wrong verdict.
+//! Lost responses. Each case once led to a wrong result.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
-#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[allow(dead_code, reason = "each test file uses only a part of it")]
 #[path = "support/scene.rs"]
 mod scene;
 
@@ -29,7 +29,7 @@ fn one() -> SnapshotName {
 }
 
 #[tokio::test]
-async fn a_repository_that_is_gone_after_a_lost_answer_was_unregistered() {
+async fn a_repository_that_is_gone_after_a_lost_response_was_unregistered() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_after().on_method("DELETE").times(1));
 
@@ -39,7 +39,7 @@ async fn a_repository_that_is_gone_after_a_lost_answer_was_unregistered() {
 }
 
 #[tokio::test]
-async fn a_repository_that_never_was_is_missing_when_no_answer_was_lost() {
+async fn unregister_reports_a_missing_repository_if_no_response_was_lost() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::status(429, "", "text/plain").on_method("DELETE").times(1));
 
@@ -49,7 +49,7 @@ async fn a_repository_that_never_was_is_missing_when_no_answer_was_lost() {
 }
 
 #[tokio::test]
-async fn a_registration_that_is_refused_after_a_lost_answer_may_have_happened() {
+async fn a_registration_refused_after_a_lost_response_has_an_unknown_outcome() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_after().on_method("PUT").times(1));
     domain.fault(Fault::status(400, "", "text/plain").on_method("PUT").times(1));
@@ -60,7 +60,7 @@ async fn a_registration_that_is_refused_after_a_lost_answer_may_have_happened() 
 }
 
 #[tokio::test]
-async fn a_registration_that_cannot_be_verified_is_told_as_such_after_a_lost_answer_too() {
+async fn reports_a_failed_verification_of_a_registration_even_after_a_lost_response() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_after().on_method("PUT").times(1));
     let settings = S3Settings::new("no-such-bucket").with_role_arn(ROLE);
@@ -71,7 +71,7 @@ async fn a_registration_that_cannot_be_verified_is_told_as_such_after_a_lost_ans
 }
 
 #[tokio::test]
-async fn a_verification_is_judged_by_its_last_answer_alone() {
+async fn the_last_response_alone_determines_the_outcome_of_a_verification() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_after().on_method("POST").times(1));
 
@@ -81,7 +81,7 @@ async fn a_verification_is_judged_by_its_last_answer_alone() {
 }
 
 #[tokio::test]
-async fn a_create_without_a_token_knows_its_own_snapshot_though_the_clocks_differ() {
+async fn a_create_without_a_token_adopts_its_own_snapshot_although_the_clocks_differ() {
     for skew in [-3600, 3600] {
         let Scene { domain, client, .. } = registered().await;
         domain.set_skew(skew);
@@ -94,7 +94,7 @@ async fn a_create_without_a_token_knows_its_own_snapshot_though_the_clocks_diffe
 }
 
 #[tokio::test]
-async fn a_create_without_a_token_knows_its_own_snapshot_though_the_clock_was_not_told() {
+async fn a_create_without_a_token_adopts_its_own_snapshot_although_the_clock_is_not_known() {
     let Scene { domain, client, .. } = registered().await;
     domain.set_skew(-3600);
     let missing = r#"{"error":{"type":"snapshot_missing_exception","reason":"[r:one] is missing"},"status":404}"#;
@@ -107,7 +107,7 @@ async fn a_create_without_a_token_knows_its_own_snapshot_though_the_clock_was_no
 }
 
 #[tokio::test]
-async fn a_create_without_a_token_does_not_take_a_snapshot_for_its_own_that_was_there_before() {
+async fn a_create_without_a_token_does_not_adopt_an_earlier_snapshot() {
     let Scene { domain, client, .. } = registered().await;
     let options = CreateSnapshot::new().without_token();
     backups(&client).create_snapshot(one(), options.clone()).await.unwrap();
@@ -119,7 +119,7 @@ async fn a_create_without_a_token_does_not_take_a_snapshot_for_its_own_that_was_
 }
 
 #[tokio::test]
-async fn a_create_without_a_token_does_not_take_a_snapshot_for_its_own_that_carries_one() {
+async fn a_create_without_a_token_does_not_adopt_a_snapshot_with_a_token() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_before().on_method("PUT").times(1));
     let another = async {
@@ -137,7 +137,7 @@ async fn a_create_without_a_token_does_not_take_a_snapshot_for_its_own_that_carr
 
 const NO_LONGER_MASTER: &str =
     r#"{"error":{"type":"snapshot_exception","reason":"[r:one] no longer master"},"status":500}"#;
-const IN_THE_WAY: &str = r#"{"error":{"type":"concurrent_snapshot_execution_exception","reason":"a snapshot is already running"},"status":503}"#;
+const ALREADY_RUNNING: &str = r#"{"error":{"type":"concurrent_snapshot_execution_exception","reason":"a snapshot is already running"},"status":503}"#;
 const JSON: &str = "application/json";
 
 fn requests(domain: &FakeDomain, method: &str) -> usize {
@@ -145,7 +145,7 @@ fn requests(domain: &FakeDomain, method: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_call_whose_time_is_used_up_by_a_lost_answer_still_asks_the_domain() {
+async fn a_call_checks_the_domain_even_if_the_lost_response_used_up_its_time_limit() {
     let Scene { domain, client, .. } = registered().await;
     let limit = Duration::from_secs(10);
     let client = client.with_timeouts(Timeouts::new().with_attempt(limit).with_call(limit));
@@ -157,7 +157,7 @@ async fn a_call_whose_time_is_used_up_by_a_lost_answer_still_asks_the_domain() {
 }
 
 #[tokio::test]
-async fn an_engine_that_failed_before_it_began_is_asked_and_then_asked_again_to_begin() {
+async fn a_create_is_resent_after_the_server_failed_before_it_started() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::status(500, NO_LONGER_MASTER, JSON).on_method("PUT").times(1));
 
@@ -167,12 +167,12 @@ async fn an_engine_that_failed_before_it_began_is_asked_and_then_asked_again_to_
 }
 
 #[tokio::test]
-async fn a_deletion_that_the_next_master_carries_out_is_done() {
+async fn a_deletion_that_the_next_master_carries_out_succeeds() {
     let Scene { domain, client, .. } = registered().await;
     backups(&client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap();
     backups(&client).snapshot(one()).unwrap().wait().await.unwrap().into_complete().unwrap();
     domain.fault(Fault::status(500, NO_LONGER_MASTER, JSON).on_method("DELETE"));
-    // After the looks that prove that nothing came of the first.
+    // The second request follows the checks that show that the first had no effect.
     let next_master = async {
         while requests(&domain, "DELETE") < 2 {
             tokio::task::yield_now().await;
@@ -188,7 +188,7 @@ async fn a_deletion_that_the_next_master_carries_out_is_done() {
 }
 
 #[tokio::test]
-async fn a_restore_of_the_global_state_alone_is_never_known_to_have_failed_halfway() {
+async fn a_failed_restore_of_only_the_global_state_has_an_unknown_outcome() {
     let Scene { domain, client, .. } = registered().await;
     backups(&client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap();
     backups(&client).snapshot(one()).unwrap().wait().await.unwrap().into_complete().unwrap();
@@ -201,7 +201,7 @@ async fn a_restore_of_the_global_state_alone_is_never_known_to_have_failed_halfw
 }
 
 #[tokio::test]
-async fn a_name_that_an_earlier_process_may_have_taken_is_not_called_anothers_before_a_look() {
+async fn a_taken_name_has_an_unknown_outcome_if_no_check_shows_who_took_it() {
     let Scene { domain, client, .. } = registered().await;
     let options = CreateSnapshot::new().with_token(SnapshotToken::random());
     backups(&client).create_snapshot(one(), options.clone()).await.unwrap();
@@ -213,7 +213,7 @@ async fn a_name_that_an_earlier_process_may_have_taken_is_not_called_anothers_be
 }
 
 #[tokio::test]
-async fn a_repetition_that_ends_at_the_deadline_is_looked_into() {
+async fn a_resend_that_ends_at_the_time_limit_is_investigated() {
     let Scene { domain, client, .. } = registered().await;
     let limit = Duration::from_secs(10);
     let client = client.with_timeouts(Timeouts::new().with_attempt(Duration::from_secs(100)).with_call(limit));
@@ -226,28 +226,28 @@ async fn a_repetition_that_ends_at_the_deadline_is_looked_into() {
 }
 
 #[tokio::test]
-async fn a_clean_up_that_lost_its_answer_queues_on() {
+async fn a_clean_up_keeps_queueing_after_a_lost_response() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_after().on_path("_cleanup").times(1));
-    domain.fault(Fault::status(503, IN_THE_WAY, JSON).on_path("_cleanup").times(3));
+    domain.fault(Fault::status(503, ALREADY_RUNNING, JSON).on_path("_cleanup").times(3));
 
     backups(&client.with_queue_time(Duration::from_secs(600))).cleanup().await.unwrap();
 }
 
 #[tokio::test]
-async fn an_unregistration_that_lost_its_answer_queues_on() {
+async fn an_unregistration_keeps_queueing_after_a_lost_response() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_after().on_method("DELETE").times(1));
-    domain.fault(Fault::status(503, IN_THE_WAY, JSON).on_method("DELETE").times(3));
+    domain.fault(Fault::status(503, ALREADY_RUNNING, JSON).on_method("DELETE").times(3));
 
     backups(&client.with_queue_time(Duration::from_secs(600))).unregister().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_registration_that_lost_its_answer_before_it_queued_may_have_happened() {
+async fn a_queued_registration_refused_after_a_lost_response_has_an_unknown_outcome() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::drop_after().on_method("PUT").times(1));
-    domain.fault(Fault::status(503, IN_THE_WAY, JSON).on_method("PUT").times(1));
+    domain.fault(Fault::status(503, ALREADY_RUNNING, JSON).on_method("PUT").times(1));
     let denied = r#"{"Message":"User: x is not authorized to perform: es:ESHttpPut"}"#;
     domain.fault(Fault::status(403, denied, JSON).on_method("PUT").times(1));
     let client = client.with_queue_time(Duration::from_secs(60));
@@ -258,17 +258,17 @@ async fn a_registration_that_lost_its_answer_before_it_queued_may_have_happened(
 }
 
 #[tokio::test]
-async fn a_snapshot_whose_file_in_the_bucket_is_gone_can_be_deleted() {
+async fn deletes_a_snapshot_whose_file_in_the_bucket_is_gone() {
     let gone = r#"{"error":{"type":"snapshot_missing_exception","reason":"[r:one/x1] is missing"},"status":404}"#;
     let unreadable =
         r#"{"error":{"type":"snapshot_exception","reason":"[r:one/x1] failed to get snapshots"},"status":500}"#;
     for (status, body) in [(404, gone), (500, unreadable)] {
         let Scene { domain, client, .. } = registered().await;
         backups(&client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap();
-        // Only the repository's index is left to tell of it, which is all that is read if not asked for
-        // more.
-        let file_is_read = |method: &str, path: &str| method == "GET" && path == "/_snapshot/r/one";
-        domain.fault(Fault::status(status, body, JSON).on(file_is_read));
+        // Only the index of the repository still contains the snapshot. A listing without details
+        // reads nothing else.
+        let reads_file = |method: &str, path: &str| method == "GET" && path == "/_snapshot/r/one";
+        domain.fault(Fault::status(status, body, JSON).on(reads_file));
 
         backups(&client).snapshot(one()).unwrap().delete().await.unwrap();
 
@@ -277,7 +277,7 @@ async fn a_snapshot_whose_file_in_the_bucket_is_gone_can_be_deleted() {
 }
 
 #[tokio::test]
-async fn a_read_that_fails_before_a_deletion_says_that_nothing_was_sent() {
+async fn a_deletion_whose_first_read_fails_is_reported_as_not_sent() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::status(504, "", "text/html").on_method("GET"));
 
@@ -287,7 +287,7 @@ async fn a_read_that_fails_before_a_deletion_says_that_nothing_was_sent() {
 }
 
 #[tokio::test]
-async fn an_engine_that_cannot_read_the_bucket_is_believed_at_once() {
+async fn a_create_is_rejected_at_once_if_the_server_cannot_read_the_bucket() {
     let Scene { domain, client, .. } = registered().await;
     let no_bucket = r#"{"error":{"type":"repository_exception","reason":"[r] Could not determine repository generation from root blobs"},"status":500}"#;
     domain.fault(Fault::status(500, no_bucket, JSON).on_path("/_snapshot/r/one"));
@@ -299,7 +299,7 @@ async fn an_engine_that_cannot_read_the_bucket_is_believed_at_once() {
 }
 
 #[tokio::test]
-async fn a_repetition_that_is_refused_leaves_the_lost_request_to_be_looked_for() {
+async fn a_lost_request_is_still_investigated_after_its_resend_is_refused() {
     let Scene { domain, client, .. } = registered().await;
     domain.fault(Fault::late(Duration::from_secs(40)).on_method("PUT").times(1));
     domain.fault(Fault::status(400, "{}", JSON).on_method("PUT").times(1));
@@ -310,7 +310,7 @@ async fn a_repetition_that_is_refused_leaves_the_lost_request_to_be_looked_for()
 }
 
 #[tokio::test]
-async fn a_repetition_that_is_refused_for_a_while_is_sent_again() {
+async fn a_resend_that_is_refused_temporarily_is_sent_again() {
     let overloaded = r#"{"error":{"type":"es_rejected_execution_exception","reason":"queue full"},"status":429}"#;
     let starting = r#"{"error":{"type":"cluster_block_exception","reason":"state not recovered"},"status":503}"#;
     let expired = r#"{"message":"The security token included in the request is expired"}"#;
@@ -326,10 +326,10 @@ async fn a_repetition_that_is_refused_for_a_while_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_queued_create_does_not_begin_anew_while_a_request_of_its_own_is_unaccounted_for() {
+async fn a_queued_create_does_not_start_again_while_its_own_request_is_unaccounted_for() {
     let Scene { domain, client, clock, .. } = registered().await;
     domain.fault(Fault::drop_before().on_method("PUT").times(1));
-    domain.fault(Fault::status(503, IN_THE_WAY, JSON).on_method("PUT"));
+    domain.fault(Fault::status(503, ALREADY_RUNNING, JSON).on_method("PUT"));
     let client = client.with_queue_time(Duration::from_secs(3000));
 
     let error = backups(&client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap_err();
@@ -339,11 +339,11 @@ async fn a_queued_create_does_not_begin_anew_while_a_request_of_its_own_is_unacc
 }
 
 #[tokio::test]
-async fn a_queued_delete_spares_the_snapshot_that_took_the_name_meanwhile() {
+async fn a_queued_delete_keeps_another_snapshot_that_took_the_name() {
     let Scene { domain, client, clock, .. } = registered().await;
     backups(&client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap();
     backups(&client).snapshot(one()).unwrap().wait().await.unwrap().into_complete().unwrap();
-    domain.fault(Fault::status(503, IN_THE_WAY, JSON).on_method("DELETE").times(1));
+    domain.fault(Fault::status(503, ALREADY_RUNNING, JSON).on_method("DELETE").times(1));
     let client = client.with_queue_time(Duration::from_secs(60));
     clock.set_auto_advance(false);
 
@@ -362,7 +362,7 @@ async fn a_queued_delete_spares_the_snapshot_that_took_the_name_meanwhile() {
     assert_eq!(domain.snapshots("r").len(), 1);
 }
 
-/// A domain with the indices `a` and `b` in the snapshot `one`, and no longer beside it.
+/// A domain with the snapshot `one` of the indices `a` and `b`, which are deleted.
 async fn two_indices_to_restore() -> Scene {
     let scene = registered().await;
     for index in ["a", "b"] {
@@ -381,7 +381,7 @@ fn only(index: &str) -> RestoreSnapshot {
 }
 
 #[tokio::test]
-async fn a_lost_restore_is_not_taken_for_an_earlier_one_of_the_same_snapshot() {
+async fn a_lost_restore_does_not_adopt_an_earlier_one_of_the_same_snapshot() {
     let Scene { domain, client, .. } = two_indices_to_restore().await;
     backups(&client).snapshot(one()).unwrap().restore(only("a")).await.unwrap();
     domain.fault(Fault::drop_before().on_method("POST").times(1));
@@ -397,10 +397,10 @@ async fn a_lost_restore_is_not_taken_for_an_earlier_one_of_the_same_snapshot() {
 }
 
 #[tokio::test]
-async fn a_lost_restore_is_not_taken_for_an_earlier_one_whose_shards_had_to_queue() {
+async fn a_lost_restore_does_not_adopt_an_earlier_one_whose_shards_were_queued() {
     let Scene { domain, client, .. } = two_indices_to_restore().await;
     backups(&client).snapshot(one()).unwrap().restore(only("a")).await.unwrap();
-    // No node has begun with it when the second restore looks around.
+    // No node has started it when the second restore reads the recoveries.
     domain.fault(Fault::status(200, "{}", JSON).on_path("_recovery").times(1));
     domain.fault(Fault::drop_before().on_method("POST").times(1));
 
@@ -415,7 +415,7 @@ async fn a_lost_restore_is_not_taken_for_an_earlier_one_whose_shards_had_to_queu
 }
 
 #[tokio::test]
-async fn a_lost_restore_is_not_taken_for_a_concurrent_one_of_another_index() {
+async fn a_lost_restore_does_not_adopt_a_concurrent_one_of_another_index() {
     let Scene { domain, client, .. } = two_indices_to_restore().await;
     domain.fault(Fault::drop_before().on_method("POST").times(1));
     let posts = || domain.events().iter().filter(|event| event.path.ends_with("_restore")).count();
@@ -434,7 +434,7 @@ async fn a_lost_restore_is_not_taken_for_a_concurrent_one_of_another_index() {
 }
 
 #[tokio::test]
-async fn a_restore_whose_answer_was_lost_is_adopted_beside_an_earlier_one() {
+async fn a_restore_whose_response_was_lost_is_adopted_although_an_earlier_one_ran() {
     let Scene { domain, client, .. } = two_indices_to_restore().await;
     backups(&client).snapshot(one()).unwrap().restore(only("a")).await.unwrap();
     domain.fault(Fault::drop_after().on_method("POST").times(1));
@@ -445,7 +445,7 @@ async fn a_restore_whose_answer_was_lost_is_adopted_beside_an_earlier_one() {
 }
 
 #[tokio::test]
-async fn a_restore_whose_answer_was_lost_is_adopted_where_an_earlier_one_of_its_index_had_failed() {
+async fn a_restore_whose_response_was_lost_is_adopted_although_an_earlier_one_of_its_index_failed() {
     let Scene { domain, client, .. } = two_indices_to_restore().await;
     let failed = r#"[{"index":"a","shard":"0","prirep":"p","state":"UNASSIGNED","unassigned.reason":"ALLOCATION_FAILED",
         "unassigned.details":"failed shard on node [n]: failed recovery, failed to restore snapshot [one/u]"}]"#;
@@ -458,7 +458,7 @@ async fn a_restore_whose_answer_was_lost_is_adopted_where_an_earlier_one_of_its_
 }
 
 #[tokio::test]
-async fn without_cat_shards_a_restore_whose_answer_was_lost_is_known_by_its_recoveries() {
+async fn a_restore_whose_response_was_lost_is_adopted_although_cat_shards_is_forbidden() {
     let Scene { domain, client, .. } = two_indices_to_restore().await;
     domain.forbid("/_cat/shards");
     domain.fault(Fault::drop_after().on_method("POST").times(1));
@@ -469,7 +469,7 @@ async fn without_cat_shards_a_restore_whose_answer_was_lost_is_known_by_its_reco
 }
 
 #[tokio::test]
-async fn without_recoveries_a_restore_whose_answer_was_lost_is_not_waited_for_in_vain() {
+async fn a_restore_whose_response_was_lost_ends_as_unknown_at_once_if_nothing_can_be_read() {
     let Scene { domain, client, clock, .. } = two_indices_to_restore().await;
     domain.forbid("/_cluster/state");
     domain.forbid("/_recovery");
@@ -483,7 +483,7 @@ async fn without_recoveries_a_restore_whose_answer_was_lost_is_not_waited_for_in
 }
 
 #[tokio::test]
-async fn a_refusal_that_broke_off_may_be_the_echo_of_an_earlier_request() {
+async fn a_truncated_refusal_can_be_the_effect_of_an_earlier_request() {
     let Scene { domain, client, .. } = registered().await;
     let options = CreateSnapshot::new().with_token(SnapshotToken::random());
     backups(&client).create_snapshot(one(), options.clone()).await.unwrap();

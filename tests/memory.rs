@@ -1,7 +1,7 @@
-//! What large and hostile responses cost in memory. A binary of its own, because the allocator
-//! counts for the whole process.
+//! The memory that large and hostile responses take. This is a separate test binary, because the
+//! allocator counts for the whole process.
 //!
-//! With `--nocapture` the tests print what CONTRIBUTING.md shows.
+//! With `--nocapture` the tests print the figures that CONTRIBUTING.md contains.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,17 +21,17 @@ use tokio::sync::Mutex;
 #[global_allocator]
 static PEAK: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
 
-/// One test at a time.
+/// Lets only one test run at a time.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
-/// A response, and what a client's call costs that receives it.
+/// The cost of a call that receives a failed response.
 struct Cost {
     peak_kib: usize,
     took: Duration,
     error: Error,
 }
 
-/// A client whose requests all get this response. Its body lives outside of the measurement.
+/// A client that receives this response to every request. The body is not part of the measurement.
 fn client(status: u16, body: Vec<u8>) -> SnapshotClient {
     let body = Bytes::from(body);
     SnapshotClient::builder("http://localhost:9200")
@@ -45,7 +45,7 @@ async fn cost_of_failure(status: u16, body: Vec<u8>) -> Cost {
     let client = client(status, body);
     PEAK.reset_peak_usage();
     let before = PEAK.current_usage();
-    #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
+    #[expect(clippy::disallowed_methods, reason = "the test measures real time")]
     let began = Instant::now();
     let error = client.repositories().await.unwrap_err();
     let shown = error.to_string();
@@ -64,18 +64,18 @@ fn hostile_failures() -> Vec<(&'static str, u16, Vec<u8>)> {
     let engine = r#"{"error":{"type":"repository_exception","reason":"[r] could not read repository data""#;
     vec![
         ("words", 502, repeated("", "a ", "")),
-        ("bytes that are no text", 502, vec![0xff; SIZE]),
+        ("bytes that are not text", 502, vec![0xff; SIZE]),
         ("tags", 502, repeated("", "<a>", "")),
         ("an array", 502, repeated("[", "0,", "0]")),
         ("brackets", 500, repeated("", "[", "")),
         ("objects", 500, repeated("", r#"{"error":"#, "")),
         (
-            "causes beside each other",
+            "sibling causes",
             500,
             repeated(&format!(r#"{engine},"suppressed":["#), r#"{"type":"t","reason":"r"},"#, "{}]}}"),
         ),
         ("empty causes", 500, repeated(&format!(r#"{engine},"suppressed":["#), "{},", "{}]}}")),
-        ("causes below each other", 500, repeated(&format!(r#"{engine},"caused_by":"#), r#"{"caused_by":"#, "")),
+        ("nested causes", 500, repeated(&format!(r#"{engine},"caused_by":"#), r#"{"caused_by":"#, "")),
         ("causes in lists", 500, repeated(&format!(r#"{engine},"suppressed":["#), r#"{"suppressed":["#, "")),
         (
             "root causes first",
@@ -99,7 +99,7 @@ async fn hostile_responses_cost_a_bounded_amount_of_memory_and_time() {
         let cost = cost_of_failure(status, body).await;
         println!("{name}: {} KiB, {:?}", cost.peak_kib, cost.took);
         assert!(cost.peak_kib <= 1024, "{name}: {} KiB", cost.peak_kib);
-        // A debug build is some thirty times slower than what users run.
+        // A debug build is about thirty times slower than a release build.
         assert!(cost.took < Duration::from_secs(2), "{name}: {:?}", cost.took);
         assert_eq!(cost.error.server().map(es_snapshot::error::ServerError::status), Some(status), "{name}");
     }
@@ -107,7 +107,7 @@ async fn hostile_responses_cost_a_bounded_amount_of_memory_and_time() {
 
 const LISTING: usize = 1 << 20;
 
-/// An array of these elements, as many as make a large response.
+/// An array of as many elements as a large response holds.
 fn array(start: &str, end: &str, element: impl Fn(usize) -> Value) -> Vec<u8> {
     let elements = (0..).map(|number| element(number).to_string());
     let mut body = start.to_owned();
@@ -194,7 +194,7 @@ impl Call {
     }
 }
 
-/// Listings as engines write them, and ones made to cost much.
+/// Listings as servers write them, and listings that are made to be expensive.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn listings() -> Vec<(Call, &'static str, Vec<u8>)> {
     let long = "k".repeat(200 << 10);
@@ -211,7 +211,7 @@ fn listings() -> Vec<(Call, &'static str, Vec<u8>)> {
         ),
         (
             Call::Recovery,
-            "of brief shards of an index with a long name",
+            "of short shards of an index with a long name",
             array(&format!(r#"{{"{long}":{{"shards":["#), "]}}", |n| json!({"id": n, "type": "SNAPSHOT"})),
         ),
         (Call::Recovery, "of empty shards", array(r#"{"a":{"shards":["#, "]}}", |_| json!({}))),
@@ -328,9 +328,9 @@ fn listings() -> Vec<(Call, &'static str, Vec<u8>)> {
     ]
 }
 
-/// Responses of next to nothing but brackets and commas, which no server writes.
+/// Responses of hardly anything but brackets and commas, which no server writes.
 const REFUSED: [&str; 9] = [
-    "of brief shards of an index with a long name",
+    "of short shards of an index with a long name",
     "of empty shards",
     "of shards without end in an id",
     "with metadata without end",
@@ -344,32 +344,33 @@ const REFUSED: [&str; 9] = [
 #[tokio::test]
 async fn listings_cost_at_most_four_times_their_size() {
     let _alone = ALONE.lock().await;
-    let mut too_dear = Vec::new();
+    let mut too_expensive = Vec::new();
     for (call, name, body) in listings() {
         let size = body.len();
         let client = client(200, body);
         PEAK.reset_peak_usage();
         let before = PEAK.current_usage();
-        #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
+        #[expect(clippy::disallowed_methods, reason = "the test measures real time")]
         let began = Instant::now();
 
         let found = call.make(&client).await;
 
         let took = began.elapsed();
-        #[expect(clippy::cast_precision_loss, reason = "a figure to read")]
+        #[expect(clippy::cast_precision_loss, reason = "only printed and compared roughly")]
         let factor = (PEAK.peak_usage() - before) as f64 / size as f64;
         let found = found.map_err(|error| error.kind());
         println!("{call:?} {name}: {} MiB, {factor:.1} times that in memory, {took:?}, {found:?}", size >> 20);
         assert_eq!(found.is_err(), REFUSED.contains(&name), "{call:?} {name}");
         assert_eq!(found == Ok(0), name == "of indices without shards", "{call:?} {name}");
         if factor > 4.0 {
-            too_dear.push(format!("{call:?} {name}: {factor:.1}"));
+            too_expensive.push(format!("{call:?} {name}: {factor:.1}"));
         }
     }
-    assert!(too_dear.is_empty(), "{too_dear:#?}");
+    assert!(too_expensive.is_empty(), "{too_expensive:#?}");
 }
 
-/// A listing of this many snapshots, written while it is read; `written` counts its bytes.
+/// A listing of this many snapshots, which is generated while it is read. `written` counts its
+/// bytes.
 fn long_listing(snapshots: usize, written: Arc<AtomicUsize>) -> Body {
     let template = snapshot(0).to_string();
     let chunks = (0..=snapshots).map(move |number| {
@@ -385,7 +386,7 @@ fn long_listing(snapshots: usize, written: Arc<AtomicUsize>) -> Body {
 }
 
 #[tokio::test]
-async fn a_streamed_listing_costs_the_same_however_long_it_is() {
+async fn the_memory_of_a_streamed_listing_does_not_depend_on_its_length() {
     let _alone = ALONE.lock().await;
     let mut peaks = Vec::new();
     for count in [1_000, 50_000] {
@@ -440,7 +441,7 @@ async fn polls_a_restore_of_16_000_indices() {
         .transport(transport.clone())
         .build()
         .unwrap();
-    #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
+    #[expect(clippy::disallowed_methods, reason = "the test measures real time")]
     let began = Instant::now();
 
     let ended = client.resume(RestoreTicket::new("r", "s").unwrap()).with_deadline(Duration::from_millis(1)).await;

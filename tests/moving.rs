@@ -1,11 +1,11 @@
-//! A domain that moves while it is watched, as one does whose configuration is changed: its name
-//! leads to other addresses.
+//! A domain whose name resolves to other addresses during a wait, as after a change of its
+//! configuration.
 //!
-//! Names are resolved for a whole process, by the C library. So each test goes on in a child
-//! process of its own, whose `getaddrinfo` is this file's.
+//! The C library resolves names for a whole process. So each test runs in a child process, which
+//! uses the `getaddrinfo` of this file.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
-#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[allow(dead_code, reason = "each test file uses only a part of it")]
 #[path = "support/scene.rs"]
 mod scene;
 
@@ -30,7 +30,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 const NAME: &str = "domain.test";
-/// The variable that tells a child where the address of the name is written.
+/// The variable with the path of the file that contains the addresses of the name.
 const FILE: &str = "ES_SNAPSHOT_TEST_ADDRESS";
 const OLD: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const NEW: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -43,7 +43,7 @@ const RESOLVER: &str = r#"
 #include <stdlib.h>
 #include <string.h>
 
-/* The file holds an address in each line. */
+/* Each line of the file contains an address. */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found) {
     int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
     if (!name || strcmp(name, "domain.test") != 0) return next(name, service, hints, found);
@@ -62,11 +62,11 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
 }
 "#;
 
-/// The name of the domain, whose address a test may change.
+/// The name of the domain. A test can change its addresses.
 struct Name(PathBuf);
 
 impl Name {
-    /// The name, in a child process; in the parent, runs that child and gives none.
+    /// Returns the name in a child process. In the parent, runs that child and returns `None`.
     fn in_a_child(test: &str) -> Option<Self> {
         if let Some(file) = env::var_os(FILE) {
             return Some(Self(file.into()));
@@ -75,7 +75,7 @@ impl Name {
         let (source, library) = (folder.join("resolver.c"), folder.join("resolver.so"));
         fs::create_dir_all(&folder).unwrap();
         fs::write(&source, RESOLVER).unwrap();
-        // Rust's own linker on this platform.
+        // Rust uses the same linker on this platform.
         let built =
             Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).arg("-ldl").status().unwrap();
         assert!(built.success());
@@ -88,38 +88,38 @@ impl Name {
             .unwrap();
 
         fs::remove_dir_all(&folder).unwrap();
-        let told = String::from_utf8_lossy(&child.stdout);
+        let output = String::from_utf8_lossy(&child.stdout);
         assert!(
-            child.status.success() && told.contains("1 passed"),
-            "{told}{}",
+            child.status.success() && output.contains("1 passed"),
+            "{output}{}",
             String::from_utf8_lossy(&child.stderr)
         );
         None
     }
 
-    /// Has the name lead to this address.
-    fn lead_to(&self, address: Ipv4Addr) {
-        self.lead_to_all(&[address]);
+    /// Makes the name resolve to this address.
+    fn resolve_to(&self, address: Ipv4Addr) {
+        self.resolve_to_all(&[address]);
     }
 
-    /// Has the name lead to these addresses, in this order.
-    fn lead_to_all(&self, addresses: &[Ipv4Addr]) {
-        // In one step: it may be read at any time.
+    /// Makes the name resolve to these addresses, in this order.
+    fn resolve_to_all(&self, addresses: &[Ipv4Addr]) {
+        // The file is replaced in one step, because it may be read at any time.
         let next = self.0.with_extension("next");
         let lines: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         fs::write(&next, lines.join("\n")).unwrap();
         fs::rename(&next, &self.0).unwrap();
     }
 
-    fn lead_nowhere(&self) {
+    fn stop_resolving(&self) {
         fs::remove_file(&self.0).unwrap();
     }
 }
 
-/// An address of the domain; shut down when it is dropped.
+/// An address of the domain. It is shut down when this value is dropped.
 struct FrontEnd {
     port: u16,
-    /// When something arrived, by the monotonic clock.
+    /// The times of the requests on the monotonic clock.
     arrivals: Arc<Mutex<Vec<Duration>>>,
     task: JoinHandle<()>,
 }
@@ -155,31 +155,31 @@ impl Drop for FrontEnd {
 
 async fn forward(client: TcpStream, domain: TcpStream, log: Arc<Mutex<Vec<Duration>>>, clock: ManualClock) {
     let ((mut requests, mut to_client), (mut responses, mut to_domain)) = (client.into_split(), domain.into_split());
-    let asking = async {
+    let forward_requests = async {
         let mut buffer = vec![0; 64 << 10];
         while let Ok(count @ 1..) = requests.read(&mut buffer).await {
             log.lock().unwrap().push(clock.monotonic());
             to_domain.write_all(&buffer[..count]).await.unwrap();
         }
     };
-    let answering = tokio::io::copy(&mut responses, &mut to_client);
+    let forward_responses = tokio::io::copy(&mut responses, &mut to_client);
     tokio::select! {
-        () = asking => {}
-        _ = answering => {}
+        () = forward_requests => {}
+        _ = forward_responses => {}
     }
 }
 
-/// A domain at `OLD` on which the snapshot `s` runs until it is let go.
+/// A domain at `OLD` on which the snapshot `s` runs until the test finishes it.
 async fn held(name: &Name) -> (Scene, FrontEnd) {
     let scene = Scene::with(|domain| domain.hold_snapshots(true), |client| client).await;
     scene.prepare().await;
     scene.start_snapshot().await;
-    name.lead_to(OLD);
+    name.resolve_to(OLD);
     let front_end = FrontEnd::open(OLD, 0, &scene).await;
     (scene, front_end)
 }
 
-/// The wait of a client that has nothing but the domain's name.
+/// Returns a wait of a client that connects by the name of the domain.
 fn wait(scene: &Scene, port: u16) -> Wait<SnapshotInfo> {
     backups(
         &SnapshotClient::builder(format!("http://{NAME}:{port}"))
@@ -196,13 +196,16 @@ fn wait(scene: &Scene, port: u16) -> Wait<SnapshotInfo> {
 }
 
 #[tokio::test]
-async fn a_wait_leaves_an_address_that_still_answers_after_a_minute() {
-    let Some(name) = Name::in_a_child("a_wait_leaves_an_address_that_still_answers_after_a_minute") else { return };
+async fn a_wait_leaves_a_former_address_after_a_minute_although_it_still_responds() {
+    let Some(name) = Name::in_a_child("a_wait_leaves_a_former_address_after_a_minute_although_it_still_responds")
+    else {
+        return;
+    };
     let (scene, old) = held(&name).await;
     let new = FrontEnd::open(NEW, old.port, &scene).await;
     let began = scene.clock.monotonic();
     let between = |time| match time {
-        1 => name.lead_to(NEW),
+        1 => name.resolve_to(NEW),
         4 => scene.domain.finish_snapshot("r", "s", FakeOutcome::Success),
         _ => {}
     };
@@ -215,8 +218,8 @@ async fn a_wait_leaves_an_address_that_still_answers_after_a_minute() {
 }
 
 #[tokio::test]
-async fn a_wait_stays_at_an_address_that_the_name_still_has() {
-    let Some(name) = Name::in_a_child("a_wait_stays_at_an_address_that_the_name_still_has") else { return };
+async fn a_wait_keeps_an_address_that_the_name_still_has() {
+    let Some(name) = Name::in_a_child("a_wait_keeps_an_address_that_the_name_still_has") else { return };
     let (scene, old) = held(&name).await;
     let new = FrontEnd::open(NEW, old.port, &scene).await;
     let finish = |time| {
@@ -239,8 +242,8 @@ async fn a_wait_follows_a_domain_whose_old_address_is_shut_down() {
     let old = Mutex::new(Some(old));
     let between = |time| match time {
         1 => drop(old.lock().unwrap().take()),
-        // Until then the name leads to where nobody listens.
-        9 => name.lead_to(NEW),
+        // Until then no one listens at the address of the name.
+        9 => name.resolve_to(NEW),
         15 => scene.domain.finish_snapshot("r", "s", FakeOutcome::Success),
         _ => {}
     };
@@ -252,13 +255,13 @@ async fn a_wait_follows_a_domain_whose_old_address_is_shut_down() {
 }
 
 #[tokio::test]
-async fn a_wait_outlives_a_name_that_leads_nowhere_for_a_while() {
-    let Some(name) = Name::in_a_child("a_wait_outlives_a_name_that_leads_nowhere_for_a_while") else { return };
+async fn a_wait_survives_a_name_that_does_not_resolve_for_a_while() {
+    let Some(name) = Name::in_a_child("a_wait_survives_a_name_that_does_not_resolve_for_a_while") else { return };
     let (scene, front_end) = held(&name).await;
     let before = front_end.arrivals().len();
     let between = |time| match time {
-        1 => name.lead_nowhere(),
-        20 => name.lead_to(OLD),
+        1 => name.stop_resolving(),
+        20 => name.resolve_to(OLD),
         25 => scene.domain.finish_snapshot("r", "s", FakeOutcome::Success),
         _ => {}
     };
@@ -267,10 +270,10 @@ async fn a_wait_outlives_a_name_that_leads_nowhere_for_a_while() {
 
     assert_eq!(ended.unwrap().state(), &SnapshotState::Success);
     let polls = front_end.arrivals().len() - before;
-    assert!(polls < 20, "{polls} polls: the name was resolved all the time");
+    assert!(polls < 20, "{polls} polls: some lookups must fail");
 }
 
-/// An address that answers no connection: its queue is full.
+/// An address that does not respond to connections, because its queue is full.
 struct BlackHole {
     _listener: TcpListener,
     _waiting: [TcpStream; 2],
@@ -286,7 +289,7 @@ impl BlackHole {
     }
 }
 
-/// A client that sends every request once, and connects in real time.
+/// Returns a builder for a client without retries that connects in real time.
 fn client(scene: &Scene, endpoint: String) -> SnapshotClientBuilder {
     SnapshotClient::builder(endpoint)
         .danger_send_credentials_unencrypted()
@@ -298,21 +301,21 @@ fn client(scene: &Scene, endpoint: String) -> SnapshotClientBuilder {
 }
 
 #[tokio::test]
-async fn tries_the_next_addresses_while_the_first_ones_do_not_answer() {
-    let Some(name) = Name::in_a_child("tries_the_next_addresses_while_the_first_ones_do_not_answer") else { return };
+async fn tries_the_next_addresses_while_the_first_ones_do_not_respond() {
+    let Some(name) = Name::in_a_child("tries_the_next_addresses_while_the_first_ones_do_not_respond") else { return };
     let scene = Scene::new().await;
     scene.prepare().await;
     let front_end = FrontEnd::open(NEW, 0, &scene).await;
     let port = front_end.port;
     let _black_holes = (BlackHole::open(OLD, port).await, BlackHole::open(Ipv4Addr::new(127, 0, 0, 3), port).await);
-    name.lead_to_all(&[OLD, Ipv4Addr::new(127, 0, 0, 3), NEW]);
+    name.resolve_to_all(&[OLD, Ipv4Addr::new(127, 0, 0, 3), NEW]);
 
     let direct = client(&scene, format!("http://{NAME}:{port}")).build().unwrap().repositories().await;
     let detour = client(&scene, "http://elsewhere.test:9200".to_owned()).connect_to(format!("{NAME}:{port}"));
-    let through_a_detour = detour.build().unwrap().repositories().await;
+    let through_connect_to = detour.build().unwrap().repositories().await;
 
     direct.unwrap();
-    through_a_detour.unwrap();
+    through_connect_to.unwrap();
 }
 
 #[tokio::test]
@@ -321,7 +324,7 @@ async fn tries_the_next_address_after_one_that_refuses() {
     let scene = Scene::new().await;
     scene.prepare().await;
     let front_end = FrontEnd::open(NEW, 0, &scene).await;
-    name.lead_to_all(&[OLD, NEW]);
+    name.resolve_to_all(&[OLD, NEW]);
 
     let listed = client(&scene, format!("http://{NAME}:{}", front_end.port)).build().unwrap().repositories().await;
 
@@ -329,8 +332,10 @@ async fn tries_the_next_address_after_one_that_refuses() {
 }
 
 #[tokio::test]
-async fn tells_after_three_look_ups_that_a_name_does_not_resolve() {
-    let Some(_nowhere) = Name::in_a_child("tells_after_three_look_ups_that_a_name_does_not_resolve") else { return };
+async fn gives_up_after_three_lookups_of_a_name_that_does_not_resolve() {
+    let Some(_unresolved) = Name::in_a_child("gives_up_after_three_lookups_of_a_name_that_does_not_resolve") else {
+        return;
+    };
     let scene = Scene::new().await;
     let client = client(&scene, format!("http://{NAME}:9200")).retry(RetryPolicy::default());
     let began = scene.clock.monotonic();

@@ -1,6 +1,6 @@
-//! What an observer sees of a call, and what is in the way of one.
+//! The spans and events of calls, retry budgets, and calls that wait for other operations.
 
-#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[allow(dead_code, reason = "each test file uses only a part of it")]
 #[path = "support/scene.rs"]
 mod scene;
 
@@ -30,14 +30,14 @@ use tracing_subscriber::registry::LookupSpan;
 
 type Fields = BTreeMap<String, String>;
 
-/// Spans by id and events, with their fields.
+/// A layer that records spans by id, and events, with their fields.
 #[derive(Clone, Debug, Default)]
-struct Seen {
+struct Recorder {
     spans: Arc<Mutex<BTreeMap<u64, (String, Fields)>>>,
     events: Arc<Mutex<Vec<Fields>>>,
 }
 
-impl Seen {
+impl Recorder {
     fn spans(&self, name: &str) -> Vec<Fields> {
         self.spans
             .lock()
@@ -53,9 +53,9 @@ impl Seen {
     }
 }
 
-struct Into<'a>(&'a mut Fields);
+struct FieldVisitor<'a>(&'a mut Fields);
 
-impl Visit for Into<'_> {
+impl Visit for FieldVisitor<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.0.insert(field.name().to_owned(), format!("{value:?}"));
     }
@@ -65,31 +65,31 @@ impl Visit for Into<'_> {
     }
 }
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Seen {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Recorder {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
         let mut fields = Fields::new();
-        attributes.record(&mut Into(&mut fields));
+        attributes.record(&mut FieldVisitor(&mut fields));
         self.spans.lock().unwrap().insert(id.into_u64(), (attributes.metadata().name().to_owned(), fields));
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
         if let Some((_, fields)) = self.spans.lock().unwrap().get_mut(&id.into_u64()) {
-            values.record(&mut Into(fields));
+            values.record(&mut FieldVisitor(fields));
         }
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         if event.metadata().target().starts_with("es_snapshot") {
             let mut fields = Fields::new();
-            event.record(&mut Into(&mut fields));
+            event.record(&mut FieldVisitor(&mut fields));
             self.events.lock().unwrap().push(fields);
         }
     }
 }
 
-/// Watches this thread until the guard is dropped.
-fn observe() -> (Seen, tracing::subscriber::DefaultGuard) {
-    let seen = Seen::default();
+/// Records the spans and events of this thread until the guard is dropped.
+fn observe() -> (Recorder, tracing::subscriber::DefaultGuard) {
+    let seen = Recorder::default();
     let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(seen.clone()));
     (seen, guard)
 }
@@ -114,9 +114,9 @@ async fn a_call_is_a_span_with_its_operation_names_attempts_and_outcome() {
 }
 
 #[tokio::test]
-async fn a_span_that_nobody_wants_leaves_the_callers_own_alone() {
+async fn a_disabled_span_does_not_record_fields_in_the_callers_span() {
     let scene = Scene::new().await;
-    let seen = Seen::default();
+    let seen = Recorder::default();
     let subscriber = tracing_subscriber::registry().with(LevelFilter::INFO).with(seen.clone());
     let _guard = tracing::subscriber::set_default(subscriber);
     let own = tracing::info_span!("backup", outcome = "begun", attempts = 7);
@@ -128,7 +128,7 @@ async fn a_span_that_nobody_wants_leaves_the_callers_own_alone() {
 }
 
 #[tokio::test]
-async fn every_repetition_is_an_event_with_its_reason() {
+async fn every_resend_is_an_event_with_its_reason() {
     let scene = Scene::new().await;
     scene.domain.fault(Fault::status(503, "", "text/html").on_method("GET").times(2));
     let (seen, _guard) = observe();
@@ -140,35 +140,35 @@ async fn every_repetition_is_an_event_with_its_reason() {
     assert_eq!(reasons, ["domain not available", "domain not available"]);
 }
 
-/// Does something again for each event that passes the filter, in the middle of telling it.
-struct Meddler<F>(&'static str, F);
+/// A layer that runs an action during each event whose message contains a text.
+struct OnEvent<F>(&'static str, F);
 
-impl<S: Subscriber, F: Fn() + 'static> Layer<S> for Meddler<F> {
+impl<S: Subscriber, F: Fn() + 'static> Layer<S> for OnEvent<F> {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut fields = Fields::new();
-        event.record(&mut Into(&mut fields));
+        event.record(&mut FieldVisitor(&mut fields));
         if fields.get("message").is_some_and(|message| message.contains(self.0)) {
             self.1();
         }
     }
 }
 
-/// Runs a test that would not end if something were locked, on a thread of its own, with a
-/// subscriber that meddles.
-fn ends_although_meddled_with(
+/// Asserts that `test` ends on a separate thread although a subscriber runs `action` during an
+/// event. It would not end if a lock were held.
+fn assert_ends_with_action_during_event(
     message: &'static str,
-    meddle: impl Fn() + Send + Sync + 'static,
+    action: impl Fn() + Send + Sync + 'static,
     test: impl Future<Output = ()> + Send + 'static,
 ) {
     want_every_trace();
     let (done, ended) = mpsc::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let subscriber = tracing_subscriber::registry().with(Meddler(message, meddle));
+        let subscriber = tracing_subscriber::registry().with(OnEvent(message, action));
         tracing::subscriber::with_default(subscriber, || runtime.block_on(test));
         done.send(()).unwrap();
     });
-    ended.recv_timeout(Duration::from_secs(20)).expect("a lock is held while an event is told");
+    ended.recv_timeout(Duration::from_secs(20)).expect("no lock may be held during an event");
 }
 
 #[derive(Debug)]
@@ -180,46 +180,46 @@ impl ProvideCredentials for Failing {
         Self: 'a,
     {
         future::ProvideCredentials::ready(Err(CredentialsError::provider_error(io::Error::other(
-            "the service is down",
+            "the service is unavailable",
         ))))
     }
 }
 
 #[test]
-fn the_credential_cache_can_be_used_by_whoever_is_told_of_its_failure() {
-    let (cache, meddled) = (CredentialCache::new(Failing), Arc::new(AtomicUsize::new(0)));
-    let (own, count) = (cache.clone(), Arc::clone(&meddled));
-    let meddle = move || {
+fn a_subscriber_can_use_the_credential_cache_during_an_event_of_its_failure() {
+    let (cache, calls) = (CredentialCache::new(Failing), Arc::new(AtomicUsize::new(0)));
+    let (own, count) = (cache.clone(), Arc::clone(&calls));
+    let action = move || {
         count.fetch_add(1, Ordering::SeqCst);
         let _ = own.provide_credentials().now_or_never();
     };
 
-    ends_although_meddled_with("credentials could not be renewed", meddle, async move {
+    assert_ends_with_action_during_event("credentials could not be renewed", action, async move {
         cache.provide_credentials().await.unwrap_err();
     });
 
-    assert_eq!(meddled.load(Ordering::SeqCst), 1);
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
 #[test]
-fn the_transport_can_be_used_by_whoever_is_told_that_a_connection_is_retired() {
+fn a_subscriber_can_use_the_transport_during_an_event_of_a_retired_connection() {
     let transport = HyperTransport::builder().max_connection_age(Duration::ZERO).build().unwrap();
-    let (own, meddled) = (transport.clone(), Arc::new(AtomicUsize::new(0)));
-    let count = Arc::clone(&meddled);
-    let meddle = move || {
+    let (own, calls) = (transport.clone(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&calls);
+    let action = move || {
         count.fetch_add(1, Ordering::SeqCst);
         let client = SnapshotClient::builder("http://localhost:9").transport(own.clone()).build().unwrap();
         let _ = client.repositories().now_or_never();
     };
 
-    ends_although_meddled_with("connection was poisoned", meddle, async move {
+    assert_ends_with_action_during_event("connection was poisoned", action, async move {
         let scene = Scene::with(|domain| domain, |client| client.transport(transport)).await;
         for _ in 0..3 {
             scene.client.repositories().await.unwrap();
         }
     });
 
-    assert!(meddled.load(Ordering::SeqCst) > 0);
+    assert!(calls.load(Ordering::SeqCst) > 0);
 }
 
 #[tokio::test]
@@ -229,35 +229,36 @@ async fn a_failed_renewal_is_an_event_with_its_causes() {
     CredentialCache::new(Failing).provide_credentials().await.unwrap_err();
 
     let event = &seen.events("credentials could not be renewed")[0];
-    assert!(event["error"].ends_with(": the service is down"), "{event:?}");
+    assert!(event["error"].ends_with(": the service is unavailable"), "{event:?}");
 }
 
-/// How often a fleet of three clients sends what it is asked for a hundred times each.
+/// Returns how many requests three clients send that make a hundred calls each.
 async fn sent_by_a_fleet(own: impl Fn(SnapshotClientBuilder) -> SnapshotClientBuilder) -> usize {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
-    let down = transport_fn(|_| Ok(response(503, "")));
+    let unavailable = transport_fn(|_| Ok(response(503, "")));
     for _ in 0..3 {
-        let builder = SnapshotClient::builder("http://localhost:9200").transport(down.clone()).clock(clock.clone());
+        let builder =
+            SnapshotClient::builder("http://localhost:9200").transport(unavailable.clone()).clock(clock.clone());
         let client = own(builder).build().unwrap();
         for _ in 0..100 {
             client.repositories().await.unwrap_err();
         }
     }
-    down.requests().len()
+    unavailable.requests().len()
 }
 
 #[tokio::test]
-async fn clients_share_a_retry_budget_that_they_are_given() {
+async fn clients_can_share_a_retry_budget() {
     let budget = RetryBudget::new();
 
     let shared = sent_by_a_fleet(|client| client.retry_budget(budget.clone())).await;
-    let apart = sent_by_a_fleet(|client| client).await;
+    let separate = sent_by_a_fleet(|client| client).await;
 
-    assert_eq!((shared, apart), (300 + 500, 300 + 3 * 500));
+    assert_eq!((shared, separate), (300 + 500, 300 + 3 * 500));
 }
 
 #[tokio::test]
-async fn a_failed_call_tells_its_kind_as_its_outcome() {
+async fn a_failed_call_records_its_kind_as_its_outcome() {
     let scene = Scene::new().await;
     scene.prepare().await;
     let (seen, _guard) = observe();
@@ -268,7 +269,7 @@ async fn a_failed_call_tells_its_kind_as_its_outcome() {
 }
 
 #[tokio::test]
-async fn a_create_whose_answer_is_lost_is_one_operation_of_several_calls() {
+async fn a_create_whose_response_is_lost_is_one_operation_of_several_calls() {
     let scene = Scene::new().await;
     scene.prepare().await;
     scene.domain.fault(Fault::drop_after().on_method("PUT").times(1));
@@ -284,7 +285,7 @@ async fn a_create_whose_answer_is_lost_is_one_operation_of_several_calls() {
 }
 
 #[tokio::test]
-async fn a_create_that_is_sent_again_is_an_event_and_counted() {
+async fn a_create_that_is_resent_is_an_event_and_is_counted() {
     let scene = Scene::new().await;
     scene.prepare().await;
     scene.domain.fault(Fault::drop_before().on_method("PUT").times(1));
@@ -292,7 +293,7 @@ async fn a_create_that_is_sent_again_is_an_event_and_counted() {
 
     scene.start_snapshot().await;
 
-    assert_eq!(seen.events("repeating a request")[0]["reason"], "nothing came of it");
+    assert_eq!(seen.events("repeating a request")[0]["reason"], "the request had no effect");
     let operation = &seen.spans("es_snapshot.operation")[0];
     assert_eq!((operation["sends"].as_str(), operation["outcome"].as_str()), ("2", "done"));
 }
@@ -311,7 +312,7 @@ async fn the_end_of_a_snapshot_is_an_event_with_its_state_and_time() {
 }
 
 #[tokio::test]
-async fn what_is_in_the_way_is_named() {
+async fn a_busy_error_names_the_running_snapshot() {
     let scene = Scene::with(|domain| domain.hold_snapshots(true), |client| client).await;
     scene.prepare().await;
     scene.start_snapshot().await;
@@ -323,7 +324,7 @@ async fn what_is_in_the_way_is_named() {
 }
 
 #[tokio::test]
-async fn a_queued_call_is_tried_again_until_its_time_is_over() {
+async fn a_queued_call_is_resent_until_its_queue_time_is_over() {
     let scene = Scene::with(|domain| domain.hold_snapshots(true), |client| client).await;
     scene.prepare().await;
     scene.start_snapshot().await;
@@ -337,7 +338,7 @@ async fn a_queued_call_is_tried_again_until_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn a_queued_call_goes_through_once_the_way_is_free() {
+async fn a_queued_call_succeeds_once_the_running_snapshot_has_ended() {
     let scene = Scene::with(|domain| domain.snapshots_take(Duration::from_secs(20)), |client| client).await;
     scene.prepare().await;
     scene.start_snapshot().await;
@@ -348,7 +349,7 @@ async fn a_queued_call_goes_through_once_the_way_is_free() {
 }
 
 #[tokio::test]
-async fn the_masters_time_out_is_told_where_the_endpoint_takes_it() {
+async fn sends_the_master_timeout_only_to_endpoints_that_accept_it() {
     let scene = Scene::new().await;
     scene.prepare().await;
     let client = scene.client.with_master_timeout(Duration::from_millis(1500));

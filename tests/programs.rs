@@ -1,6 +1,6 @@
 //! The programs of `examples/`, run against a fake domain.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -48,22 +48,22 @@ fn names(domain: &FakeDomain) -> Vec<String> {
     domain.snapshots("backups").into_iter().map(|snapshot| snapshot.name).collect()
 }
 
-/// How many requests of this operation the domain has carried out.
+/// Returns how many requests of this operation the domain has carried out.
 fn executed(domain: &FakeDomain, operation: Operation) -> usize {
     domain.events().iter().filter(|event| event.operation == Some(operation) && event.executed).count()
 }
 
-/// Runs a future until the domain's clock has moved on by this time, then drops it.
+/// Runs a future until this time has passed on the clock of the domain, then drops it.
 async fn drop_after<F: Future>(domain: &FakeDomain, time: Duration, future: F) {
     select(Box::pin(future), domain.clock().unwrap().sleep(time)).await;
 }
 
 mod the_backup_service {
     use super::*;
-    use backup_service::{finish, look_at_backup, new_ticket, start_backup};
+    use backup_service::{check_backup, finish, new_ticket, start_backup};
 
     #[tokio::test]
-    async fn finishes_by_the_stored_ticket_with_a_client_that_shares_nothing() {
+    async fn finishes_by_the_stored_ticket_with_a_separate_client() {
         let domain = domain().await;
         let ticket = new_ticket(&backups(&domain), "monday").unwrap();
         start_backup(&domain.client(), &ticket).await.unwrap();
@@ -82,17 +82,17 @@ mod the_backup_service {
         let ticket = new_ticket(&backups(&domain), "monday").unwrap();
         start_backup(&domain.client(), &ticket).await.unwrap();
 
-        let state = look_at_backup(&domain.client(), &ticket).await.unwrap();
+        let state = check_backup(&domain.client(), &ticket).await.unwrap();
 
         assert!(matches!(state, TicketState::Running(now) if now.shards_total() == 2));
     }
 
     #[tokio::test]
-    async fn finds_nothing_of_a_backup_that_was_not_started() {
+    async fn reports_a_backup_that_was_not_started_as_not_found() {
         let domain = domain().await;
         let ticket = new_ticket(&backups(&domain), "monday").unwrap();
 
-        let state = look_at_backup(&domain.client(), &ticket).await.unwrap();
+        let state = check_backup(&domain.client(), &ticket).await.unwrap();
 
         assert_eq!(state, TicketState::NotFound);
     }
@@ -128,7 +128,7 @@ mod the_nightly_job {
 
     const KEEP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-    /// Places a snapshot that began so many days ago.
+    /// Places a snapshot that started this many days ago.
     fn place(domain: &FakeDomain, name: &str, days: u32, outcome: FakeOutcome) {
         domain.place_snapshot("backups", name, domain.clock().unwrap().wall() - days * DAY, outcome);
     }
@@ -148,7 +148,7 @@ mod the_nightly_job {
     }
 
     #[tokio::test]
-    async fn deletes_only_old_snapshots_of_its_own_beside_a_foreign_odd_name() {
+    async fn deletes_only_its_own_old_snapshots_and_tolerates_an_invalid_name_of_another() {
         let domain = domain().await;
         place(&domain, "%2e%2e weekly", 90, FakeOutcome::Success);
         place(&domain, "nightly-old", 31, FakeOutcome::Success);
@@ -175,7 +175,7 @@ mod the_nightly_job {
     }
 
     #[tokio::test]
-    async fn deletes_the_others_when_one_of_its_own_has_a_name_that_no_request_can_carry() {
+    async fn deletes_the_others_when_one_of_its_own_has_an_invalid_name() {
         let domain = domain().await;
         place(&domain, "nightly-%2e%2e", 90, FakeOutcome::Success);
         place(&domain, "nightly-old", 60, FakeOutcome::Success);
@@ -188,7 +188,7 @@ mod the_nightly_job {
     }
 
     #[tokio::test]
-    async fn ends_with_a_code_of_its_own_when_shards_are_missing() {
+    async fn exits_with_a_separate_code_when_shards_are_missing() {
         let domain = domain().await;
         domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] });
 
@@ -209,7 +209,7 @@ mod the_nightly_job {
     }
 
     #[tokio::test]
-    async fn goes_on_with_the_snapshot_of_a_run_that_was_killed() {
+    async fn continues_the_snapshot_of_a_run_that_was_killed() {
         let domain = domain().await;
         domain.hold_snapshots(true);
         drop_after(&domain, Duration::from_secs(600), run(&backups(&domain), KEEP)).await;
@@ -226,19 +226,19 @@ mod the_restore_to_staging {
     use super::*;
     use restore_to_staging::restore;
 
-    /// Takes a snapshot of this name that ends as planned, or in success.
+    /// Takes a snapshot with this name. It ends as planned, or with success.
     async fn take(domain: &FakeDomain, name: &str) {
         backups(domain).create_snapshot(name, CreateSnapshot::new()).await.unwrap().wait().await.unwrap();
     }
 
-    /// A path for the prepared restore of one test.
+    /// Returns a path for the prepared restore of one test.
     fn file(test: &str) -> PathBuf {
         let file = std::env::temp_dir().join(format!("es-snapshot-{}-{test}.json", std::process::id()));
         drop(std::fs::remove_file(&file));
         file
     }
 
-    /// The request that started the restore.
+    /// Returns the request that started the restore.
     fn sent(domain: &FakeDomain) -> Event {
         domain.events().into_iter().find(|event| event.operation == Some(Operation::RestoreSnapshot)).unwrap()
     }
@@ -296,7 +296,7 @@ mod the_restore_to_staging {
     }
 
     #[tokio::test]
-    async fn goes_on_with_the_restore_of_a_process_that_was_killed() {
+    async fn continues_the_restore_of_a_process_that_was_killed() {
         let (domain, file) = (domain().await, file("killed"));
         take(&domain, "monday").await;
         domain.hold_restores(true);
@@ -359,7 +359,7 @@ mod the_fleet {
         assert!(matches!(&*overviews, [Err(_), Ok(overview)] if overview.newest.is_none()), "{overviews:?}");
     }
 
-    // Over sockets, since one transport leads to several domains only there.
+    // Over sockets, because only there one transport can reach several domains.
     #[tokio::test]
     async fn fetches_credentials_once_for_all_domains() {
         let clock = ManualClock::at("2026-05-01T00:00:00Z");
@@ -385,8 +385,8 @@ mod the_fleet {
 mod the_vault_and_the_metrics {
     use super::*;
 
-    /// A domain whose credentials live an hour, its client by way of both, how often a lease was
-    /// fetched, and the metrics.
+    /// A domain whose credentials are valid for an hour, a client that uses the vault and the
+    /// metrics, the number of leases that were fetched, and the metrics.
     async fn scene() -> (FakeDomain, SnapshotClient, Arc<AtomicUsize>, Metrics<FakeTransport>) {
         let clock = ManualClock::at("2026-05-01T00:00:00Z");
         let hour = Duration::from_secs(3600);
@@ -405,7 +405,7 @@ mod the_vault_and_the_metrics {
         (domain, client, fetches, metrics)
     }
 
-    /// The domain's current credentials as a vault hands them out.
+    /// Returns the current credentials of the domain as a lease of the vault.
     async fn lease(provider: es_snapshot::testing::FakeCredentials) -> std::io::Result<Lease> {
         let found = provider.provide_credentials().await.map_err(std::io::Error::other)?;
         let expires = found.expiry().unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();

@@ -1,8 +1,8 @@
-//! Restores that meet a lost response, other clients, or an engine that tries a shard again.
+//! Restores that meet a lost response, other clients, or a server that retries a shard.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
-#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[allow(dead_code, reason = "each test file uses only a part of it")]
 #[path = "support/scene.rs"]
 mod scene;
 
@@ -19,7 +19,7 @@ use scene::{Scene, backups, repository, settings};
 
 const JSON: &str = "application/json";
 
-/// A domain with the snapshot `one` of the indices `a` and `b`, which are gone.
+/// A domain with the snapshot `one` of the indices `a` and `b`, which are deleted.
 async fn two_indices_to_restore() -> Scene {
     let scene = two_indices().await;
     scene.domain.delete_index("a");
@@ -46,7 +46,7 @@ fn restores(domain: &FakeDomain) -> usize {
     domain.events().iter().filter(|event| event.path.ends_with("_restore")).count()
 }
 
-/// Has others act once, right before the first check after a restore was sent.
+/// Runs `act` as another client, once, right before the first check after a restore was sent.
 fn before_the_first_check(domain: &FakeDomain, act: impl Fn(&FakeDomain) + Send + Sync + 'static) {
     let (others, acted) = (domain.clone(), AtomicBool::new(false));
     let acts = move |method: &str, path: &str| {
@@ -64,7 +64,7 @@ async fn restore(scene: &Scene, options: &RestoreSnapshot) -> Result<es_snapshot
 }
 
 #[tokio::test]
-async fn does_not_restore_again_over_what_was_written_since() {
+async fn does_not_restore_again_over_later_writes() {
     let scene = two_indices_to_restore().await;
     scene.domain.fault(Fault::drop_after().on_path("_restore").times(1));
     before_the_first_check(&scene.domain, |domain| {
@@ -79,7 +79,7 @@ async fn does_not_restore_again_over_what_was_written_since() {
 }
 
 #[tokio::test]
-async fn sends_again_what_never_arrived() {
+async fn resends_a_restore_that_never_arrived() {
     let scene = two_indices_to_restore().await;
     scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
 
@@ -90,7 +90,7 @@ async fn sends_again_what_never_arrived() {
 }
 
 #[tokio::test]
-async fn sends_again_over_closed_indices_whatever_was_done_to_them_but_a_restore() {
+async fn resends_over_closed_indices_despite_changes_other_than_a_restore() {
     for act in [FakeDomain::change_settings, FakeDomain::add_field, FakeDomain::hide_index] {
         let scene = two_indices().await;
         scene.domain.close_index("a");
@@ -105,7 +105,7 @@ async fn sends_again_over_closed_indices_whatever_was_done_to_them_but_a_restore
 }
 
 #[tokio::test]
-async fn does_not_adopt_anothers_restore_of_one_index_among_several() {
+async fn does_not_adopt_another_clients_restore_of_one_of_several_indices() {
     let scene = two_indices_to_restore().await;
     scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
     before_the_first_check(&scene.domain, |domain| domain.another_client_restores("r", "one", &["a"], None));
@@ -117,7 +117,7 @@ async fn does_not_adopt_anothers_restore_of_one_index_among_several() {
 }
 
 #[tokio::test]
-async fn does_not_adopt_anothers_restore_to_other_names() {
+async fn does_not_adopt_another_clients_restore_to_other_names() {
     let scene = two_indices_to_restore().await;
     scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
     before_the_first_check(&scene.domain, |domain| {
@@ -130,10 +130,10 @@ async fn does_not_adopt_anothers_restore_to_other_names() {
 }
 
 #[tokio::test]
-async fn adopts_its_own_although_the_index_is_hidden_or_its_shard_has_moved() {
+async fn adopts_its_own_restore_although_the_index_is_hidden_or_its_shard_has_moved() {
     let hide = |domain: &FakeDomain| domain.hide_index("a");
-    let advance_and_move = |domain: &FakeDomain| domain.relocate_shard("a", 0);
-    for (act, takes) in [(hide as fn(&FakeDomain), 3), (advance_and_move, 600)] {
+    let relocate = |domain: &FakeDomain| domain.relocate_shard("a", 0);
+    for (act, takes) in [(hide as fn(&FakeDomain), 3), (relocate, 600)] {
         let scene = Scene::with(|domain| domain.restores_take(Duration::from_secs(takes)), |client| client).await;
         backups(&scene.client).register(settings()).await.unwrap();
         scene.domain.create_index("a", 2);
@@ -152,7 +152,7 @@ async fn adopts_its_own_although_the_index_is_hidden_or_its_shard_has_moved() {
 }
 
 #[tokio::test]
-async fn a_target_that_came_and_went_is_not_made_again() {
+async fn does_not_restore_again_a_target_that_was_restored_and_deleted() {
     let scene = two_indices_to_restore().await;
     scene.domain.fault(Fault::drop_after().on_path("_restore").times(1));
     before_the_first_check(&scene.domain, |domain| {
@@ -167,7 +167,7 @@ async fn a_target_that_came_and_went_is_not_made_again() {
 }
 
 #[tokio::test]
-async fn without_the_cluster_state_nothing_is_sent_again_and_what_shards_show_is_adopted() {
+async fn without_the_cluster_state_a_restore_is_adopted_by_its_shards_and_never_resent() {
     let scene = two_indices_to_restore().await;
     scene.domain.forbid("/_cluster/state");
     scene.domain.fault(Fault::drop_after().on_path("_restore").times(1));
@@ -179,7 +179,7 @@ async fn without_the_cluster_state_nothing_is_sent_again_and_what_shards_show_is
 }
 
 #[tokio::test]
-async fn checks_that_are_refused_end_after_five() {
+async fn gives_up_after_five_refused_checks() {
     let scene = two_indices_to_restore().await;
     scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
     before_the_first_check(&scene.domain, |domain| domain.forbid("/_cluster/state"));
@@ -192,7 +192,7 @@ async fn checks_that_are_refused_end_after_five() {
 }
 
 #[tokio::test]
-async fn a_failure_that_stays_the_same_is_refused_after_two_sends() {
+async fn two_equal_failures_are_a_refusal() {
     let body =
         r#"{"error":{"type":"null_pointer_exception","reason":"Cannot invoke \"x\"","root_cause":[]},"status":500}"#;
     let scene = two_indices_to_restore().await;
@@ -206,7 +206,7 @@ async fn a_failure_that_stays_the_same_is_refused_after_two_sends() {
 }
 
 #[tokio::test]
-async fn a_failure_that_may_be_a_change_of_master_is_no_refusal() {
+async fn a_failure_that_may_be_a_change_of_master_is_not_a_refusal() {
     let body =
         r#"{"error":{"type":"snapshot_exception","reason":"[r:one] no longer master","root_cause":[]},"status":500}"#;
     let scene = two_indices_to_restore().await;
@@ -217,14 +217,14 @@ async fn a_failure_that_may_be_a_change_of_master_is_no_refusal() {
     assert_eq!((restored.how(), restores(&scene.domain)), (HowStarted::Accepted, 3));
 }
 
-/// What the report of a wait by this ticket says is not restored.
+/// Waits for a ticket, and returns the unrestored shards in the report.
 async fn unrestored(scene: &Scene, ticket: &RestoreTicket) -> Vec<String> {
     let report = scene.client.resume(ticket.clone()).await.unwrap();
     report.unrestored().iter().map(UnrestoredShard::to_string).collect()
 }
 
 #[tokio::test]
-async fn a_wait_by_ticket_is_about_this_restore_alone() {
+async fn a_wait_with_a_ticket_ignores_other_restores() {
     let scene = two_indices_to_restore().await;
     scene.domain.fail_restore_shard("yesterday-a", 0);
     restore(&scene, &RestoreSnapshot::new().with_indices(["a"]).with_rename("(.+)", "yesterday-$1")).await.unwrap();
@@ -235,7 +235,7 @@ async fn a_wait_by_ticket_is_about_this_restore_alone() {
 }
 
 #[tokio::test]
-async fn a_ticket_is_resumed_from_its_text_after_recoveries_have_vanished() {
+async fn a_stored_ticket_can_be_resumed_after_its_recoveries_have_vanished() {
     for act in [
         FakeDomain::restart_node,
         |domain: &FakeDomain| domain.relocate_shard("a", 0),
@@ -257,7 +257,7 @@ async fn a_ticket_is_resumed_from_its_text_after_recoveries_have_vanished() {
 }
 
 #[tokio::test]
-async fn an_index_that_took_the_name_of_a_target_is_not_restored() {
+async fn reports_a_target_whose_name_another_index_has_taken() {
     let scene = two_indices_to_restore().await;
     let restored = restore(&scene, &RestoreSnapshot::new().with_indices(["a"])).await.unwrap();
     scene.clock.advance(Duration::from_secs(60));
@@ -271,7 +271,7 @@ async fn an_index_that_took_the_name_of_a_target_is_not_restored() {
 }
 
 #[tokio::test]
-async fn shards_that_came_back_empty_are_unrestored_although_they_have_moved_since() {
+async fn reports_a_shard_that_was_restored_empty_even_after_it_has_moved() {
     let scene = Scene::new().await;
     backups(&scene.client).register(settings()).await.unwrap();
     scene.domain.create_index("a", 2);
@@ -289,7 +289,7 @@ async fn shards_that_came_back_empty_are_unrestored_although_they_have_moved_sin
 }
 
 #[tokio::test]
-async fn a_wait_without_a_ticket_sees_the_shards_that_came_back_empty() {
+async fn a_wait_without_a_ticket_reports_a_shard_that_was_restored_empty() {
     let scene = Scene::new().await;
     backups(&scene.client).register(settings()).await.unwrap();
     scene.domain.create_index("a", 2);
@@ -307,7 +307,7 @@ async fn a_wait_without_a_ticket_sees_the_shards_that_came_back_empty() {
 }
 
 #[tokio::test]
-async fn a_shard_that_the_engine_tries_again_is_waited_for() {
+async fn waits_for_a_shard_that_the_server_retries() {
     let scene = two_indices_to_restore().await;
     scene.domain.fail_restore_shard_times("a", 0, 2);
 
@@ -317,7 +317,7 @@ async fn a_shard_that_the_engine_tries_again_is_waited_for() {
 }
 
 #[tokio::test]
-async fn hidden_indices_and_backing_indices_are_waited_for() {
+async fn waits_for_hidden_indices_and_backing_indices() {
     let scene = Scene::new().await;
     backups(&scene.client).register(settings()).await.unwrap();
     scene.domain.create_index("secret", 1);
@@ -339,8 +339,8 @@ async fn hidden_indices_and_backing_indices_are_waited_for() {
     assert_eq!(by_name.into_complete().unwrap().indices().len(), 3);
 }
 
-/// A snapshot of the index `movies` and of two data streams with two backing indices each, all of
-/// which are gone.
+/// A domain with a snapshot of the index `movies` and of two data streams with two backing indices
+/// each. All of them are deleted.
 async fn streams_to_restore() -> Scene {
     let scene = Scene::new().await;
     backups(&scene.client).register(settings()).await.unwrap();
@@ -356,7 +356,7 @@ async fn streams_to_restore() -> Scene {
 }
 
 #[tokio::test]
-async fn a_wait_for_a_data_stream_is_about_its_backing_indices() {
+async fn a_wait_for_a_data_stream_reports_its_backing_indices() {
     for prefix in ["", "copy-"] {
         let scene = streams_to_restore().await;
         scene.domain.fail_restore_shard(&format!(".ds-{prefix}logs-000002"), 0);
@@ -374,7 +374,7 @@ async fn a_wait_for_a_data_stream_is_about_its_backing_indices() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_neither_an_index_nor_a_data_stream_is_not_restored() {
+async fn reports_a_name_that_is_neither_an_index_nor_a_data_stream() {
     let scene = streams_to_restore().await;
     restore(&scene, &RestoreSnapshot::new()).await.unwrap();
     let named = RestoreTicket::new(repository(), one()).unwrap().with_index("log");
@@ -396,7 +396,7 @@ async fn a_create_that_never_arrived_recovers_within_two_seconds() {
 }
 
 #[tokio::test]
-async fn a_create_behind_a_gateway_that_failed_waits_for_proof() {
+async fn a_create_waits_for_proof_after_a_gateway_failure() {
     let scene = two_indices().await;
     scene.domain.fault(Fault::status(504, "", "text/html").on_method("PUT").times(1));
     let began = scene.clock.monotonic();
@@ -409,7 +409,7 @@ async fn a_create_behind_a_gateway_that_failed_waits_for_proof() {
 const BROKEN: &str = r#"{"error":{"type":"null_pointer_exception","reason":"x is null"},"status":500}"#;
 
 #[tokio::test]
-async fn does_not_adopt_anothers_restore_that_leaves_a_hidden_index_out() {
+async fn does_not_adopt_another_clients_restore_that_omits_a_hidden_index() {
     let scene = Scene::new().await;
     backups(&scene.client).register(settings()).await.unwrap();
     for index in ["movies", ".kibana_1"] {
@@ -428,11 +428,11 @@ async fn does_not_adopt_anothers_restore_that_leaves_a_hidden_index_out() {
 }
 
 #[tokio::test]
-async fn does_not_adopt_anothers_restore_of_another_index_to_the_same_name() {
+async fn does_not_adopt_another_clients_restore_of_another_index_to_the_same_name() {
     let scene = two_indices_to_restore().await;
     scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
     before_the_first_check(&scene.domain, |domain| {
-        domain.another_client_restores("r", "one", &["b"], Some(("(.+)", "x")))
+        domain.another_client_restores("r", "one", &["b"], Some(("(.+)", "x")));
     });
 
     let error =
@@ -442,7 +442,7 @@ async fn does_not_adopt_anothers_restore_of_another_index_to_the_same_name() {
 }
 
 #[tokio::test]
-async fn a_restore_is_sent_once_where_what_tells_it_again_fails() {
+async fn sends_a_restore_although_the_cluster_state_cannot_be_read() {
     for (status, body) in [(200, "<html>login</html>"), (200, "{}"), (500, BROKEN)] {
         let scene = two_indices_to_restore().await;
         scene.domain.fault(Fault::status(status, body, JSON).on_path("_cluster/state"));
@@ -454,7 +454,7 @@ async fn a_restore_is_sent_once_where_what_tells_it_again_fails() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_cannot_be_read_may_be_restored_all_the_same() {
+async fn sends_a_restore_although_its_snapshot_cannot_be_read() {
     let scene = two_indices_to_restore().await;
     scene.domain.fault(Fault::status(500, BROKEN, JSON).on_method("GET").on_path("/_snapshot/r/one"));
 
@@ -464,7 +464,7 @@ async fn a_snapshot_that_cannot_be_read_may_be_restored_all_the_same() {
 }
 
 #[tokio::test]
-async fn checks_that_fail_alike_end_after_five() {
+async fn gives_up_after_five_checks_with_the_same_failure() {
     let scene = two_indices().await;
     scene.domain.fault(Fault::status(500, BROKEN, JSON).on_path("/_snapshot/r/two"));
     let began = scene.clock.monotonic();
@@ -476,7 +476,7 @@ async fn checks_that_fail_alike_end_after_five() {
 }
 
 #[tokio::test]
-async fn a_failure_whose_absence_cannot_be_confirmed_ends_soon() {
+async fn a_failure_soon_ends_as_unknown_if_no_check_can_confirm_it() {
     let scene = two_indices_to_restore().await;
     scene.domain.fault(Fault::status(500, BROKEN, JSON).on_path("_restore"));
     scene.domain.fault(
@@ -492,7 +492,7 @@ async fn a_failure_whose_absence_cannot_be_confirmed_ends_soon() {
 }
 
 #[tokio::test]
-async fn a_running_restore_is_adopted_although_recoveries_cannot_be_read() {
+async fn adopts_a_running_restore_although_recoveries_cannot_be_read() {
     let scene = two_indices_to_restore().await;
     scene.domain.hold_restores(true);
     scene.domain.fault(Fault::drop_after().on_path("_restore").times(1));
@@ -504,7 +504,7 @@ async fn a_running_restore_is_adopted_although_recoveries_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn an_index_that_was_closed_since_is_restored_and_hides_no_other() {
+async fn reports_a_restored_index_that_was_closed_since_together_with_the_others() {
     let scene = two_indices_to_restore().await;
     let restored = restore(&scene, &RestoreSnapshot::new()).await.unwrap();
     assert_eq!(unrestored(&scene, restored.ticket()).await, [""; 0]);
@@ -516,7 +516,7 @@ async fn an_index_that_was_closed_since_is_restored_and_hides_no_other() {
 }
 
 #[tokio::test]
-async fn an_index_that_the_partial_snapshot_has_whole_is_restored_although_its_recovery_has_vanished() {
+async fn reports_an_index_that_is_complete_in_a_partial_snapshot_as_restored() {
     let scene = Scene::new().await;
     backups(&scene.client).register(settings()).await.unwrap();
     scene.domain.create_index("a", 1);
@@ -545,7 +545,7 @@ async fn a_restore_of_no_index_has_nothing_to_wait_for() {
 }
 
 #[test]
-fn a_ticket_with_fields_of_a_later_version_is_refused() {
+fn refuses_a_ticket_with_fields_of_a_later_version() {
     for more in [r#""version":9"#, r#""targets":{}"#] {
         let kept = format!(r#"{{"repository":"r","snapshot":"s",{more}}}"#);
         assert!(serde_json::from_str::<RestoreTicket>(&kept).is_err(), "{more}");

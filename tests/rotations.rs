@@ -1,7 +1,7 @@
-//! Waits that outlast their credentials: what the user sees of it, and how often the provider is
-//! asked.
+//! Waits that last longer than their credentials: their outcomes, and the number of calls of the
+//! provider.
 
-#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[allow(dead_code, reason = "each test file uses only a part of it")]
 #[path = "support/scene.rs"]
 mod scene;
 
@@ -23,7 +23,7 @@ use scene::{Scene, backups, drive, repository, snapshot};
 const ROTATIONS: usize = 4;
 const WAITS: usize = 50;
 
-/// A metadata service that takes its time, so that those who need new credentials meet; it may be
+/// A slow metadata service, so that several callers need credentials at the same time. It can be
 /// down.
 #[derive(Clone, Debug)]
 struct Service {
@@ -58,8 +58,8 @@ impl ProvideCredentials for Service {
     }
 }
 
-/// A domain on which the snapshot `s` is running until it is let go, and credentials that live so
-/// long.
+/// A domain on which the snapshot `s` runs until the test finishes it. Its credentials expire after
+/// `life`.
 async fn held(life: Duration) -> Scene {
     let scene = Scene::with(|domain| domain.credential_life(life).hold_snapshots(true), |client| client).await;
     scene.prepare().await;
@@ -71,7 +71,7 @@ fn denied(scene: &Scene) -> usize {
     scene.domain.events().iter().filter(|event| event.verdict == Verdict::Denied).count()
 }
 
-/// Ends the snapshot at the last time, and until then revokes all credentials each time.
+/// Returns a closure that revokes all credentials each time, and at last finishes the snapshot.
 fn revoking(scene: &Scene) -> impl Fn(usize) {
     |time| {
         if time > ROTATIONS {
@@ -83,7 +83,7 @@ fn revoking(scene: &Scene) -> impl Fn(usize) {
 }
 
 #[tokio::test]
-async fn a_wait_across_four_revocations_ends_well_with_a_refusal_and_a_refresh_for_each() {
+async fn a_wait_survives_four_revocations_with_one_refusal_and_one_refresh_each() {
     let scene = held(Duration::from_hours(6)).await;
     let provider = scene.domain.credentials_provider();
     let wait = backups(&scene.client_with(Auth::sigv4(provider.clone()))).snapshot(snapshot()).unwrap().wait();
@@ -95,7 +95,7 @@ async fn a_wait_across_four_revocations_ends_well_with_a_refusal_and_a_refresh_f
 }
 
 #[tokio::test]
-async fn a_wait_for_a_restore_across_four_revocations_ends_well_with_a_refresh_for_each() {
+async fn a_wait_for_a_restore_survives_four_revocations_with_one_refresh_each() {
     let scene = Scene::with(|domain| domain.hold_restores(true), |client| client).await;
     scene.prepare().await;
     scene.take_snapshot().await;
@@ -118,7 +118,7 @@ async fn a_wait_for_a_restore_across_four_revocations_ends_well_with_a_refresh_f
     assert_eq!((denied(&scene), provider.loads()), (ROTATIONS, 1 + ROTATIONS));
 }
 
-/// The waits of fifty clients that share connections and a cache.
+/// Returns a future of the waits of fifty clients that share connections and a cache.
 fn fleet(scene: &Scene, service: &Service) -> impl Future<Output = Vec<Result<SnapshotInfo, Error>>> + use<> {
     let cache = CredentialCache::with_clock(service.clone(), Arc::new(scene.clock.clone()));
     let transport = HyperTransport::builder().clock(scene.clock.clone()).build().unwrap();
@@ -140,7 +140,7 @@ fn fleet(scene: &Scene, service: &Service) -> impl Future<Output = Vec<Result<Sn
 }
 
 #[tokio::test]
-async fn fifty_waits_across_four_revocations_end_well_with_one_refresh_for_each() {
+async fn fifty_waits_survive_four_revocations_with_one_refresh_each() {
     let scene = held(Duration::from_hours(6)).await;
     let service = Service::of(&scene);
 
@@ -154,17 +154,17 @@ async fn fifty_waits_across_four_revocations_end_well_with_one_refresh_for_each(
 }
 
 #[tokio::test]
-async fn fifty_waits_over_five_lives_of_their_credentials_are_never_refused_with_one_refresh_for_each() {
-    // Due at 160 s, 340 s, 520 s and 700 s; the polls are 30 s apart.
+async fn fifty_waits_share_one_refresh_per_expiry_and_are_never_refused() {
+    // Refreshes are due at 160 s, 340 s, 520 s and 700 s. The polls are 30 s apart.
     let scene = held(Duration::from_secs(200)).await;
     let service = Service::of(&scene);
-    let end_at_last = |time| {
+    let finish_at_last = |time| {
         if time == 24 {
             scene.domain.finish_snapshot("r", "s", FakeOutcome::Success);
         }
     };
 
-    let ended = drive(&scene.clock, WAITS, 24, end_at_last, fleet(&scene, &service)).await;
+    let ended = drive(&scene.clock, WAITS, 24, finish_at_last, fleet(&scene, &service)).await;
 
     for ended in ended {
         assert_eq!(ended.unwrap().state(), &SnapshotState::Success);
@@ -173,13 +173,13 @@ async fn fifty_waits_over_five_lives_of_their_credentials_are_never_refused_with
 }
 
 #[tokio::test]
-async fn a_wait_outlives_a_metadata_service_that_is_down_when_its_key_ends() {
+async fn a_wait_survives_a_metadata_service_that_is_down_when_the_key_expires() {
     let scene = held(Duration::from_secs(200)).await;
     let service = Service::of(&scene);
     let wait = backups(&scene.client_with(Auth::sigv4(service.clone()))).snapshot(snapshot()).unwrap().wait();
     let before = scene.domain.events().len();
     let between = |time| match time {
-        // The key ends at 200 s, and once it has been refused there is none.
+        // The key expires at 200 s. After the domain has refused it, the client has no key.
         2 => service.set_down(true),
         18 => service.set_down(false),
         20 => scene.domain.finish_snapshot("r", "s", FakeOutcome::Success),
@@ -189,13 +189,13 @@ async fn a_wait_outlives_a_metadata_service_that_is_down_when_its_key_ends() {
     let ended = drive(&scene.clock, 1, 20, between, wait.into_future()).await;
 
     assert_eq!(ended.unwrap().state(), &SnapshotState::Success);
-    assert!(scene.events_since(before).len() < 20, "no poll was without a key");
-    // The domain is asked once whether the old key still does.
+    assert!(scene.events_since(before).len() < 20, "some polls must find no key");
+    // One request uses the expired key, in case the domain still accepts it.
     assert_eq!((denied(&scene), service.credentials.loads()), (1, 2));
 }
 
 #[tokio::test]
-async fn a_wait_outlives_a_domain_that_does_not_know_new_credentials_yet() {
+async fn a_wait_survives_a_domain_that_does_not_accept_new_credentials_yet() {
     let scene = Scene::with(|domain| domain.snapshots_take(Duration::from_mins(1)), |client| client).await;
     scene.prepare().await;
     scene.start_snapshot().await;

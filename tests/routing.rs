@@ -1,9 +1,8 @@
-//! Whatever name is accepted, the request reaches the operation that was called, with that very
-//! name.
+//! A request with an accepted name always reaches the right operation, with exactly that name.
 //!
-//! The judge is a router of this test's own. It does with a path what the engines do (split at
-//! slashes, decode each segment, match the method), after what a client library or a proxy may do
-//! before (resolve dot segments, decode once more).
+//! A router in this file checks that. It treats a path as servers do: it splits it at slashes,
+//! decodes each segment and matches the method. Before that, it does what a client library or a
+//! proxy may do: it resolves dot segments, or decodes the path once more.
 
 use std::time::SystemTime;
 
@@ -20,7 +19,7 @@ use http::{Method, Request, Response};
 use proptest::prelude::*;
 use serde_json::json;
 
-/// Responds as the operation that the request reaches would.
+/// Responds like the operation that the request reaches.
 fn respond(prefix: &str, request: &Request<Bytes>) -> Response<Body> {
     let body = match route(prefix, request.method(), &target(request)) {
         Some(("get", names)) if names[1].ends_with(CLONE) => {
@@ -39,11 +38,11 @@ fn target(request: &Request<Bytes>) -> String {
     request.uri().path_and_query().unwrap().to_string()
 }
 
-/// The end of a clone's name; a snapshot of such a name does not exist yet.
+/// The end of the name of a clone. A snapshot with such a name does not exist yet.
 const CLONE: &str = "~clone~";
 
-/// What the engine would do: the operation and the names in its path, `None` where no handler is
-/// found.
+/// Returns the operation that a server would carry out and the names in its path, or `None` if the
+/// server has no handler.
 fn route(prefix: &str, method: &Method, target: &str) -> Option<(&'static str, Vec<String>)> {
     let path = target.split('?').next()?.strip_prefix(prefix)?;
     let segments: Vec<String> =
@@ -51,11 +50,11 @@ fn route(prefix: &str, method: &Method, target: &str) -> Option<(&'static str, V
     handler(method, &segments)
 }
 
-/// The operation that the engine has for these segments.
+/// Returns the operation of a server for these segments.
 fn handler(method: &Method, segments: &[String]) -> Option<(&'static str, Vec<String>)> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    // The engine prefers a literal segment to a variable one.
+    // A literal segment takes precedence over a variable one.
     let found = match (method.as_str(), segments.as_slice()) {
         ("GET", []) => ("server_info", own(&[])),
         ("GET", ["_recovery"]) => ("recovery", own(&[])),
@@ -83,7 +82,7 @@ fn handler(method: &Method, segments: &[String]) -> Option<(&'static str, Vec<St
     Some(found)
 }
 
-/// Decodes as a lenient proxy does: what is no escape stays as it is.
+/// Decodes like a lenient proxy: invalid escapes stay unchanged.
 fn decode_leniently(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
@@ -102,7 +101,7 @@ fn decode(segment: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// RFC 3986 §5.2.4, as URL libraries do it without being asked, encoded dots included.
+/// Resolves dot segments as URL libraries do (RFC 3986 §5.2.4), including encoded dots.
 fn without_dots(path: &str) -> String {
     let mut out: Vec<&str> = Vec::new();
     for segment in path.trim_start_matches('/').split('/') {
@@ -117,7 +116,7 @@ fn without_dots(path: &str) -> String {
     format!("/{}", out.join("/"))
 }
 
-/// The name routes back by every way that a path may be treated on.
+/// Checks that a request reaches the expected operation, however its path is treated in transit.
 fn arrives(prefix: &str, method: &Method, target: &str, expected: &(&'static str, Vec<String>)) -> Result<(), String> {
     let normal = without_dots(target);
     for (how, target) in [("as sent", target), ("normalised", normal.as_str())] {
@@ -126,8 +125,8 @@ fn arrives(prefix: &str, method: &Method, target: &str, expected: &(&'static str
             return Err(format!("{how}: {method} {target} reaches {found:?}, not {expected:?}"));
         }
     }
-    // A proxy that decodes and does not encode again, and an engine that takes what is no escape as
-    // it is.
+    // A proxy that decodes without encoding again, and a server that leaves invalid escapes
+    // unchanged.
     let decoded =
         target.split('?').next().and_then(|path| path.strip_prefix(prefix)).map(decode_leniently).unwrap_or_default();
     let segments: Vec<String> =
@@ -150,7 +149,7 @@ fn client(prefix: &'static str) -> (SnapshotClient, TransportFn) {
     (client, transport)
 }
 
-/// Strings that are odd in the ways that matter, and any strings at all.
+/// Unusual strings that matter for paths, and arbitrary strings.
 fn text() -> impl Strategy<Value = String> {
     let odd = prop::sample::select(vec![
         "",
@@ -236,7 +235,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn every_accepted_name_arrives_at_its_operation(
+    fn every_accepted_name_reaches_its_operation(
         repository in accepted::<RepositoryName>(),
         snapshot in accepted::<SnapshotName>(),
         index in accepted::<IndexName>(),
@@ -291,13 +290,13 @@ proptest! {
             ("running", vec![]),
             ("recovery", vec![index.to_string()]),
             ("recovery", vec![]),
-            // A clone looks for its target, a deletion for the uuid.
+            // A clone first checks its target, and a deletion first reads the uuid.
             ("get", vec![r.clone(), clone.clone()]),
             ("clone", vec![r.clone(), s.clone(), clone]),
             ("get", both()),
             ("delete", both()),
         ];
-        // What a restore reads before and after it is sent depends on what it finds.
+        // The reads of a restore depend on what they find, so they are left out.
         let is_read_of_restore = |at: usize, request: &Request<Bytes>| restore.contains(&at) && request.method() == Method::GET;
         let sent: Vec<_> =
             transport.requests().into_iter().enumerate().filter(|(at, request)| !is_read_of_restore(*at, request)).collect();
@@ -310,7 +309,7 @@ proptest! {
     }
 
     #[test]
-    fn every_list_of_accepted_names_arrives_whole(
+    fn every_list_of_accepted_names_arrives_complete(
         snapshots in prop::collection::vec(accepted::<SnapshotName>(), 1..8),
         indices in prop::collection::vec(accepted::<IndexName>(), 1..8),
         prefix in prop::sample::select(PREFIXES.to_vec()),
@@ -341,24 +340,24 @@ proptest! {
     }
 
     #[test]
-    fn a_repository_name_that_is_refused_would_not_have_arrived_or_been_taken(text in text()) {
+    fn refuses_only_repository_names_that_would_be_altered_or_refused_elsewhere(text in text()) {
         if text.parse::<RepositoryName>().is_err() {
-            prop_assert!(goes_astray(&text) || engine_refuses(&text) || text.starts_with('_'), "{:?} could have been accepted", text);
+            prop_assert!(would_be_altered(&text) || server_refuses(&text) || text.starts_with('_'), "{:?} could have been accepted", text);
         }
     }
 
     #[test]
-    fn a_snapshot_name_that_is_refused_would_not_have_arrived_or_been_taken(text in text()) {
+    fn refuses_only_snapshot_names_that_would_be_altered_or_refused_elsewhere(text in text()) {
         if text.parse::<SnapshotName>().is_err() {
-            // A leading dash excludes where lists are read.
-            let refused = engine_refuses(&text) || text.starts_with(['_', '-']) || text.to_lowercase() != text;
-            prop_assert!(goes_astray(&text) || refused, "{:?} could have been accepted", text);
+            // In a list, a leading dash means an exclusion.
+            let refused = server_refuses(&text) || text.starts_with(['_', '-']) || text.to_lowercase() != text;
+            prop_assert!(would_be_altered(&text) || refused, "{:?} could have been accepted", text);
         }
     }
 }
 
-/// The name put into a path as it is, or encoded, does not come back the same by every way.
-fn goes_astray(text: &str) -> bool {
+/// Returns whether this name is too long, or a path with it could be altered in transit.
+fn would_be_altered(text: &str) -> bool {
     let encoded: Vec<String> = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let encoded = encoded.concat();
     let twice = decode_leniently(text) != text;
@@ -366,14 +365,14 @@ fn goes_astray(text: &str) -> bool {
     twice || text.len() > 255 || arrives("", &Method::GET, &format!("/_snapshot/{encoded}"), &expected).is_err()
 }
 
-/// The engine's own rules for names (and what no name should hold: control characters and white
-/// space of any kind).
-fn engine_refuses(text: &str) -> bool {
+/// Returns whether a server refuses this name by its own rules, or the name contains control
+/// characters or white space.
+fn server_refuses(text: &str) -> bool {
     text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace() || "\\/*?\"<>|,#".contains(c))
 }
 
 #[test]
-fn the_router_of_this_test_tells_operations_apart() {
+fn the_router_of_this_test_distinguishes_operations() {
     let cases = [
         ("DELETE", "/_snapshot/repo/", Some(("unregister", vec!["repo".to_owned()]))),
         ("DELETE", "/_snapshot/repo/x%2Fy", Some(("delete", vec!["repo".to_owned(), "x/y".to_owned()]))),

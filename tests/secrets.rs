@@ -1,8 +1,9 @@
-//! No secret in what can be shown: values are planted in every place that takes a secret, the
-//! domain echoes what it was sent, and then all that this crate shows, and all that is traced
-//! meanwhile, is searched for them.
+//! No output contains a secret.
+//!
+//! The tests put known values wherever the crate accepts a secret, and let the domain echo the
+//! requests. Then they search for these values in everything that the crate shows and in the trace.
 
-#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[allow(dead_code, reason = "each test file uses only a part of it")]
 #[path = "support/scene.rs"]
 mod scene;
 
@@ -36,17 +37,17 @@ const SECRET: &str = "secret/canary+of/thirty-two+letters";
 const TOKEN: &str = "token//canary++of//many//letters==";
 const PASSWORD: &str = "pass/canary:word";
 
-/// What must not be found.
+/// The values that no output may contain.
 struct Canaries(Vec<String>);
 
 impl Canaries {
-    /// All that were planted, and the encodings in which they travel.
+    /// Returns the secrets that the tests use, and the encodings in which they are sent.
     fn planted() -> Self {
         let basic = base64::encode(format!("master:{PASSWORD}"));
         Self(vec!["canary".to_owned(), basic, base64::encode(PASSWORD), base64::encode(SECRET), base64::encode(TOKEN)])
     }
 
-    /// Those of credentials that somebody else made up.
+    /// Returns the secrets of other credentials.
     fn of(credentials: &Credentials) -> Self {
         let parts = [Some(credentials.secret_access_key()), credentials.session_token()];
         Self(parts.into_iter().flatten().map(str::to_owned).collect())
@@ -64,7 +65,7 @@ impl Canaries {
     }
 }
 
-/// All that an error and its sources show, in every form.
+/// Returns everything that an error and its sources show, in every format.
 fn everything(error: &Error) -> String {
     let mut shown = format!("{error} {error:#} {error:?} {error:#?}");
     if let Some(server) = error.server() {
@@ -78,7 +79,7 @@ fn everything(error: &Error) -> String {
     shown
 }
 
-/// All that is traced, at every level and of every crate.
+/// A trace of every crate at every level.
 #[derive(Clone, Default)]
 struct Trace(Arc<Mutex<Vec<u8>>>);
 
@@ -94,7 +95,7 @@ impl io::Write for Trace {
 }
 
 impl Trace {
-    /// Traces this thread, on which the runtime of a test runs, for as long as the guard lives.
+    /// Traces this thread, which runs the runtime of the test, until the guard is dropped.
     fn start() -> (Self, tracing::subscriber::DefaultGuard) {
         want_every_trace();
         let trace = Self::default();
@@ -110,7 +111,7 @@ impl Trace {
 
     fn text(&self) -> String {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        assert!(text.contains("es_snapshot"), "nothing was traced: {text}");
+        assert!(text.contains("es_snapshot"), "the trace is empty: {text}");
         text
     }
 }
@@ -120,7 +121,7 @@ fn credentials() -> Credentials {
     Credentials::new(KEY, SECRET, Some(TOKEN.to_owned()), None, "test")
 }
 
-/// Every way to authenticate, with secrets of its own.
+/// Returns every kind of authentication, each with secrets.
 fn every_auth() -> Vec<Auth> {
     let cache = CredentialCache::new(credentials());
     vec![
@@ -137,10 +138,10 @@ fn shown(value: &impl Debug) -> String {
     format!("{value:?} {value:#?}")
 }
 
-// ---- what values show of themselves
+// ---- debug output
 
 #[test]
-fn no_way_to_authenticate_shows_its_secret() {
+fn no_kind_of_authentication_shows_its_secret() {
     for auth in every_auth() {
         Canaries::planted().assert_absent(&shown(&auth), "an Auth");
     }
@@ -184,7 +185,7 @@ fn a_wait_shows_no_secret() {
 }
 
 #[tokio::test]
-async fn a_raw_request_and_its_reply_show_no_value() {
+async fn a_raw_request_and_its_response_show_no_value() {
     let request = RawRequest::new(http::Method::PUT, ["_security", "user", "backup"])
         .with_query("token", "query-canary")
         .with_body(json!({"password": "canary"}));
@@ -216,7 +217,7 @@ fn settings_show_no_secret() {
 }
 
 #[test]
-fn a_bucket_that_is_refused_is_not_repeated_with_its_secrets() {
+fn the_error_of_a_refused_bucket_shows_no_secret() {
     let settings = S3Settings::new("s3://key:canary@bucket");
     let client = SnapshotClient::builder("https://localhost").build().unwrap();
 
@@ -226,7 +227,7 @@ fn a_bucket_that_is_refused_is_not_repeated_with_its_secrets() {
 }
 
 #[test]
-fn a_transport_shows_nothing_of_its_client_certificate() {
+fn a_transport_does_not_show_its_client_certificate() {
     let key = "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5LWNhbmFyeS1jYW5hcnk=\n-----END PRIVATE KEY-----\n";
     let builder = HyperTransport::builder().client_certificate_pem("certificate-canary", key);
 
@@ -236,7 +237,7 @@ fn a_transport_shows_nothing_of_its_client_certificate() {
 }
 
 #[test]
-fn a_key_that_is_none_is_not_repeated() {
+fn the_error_of_an_invalid_private_key_does_not_show_it() {
     let certified = rcgen::generate_simple_self_signed(vec!["client".to_owned()]).unwrap();
     for key in [
         "canary",
@@ -252,10 +253,10 @@ fn a_key_that_is_none_is_not_repeated() {
     }
 }
 
-// ---- what a refused input shows
+// ---- errors for refused input
 
 #[test]
-fn an_endpoint_that_is_refused_is_not_repeated_with_its_secrets() {
+fn the_error_of_a_refused_endpoint_shows_no_secret() {
     for endpoint in [
         "https://master:canary@localhost:9200",
         "https://canary@localhost:9200",
@@ -272,7 +273,7 @@ fn an_endpoint_that_is_refused_is_not_repeated_with_its_secrets() {
 }
 
 #[test]
-fn a_connect_address_that_is_refused_is_not_repeated_with_its_secrets() {
+fn the_error_of_a_refused_connect_address_shows_no_secret() {
     for address in ["master:canary@localhost:9200", "canary@localhost", "http://master:canary@localhost:9200"] {
         let builder = SnapshotClient::builder("https://localhost").connect_to(address);
         Canaries::planted().assert_absent(&shown(&builder), address);
@@ -282,14 +283,14 @@ fn a_connect_address_that_is_refused_is_not_repeated_with_its_secrets() {
 }
 
 #[test]
-fn a_secret_that_no_header_may_have_is_not_repeated() {
+fn the_error_of_a_secret_that_is_not_a_valid_header_value_does_not_show_it() {
     for refused in [Auth::api_key("canary\n"), Auth::bearer("canary\u{7f}"), Auth::basic("mas:ter", "canary")] {
         Canaries::planted().assert_absent_from_error(&refused.unwrap_err(), "a refused Auth");
     }
 }
 
 #[tokio::test]
-async fn credentials_that_cannot_sign_are_not_repeated() {
+async fn the_error_of_credentials_that_cannot_sign_does_not_show_them() {
     for (key, secret, token) in [
         ("canary\n", "secret", "token"),
         ("AKID", "canary ü", "token"),
@@ -306,9 +307,9 @@ async fn credentials_that_cannot_sign_are_not_repeated() {
     }
 }
 
-// ---- what a domain echoes
+// ---- errors for responses that echo the request
 
-/// How a domain words an answer that repeats all that it was sent.
+/// The shape of a response that repeats everything that the domain received.
 #[derive(Clone, Copy, Debug)]
 enum Shape {
     Text,
@@ -399,7 +400,7 @@ impl Shape {
     }
 }
 
-/// Repeats all the headers of the request.
+/// Responds with all headers of the request.
 fn echo(request: &http::Request<Bytes>, status: u16, shape: Shape) -> http::Response<Body> {
     let mut echo = String::new();
     for (_, value) in request.headers() {
@@ -424,7 +425,7 @@ fn echoing(status: u16, shape: Shape) -> SnapshotClientBuilder {
 }
 
 #[tokio::test]
-async fn what_a_domain_echoes_is_not_shown_whatever_the_shape_and_status() {
+async fn no_error_shows_what_a_domain_echoes_in_any_shape_and_status() {
     let (trace, _guard) = Trace::start();
     for auth in every_auth() {
         for shape in SHAPES {
@@ -451,7 +452,7 @@ async fn what_a_domain_echoes_is_not_shown_whatever_the_shape_and_status() {
 }
 
 #[tokio::test]
-async fn a_refused_signature_echoes_the_token_and_shows_it_not() {
+async fn the_error_of_a_refused_signature_does_not_show_the_echoed_token() {
     let scene = Scene::new().await;
     let issued = scene.provider.provide_credentials().await.unwrap();
     let token = issued.session_token().unwrap().to_owned();
@@ -463,25 +464,25 @@ async fn a_refused_signature_echoes_the_token_and_shows_it_not() {
     assert_eq!(error.kind(), ErrorKind::Signature);
     assert!(
         everything(&error).contains("x-amz-security-token"),
-        "the fake domain echoes the canonical request: {error}"
+        "the fake domain must echo the canonical request: {error}"
     );
     Canaries::of(&issued).assert_absent_from_error(&error, "a refused signature");
     Canaries::planted().assert_absent_from_error(&error, "a refused signature");
 }
 
 #[tokio::test]
-async fn a_refused_password_is_echoed_and_not_shown() {
+async fn the_error_of_a_refused_password_does_not_show_the_echoed_header() {
     let scene = Scene::new().await;
     let client = scene.client_with(Auth::basic("master", PASSWORD).unwrap());
 
     let error = client.repositories().await.unwrap_err();
 
-    assert!(everything(&error).contains("Authorization"), "the fake domain echoes the header: {error}");
+    assert!(everything(&error).contains("Authorization"), "the fake domain must echo the header: {error}");
     Canaries::planted().assert_absent_from_error(&error, "a refused password");
 }
 
 #[tokio::test]
-async fn the_beginning_of_a_header_that_is_echoed_is_not_shown() {
+async fn no_error_shows_the_beginning_of_an_echoed_header() {
     let scene = Scene::new().await;
     for auth in [
         Auth::api_key("canary-apikey-canary-apikey-canary-apikey").unwrap(),
@@ -494,10 +495,10 @@ async fn the_beginning_of_a_header_that_is_echoed_is_not_shown() {
     }
 }
 
-// ---- what is traced
+// ---- traces
 
 #[tokio::test]
-async fn a_whole_story_traces_no_secret_and_no_body() {
+async fn the_trace_of_a_whole_procedure_contains_no_secret_and_no_body() {
     let (trace, _guard) = Trace::start();
     let scene = Scene::new().await;
     scene.domain.create_index("movies", 2);
@@ -520,7 +521,7 @@ async fn a_whole_story_traces_no_secret_and_no_body() {
 }
 
 #[tokio::test]
-async fn refusals_trace_no_secret() {
+async fn the_trace_of_refusals_contains_no_secret() {
     let (trace, _guard) = Trace::start();
     let scene =
         Scene::with(|domain| domain.auth(FakeAuth::Basic { user: "u".to_owned(), password: "p".to_owned() }), |c| c)
@@ -534,7 +535,7 @@ async fn refusals_trace_no_secret() {
 }
 
 #[tokio::test]
-async fn a_connection_that_cannot_be_made_traces_and_shows_no_secret() {
+async fn a_failed_connection_shows_no_secret_in_its_error_or_trace() {
     let (trace, _guard) = Trace::start();
     let scene = Scene::new().await;
     for auth in every_auth() {
@@ -554,7 +555,7 @@ async fn a_connection_that_cannot_be_made_traces_and_shows_no_secret() {
 }
 
 #[tokio::test]
-async fn a_provider_that_fails_behind_a_cache_traces_no_older_secret() {
+async fn the_trace_of_a_refresh_contains_no_earlier_secret() {
     let (trace, _guard) = Trace::start();
     let scene = Scene::with(|domain| domain.credential_life(Duration::from_mins(1)), |client| client).await;
     scene.client.repositories().await.unwrap();

@@ -1,4 +1,4 @@
-//! Signatures agree with a second computation, made in this test from what goes over the wire.
+//! Compares signatures with an independent computation from the request as it is sent.
 
 use std::time::{Duration, SystemTime};
 
@@ -43,7 +43,8 @@ fn decode(text: &str) -> Vec<u8> {
     out
 }
 
-/// Signature Version 4 by AWS's description, for service `es`: the wire path is encoded once more.
+/// Computes Signature Version 4 for the service `es` as AWS describes it. The path is encoded once
+/// more than in the request.
 fn signature(request: &Request<Bytes>, secret: &str, region: &str) -> String {
     let header = |name: &str| request.headers()[name].to_str().unwrap().trim().to_owned();
     let authorization = header("authorization");
@@ -109,18 +110,18 @@ fn run<T>(call: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn an_application_that_takes_what_is_traced_by_log_goes_on_to_get_it() {
+fn signing_installs_no_tracing_subscriber() {
     let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
 
     run(client(&accepting(), credentials, Duration::from_secs(1_700_000_000)).repositories()).unwrap();
 
-    // No test of this suite subscribes. Once anyone has, tracing passes nothing on to `log`.
+    // No test in this file subscribes. Once a subscriber is set, tracing no longer writes to `log`.
     assert!(!tracing::dispatcher::has_been_set());
 }
 
 proptest! {
     #[test]
-    fn signatures_agree_with_a_second_computation(
+    fn signatures_agree_with_an_independent_computation(
         segments in prop::collection::vec(segment(), 0..5),
         query in prop::collection::vec((any::<String>(), any::<String>()), 0..4),
         body in body(),

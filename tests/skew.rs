@@ -1,5 +1,5 @@
-//! Signatures are dated by the domain's clock, as its answers tell it, whatever the host's clock
-//! does.
+//! Signatures have the time of the domain's clock, which the client learns from responses, whatever
+//! the clock of the host does.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -19,16 +19,16 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 const START: i64 = 1_700_000_000;
-/// Answers that take longer tell too little about the time in between.
-const SLOWEST: Duration = Duration::from_mins(1);
+/// A response that takes longer does not show the time of the domain precisely enough.
+const MAX_TRUSTED: Duration = Duration::from_mins(1);
 
-/// What happens in one exchange, in this order.
+/// What happens in one exchange.
 #[derive(Clone, Debug)]
 struct Step {
-    /// How far the host's clock is stepped before the request, and while the answer is on its way,
-    /// in seconds.
+    /// The steps of the host's clock before the request and while the response is in transit. In
+    /// seconds.
     host: (i64, i64),
-    /// How far the domain is ahead of a clock that nobody steps, in milliseconds.
+    /// How far the domain is ahead of a clock without steps. In milliseconds.
     ahead: i64,
     there: Duration,
     back: Duration,
@@ -50,11 +50,11 @@ impl Step {
     }
 
     fn is_trusted(&self) -> bool {
-        self.date == Date::Right && !self.age && self.took() <= SLOWEST
+        self.date == Date::Right && !self.age && self.took() <= MAX_TRUSTED
     }
 }
 
-/// A domain that responds as the step says. Without a step its response has no date.
+/// A domain that responds as its step defines. Without a step, its response has no date.
 #[derive(Clone, Debug)]
 struct Domain {
     clock: ManualClock,
@@ -95,11 +95,11 @@ fn signed_date(request: &Request<Bytes>) -> &str {
     request.headers()["x-amz-date"].to_str().unwrap()
 }
 
-/// A signature that was made right after the answer to a step.
+/// A signature that was made right after the response of a step.
 #[derive(Debug)]
 struct Next {
     step: Step,
-    /// How far it is ahead of the domain's clock and of the host's, in milliseconds.
+    /// How far it is ahead of the clocks of the domain and the host. In milliseconds.
     from_domain: i64,
     from_host: i64,
 }
@@ -120,7 +120,7 @@ fn run(steps: Vec<Step>) -> Vec<Next> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let signed_by_a_call = || {
         let before = transport.requests().len();
-        // A refusal is a response too.
+        // A refusal also has a date.
         let _ = runtime.block_on(client.raw(RawRequest::get(["_snapshot"])));
         let sent = transport.requests().split_off(before);
         let date = DateTime::strptime("%Y%m%dT%H%M%SZ", signed_date(sent.last().unwrap())).unwrap();
@@ -130,7 +130,7 @@ fn run(steps: Vec<Step>) -> Vec<Next> {
         clock.step_wall(step.host.0);
         *domain.step.lock().unwrap() = Some(step.clone());
         signed_by_a_call();
-        // The date is cut to the second: on average, half of it has passed.
+        // The date is cut to the second. On average, half a second has passed since.
         let date = signed_by_a_call() * 1000 + 500;
         let host = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
         Next { step, from_domain: date - domain.time(), from_host: date - i64::try_from(host).unwrap() }
@@ -152,16 +152,19 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn the_signature_after_an_answer_that_tells_the_time_has_it(steps in prop::collection::vec(step(), 1..8)) {
+    fn a_signature_after_a_trusted_response_has_the_time_of_the_domain(steps in prop::collection::vec(step(), 1..8)) {
         for next in run(steps).into_iter().filter(|next| next.step.is_trusted()) {
-            // Two seconds, and as much as is not known of when in between the domain looked at its clock.
+            // Two seconds, and the duration of the exchange, because the domain read its clock
+            // at an unknown moment of it.
             let most = 2_000 + next.step.took().as_millis();
             prop_assert!(u128::from(next.from_domain.unsigned_abs()) <= most, "{next:?}");
         }
     }
 
     #[test]
-    fn an_answer_that_is_old_or_slow_or_tells_no_time_moves_no_signature(steps in prop::collection::vec(step(), 1..8)) {
+    fn a_response_that_is_old_slow_or_without_a_date_does_not_move_signatures(
+        steps in prop::collection::vec(step(), 1..8),
+    ) {
         let mut before = 0;
         for next in run(steps) {
             // Dates are cut to the second.
@@ -172,8 +175,8 @@ proptest! {
     }
 }
 
-/// Signs by a clock that is `ahead` seconds behind the domain's, after one response that took so
-/// long and was dated at its end.
+/// Returns a signature after one slow response, which was dated at its end. The clock of the domain
+/// is `ahead` seconds ahead of the host's.
 fn after_a_slow_response(ahead: i64, took: Duration) -> Next {
     let slow = Step {
         host: (0, 0),
@@ -226,7 +229,7 @@ fn a_slow_response_does_not_shift_a_clock_that_was_corrected() {
 }
 
 #[test]
-fn an_absurd_date_neither_panics_nor_moves_a_signature() {
+fn an_absurd_date_causes_no_panic_and_does_not_move_signatures() {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(START.unsigned_abs()));
     let date = Arc::new(Mutex::new(""));
     let sent = Arc::clone(&date);

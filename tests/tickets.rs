@@ -1,7 +1,7 @@
-//! What names something that was started, and comes back to it: tickets, from calls, errors and by
-//! hand; and handles by uuid.
+//! Tickets from calls, from errors and from a constructor, prepared restores, and handles with a
+//! uuid.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
 #[path = "support/movies.rs"]
 mod movies;
@@ -18,14 +18,14 @@ use es_snapshot::{
 };
 use movies::{backups, domain};
 
-/// The snapshot `s`, which has ended.
+/// Takes the snapshot `s` and waits until it is complete.
 async fn taken(domain: &FakeDomain) -> Snapshot {
     let started = backups(domain).create_snapshot("s", CreateSnapshot::new()).await.unwrap();
     started.wait().await.unwrap().into_complete().unwrap();
     backups(domain).snapshot("s").unwrap()
 }
 
-/// What another process reads that was given nothing but the text.
+/// Serialises and deserialises a ticket, as when another process reads it.
 fn kept(ticket: impl Into<Ticket>) -> Ticket {
     let text = serde_json::to_string(&ticket.into()).unwrap();
     serde_json::from_str(&text).unwrap()
@@ -54,8 +54,8 @@ async fn another_process_waits_for_a_restore_by_its_ticket() {
     assert_eq!(report.into_complete().unwrap().indices(), ["restored-movies"]);
 }
 
-/// Makes the domain unreachable once a request of this method has arrived, so that nobody learns
-/// what became of it.
+/// Makes the domain unreachable once a request with this method has arrived, so that the client
+/// cannot determine its outcome.
 fn black_out(domain: &FakeDomain, method: &'static str) {
     let arrived = std::sync::atomic::AtomicBool::new(false);
     let follows = move |actual: &str, _: &str| {
@@ -66,7 +66,7 @@ fn black_out(domain: &FakeDomain, method: &'static str) {
 }
 
 #[tokio::test]
-async fn an_unknown_create_carries_a_ticket_that_finds_the_snapshot() {
+async fn the_error_of_an_unknown_create_contains_a_ticket_for_the_snapshot() {
     let domain = domain().await;
     black_out(&domain, "PUT");
     let error = backups(&domain).create_snapshot("s", CreateSnapshot::new()).await.unwrap_err();
@@ -81,7 +81,7 @@ async fn an_unknown_create_carries_a_ticket_that_finds_the_snapshot() {
 }
 
 #[tokio::test]
-async fn an_unknown_restore_carries_a_ticket_of_exactly_its_indices() {
+async fn the_error_of_an_unknown_restore_contains_a_ticket_with_exactly_its_indices() {
     let domain = domain().await;
     let snapshot = taken(&domain).await;
     black_out(&domain, "POST");
@@ -95,7 +95,7 @@ async fn an_unknown_restore_carries_a_ticket_of_exactly_its_indices() {
 }
 
 #[tokio::test]
-async fn an_unknown_deletion_carries_a_ticket_with_the_uuid() {
+async fn the_error_of_an_unknown_deletion_contains_a_ticket_with_the_uuid() {
     let domain = domain().await;
     let snapshot = taken(&domain).await;
     let uuid = snapshot.info().await.unwrap().uuid().unwrap().to_owned();
@@ -110,7 +110,7 @@ async fn an_unknown_deletion_carries_a_ticket_with_the_uuid() {
 }
 
 #[tokio::test]
-async fn a_refused_create_carries_no_ticket() {
+async fn the_error_of_a_refused_create_contains_no_ticket() {
     let domain = domain().await;
     taken(&domain).await;
 
@@ -120,7 +120,7 @@ async fn a_refused_create_carries_no_ticket() {
 }
 
 #[tokio::test]
-async fn a_wait_that_ends_without_a_verdict_carries_ticket_time_and_progress() {
+async fn the_error_of_a_wait_at_its_deadline_contains_ticket_elapsed_time_and_progress() {
     let domain = domain().await;
     domain.hold_snapshots(true);
     let started = backups(&domain).create_snapshot("s", CreateSnapshot::new()).await.unwrap();
@@ -136,12 +136,12 @@ async fn a_wait_that_ends_without_a_verdict_carries_ticket_time_and_progress() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_kept_before_the_create_finds_what_a_killed_process_has_made() {
+async fn a_token_that_was_stored_before_the_create_finds_the_snapshot_of_a_killed_process() {
     let domain = domain().await;
     let token = SnapshotToken::random();
     let ticket = SnapshotTicket::new("backups", "s").unwrap().with_token(token.clone());
     let call = backups(&domain).create_snapshot("s", CreateSnapshot::new().with_token(token.clone()));
-    // The process is killed while the response is on its way.
+    // The process is killed before the response arrives.
     domain.fault(Fault::delay(Duration::from_secs(50)).on_method("PUT").times(1));
     let clock = domain.clock().unwrap();
     futures_util::future::select(call, es_snapshot::clock::Clock::sleep(&clock, Duration::from_secs(10))).await;
@@ -159,7 +159,7 @@ async fn check(domain: &FakeDomain, ticket: impl Into<Ticket>) -> TicketState {
 }
 
 #[tokio::test]
-async fn one_check_tells_whether_a_snapshot_runs_has_ended_or_is_missing() {
+async fn one_check_shows_whether_a_snapshot_is_running_has_ended_or_is_missing() {
     let domain = domain().await;
     let ticket = || SnapshotTicket::new("backups", "s").unwrap();
     assert_eq!(check(&domain, ticket()).await, TicketState::NotFound);
@@ -173,11 +173,11 @@ async fn one_check_tells_whether_a_snapshot_runs_has_ended_or_is_missing() {
         panic!("still running")
     };
     assert!(snapshot.is_complete());
-    assert_eq!(check(&domain, ticket().with_uuid("of another")).await, TicketState::NotFound);
+    assert_eq!(check(&domain, ticket().with_uuid("another-uuid")).await, TicketState::NotFound);
 }
 
 #[tokio::test]
-async fn one_check_tells_whether_a_restore_runs_has_ended_or_is_missing() {
+async fn one_check_shows_whether_a_restore_is_running_has_ended_or_is_missing() {
     let domain = domain().await;
     let snapshot = taken(&domain).await;
     let by_hand = || RestoreTicket::new("backups", "s").unwrap();
@@ -197,7 +197,7 @@ async fn one_check_tells_whether_a_restore_runs_has_ended_or_is_missing() {
 }
 
 #[tokio::test]
-async fn one_check_tells_whether_a_shard_of_a_restore_is_lost() {
+async fn one_check_reports_a_shard_that_failed_to_restore() {
     let domain = domain().await;
     let snapshot = taken(&domain).await;
     domain.fail_restore_shard("restored-movies", 1);
@@ -211,7 +211,7 @@ async fn one_check_tells_whether_a_shard_of_a_restore_is_lost() {
 }
 
 #[tokio::test]
-async fn one_check_tells_whether_a_snapshot_is_still_to_be_deleted() {
+async fn one_check_shows_whether_a_deletion_has_ended() {
     let domain = domain().await;
     let snapshot = taken(&domain).await;
     let uuid = snapshot.info().await.unwrap().uuid().unwrap().to_owned();
@@ -223,7 +223,7 @@ async fn one_check_tells_whether_a_snapshot_is_still_to_be_deleted() {
 }
 
 #[tokio::test]
-async fn a_handle_by_uuid_refuses_what_has_taken_the_name() {
+async fn a_handle_with_a_uuid_refuses_another_snapshot_of_that_name() {
     let domain = domain().await;
     let snapshot = taken(&domain).await;
     let listed = snapshot.with_uuid(snapshot.info().await.unwrap().uuid().unwrap());
@@ -246,7 +246,7 @@ async fn a_handle_by_uuid_refuses_what_has_taken_the_name() {
 }
 
 #[tokio::test]
-async fn what_was_started_serialises_without_the_client() {
+async fn a_started_snapshot_is_serialised_without_the_client() {
     let domain = domain().await;
 
     let started = backups(&domain).create_snapshot("s", CreateSnapshot::new()).await.unwrap();
@@ -258,7 +258,7 @@ async fn what_was_started_serialises_without_the_client() {
 }
 
 #[tokio::test]
-async fn a_deletion_of_several_reports_each() {
+async fn a_deletion_of_several_snapshots_reports_each() {
     let domain = domain().await;
     for name in ["a", "b"] {
         domain.another_client_creates("backups", name);
@@ -276,7 +276,7 @@ async fn a_deletion_of_several_reports_each() {
     assert_eq!(report.into_complete().unwrap_err().kind(), ErrorKind::Incomplete);
 }
 
-/// The restore of `movies` as `restored-movies`, prepared and stored.
+/// Prepares a restore of `movies` as `restored-movies`, and serialises it.
 async fn stored(domain: &FakeDomain) -> String {
     let options = RestoreSnapshot::new().with_rename_prefix("restored-");
     let prepared = taken(domain).await.prepare_restore(options).await.unwrap();
@@ -292,7 +292,7 @@ fn read_back(stored: &str) -> PreparedRestore {
 }
 
 #[tokio::test]
-async fn preparing_a_restore_sends_reads_alone_and_names_its_indices() {
+async fn preparing_a_restore_sends_only_reads_and_determines_its_indices() {
     let domain = domain().await;
 
     let prepared = read_back(&stored(&domain).await);
@@ -302,7 +302,7 @@ async fn preparing_a_restore_sends_reads_alone_and_names_its_indices() {
 }
 
 #[tokio::test]
-async fn a_prepared_restore_is_started_by_another_process() {
+async fn another_process_starts_a_prepared_restore() {
     let domain = domain().await;
     let stored = stored(&domain).await;
 
@@ -313,7 +313,7 @@ async fn a_prepared_restore_is_started_by_another_process() {
 }
 
 #[tokio::test]
-async fn a_restore_that_a_killed_process_has_started_is_adopted_and_not_sent_again() {
+async fn a_restore_that_a_killed_process_started_is_adopted_and_not_resent() {
     let domain = domain().await;
     let stored = stored(&domain).await;
     assert!(domain.client().start(read_back(&stored)).await.unwrap().wait().await.unwrap().is_complete());
@@ -325,7 +325,7 @@ async fn a_restore_that_a_killed_process_has_started_is_adopted_and_not_sent_aga
 }
 
 #[tokio::test]
-async fn what_a_killed_process_has_restored_and_others_have_written_to_is_not_restored_over() {
+async fn does_not_restore_over_later_writes_to_what_a_killed_process_restored() {
     let domain = domain().await;
     let stored = stored(&domain).await;
     assert!(domain.client().start(read_back(&stored)).await.unwrap().wait().await.unwrap().is_complete());
@@ -341,7 +341,7 @@ async fn what_a_killed_process_has_restored_and_others_have_written_to_is_not_re
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_while_it_starts_a_restore_leaves_one_restore() {
+async fn a_restore_runs_once_although_its_first_process_is_killed_while_starting_it() {
     let domain = domain().await;
     let stored = stored(&domain).await;
     domain.fault(Fault::delay(Duration::from_secs(50)).on_method("POST").times(1));
@@ -356,7 +356,7 @@ async fn a_process_that_is_killed_while_it_starts_a_restore_leaves_one_restore()
 }
 
 #[tokio::test]
-async fn a_restore_whose_indices_cannot_be_determined_is_not_prepared() {
+async fn prepare_refuses_a_restore_whose_indices_cannot_be_determined() {
     let domain = domain().await;
     let snapshot = taken(&domain).await;
 
@@ -366,7 +366,7 @@ async fn a_restore_whose_indices_cannot_be_determined_is_not_prepared() {
 }
 
 #[tokio::test]
-async fn a_prepared_restore_does_not_restore_what_has_taken_the_snapshots_name() {
+async fn a_prepared_restore_refuses_another_snapshot_that_took_the_name() {
     let domain = domain().await;
     let options = RestoreSnapshot::new().with_rename_prefix("restored-");
     let prepared = taken(&domain).await.prepare_restore(options).await.unwrap();

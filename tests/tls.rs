@@ -1,5 +1,5 @@
-//! TLS with certificates of this test's own: the name that is verified, signed and sent may differ
-//! from the address that is connected to.
+//! TLS with certificates that the tests create. The client can connect to an address other than the
+//! name that it verifies, signs and sends.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,7 +33,7 @@ impl Authority {
         self.0.pem()
     }
 
-    /// Certificate and key of a server or client, both PEM.
+    /// Returns the certificate and the key of a server or client, both as PEM.
     fn issue(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> (String, String) {
         self.issue_with(name, usage, |_| {})
     }
@@ -52,29 +52,29 @@ impl Authority {
     }
 }
 
-/// What one request showed the server.
+/// A request as the server received it.
 #[derive(Clone, Debug, Default)]
-struct Seen {
+struct ReceivedRequest {
     server_name: Option<String>,
     head: String,
     client_certificate: bool,
 }
 
-/// A TLS server for `HOST` that answers every request with an empty object.
-async fn server(authority: &Authority, asks_for_certificate: bool) -> (SocketAddr, Arc<Mutex<Vec<Seen>>>) {
-    server_with(authority, authority.issue(HOST, ExtendedKeyUsagePurpose::ServerAuth), asks_for_certificate).await
+/// Starts a TLS server for `HOST` that responds to every request with an empty object.
+async fn server(authority: &Authority, requires_certificate: bool) -> (SocketAddr, Arc<Mutex<Vec<ReceivedRequest>>>) {
+    server_with(authority, authority.issue(HOST, ExtendedKeyUsagePurpose::ServerAuth), requires_certificate).await
 }
 
 async fn server_with(
     authority: &Authority,
     (certificate, key): (String, String),
-    asks_for_certificate: bool,
-) -> (SocketAddr, Arc<Mutex<Vec<Seen>>>) {
+    requires_certificate: bool,
+) -> (SocketAddr, Arc<Mutex<Vec<ReceivedRequest>>>) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .unwrap();
-    let builder = if asks_for_certificate {
+    let builder = if requires_certificate {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
         builder.with_client_cert_verifier(
@@ -92,14 +92,14 @@ async fn server_with(
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&seen);
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&received);
     #[expect(clippy::disallowed_methods, reason = "the server of this test")]
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             let Ok(mut stream) = acceptor.accept(socket).await else { continue };
             let (_, session) = stream.get_ref();
-            let mut entry = Seen {
+            let mut entry = ReceivedRequest {
                 server_name: session.server_name().map(str::to_owned),
                 client_certificate: session.peer_certificates().is_some(),
                 head: String::new(),
@@ -112,7 +112,7 @@ async fn server_with(
             let _ = stream.shutdown().await;
         }
     });
-    (address, seen)
+    (address, received)
 }
 
 fn through_a_tunnel(address: SocketAddr, transport: HyperTransport) -> SnapshotClientBuilder {
@@ -132,35 +132,35 @@ fn trusting(authority: &Authority) -> HyperTransport {
 }
 
 #[tokio::test]
-async fn a_tunnel_is_shown_the_domains_own_name_in_tls_host_and_signature() {
+async fn tls_host_header_and_signature_keep_the_domains_name_through_a_tunnel() {
     let authority = Authority::new();
-    let (address, seen) = server(&authority, false).await;
+    let (address, received) = server(&authority, false).await;
     let client = through_a_tunnel(address, trusting(&authority)).build().unwrap();
 
     client.repositories().await.unwrap();
 
-    let seen = seen.lock().unwrap()[0].clone();
-    assert_eq!(seen.server_name.as_deref(), Some(HOST));
-    assert!(seen.head.to_lowercase().contains(&format!("host: {HOST}\r\n")), "{}", seen.head);
-    assert!(seen.head.contains("/ap-northeast-1/es/aws4_request"), "{}", seen.head);
+    let received = received.lock().unwrap()[0].clone();
+    assert_eq!(received.server_name.as_deref(), Some(HOST));
+    assert!(received.head.to_lowercase().contains(&format!("host: {HOST}\r\n")), "{}", received.head);
+    assert!(received.head.contains("/ap-northeast-1/es/aws4_request"), "{}", received.head);
 }
 
 #[tokio::test]
-async fn one_transport_leads_two_endpoints_of_one_name_to_their_own_addresses() {
+async fn one_transport_connects_two_endpoints_of_one_name_to_their_own_addresses() {
     let authority = Authority::new();
-    let (first, seen_by_first) = server(&authority, false).await;
-    let (second, seen_by_second) = server(&authority, false).await;
+    let (first, received_by_first) = server(&authority, false).await;
+    let (second, received_by_second) = server(&authority, false).await;
     let transport = trusting(&authority);
 
     through_a_tunnel(first, transport.clone()).build().unwrap().repositories().await.unwrap();
     through_a_tunnel(second, transport).build().unwrap().repositories().await.unwrap();
 
-    assert_eq!((seen_by_first.lock().unwrap().len(), seen_by_second.lock().unwrap().len()), (1, 1));
+    assert_eq!((received_by_first.lock().unwrap().len(), received_by_second.lock().unwrap().len()), (1, 1));
 }
 
-/// A server of plain TCP that sends these bytes once it has read something, and counts its
+/// Starts a plain TCP server that sends these bytes after it has read some. It counts its
 /// connections.
-async fn canned(response: &'static [u8]) -> (SocketAddr, Arc<AtomicUsize>) {
+async fn server_of_bytes(response: &'static [u8]) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let connections = Arc::new(AtomicUsize::new(0));
@@ -182,8 +182,9 @@ fn manual_clock() -> ManualClock {
     ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000))
 }
 
-/// The failure of a call that may be repeated ten times and was not, with its text.
-async fn told_at_once(builder: SnapshotClientBuilder) -> String {
+/// Makes a call with the default retry policy. Asserts that it fails without a retry, and returns
+/// the message.
+async fn message_of_failure_without_retry(builder: SnapshotClientBuilder) -> String {
     let clock = manual_clock();
     let client = builder.retry(RetryPolicy::default()).clock(clock.clone()).build().unwrap();
 
@@ -195,61 +196,61 @@ async fn told_at_once(builder: SnapshotClientBuilder) -> String {
     error.to_string()
 }
 
-/// What is told of a server with this certificate.
-async fn told_of_certificate(
+/// Returns the message of a call to a server with this certificate.
+async fn message_for_certificate(
     name: &str,
     usage: ExtendedKeyUsagePurpose,
     change: impl FnOnce(&mut CertificateParams),
 ) -> String {
     let authority = Authority::new();
-    let (address, seen) = server_with(&authority, authority.issue_with(name, usage, change), false).await;
-    let told = told_at_once(through_a_tunnel(address, trusting(&authority))).await;
-    assert!(seen.lock().unwrap().is_empty());
-    assert!(told.contains(HOST), "{told}");
-    told
+    let (address, received) = server_with(&authority, authority.issue_with(name, usage, change), false).await;
+    let message = message_of_failure_without_retry(through_a_tunnel(address, trusting(&authority))).await;
+    assert!(received.lock().unwrap().is_empty());
+    assert!(message.contains(HOST), "{message}");
+    message
 }
 
 #[tokio::test]
-async fn tells_at_once_that_an_authority_is_not_trusted() {
+async fn fails_without_retry_if_the_authority_is_not_trusted() {
     let authority = Authority::new();
-    let (address, seen) = server(&authority, false).await;
+    let (address, received) = server(&authority, false).await;
 
-    let told = told_at_once(through_a_tunnel(address, trusting(&Authority::new()))).await;
+    let message = message_of_failure_without_retry(through_a_tunnel(address, trusting(&Authority::new()))).await;
 
-    assert!(told.contains(HOST) && told.contains("HyperTransportBuilder::ca_pem"), "{told}");
-    assert!(seen.lock().unwrap().is_empty());
+    assert!(message.contains(HOST) && message.contains("HyperTransportBuilder::ca_pem"), "{message}");
+    assert!(received.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn tells_at_once_that_a_certificate_is_for_another_name() {
-    let told = told_of_certificate("elsewhere.example", ExtendedKeyUsagePurpose::ServerAuth, |_| {}).await;
+async fn fails_without_retry_if_the_certificate_is_for_another_name() {
+    let message = message_for_certificate("elsewhere.example", ExtendedKeyUsagePurpose::ServerAuth, |_| {}).await;
 
-    assert!(told.contains("is for another name") && told.contains("connect_to"), "{told}");
+    assert!(message.contains("is for another name") && message.contains("connect_to"), "{message}");
 }
 
 #[tokio::test]
-async fn tells_at_once_that_a_certificate_has_expired() {
+async fn fails_without_retry_if_the_certificate_has_expired() {
     let expired = |params: &mut CertificateParams| params.not_after = rcgen::date_time_ymd(2001, 1, 1);
 
-    let told = told_of_certificate(HOST, ExtendedKeyUsagePurpose::ServerAuth, expired).await;
+    let message = message_for_certificate(HOST, ExtendedKeyUsagePurpose::ServerAuth, expired).await;
 
-    assert!(told.contains("has expired"), "{told}");
+    assert!(message.contains("has expired"), "{message}");
 }
 
 #[tokio::test]
-async fn tells_at_once_that_a_certificate_is_not_valid_yet() {
+async fn fails_without_retry_if_the_certificate_is_not_valid_yet() {
     let early = |params: &mut CertificateParams| params.not_before = rcgen::date_time_ymd(3000, 1, 1);
 
-    let told = told_of_certificate(HOST, ExtendedKeyUsagePurpose::ServerAuth, early).await;
+    let message = message_for_certificate(HOST, ExtendedKeyUsagePurpose::ServerAuth, early).await;
 
-    assert!(told.contains("not valid yet") && told.contains("clock"), "{told}");
+    assert!(message.contains("not valid yet") && message.contains("clock"), "{message}");
 }
 
 #[tokio::test]
-async fn tells_at_once_that_a_certificate_is_not_for_servers() {
-    let told = told_of_certificate(HOST, ExtendedKeyUsagePurpose::ClientAuth, |_| {}).await;
+async fn fails_without_retry_if_the_certificate_is_not_for_servers() {
+    let message = message_for_certificate(HOST, ExtendedKeyUsagePurpose::ClientAuth, |_| {}).await;
 
-    assert!(told.contains("not one for servers"), "{told}");
+    assert!(message.contains("not a server certificate"), "{message}");
 }
 
 #[tokio::test]
@@ -267,52 +268,52 @@ async fn ends_a_wait_at_the_first_poll_if_the_certificate_does_not_verify() {
 }
 
 #[tokio::test]
-async fn tells_at_once_that_a_port_speaks_plain_http() {
+async fn fails_without_retry_if_the_port_does_not_speak_tls() {
     let responses: [&[u8]; 3] =
         [b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n", b"<html></html>", b"SSH-2.0-OpenSSH_9.6\r\n"];
     for response in responses {
-        let (address, connections) = canned(response).await;
+        let (address, connections) = server_of_bytes(response).await;
 
-        let told = told_at_once(through_a_tunnel(address, trusting(&Authority::new()))).await;
+        let message = message_of_failure_without_retry(through_a_tunnel(address, trusting(&Authority::new()))).await;
 
-        assert!(told.contains("does not speak TLS") && told.contains("http://"), "{told}");
+        assert!(message.contains("does not speak TLS") && message.contains("http://"), "{message}");
         assert_eq!(connections.load(Ordering::SeqCst), 1);
     }
 }
 
 #[tokio::test]
-async fn tells_at_once_that_a_port_speaks_tls() {
+async fn fails_without_retry_if_an_http_endpoint_speaks_tls() {
     let authority = Authority::new();
     let (address, _) = server(&authority, false).await;
 
-    let told = told_at_once(SnapshotClient::builder(format!("http://{address}"))).await;
+    let message = message_of_failure_without_retry(SnapshotClient::builder(format!("http://{address}"))).await;
 
-    assert!(told.contains("speaks TLS") && told.contains("https://"), "{told}");
+    assert!(message.contains("speaks TLS") && message.contains("https://"), "{message}");
 }
 
 #[tokio::test]
-async fn tells_at_once_that_a_server_refuses_the_handshake() {
+async fn fails_without_retry_if_the_server_refuses_the_handshake() {
     // protocol_version, handshake_failure, unrecognized_name
     let cases: [(&[u8], &str); 3] = [
         (&[0x15, 3, 3, 0, 2, 2, 70], "version of TLS"),
         (&[0x15, 3, 3, 0, 2, 2, 40], "refused the TLS handshake"),
         (&[0x15, 3, 3, 0, 2, 2, 112], "refused the TLS handshake"),
     ];
-    for (alert, words) in cases {
-        let (address, connections) = canned(alert).await;
+    for (alert, expected) in cases {
+        let (address, connections) = server_of_bytes(alert).await;
 
-        let told = told_at_once(through_a_tunnel(address, trusting(&Authority::new()))).await;
+        let message = message_of_failure_without_retry(through_a_tunnel(address, trusting(&Authority::new()))).await;
 
-        assert!(told.contains(words), "{told}");
+        assert!(message.contains(expected), "{message}");
         assert_eq!(connections.load(Ordering::SeqCst), 1);
     }
 }
 
 #[tokio::test]
-async fn tries_again_after_a_handshake_that_may_work_later() {
-    // internal_error, and a connection that ends without a word
+async fn retries_after_a_temporary_failure_of_the_handshake() {
+    // internal_error, and a connection that closes without data
     for response in [&[0x15, 3, 3, 0, 2, 2, 80][..], b""] {
-        let (address, connections) = canned(response).await;
+        let (address, connections) = server_of_bytes(response).await;
         let builder =
             through_a_tunnel(address, trusting(&Authority::new())).retry(RetryPolicy::default().with_max_attempts(3));
         let client = builder.clock(manual_clock()).build().unwrap();
@@ -325,20 +326,20 @@ async fn tries_again_after_a_handshake_that_may_work_later() {
 }
 
 #[tokio::test]
-async fn tells_at_once_that_a_client_certificate_is_wanted() {
+async fn fails_without_retry_if_the_server_requires_a_client_certificate() {
     let authority = Authority::new();
-    let (address, seen) = server(&authority, true).await;
+    let (address, received) = server(&authority, true).await;
 
-    let told = told_at_once(through_a_tunnel(address, trusting(&authority))).await;
+    let message = message_of_failure_without_retry(through_a_tunnel(address, trusting(&authority))).await;
 
-    assert!(told.contains("HyperTransportBuilder::client_certificate_pem"), "{told}");
-    assert!(seen.lock().unwrap().is_empty());
+    assert!(message.contains("HyperTransportBuilder::client_certificate_pem"), "{message}");
+    assert!(received.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn tells_at_once_that_the_client_certificate_is_not_trusted() {
+async fn fails_without_retry_if_the_server_does_not_trust_the_client_certificate() {
     let authority = Authority::new();
-    let (address, seen) = server(&authority, true).await;
+    let (address, received) = server(&authority, true).await;
     let (certificate, key) = Authority::new().issue("client", ExtendedKeyUsagePurpose::ClientAuth);
     let transport = HyperTransport::builder()
         .roots(TrustRoots::OnlyGiven)
@@ -347,16 +348,16 @@ async fn tells_at_once_that_the_client_certificate_is_not_trusted() {
         .build()
         .unwrap();
 
-    let told = told_at_once(through_a_tunnel(address, transport)).await;
+    let message = message_of_failure_without_retry(through_a_tunnel(address, transport)).await;
 
-    assert!(told.contains("client certificate"), "{told}");
-    assert!(seen.lock().unwrap().is_empty());
+    assert!(message.contains("client certificate"), "{message}");
+    assert!(received.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn a_client_certificate_is_shown_when_it_is_asked_for() {
+async fn sends_a_client_certificate_if_the_server_requests_one() {
     let authority = Authority::new();
-    let (address, seen) = server(&authority, true).await;
+    let (address, received) = server(&authority, true).await;
     let (certificate, key) = authority.issue("client", ExtendedKeyUsagePurpose::ClientAuth);
     let transport = HyperTransport::builder()
         .roots(TrustRoots::OnlyGiven)
@@ -367,18 +368,18 @@ async fn a_client_certificate_is_shown_when_it_is_asked_for() {
 
     through_a_tunnel(address, transport).build().unwrap().repositories().await.unwrap();
 
-    assert!(seen.lock().unwrap()[0].client_certificate);
+    assert!(received.lock().unwrap()[0].client_certificate);
 }
 
 #[test]
-fn a_pem_text_without_a_certificate_is_refused() {
+fn refuses_a_pem_text_without_a_certificate() {
     let error = HyperTransport::builder().ca_pem("no certificate").build().unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
-/// The operating system's store, which the environment of a whole process may replace: each client
-/// is in a child process.
+/// The certificate store of the operating system. Environment variables of the process can replace
+/// it, so each client runs in a child process.
 #[cfg(feature = "native-roots")]
 mod native_roots {
     use std::env;
@@ -388,24 +389,24 @@ mod native_roots {
 
     use super::*;
 
-    /// The variable that tells a child where to connect.
+    /// The variable with the address to which a child connects.
     const ADDRESS: &str = "ES_SNAPSHOT_TEST_ADDRESS";
 
-    /// Makes one call and tells what came of it.
+    /// Makes one call and prints its outcome.
     #[tokio::test]
-    #[ignore = "run by the other tests, as a process of its own"]
+    #[ignore = "run by the other tests, in a child process"]
     async fn child() {
         let Some(address) = env::var(ADDRESS).ok().and_then(|address| address.parse().ok()) else { return };
         let transport = HyperTransport::builder().roots(TrustRoots::Native).build().unwrap();
 
         match through_a_tunnel(address, transport).build().unwrap().repositories().await {
-            Ok(_) => println!("\ntold: done"),
-            Err(error) => println!("\ntold: {:?}, {:?}", error.kind(), error.outcome()),
+            Ok(_) => println!("\noutcome: done"),
+            Err(error) => println!("\noutcome: {:?}, {:?}", error.kind(), error.outcome()),
         }
     }
 
-    /// What a client tells whose `SSL_CERT_FILE` holds this authority.
-    fn told(address: SocketAddr, authority: &Authority) -> String {
+    /// Returns the outcome of a client whose `SSL_CERT_FILE` contains this authority.
+    fn child_outcome(address: SocketAddr, authority: &Authority) -> String {
         let name = format!("native-roots-{}-{}.pem", std::process::id(), address.port());
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::write(&file, authority.pem()).unwrap();
@@ -420,27 +421,27 @@ mod native_roots {
 
         fs::remove_file(&file).unwrap();
         let output = String::from_utf8(child.stdout).unwrap();
-        let told = output.lines().find_map(|line| line.strip_prefix("told: "));
-        told.unwrap_or_else(|| panic!("{output}{}", String::from_utf8_lossy(&child.stderr))).to_owned()
+        let outcome = output.lines().find_map(|line| line.strip_prefix("outcome: "));
+        outcome.unwrap_or_else(|| panic!("{output}{}", String::from_utf8_lossy(&child.stderr))).to_owned()
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn an_authority_in_ssl_cert_file_is_trusted() {
+    async fn trusts_an_authority_in_ssl_cert_file() {
         let authority = Authority::new();
-        let (address, seen) = server(&authority, false).await;
+        let (address, received) = server(&authority, false).await;
 
-        assert_eq!(told(address, &authority), "done");
+        assert_eq!(child_outcome(address, &authority), "done");
 
-        assert_eq!(seen.lock().unwrap().len(), 1);
+        assert_eq!(received.lock().unwrap().len(), 1);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn an_authority_that_is_not_in_ssl_cert_file_is_not_trusted() {
+    async fn does_not_trust_an_authority_that_is_not_in_ssl_cert_file() {
         let authority = Authority::new();
-        let (address, seen) = server(&authority, false).await;
+        let (address, received) = server(&authority, false).await;
 
-        assert_eq!(told(address, &Authority::new()), "Connect, NotSent");
+        assert_eq!(child_outcome(address, &Authority::new()), "Connect, NotSent");
 
-        assert!(seen.lock().unwrap().is_empty());
+        assert!(received.lock().unwrap().is_empty());
     }
 }

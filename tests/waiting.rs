@@ -1,7 +1,7 @@
-//! Waiting for snapshots, restores and deletions: right verdicts, and how much trouble a wait
-//! outlives.
+//! Waits for snapshots, restores and deletions: their outcomes, their requests, and the failures
+//! that they survive.
 
-#[allow(dead_code, reason = "each of the suites uses a part of it")]
+#[allow(dead_code, reason = "each test file uses only a part of it")]
 #[path = "support/scene.rs"]
 mod scene;
 
@@ -36,7 +36,7 @@ const DENIED: &str =
     r#"{"error":{"type":"security_exception","reason":"no permissions for [indices:monitor/recovery]"},"status":403}"#;
 const JSON: &str = "application/json";
 
-/// A domain on which the snapshot `s` is running and goes on until it is let go.
+/// A domain on which the snapshot `s` runs until the test finishes it.
 async fn held() -> Scene {
     let scene = Scene::with(|domain| domain.hold_snapshots(true), |client| client).await;
     scene.prepare().await;
@@ -44,7 +44,7 @@ async fn held() -> Scene {
     scene
 }
 
-/// A domain on which the snapshot `s` runs for so long.
+/// A domain on which the snapshot `s` runs for `duration`.
 async fn running_for(duration: Duration) -> Scene {
     let scene = Scene::with(|domain| domain.snapshots_take(duration), |client| client).await;
     scene.prepare().await;
@@ -56,8 +56,8 @@ async fn wait(scene: &Scene) -> Result<SnapshotInfo, Error> {
     backups(&scene.client).snapshot(snapshot()).unwrap().wait().await
 }
 
-/// How the snapshot ends if it is planned so.
-async fn end_of(planned: FakeOutcome) -> SnapshotInfo {
+/// Waits for a snapshot that ends with the planned outcome.
+async fn planned_snapshot(planned: FakeOutcome) -> SnapshotInfo {
     let scene = Scene::new().await;
     scene.prepare().await;
     scene.domain.plan_snapshot(planned);
@@ -65,43 +65,43 @@ async fn end_of(planned: FakeOutcome) -> SnapshotInfo {
     wait(&scene).await.unwrap()
 }
 
-// ---- how a snapshot ends
+// ---- outcomes of snapshots
 
 #[tokio::test]
-async fn a_wait_ends_with_success() {
-    let ended = end_of(FakeOutcome::Success).await;
+async fn a_wait_returns_the_complete_snapshot() {
+    let ended = planned_snapshot(FakeOutcome::Success).await;
 
     assert_eq!((ended.name(), ended.state()), ("s", &SnapshotState::Success));
 }
 
 #[tokio::test]
-async fn a_partial_snapshot_is_an_outcome_with_its_failed_shards() {
-    let ended = end_of(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] }).await;
+async fn a_wait_returns_a_partial_snapshot_with_its_failed_shards() {
+    let ended = planned_snapshot(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] }).await;
 
     assert_eq!(ended.state(), &SnapshotState::Partial);
     assert_eq!((ended.failures()[0].index(), ended.failures()[0].shard_id()), ("movies", Some(1)));
 }
 
 #[tokio::test]
-async fn a_failed_snapshot_is_an_outcome_with_its_reason() {
-    let ended = end_of(FakeOutcome::Failed { reason: "disk on fire".to_owned() }).await;
+async fn a_wait_returns_a_failed_snapshot_with_its_reason() {
+    let ended = planned_snapshot(FakeOutcome::Failed { reason: "disk on fire".to_owned() }).await;
 
     assert_eq!((ended.state(), ended.reason()), (&SnapshotState::Failed, Some("disk on fire")));
 }
 
 #[tokio::test]
-async fn an_incomplete_snapshot_is_an_error_to_whom_wants_a_complete_one() {
-    let ended = end_of(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] }).await;
+async fn into_complete_returns_an_error_for_a_partial_snapshot() {
+    let ended = planned_snapshot(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] }).await;
 
     let error = ended.into_complete().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Incomplete);
     assert!(error.to_string().contains("movies[1]"), "{error}");
 }
 
-// ---- what is missing, gone or replaced
+// ---- snapshots that are missing, deleted or replaced
 
 #[tokio::test]
-async fn four_polls_may_miss_a_new_snapshot() {
+async fn a_wait_tolerates_four_polls_that_do_not_find_a_new_snapshot() {
     let scene = running_for(Duration::from_secs(3)).await;
     scene.domain.fault(Fault::status(404, MISSING, JSON).on_path("/_snapshot/r/s").times(4));
 
@@ -109,7 +109,7 @@ async fn four_polls_may_miss_a_new_snapshot() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_five_polls_miss_is_missing() {
+async fn a_wait_reports_a_missing_snapshot_after_five_polls() {
     let scene = Scene::new().await;
     scene.prepare().await;
     let before = scene.domain.events().len();
@@ -121,7 +121,7 @@ async fn a_snapshot_that_five_polls_miss_is_missing() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_is_deleted_meanwhile_is_missing() {
+async fn a_wait_reports_a_snapshot_that_was_deleted_as_missing() {
     let scene = held().await;
     let mut progress = backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress();
     assert!(matches!(progress.next().await, Some(Ok(WaitUpdate::Progress(_)))));
@@ -132,7 +132,7 @@ async fn a_snapshot_that_is_deleted_meanwhile_is_missing() {
 }
 
 #[tokio::test]
-async fn another_snapshot_under_the_name_is_not_the_one_waited_for() {
+async fn a_wait_reports_a_snapshot_whose_name_another_has_taken_as_missing() {
     let scene = held().await;
     let mut progress = backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress();
     assert!(matches!(progress.next().await, Some(Ok(WaitUpdate::Progress(_)))));
@@ -146,7 +146,7 @@ async fn another_snapshot_under_the_name_is_not_the_one_waited_for() {
     assert!(error.to_string().contains("another snapshot has taken its name"), "{error}");
 }
 
-/// The last thing that a stream yields.
+/// Returns the outcome that ends a stream.
 async fn end<O>(stream: WaitStream<O>) -> Result<O, Error> {
     let updates: Vec<_> = stream.try_collect().await?;
     match updates.into_iter().next_back() {
@@ -158,7 +158,7 @@ async fn end<O>(stream: WaitStream<O>) -> Result<O, Error> {
 // ---- the deadline
 
 #[tokio::test]
-async fn a_deadline_ends_the_wait_and_not_the_snapshot() {
+async fn a_deadline_ends_the_wait_but_not_the_snapshot() {
     let scene = held().await;
 
     let error = backups(&scene.client)
@@ -175,7 +175,7 @@ async fn a_deadline_ends_the_wait_and_not_the_snapshot() {
 }
 
 #[tokio::test]
-async fn the_last_poll_is_at_the_deadline() {
+async fn the_last_poll_happens_at_the_deadline() {
     let scene = held().await;
     let (began, before) = (scene.clock.wall(), scene.domain.events().len());
 
@@ -191,7 +191,7 @@ fn seconds(time: SystemTime, since: SystemTime) -> f64 {
 }
 
 #[tokio::test]
-async fn a_deadline_tells_the_last_trouble() {
+async fn the_deadline_error_has_the_last_failure_as_its_source() {
     let scene = held().await;
     scene.domain.fault(Fault::status(503, "no server", "text/plain"));
 
@@ -203,12 +203,12 @@ async fn a_deadline_tells_the_last_trouble() {
         .await
         .unwrap_err();
 
-    let trouble = error.source().and_then(|source| source.downcast_ref::<Error>()).map(Error::kind);
-    assert_eq!((error.kind(), trouble), (ErrorKind::Deadline, Some(ErrorKind::Unavailable)));
+    let source = error.source().and_then(|source| source.downcast_ref::<Error>()).map(Error::kind);
+    assert_eq!((error.kind(), source), (ErrorKind::Deadline, Some(ErrorKind::Unavailable)));
 }
 
 #[tokio::test]
-async fn trouble_that_has_passed_is_not_told_by_the_deadline() {
+async fn the_deadline_error_omits_a_failure_that_has_passed() {
     let scene = held().await;
     scene.domain.fault(Fault::status(503, "no server", "text/plain").times(3));
 
@@ -235,61 +235,61 @@ async fn a_step_of_the_wall_clock_does_not_move_the_deadline() {
     assert_eq!(scene.clock.monotonic().checked_sub(began), Some(Duration::from_secs(10)));
 }
 
-// ---- what a wait outlives
+// ---- failures that a wait survives
 
-/// Lets this go wrong ten times while a snapshot of a minute is waited for.
-async fn outlives(fault: Fault) {
+/// Asserts that a wait for a snapshot of one minute succeeds although this fault occurs ten times.
+async fn survives(fault: Fault) {
     let scene = running_for(Duration::from_mins(1)).await;
     scene.domain.fault(fault.times(10));
 
     assert_eq!(wait(&scene).await.unwrap().state(), &SnapshotState::Success);
 
-    let struck = scene.domain.events().iter().filter(|event| event.fault.is_some()).count();
-    assert_eq!(struck, 10);
+    let faults = scene.domain.events().iter().filter(|event| event.fault.is_some()).count();
+    assert_eq!(faults, 10);
 }
 
 #[tokio::test]
-async fn a_wait_outlives_a_domain_that_is_not_available() {
-    outlives(Fault::status(503, "<html><title>503</title></html>", "text/html")).await;
+async fn a_wait_survives_an_unavailable_domain() {
+    survives(Fault::status(503, "<html><title>503</title></html>", "text/html")).await;
 }
 
 #[tokio::test]
-async fn a_wait_outlives_gateways_that_give_up() {
-    outlives(Fault::status_after(504)).await;
+async fn a_wait_survives_gateway_timeouts() {
+    survives(Fault::status_after(504)).await;
 }
 
 #[tokio::test]
-async fn a_wait_outlives_throttling() {
-    outlives(Fault::status(429, "Too Many Requests", "text/plain").header("retry-after", "1")).await;
+async fn a_wait_survives_throttling() {
+    survives(Fault::status(429, "Too Many Requests", "text/plain").header("retry-after", "1")).await;
 }
 
 #[tokio::test]
-async fn a_wait_outlives_lost_connections() {
-    outlives(Fault::drop_before()).await;
+async fn a_wait_survives_lost_connections() {
+    survives(Fault::drop_before()).await;
 }
 
 #[tokio::test]
-async fn a_wait_outlives_answers_that_break_off() {
-    outlives(Fault::truncate()).await;
+async fn a_wait_survives_truncated_responses() {
+    survives(Fault::truncate()).await;
 }
 
 #[tokio::test]
-async fn a_wait_outlives_answers_that_are_no_json() {
-    outlives(Fault::garbage()).await;
+async fn a_wait_survives_responses_that_are_not_json() {
+    survives(Fault::garbage()).await;
 }
 
 #[tokio::test]
-async fn a_wait_outlives_a_restart_of_the_front_end() {
-    outlives(Fault::restart()).await;
+async fn a_wait_survives_a_restart_of_the_front_end() {
+    survives(Fault::restart()).await;
 }
 
 #[tokio::test]
-async fn a_wait_outlives_answers_that_come_too_late() {
-    outlives(Fault::delay(Duration::from_secs(100))).await;
+async fn a_wait_survives_responses_that_arrive_too_late() {
+    survives(Fault::delay(Duration::from_secs(100))).await;
 }
 
 #[tokio::test]
-async fn a_wait_outlives_credentials_that_are_revoked() {
+async fn a_wait_survives_revoked_credentials() {
     let scene = held().await;
     let mut progress = backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress();
     assert!(matches!(progress.next().await, Some(Ok(WaitUpdate::Progress(_)))));
@@ -303,7 +303,7 @@ async fn a_wait_outlives_credentials_that_are_revoked() {
 }
 
 #[tokio::test]
-async fn a_wait_over_many_lives_of_its_credentials_is_never_refused() {
+async fn a_wait_renews_its_credentials_before_the_domain_refuses_them() {
     let short = Duration::from_secs(20);
     let long = Duration::from_mins(10);
     let scene = Scene::with(|domain| domain.credential_life(short).snapshots_take(long), |client| client).await;
@@ -317,7 +317,7 @@ async fn a_wait_over_many_lives_of_its_credentials_is_never_refused() {
 }
 
 #[tokio::test]
-async fn four_refusals_of_any_sort_may_pass() {
+async fn a_wait_survives_four_refusals_in_a_row() {
     let refusals = [
         (400, r#"{"error":{"type":"task_cancelled_exception","reason":"task cancelled"},"status":400}"#),
         (403, DENIED),
@@ -341,7 +341,7 @@ async fn five_refusals_in_a_row_end_a_wait() {
 }
 
 #[tokio::test]
-async fn a_wait_outlives_an_engine_that_fails_for_a_minute() {
+async fn a_wait_survives_a_server_that_fails_for_a_minute() {
     let scene = running_for(Duration::from_secs(3)).await;
     scene.domain.fault(Fault::status(500, OUTAGE, JSON).times(8));
 
@@ -349,7 +349,7 @@ async fn a_wait_outlives_an_engine_that_fails_for_a_minute() {
 }
 
 #[tokio::test]
-async fn an_engine_that_fails_for_minutes_ends_a_wait() {
+async fn a_server_that_fails_for_several_minutes_ends_a_wait() {
     let scene = held().await;
     scene.domain.fault(Fault::status(500, OUTAGE, JSON));
     let began = scene.clock.monotonic();
@@ -360,7 +360,7 @@ async fn an_engine_that_fails_for_minutes_ends_a_wait() {
 }
 
 #[tokio::test]
-async fn one_refusal_after_failures_of_the_engine_does_not_end_a_wait() {
+async fn a_wait_survives_one_refusal_after_failures_of_the_server() {
     let scene = running_for(Duration::from_secs(3)).await;
     scene.domain.fault(Fault::status(500, OUTAGE, JSON).times(6));
     let denied = r#"{"error":{"type":"security_exception","reason":"no permissions"},"status":403}"#;
@@ -370,7 +370,7 @@ async fn one_refusal_after_failures_of_the_engine_does_not_end_a_wait() {
 }
 
 #[tokio::test]
-async fn a_wait_outlives_a_gateway_that_fails_for_longer_than_an_engine_may() {
+async fn a_wait_survives_a_gateway_that_fails_for_longer_than_a_server_may() {
     let scene = running_for(Duration::from_secs(3)).await;
     scene.domain.fault(Fault::status(520, "<html></html>", "text/html").times(20));
 
@@ -378,7 +378,7 @@ async fn a_wait_outlives_a_gateway_that_fails_for_longer_than_an_engine_may() {
 }
 
 #[tokio::test]
-async fn a_poll_that_hangs_does_not_outlast_the_deadline() {
+async fn a_poll_that_hangs_ends_at_the_deadline() {
     let scene = running_for(Duration::ZERO).await;
     scene.domain.fault(Fault::delay(Duration::from_secs(40)));
 
@@ -388,10 +388,10 @@ async fn a_poll_that_hangs_does_not_outlast_the_deadline() {
 }
 
 #[tokio::test]
-async fn after_a_poll_that_hung_until_the_deadline_there_is_another() {
+async fn a_wait_polls_once_more_after_a_poll_that_hung_until_the_deadline() {
     let scene = running_for(Duration::from_mins(1)).await;
     let polls = AtomicUsize::new(0);
-    // The one after 49 s.
+    // The ninth poll, after 49 s.
     let ninth = move |_: &str, path: &str| path == "/_snapshot/r/s" && polls.fetch_add(1, Ordering::SeqCst) == 8;
     scene.domain.fault(Fault::delay(Duration::from_mins(10)).on(ninth));
 
@@ -403,7 +403,7 @@ async fn after_a_poll_that_hung_until_the_deadline_there_is_another() {
 // ---- progress
 
 #[tokio::test]
-async fn progress_yields_changes_only_and_ends_with_the_outcome() {
+async fn progress_yields_only_changes_and_ends_with_the_outcome() {
     let scene = running_for(Duration::from_mins(10)).await;
     let before = scene.domain.events().len();
 
@@ -435,7 +435,7 @@ fn figures(update: &WaitUpdate<SnapshotInfo>) -> Option<[u64; 7]> {
 }
 
 #[tokio::test]
-async fn the_rate_and_the_rest_of_the_time_are_told_by_the_figures_that_were_seen() {
+async fn progress_computes_the_rate_and_the_remaining_time_from_observed_figures() {
     let scene = held().await;
     let status = |copied: u32| {
         json!({"snapshots": [{"snapshot": "s", "repository": "r", "state": "STARTED",
@@ -443,7 +443,8 @@ async fn the_rate_and_the_rest_of_the_time_are_told_by_the_figures_that_were_see
             "stats": {"incremental": {"file_count": 9, "size_in_bytes": 1000}, "processed": {"file_count": 5, "size_in_bytes": copied}}}]})
         .to_string()
     };
-    // Polls at 0, 1 and 2.5 s; of what was copied before the second nobody knows how fast.
+    // Polls at 0, 1 and 2.5 s. The first has no figures, so the rate is that of the time after the
+    // second.
     for (code, body) in [(400, "{}".to_owned()), (200, status(600)), (200, status(750))] {
         scene.domain.fault(Fault::status(code, body, JSON).on_path("_status").times(1));
     }
@@ -451,19 +452,19 @@ async fn the_rate_and_the_rest_of_the_time_are_told_by_the_figures_that_were_see
     let progress = backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress();
     let updates: Vec<_> = progress.take(3).try_collect().await.unwrap();
 
-    let told: Vec<_> = updates
+    let reported: Vec<_> = updates
         .iter()
         .map(|update| {
             let WaitUpdate::Progress(now) = update else { panic!("{update:?}") };
             (now.elapsed().as_millis(), now.bytes_done(), now.bytes_per_second(), now.eta())
         })
         .collect();
-    let rest = Some(Duration::from_millis(2_500));
-    assert_eq!(told, [(0, 0, None, None), (1_000, 600, None, None), (2_500, 750, Some(100.0), rest)]);
+    let remaining = Some(Duration::from_millis(2_500));
+    assert_eq!(reported, [(0, 0, None, None), (1_000, 600, None, None), (2_500, 750, Some(100.0), remaining)]);
 }
 
 #[tokio::test]
-async fn progress_does_not_fall_back_when_a_poll_goes_wrong() {
+async fn progress_does_not_decrease_when_a_poll_fails() {
     let scene =
         Scene::with(|domain| domain.snapshots_take(Duration::from_mins(10)).seed(1), |client| client.seed(3)).await;
     scene.prepare().await;
@@ -481,7 +482,7 @@ async fn progress_does_not_fall_back_when_a_poll_goes_wrong() {
 }
 
 #[tokio::test]
-async fn progress_tells_the_uuid_as_soon_as_it_is_known() {
+async fn progress_contains_the_uuid_as_soon_as_it_is_known() {
     let scene = held().await;
     let unknown =
         r#"{"snapshots":[{"snapshot":"s","state":"IN_PROGRESS","shards":{"total":0,"failed":0,"successful":0}}]}"#;
@@ -498,30 +499,30 @@ async fn progress_tells_the_uuid_as_soon_as_it_is_known() {
 }
 
 #[tokio::test]
-async fn a_status_that_is_forbidden_five_times_leaves_progress_without_figures() {
+async fn progress_stops_requesting_a_status_that_was_forbidden_five_times() {
     let scene = running_for(Duration::from_mins(10)).await;
     scene.domain.forbid("/_snapshot/r/s/_status");
 
     let ended = end(backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress()).await.unwrap();
 
     assert_eq!(ended.state(), &SnapshotState::Success);
-    let asked = scene.domain.events().iter().filter(|event| event.path.contains("_status")).count();
-    assert_eq!(asked, 5);
+    let requests = scene.domain.events().iter().filter(|event| event.path.contains("_status")).count();
+    assert_eq!(requests, 5);
 }
 
 #[tokio::test]
-async fn a_status_that_hangs_is_not_asked_for_again_before_the_next_poll() {
+async fn progress_does_not_resend_a_status_request_that_hangs() {
     let scene = running_for(Duration::from_secs(10)).await;
     scene.domain.fault(Fault::delay(Duration::from_secs(80)).on_path("_status"));
 
     end(backups(&scene.client).snapshot(snapshot()).unwrap().wait().progress()).await.unwrap();
 
-    let asked = scene.domain.events().iter().filter(|event| event.path.contains("_status")).count();
-    assert_eq!(asked, 1);
+    let requests = scene.domain.events().iter().filter(|event| event.path.contains("_status")).count();
+    assert_eq!(requests, 1);
 }
 
 #[tokio::test]
-async fn a_stream_that_has_ended_stays_ended() {
+async fn a_progress_stream_that_has_ended_stays_ended() {
     let scene = Scene::new().await;
     scene.prepare().await;
     scene.take_snapshot().await;
@@ -532,10 +533,10 @@ async fn a_stream_that_has_ended_stays_ended() {
     assert!(progress.next().await.is_none());
 }
 
-// ---- pace and price
+// ---- pauses and requests
 
 #[tokio::test]
-async fn pauses_grow_by_half_from_a_second_to_thirty() {
+async fn the_pauses_between_polls_grow_by_half_from_one_to_thirty_seconds() {
     let scene = held().await;
     let before = scene.clock.sleeps().len();
 
@@ -550,7 +551,7 @@ async fn pauses_grow_by_half_from_a_second_to_thirty() {
 }
 
 #[tokio::test]
-async fn a_poll_is_repeated_after_the_pauses_of_the_callers_policy() {
+async fn a_poll_is_resent_after_the_pause_of_the_callers_policy() {
     let scene = running_for(Duration::from_secs(3)).await;
     scene.domain.fault(Fault::status(503, "", JSON).on_path("/_snapshot/r/s").times(1));
     let before = scene.clock.sleeps().len();
@@ -563,7 +564,7 @@ async fn a_poll_is_repeated_after_the_pauses_of_the_callers_policy() {
 }
 
 #[tokio::test]
-async fn a_poll_of_a_client_that_repeats_nothing_is_followed_by_the_next_poll() {
+async fn without_retries_the_next_poll_follows_a_failed_one() {
     let scene = running_for(Duration::from_secs(3)).await;
     scene.domain.fault(Fault::status(503, "", JSON).on_path("/_snapshot/r/s").times(1));
     let before = scene.clock.sleeps().len();
@@ -575,15 +576,15 @@ async fn a_poll_of_a_client_that_repeats_nothing_is_followed_by_the_next_poll() 
 }
 
 #[tokio::test]
-async fn an_hours_wait_makes_128_requests_over_one_connection() {
+async fn a_wait_of_one_hour_sends_128_requests_over_one_connection() {
     let scene = running_for(Duration::from_hours(1)).await;
     let (address, accepted) = counting_relay(scene.domain.endpoint().strip_prefix("http://").unwrap().to_owned()).await;
     let client = SnapshotClient::builder(format!("http://{address}"))
         .region(scene.domain.region())
         .credentials(scene.provider.clone())
         .clock(scene.clock.clone())
-        // On the system's clock: by the hour that passes at once, every connection would be too old for the next
-        // request.
+        // On the system's clock. The manual clock advances by an hour at once, after which every
+        // connection would be too old.
         .transport(HyperTransport::builder().build().unwrap())
         .build()
         .unwrap();
@@ -596,7 +597,7 @@ async fn an_hours_wait_makes_128_requests_over_one_connection() {
 }
 
 #[tokio::test]
-async fn an_hours_wait_with_progress_makes_255_requests() {
+async fn a_wait_of_one_hour_with_progress_sends_255_requests() {
     let scene = running_for(Duration::from_hours(1)).await;
     let before = scene.domain.events().len();
 
@@ -605,7 +606,7 @@ async fn an_hours_wait_with_progress_makes_255_requests() {
     assert_eq!(scene.events_since(before).len(), 255);
 }
 
-/// Leads connections on to this address and counts them.
+/// Starts a relay that forwards connections to this address and counts them.
 async fn counting_relay(to: String) -> (std::net::SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -624,7 +625,7 @@ async fn counting_relay(to: String) -> (std::net::SocketAddr, Arc<AtomicUsize>) 
 
 // ---- restores
 
-/// A domain with the snapshot `s` of the index `movies`, taken.
+/// A domain with the complete snapshot `s` of the index `movies`.
 async fn taken() -> Scene {
     let scene = Scene::new().await;
     scene.prepare().await;
@@ -642,7 +643,7 @@ async fn restore(scene: &Scene, options: &RestoreSnapshot) -> RestoreReport {
 }
 
 #[tokio::test]
-async fn a_complete_restore_names_its_indices_and_no_shard() {
+async fn a_complete_restore_reports_its_indices_and_no_unrestored_shard() {
     let scene = taken().await;
     scene.client.raw(RawRequest::new(http::Method::DELETE, ["movies"])).await.unwrap();
 
@@ -652,7 +653,7 @@ async fn a_complete_restore_names_its_indices_and_no_shard() {
 }
 
 #[tokio::test]
-async fn a_renamed_restore_is_found_by_its_source() {
+async fn finds_a_renamed_restore_by_its_source() {
     let scene = taken().await;
 
     let report = restore(&scene, &renamed()).await.into_complete().unwrap();
@@ -661,7 +662,7 @@ async fn a_renamed_restore_is_found_by_its_source() {
 }
 
 #[tokio::test]
-async fn once_the_indices_of_a_restore_are_known_only_they_are_asked_for() {
+async fn requests_only_the_indices_of_a_restore_once_they_are_known() {
     let scene = Scene::with(|domain| domain.restores_take(Duration::from_secs(60)), |client| client).await;
     scene.prepare().await;
     scene.take_snapshot().await;
@@ -672,13 +673,13 @@ async fn once_the_indices_of_a_restore_are_known_only_they_are_asked_for() {
 
     assert_eq!(report.unrestored(), []);
     let paths: Vec<_> = scene.events_since(before).into_iter().map(|event| event.path).collect();
-    let whole = paths.iter().filter(|path| path.starts_with("/_recovery")).count();
-    let narrow = paths.iter().filter(|path| path.starts_with("/restored_movies/_recovery")).count();
-    assert!(whole == 2 && narrow > 2 && paths.len() == 3 * (whole + narrow), "{paths:?}");
+    let all = paths.iter().filter(|path| path.starts_with("/_recovery")).count();
+    let restored = paths.iter().filter(|path| path.starts_with("/restored_movies/_recovery")).count();
+    assert!(all == 2 && restored > 2 && paths.len() == 3 * (all + restored), "{paths:?}");
 }
 
 #[tokio::test]
-async fn a_failed_shard_is_named() {
+async fn reports_a_shard_that_failed_to_restore() {
     let scene = taken().await;
     scene.domain.fail_restore_shard("restored_movies", 1);
 
@@ -692,7 +693,7 @@ async fn a_failed_shard_is_named() {
 }
 
 #[tokio::test]
-async fn a_shard_of_another_repositorys_snapshot_of_that_name_is_not_this_restores() {
+async fn ignores_a_failed_restore_of_a_snapshot_of_that_name_in_another_repository() {
     let scene = taken().await;
     let other: RepositoryName = "other".parse().unwrap();
     let settings = S3Settings::new("my-bucket-4-es").with_base_path("other").with_role_arn(ROLE);
@@ -720,7 +721,7 @@ async fn a_shard_of_another_repositorys_snapshot_of_that_name_is_not_this_restor
 }
 
 #[tokio::test]
-async fn an_expected_index_that_does_not_come_is_named() {
+async fn reports_an_expected_index_that_does_not_appear() {
     let scene = taken().await;
     let absent: IndexName = "absent".parse().unwrap();
     backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
@@ -735,8 +736,7 @@ async fn an_expected_index_that_does_not_come_is_named() {
     assert_eq!(missing, [("absent", None)]);
 }
 
-/// The report on an index of one shard that was given by name, when its row and its recovery are
-/// these.
+/// Waits for a named index of one shard, with this row of `_cat/shards` and this recovery.
 async fn report_on(row: Value, recovery: Value) -> RestoreReport {
     let scene = Scene::new().await;
     respond_with(&scene, &row, &recovery);
@@ -764,7 +764,7 @@ fn row_in(state: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_primary_that_was_restored_and_has_moved_or_is_moving_counts_by_its_state() {
+async fn counts_a_restored_primary_whose_recovery_was_replaced_by_a_later_one() {
     for (state, stage, kind) in
         [("STARTED", "DONE", "PEER"), ("RELOCATING", "INDEX", "PEER"), ("STARTED", "DONE", "EXISTING_STORE")]
     {
@@ -781,7 +781,7 @@ async fn a_primary_that_was_restored_and_has_moved_or_is_moving_counts_by_its_st
 }
 
 #[tokio::test]
-async fn a_named_index_of_which_nothing_shows_that_it_was_restored_is_not_restored() {
+async fn reports_a_named_index_without_evidence_of_a_restore() {
     for kind in ["PEER", "EXISTING_STORE"] {
         let report =
             report_on(row_in("STARTED"), json!({"id": 0, "type": kind, "stage": "DONE", "primary": true})).await;
@@ -792,7 +792,7 @@ async fn a_named_index_of_which_nothing_shows_that_it_was_restored_is_not_restor
 }
 
 #[tokio::test]
-async fn a_primary_that_was_restored_from_another_snapshot_is_not_restored() {
+async fn reports_a_primary_that_was_restored_from_another_snapshot() {
     let source = json!({"repository": "r", "snapshot": "another", "index": "movies"});
     let recovery = json!({"id": 0, "type": "SNAPSHOT", "stage": "DONE", "primary": true, "source": source});
 
@@ -802,7 +802,7 @@ async fn a_primary_that_was_restored_from_another_snapshot_is_not_restored() {
 }
 
 #[tokio::test]
-async fn without_recoveries_the_rows_tell_the_end() {
+async fn a_wait_ends_by_cat_shards_alone_if_recovery_is_forbidden() {
     let scene = taken().await;
     backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
     scene.domain.forbid("/_recovery");
@@ -819,7 +819,7 @@ async fn without_recoveries_the_rows_tell_the_end() {
 }
 
 #[tokio::test]
-async fn a_restore_of_which_nothing_may_be_asked_is_an_error() {
+async fn a_wait_fails_if_both_recovery_and_cat_shards_are_forbidden() {
     let scene = taken().await;
     backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
     scene.domain.forbid("/_recovery");
@@ -831,7 +831,7 @@ async fn a_restore_of_which_nothing_may_be_asked_is_an_error() {
 }
 
 #[tokio::test]
-async fn without_cat_shards_the_recoveries_tell_the_end() {
+async fn a_wait_ends_by_recovery_alone_if_cat_shards_is_forbidden() {
     let scene = taken().await;
     scene.domain.forbid("/_cat/shards");
 
@@ -841,7 +841,7 @@ async fn without_cat_shards_the_recoveries_tell_the_end() {
 }
 
 #[tokio::test]
-async fn without_cat_shards_all_recoveries_are_asked_for_since_more_may_begin() {
+async fn requests_all_recoveries_if_cat_shards_is_forbidden() {
     let scene = Scene::with(|domain| domain.restores_take(Duration::from_secs(60)), |client| client).await;
     scene.prepare().await;
     scene.take_snapshot().await;
@@ -853,8 +853,8 @@ async fn without_cat_shards_all_recoveries_are_asked_for_since_more_may_begin() 
 
     let paths: Vec<_> = scene.events_since(before).into_iter().map(|event| event.path).collect();
     assert_eq!(report.unrestored(), []);
-    let of_all = ["/_cat/shards?", "/_recovery?", "/_cluster/state/customs?"];
-    assert!(paths.iter().all(|path| of_all.iter().any(|start| path.starts_with(start))), "{paths:?}");
+    let without_index = ["/_cat/shards?", "/_recovery?", "/_cluster/state/customs?"];
+    assert!(paths.iter().all(|path| without_index.iter().any(|start| path.starts_with(start))), "{paths:?}");
 }
 
 #[tokio::test]
@@ -870,7 +870,7 @@ async fn one_refusal_of_cat_shards_does_not_hide_a_failed_shard() {
 }
 
 #[tokio::test]
-async fn one_refusal_of_recoveries_does_not_hide_a_shard_that_came_back_empty() {
+async fn one_refusal_of_recovery_does_not_hide_a_shard_that_was_restored_empty() {
     let scene = Scene::new().await;
     scene.prepare().await;
     scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] });
@@ -891,7 +891,7 @@ async fn one_refusal_of_recoveries_does_not_hide_a_shard_that_came_back_empty() 
 }
 
 #[tokio::test]
-async fn without_cat_shards_shards_that_begin_late_are_waited_for() {
+async fn waits_for_shards_that_start_late_if_cat_shards_is_forbidden() {
     let scene = taken().await;
     scene.domain.forbid("/_cat/shards");
     backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
@@ -902,13 +902,13 @@ async fn without_cat_shards_shards_that_begin_late_are_waited_for() {
 
     let report = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).await.unwrap();
 
-    // Four polls found one shard, five the second too.
-    let asked = scene.events_since(before).iter().filter(|event| event.path.starts_with("/_recovery")).count();
-    assert_eq!((report.shards_total(), asked), (2, 9));
+    // Four polls found one shard, the next five found both.
+    let requests = scene.events_since(before).iter().filter(|event| event.path.starts_with("/_recovery")).count();
+    assert_eq!((report.shards_total(), requests), (2, 9));
 }
 
 #[tokio::test]
-async fn a_right_to_cat_shards_that_is_given_late_still_shows_a_failed_shard() {
+async fn reports_a_failed_shard_even_if_cat_shards_is_allowed_late() {
     let scene = taken().await;
     scene.domain.fail_restore_shard("restored_movies", 1);
     backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
@@ -923,7 +923,7 @@ const EXPLAIN: &str = "/_cluster/allocation/explain";
 const GIVEN_UP: &str = r#"{"can_allocate":"no","node_allocation_decisions":[{"deciders":[
     {"decider":"restore_in_progress","decision":"NO","explanation":"shard has failed to be restored"}]}]}"#;
 
-/// A restore of one shard that no node takes.
+/// A domain on which a restore has one unassigned shard, with this explanation.
 async fn unassigned(explanation: &str) -> Scene {
     let scene = taken().await;
     backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
@@ -936,19 +936,19 @@ async fn unassigned(explanation: &str) -> Scene {
 }
 
 #[tokio::test]
-async fn a_shard_that_the_engine_has_given_up_is_named() {
+async fn reports_a_shard_that_the_server_has_given_up() {
     let scene = unassigned(GIVEN_UP).await;
 
     let report = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).await.unwrap();
 
     let shards: Vec<_> = report.unrestored().iter().map(ToString::to_string).collect();
     assert_eq!(shards, ["[restored_movies][0] shard has failed to be restored"]);
-    let asked = scene.domain.events().iter().filter(|event| event.path == EXPLAIN).count();
-    assert_eq!(asked, 1);
+    let requests = scene.domain.events().iter().filter(|event| event.path == EXPLAIN).count();
+    assert_eq!(requests, 1);
 }
 
 #[tokio::test]
-async fn a_shard_that_only_the_cluster_state_shows_as_given_up_is_explained() {
+async fn requests_the_explanation_of_a_shard_that_failed_according_to_the_cluster_state() {
     let scene = unassigned(GIVEN_UP).await;
     let shard = json!({"index": {"index_name": "restored_movies", "index_uuid": "u"}, "shard": 0, "state": "FAILURE"});
     let restore = json!({"snapshot": "s", "repository": "r", "indices": ["restored_movies"], "shards": [shard]});
@@ -961,7 +961,7 @@ async fn a_shard_that_only_the_cluster_state_shows_as_given_up_is_explained() {
 }
 
 #[tokio::test]
-async fn of_explanations_that_take_long_a_poll_asks_for_a_few() {
+async fn a_poll_requests_only_a_few_slow_explanations() {
     let scene = unassigned(GIVEN_UP).await;
     let row = |shard: u32| {
         json!({"index": "restored_movies", "shard": shard.to_string(), "prirep": "p", "state": "UNASSIGNED",
@@ -990,7 +990,7 @@ async fn of_explanations_that_take_long_a_poll_asks_for_a_few() {
 }
 
 #[tokio::test]
-async fn a_shard_that_has_to_queue_is_waited_for() {
+async fn waits_for_a_throttled_shard() {
     let scene = unassigned(
         r#"{"can_allocate":"throttled","node_allocation_decisions":[{"deciders":[
         {"decider":"restore_in_progress","decision":"YES","explanation":"shard is currently being restored"},
@@ -1007,7 +1007,7 @@ async fn a_shard_that_has_to_queue_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_restore_that_nobody_began_is_no_success() {
+async fn a_wait_for_a_restore_that_was_not_started_fails() {
     let scene = taken().await;
 
     let error = scene.client.resume(RestoreTicket::new(repository(), snapshot()).unwrap()).await.unwrap_err();
@@ -1016,7 +1016,7 @@ async fn a_restore_that_nobody_began_is_no_success() {
 }
 
 #[tokio::test]
-async fn a_restore_under_way_ends_at_the_deadline_and_goes_on() {
+async fn a_deadline_ends_the_wait_but_not_the_restore() {
     let scene = taken().await;
     scene.domain.hold_restores(true);
     backups(&scene.client).snapshot(snapshot()).unwrap().restore(renamed()).await.unwrap();
@@ -1048,7 +1048,7 @@ async fn the_progress_of_a_restore_ends_with_its_report() {
 // ---- deletions
 
 #[tokio::test]
-async fn a_snapshot_that_is_not_there_is_deleted() {
+async fn a_wait_for_a_deletion_ends_if_the_snapshot_is_missing() {
     let scene = Scene::new().await;
     scene.prepare().await;
 
@@ -1056,7 +1056,7 @@ async fn a_snapshot_that_is_not_there_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_deletion_is_waited_for() {
+async fn a_wait_for_a_deletion_ends_once_the_snapshot_is_deleted() {
     let scene = taken().await;
     let delete = async { backups(&scene.client).snapshot(snapshot()).unwrap().delete().await };
 
@@ -1069,7 +1069,7 @@ async fn a_deletion_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_snapshot_whose_name_another_has_taken_is_deleted() {
+async fn a_wait_for_a_deletion_ends_once_another_snapshot_has_the_name() {
     let scene = Scene::new().await;
     let found = |uuid: &str| format!(r#"{{"snapshots":[{{"snapshot":"s","uuid":"{uuid}","state":"SUCCESS"}}]}}"#);
     scene.domain.fault(Fault::status(200, found("first"), JSON).times(2));
@@ -1081,24 +1081,24 @@ async fn a_snapshot_whose_name_another_has_taken_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_wait_for_a_deletion_that_is_resumed_by_uuid_is_not_held_up_by_another_snapshot() {
+async fn a_wait_for_a_deletion_resumed_by_uuid_ignores_another_snapshot() {
     let scene = taken().await;
-    let kept = DeletionTicket::new(repository(), snapshot(), "of another one").unwrap();
+    let ticket = DeletionTicket::new(repository(), snapshot(), "another-uuid").unwrap();
 
-    let updates: Vec<_> = scene.client.resume(kept).progress().try_collect().await.unwrap();
+    let updates: Vec<_> = scene.client.resume(ticket).progress().try_collect().await.unwrap();
 
     assert_eq!(updates, [WaitUpdate::Ended(())]);
 }
 
-/// A ticket for the snapshot `s` of this token, as another process kept it.
-fn kept(token: &SnapshotToken) -> SnapshotTicket {
+/// Returns a stored ticket for the snapshot `s` with this token.
+fn stored_ticket(token: &SnapshotToken) -> SnapshotTicket {
     let text = serde_json::to_string(&SnapshotTicket::new(repository(), snapshot()).unwrap().with_token(token.clone()))
         .unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
-/// A domain that has the snapshot `s`, made with this token.
-async fn taken_with(token: &SnapshotToken) -> Scene {
+/// A domain that contains the snapshot `s`, created with this token.
+async fn taken_with_token(token: &SnapshotToken) -> Scene {
     let scene = Scene::new().await;
     scene.prepare().await;
     let options = CreateSnapshot::new().with_token(token.clone());
@@ -1107,37 +1107,37 @@ async fn taken_with(token: &SnapshotToken) -> Scene {
 }
 
 #[tokio::test]
-async fn a_wait_for_a_deletion_that_is_resumed_by_uuid_lasts_as_long_as_that_snapshot() {
+async fn a_wait_for_a_deletion_resumed_by_uuid_lasts_as_long_as_its_snapshot() {
     let scene = taken().await;
     let info = backups(&scene.client).snapshot(snapshot()).unwrap().info().await.unwrap();
-    let kept = DeletionTicket::new(repository(), snapshot(), info.uuid().unwrap()).unwrap();
+    let ticket = DeletionTicket::new(repository(), snapshot(), info.uuid().unwrap()).unwrap();
 
-    let wait = scene.client.resume(kept).with_deadline(Duration::from_mins(1));
+    let wait = scene.client.resume(ticket).with_deadline(Duration::from_mins(1));
 
     assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Deadline);
 }
 
 #[tokio::test]
-async fn a_wait_that_is_resumed_by_token_takes_its_own_snapshot() {
+async fn a_wait_resumed_by_token_returns_its_own_snapshot() {
     let token = SnapshotToken::random();
-    let scene = taken_with(&token).await;
+    let scene = taken_with_token(&token).await;
 
-    let ended = scene.client.resume(kept(&token)).await.unwrap();
+    let ended = scene.client.resume(stored_ticket(&token)).await.unwrap();
 
     assert_eq!(ended.token(), Some(token.as_str()));
 }
 
 #[tokio::test]
-async fn a_wait_that_is_resumed_by_token_does_not_take_anothers_snapshot() {
-    let scene = taken_with(&SnapshotToken::random()).await;
+async fn a_wait_resumed_by_token_ignores_another_clients_snapshot() {
+    let scene = taken_with_token(&SnapshotToken::random()).await;
 
-    let error = scene.client.resume(kept(&SnapshotToken::random())).await.unwrap_err();
+    let error = scene.client.resume(stored_ticket(&SnapshotToken::random())).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::SnapshotMissing);
 }
 
 #[tokio::test]
-async fn the_progress_of_a_deletion_tells_the_uuid_to_resume_with() {
+async fn the_progress_of_a_deletion_contains_the_uuid_to_resume_with() {
     let scene = taken().await;
     let uuid = backups(&scene.client).snapshot(snapshot()).unwrap().info().await.unwrap().uuid().map(str::to_owned);
     let mut progress = backups(&scene.client).snapshot(snapshot()).unwrap().wait_for_deletion().progress();
@@ -1150,7 +1150,7 @@ async fn the_progress_of_a_deletion_tells_the_uuid_to_resume_with() {
 }
 
 #[tokio::test]
-async fn a_snapshot_whose_file_in_the_bucket_is_gone_is_not_taken_for_deleted() {
+async fn a_snapshot_whose_file_in_the_bucket_is_gone_does_not_count_as_deleted() {
     let scene = held().await;
     scene.domain.fault(Fault::status(404, MISSING, JSON).on(|_, path| path == "/_snapshot/r/s"));
 
@@ -1172,7 +1172,7 @@ async fn waiting_for_a_deletion_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn a_missing_repository_is_no_deletion() {
+async fn a_wait_for_a_deletion_fails_if_the_repository_is_missing() {
     let scene = Scene::new().await;
 
     let error = backups(&scene.client).snapshot(snapshot()).unwrap().wait_for_deletion().await.unwrap_err();
@@ -1181,7 +1181,7 @@ async fn a_missing_repository_is_no_deletion() {
 }
 
 #[tokio::test]
-async fn two_waits_may_watch_one_snapshot() {
+async fn two_waits_can_follow_one_snapshot() {
     let scene = Scene::new().await;
     scene.prepare().await;
     backups(&scene.client).create_snapshot(snapshot(), CreateSnapshot::new()).await.unwrap();

@@ -1,20 +1,23 @@
-//! Credentials from where AWS tools look for them, by `aws-config` (feature `aws-config`).
+//! The AWS default credential chain, from the crate `aws-config` (feature `aws-config`).
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls;
 
-/// The AWS default chain: environment, profile, web identity, ECS and EKS Pod Identity, EC2
-/// instance metadata (IMDSv2).
+/// Returns a provider that uses the AWS default credential chain.
 ///
-/// Of these only web identity and profiles that assume a role call an AWS API (STS); in a subnet
-/// without a route to it, use the others. The HTTP client is hyper and rustls with ring, as the
-/// rest of this crate.
+/// The chain consists of the environment, the profile, web identity, ECS and EKS Pod Identity, and
+/// EC2 instance metadata (IMDSv2). Only web identity and profiles that assume a role call an AWS
+/// API (STS). In a subnet without a route to STS, use the others. The HTTP client is hyper and
+/// rustls with ring, like the rest of this crate.
 ///
-/// A credentials file is read once: session keys that another program writes into it anew are not
-/// seen until the chain is built again. Where keys rotate, have the profile name that program by
-/// `credential_process`, which is run for each refresh.
+/// A credentials file is read once. If another program writes new session keys to it, the chain
+/// does not see them until it is built again. For keys that rotate, set `credential_process` in the
+/// profile. That program runs for each refresh.
+///
+/// This function requests no credentials yet. It determines the region for STS, and may query the
+/// metadata service for it.
 ///
 /// ```no_run
 /// # use es_snapshot::SnapshotClient;
@@ -25,9 +28,6 @@ use aws_smithy_http_client::tls;
 /// # Ok(())
 /// # }
 /// ```
-///
-/// Asks for no credentials yet. It looks for a region to call STS in, as far as the metadata
-/// service.
 pub async fn default_credentials() -> SharedCredentialsProvider {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))

@@ -1,4 +1,20 @@
-//! Who signs a request: credentials, their cache, and the ways to authenticate.
+//! Authentication of requests: AWS signatures, passwords, API keys and bearer tokens.
+//!
+//! [`Auth`] selects how a client authenticates. For AWS Signature Version 4, a [`CredentialCache`]
+//! keeps the credentials of a provider and renews them before they expire. Clients of several
+//! domains can share one cache.
+//!
+//! ```
+//! use aws_credential_types::Credentials;
+//! use es_snapshot::SnapshotClient;
+//! use es_snapshot::auth::Auth;
+//!
+//! let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "example");
+//! let client = SnapshotClient::builder("https://vpc-logs-x1y2.eu-west-1.es.amazonaws.com")
+//!     .auth(Auth::sigv4(credentials))
+//!     .build()?;
+//! # Ok::<(), es_snapshot::Error>(())
+//! ```
 
 #[cfg(feature = "aws-config")]
 pub(crate) mod aws_config;
@@ -25,11 +41,7 @@ use crate::auth::sigv4::Key;
 use crate::clock::Clock;
 use crate::error::{Error, Operation};
 
-/// How requests are authenticated.
-///
-/// [`with_signed_registration`](Self::with_signed_registration) is for Amazon domains that are used
-/// with a password and still want the registration of a repository signed: there the service checks
-/// `iam:PassRole` for the signer.
+/// The way in which a client authenticates its requests.
 ///
 /// ```
 /// use es_snapshot::{Auth, SnapshotClient};
@@ -48,97 +60,123 @@ pub struct Auth {
 #[derive(Clone)]
 enum Scheme {
     None,
-    /// A ready `Authorization`, and the texts in it that must not be shown.
+    /// The complete `Authorization` header, and its parts that errors must not contain.
     Header(HeaderValue, Arc<[String]>),
     SigV4(CredentialCache),
 }
 
 impl Auth {
-    /// No authentication.
+    /// Returns an `Auth` that sends no credentials.
     #[must_use]
     pub fn none() -> Self {
         Self { all: Scheme::None, registration: None }
     }
 
-    /// AWS Signature Version 4 with what the provider gives, behind a [`CredentialCache`] of this
-    /// client.
+    /// Returns an `Auth` that signs with AWS Signature Version 4 and this provider's credentials.
+    ///
+    /// Each client has a [`CredentialCache`] of its own, which uses the client's clock.
     pub fn sigv4(provider: impl ProvideCredentials + 'static) -> Self {
-        Self { all: Scheme::SigV4(CredentialCache::of_a_client(provider)), registration: None }
+        Self { all: Scheme::SigV4(CredentialCache::for_client(provider)), registration: None }
     }
 
-    /// AWS Signature Version 4 with credentials from a cache that other clients may share.
+    /// Returns an `Auth` that signs with credentials from a cache, which clients can share.
     #[must_use]
     pub fn sigv4_shared(cache: CredentialCache) -> Self {
         Self { all: Scheme::SigV4(cache), registration: None }
     }
 
-    /// User and password.
+    /// Returns an `Auth` that sends a user and a password (HTTP basic authentication).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the user contains a colon,
-    /// which would end it (RFC 7617).
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the user contains a colon. In
+    /// the header, a colon separates the user from the password (RFC 7617).
     pub fn basic(user: &str, password: &str) -> Result<Self, Error> {
         if user.contains(':') {
-            return Err(Error::invalid("user of basic authentication must not contain a colon"));
+            // The user is not shown, because it may contain a password after the colon.
+            return Err(Error::invalid("the user of basic authentication must not contain a colon"));
         }
         let encoded = base64::encode(format!("{user}:{password}"));
         Self::header("Basic", &encoded, vec![encoded.clone(), password.to_owned()])
     }
 
-    /// An Elasticsearch API key, as `POST /_security/api_key` gives it in `encoded`.
+    /// Returns an `Auth` that sends an Elasticsearch API key.
+    ///
+    /// Pass the field `encoded` of the response of `POST /_security/api_key`.
+    ///
+    /// ```
+    /// let auth = es_snapshot::Auth::api_key("aWQ6c2VjcmV0")?;
+    /// # Ok::<(), es_snapshot::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it holds a character that no
-    /// header may have.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the key contains a character
+    /// that a header must not contain.
     pub fn api_key(encoded: &str) -> Result<Self, Error> {
         Self::header("ApiKey", encoded, vec![encoded.to_owned()])
     }
 
-    /// A bearer token.
+    /// Returns an `Auth` that sends a bearer token.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it holds a character that no
-    /// header may have.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the token contains a
+    /// character that a header must not contain.
     pub fn bearer(token: &str) -> Result<Self, Error> {
         Self::header("Bearer", token, vec![token.to_owned()])
     }
 
     fn header(scheme: &str, value: &str, secrets: Vec<String>) -> Result<Self, Error> {
-        // The converter's own error is left out: nothing of a secret is to be repeated.
+        // The source error is dropped, so that no part of a secret is repeated.
         let mut header = HeaderValue::try_from(format!("{scheme} {value}")).map_err(|_| {
-            Error::invalid(format!("{scheme} authentication contains a character that no header may have"))
+            Error::invalid(format!(
+                "the value for {scheme} authentication contains a character that a header must not contain"
+            ))
         })?;
         header.set_sensitive(true);
         Ok(Self { all: Scheme::Header(header, secrets.into()), registration: None })
     }
 
-    /// Signs the registration of repositories with these credentials, and leaves all other calls as
-    /// they are.
+    /// Signs the registration of repositories with this provider's credentials.
+    ///
+    /// All other calls keep their authentication. Use this for Amazon domains that you access with
+    /// a password. They check `iam:PassRole` for the signer of a
+    /// [registration](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html),
+    /// so that request must be signed.
+    ///
+    /// ```
+    /// use aws_credential_types::Credentials;
+    /// use es_snapshot::{Auth, SnapshotClient};
+    ///
+    /// let signer = Credentials::new("AKIDEXAMPLE", "secret", None, None, "example");
+    /// let client = SnapshotClient::builder("https://vpc-logs-x1y2.eu-west-1.es.amazonaws.com")
+    ///     .auth(Auth::basic("backup", "secret")?.with_signed_registration(signer))
+    ///     .build()?;
+    /// # Ok::<(), es_snapshot::Error>(())
+    /// ```
     #[must_use]
     pub fn with_signed_registration(mut self, provider: impl ProvideCredentials + 'static) -> Self {
-        self.registration = Some(CredentialCache::of_a_client(provider));
+        self.registration = Some(CredentialCache::for_client(provider));
         self
     }
 
-    /// Whether any call is signed, which needs a region.
+    /// Returns whether any call is signed. Signing needs a region.
     pub(crate) fn signs(&self) -> bool {
         matches!(self.all, Scheme::SigV4(_)) || self.registration.is_some()
     }
 
-    /// Whether there is anything to lose on an unencrypted connection.
+    /// Returns whether no call carries credentials.
     pub(crate) fn is_none(&self) -> bool {
         matches!(self.all, Scheme::None) && self.registration.is_none()
     }
 
     pub(crate) fn into_authorizer(self, region: Option<String>, clock: &Arc<dyn Clock>) -> Authorizer {
         let all = match self.all {
-            Scheme::SigV4(cache) => Scheme::SigV4(cache.on(clock)),
+            Scheme::SigV4(cache) => Scheme::SigV4(cache.with_client_clock(clock)),
             other => other,
         };
-        let registration = self.registration.map(|cache| Scheme::SigV4(cache.on(clock)));
+        let registration = self.registration.map(|cache| Scheme::SigV4(cache.with_client_clock(clock)));
         Authorizer { all, registration, region: region.unwrap_or_default() }
     }
 }
@@ -154,7 +192,7 @@ impl fmt::Debug for Auth {
     }
 }
 
-/// What a signature covers.
+/// The parts of a request that authentication needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signable<'a> {
     pub(crate) operation: Operation,
@@ -164,27 +202,29 @@ pub(crate) struct Signable<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// What to add to one attempt, and which texts errors about its response must not contain.
+/// The result of authenticating one attempt.
 #[derive(Default)]
 pub(crate) struct Authorization {
+    /// The headers to add to the request.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// The texts that errors about the response must not contain.
     pub(crate) secrets: Secrets,
-    /// The credentials that signed, to be dropped if the domain calls them expired.
+    /// The credentials that signed the request. If the domain refuses them, they are rejected.
     pub(crate) signed_with: Option<Grant>,
 }
 
-/// What a request carried and no error about its response may repeat.
+/// The secrets that a request carried. Errors about its response must not repeat them.
 #[derive(Clone, Default)]
 pub(crate) enum Secrets {
     #[default]
     None,
     Header(Arc<[String]>),
-    /// The key, and the header with the signature.
+    /// The key, and the `Authorization` header that contains the signature.
     Signature(Arc<Key>, Option<HeaderValue>),
 }
 
 impl Secrets {
-    /// The texts. Only an error needs them.
+    /// Returns the secrets as texts. Only an error needs them, so they are not kept as texts.
     pub(crate) fn texts(&self) -> Vec<&str> {
         match self {
             Self::None => Vec::new(),
@@ -211,13 +251,13 @@ impl Authorizer {
         }
     }
 
-    /// The headers of one attempt, for which so much time is left. `now` is the domain's time as
-    /// far as it is known.
+    /// Authenticates one attempt. `now` is the domain's time as far as it is known, `time_left` the
+    /// time left for the call.
     pub(crate) async fn authorize(
         &self,
         request: Signable<'_>,
         now: SystemTime,
-        left: Duration,
+        time_left: Duration,
     ) -> Result<Authorization, Error> {
         match self.scheme(request.operation) {
             Scheme::None => Ok(Authorization::default()),
@@ -227,7 +267,7 @@ impl Authorizer {
                 signed_with: None,
             }),
             Scheme::SigV4(cache) => {
-                let grant = cache.get(now, left).await?;
+                let grant = cache.get(now, time_left).await?;
                 let headers = sigv4::sign(request, &grant.key, &self.region, now)?;
                 let signature = headers.iter().find(|(name, _)| name == AUTHORIZATION).map(|(_, value)| value.clone());
                 let secrets = Secrets::Signature(Arc::clone(&grant.key), signature);
@@ -236,7 +276,7 @@ impl Authorizer {
         }
     }
 
-    /// Drops credentials that the domain called expired or unknown.
+    /// Marks credentials that the domain refused as expired or unknown.
     pub(crate) fn reject(&self, operation: Operation, credentials: &Credentials) {
         if let Scheme::SigV4(cache) = self.scheme(operation) {
             cache.reject(credentials);

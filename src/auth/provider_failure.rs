@@ -1,4 +1,4 @@
-//! What a provider's failure means, and how it is told.
+//! Classifies the failures of credential providers, and words them for errors and logs.
 
 use std::error::Error as StdError;
 use std::io;
@@ -9,24 +9,24 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 
 use crate::error::{Error, ErrorKind, Outcome};
 
-/// Containers are one hop further from the metadata service than their host.
+/// A container is one network hop further from the metadata service than its host.
 const HOP_LIMIT: &str = "in a container the metadata service needs a hop limit of 2";
 
-/// The error of a call that has no credentials to go on with.
-pub(super) fn failed(error: Arc<CredentialsError>) -> Error {
-    let what = match &*error {
-        CredentialsError::CredentialsNotLoaded(_) => "the provider found none",
+/// Returns the error of a call for which the provider returned no usable credentials.
+pub(super) fn credentials_error(failure: Arc<CredentialsError>) -> Error {
+    let summary = match &*failure {
+        CredentialsError::CredentialsNotLoaded(_) => "the provider found no credentials",
         CredentialsError::ProviderTimedOut(_) => "the provider did not respond in time",
-        CredentialsError::InvalidConfiguration(_) => "the provider is configured wrongly",
+        CredentialsError::InvalidConfiguration(_) => "the provider's configuration is not valid",
         _ => "the provider failed",
     };
-    let message = if may_need_another_hop(&error) { format!("{what}; {HOP_LIMIT}") } else { what.to_owned() };
-    let failed = Error::new(ErrorKind::Credentials, Outcome::NotSent, message);
-    let failed = if is_transient(&error) { failed.transient() } else { failed };
-    failed.with_source(error)
+    let message = if may_exceed_hop_limit(&failure) { format!("{summary}; {HOP_LIMIT}") } else { summary.to_owned() };
+    let error = Error::new(ErrorKind::Credentials, Outcome::NotSent, message);
+    let error = if is_transient(&failure) { error.transient() } else { error };
+    error.with_source(failure)
 }
 
-/// The error and its causes, from the outermost one, in one line.
+/// Returns the error and its causes in one line, the outermost first.
 pub(super) fn causes(error: &CredentialsError) -> String {
     chain(error)
         .map(|cause| cause.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
@@ -38,10 +38,11 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
     std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
 }
 
-/// Whether the metadata service may be out of reach: it is asked last, so it is among those that
-/// found nothing, and a request that was dropped on its way runs into a time limit. Other failures
-/// are the service's if they name it.
-fn may_need_another_hop(error: &CredentialsError) -> bool {
+/// Returns whether the metadata service may be out of reach.
+///
+/// The chain queries it last. So it may be why nothing was found, and packets over the hop limit
+/// are dropped, which shows as a timeout. Other failures are the service's if they name it.
+fn may_exceed_hop_limit(error: &CredentialsError) -> bool {
     let text = causes(error);
     match error {
         CredentialsError::CredentialsNotLoaded(_) | CredentialsError::ProviderTimedOut(_) => {
@@ -51,8 +52,8 @@ fn may_need_another_hop(error: &CredentialsError) -> bool {
     }
 }
 
-/// Whether the provider may well succeed later without any change: it ran into a time limit, or
-/// lost its connection.
+/// Returns whether the provider may succeed later without any change, because it ran into a time
+/// limit or lost its connection.
 fn is_transient(error: &CredentialsError) -> bool {
     match error {
         CredentialsError::ProviderTimedOut(_) => true,
@@ -64,14 +65,14 @@ fn is_transient(error: &CredentialsError) -> bool {
             if let Some(cause) = cause.downcast_ref::<io::Error>() {
                 return !is_lasting(cause.kind());
             }
-            // The SDK's own time-outs have no public type.
+            // The SDK's timeouts have no public type.
             let text = cause.to_string();
             text.contains("timeout") || text.contains("timed out")
         }),
     }
 }
 
-/// Whether it is about a file or a program rather than a connection.
+/// Returns whether the error concerns a file or a program rather than a connection.
 fn is_lasting(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{InvalidData, InvalidInput, NotFound, PermissionDenied, Unsupported};
     matches!(kind, InvalidData | InvalidInput | NotFound | PermissionDenied | Unsupported)

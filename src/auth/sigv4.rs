@@ -1,4 +1,4 @@
-//! Signature Version 4 as a domain checks it: a pure function around `aws-sigv4`.
+//! AWS Signature Version 4 as Amazon domains check it: a pure function around `aws-sigv4`.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use tracing::subscriber::NoSubscriber;
 use crate::auth::Signable;
 use crate::error::{Error, ErrorKind, Outcome};
 
-/// The signing name of every Amazon domain, whatever its engine and host form.
+/// The signing name of every Amazon domain, for both engines and all forms of host names.
 const SERVICE: &str = "es";
 
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
@@ -23,12 +23,12 @@ const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 /// The first second of the year 10000, which no signature can have.
 const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
 
-/// Credentials made ready to sign with, once for all requests that they sign.
+/// Credentials that were prepared once for all requests that they sign.
 pub(crate) struct Key {
     credentials: Credentials,
     identity: Identity,
     token: Option<HeaderValue>,
-    /// Whether headers may contain all parts of the credentials.
+    /// Every part of the credentials is non-empty and allowed in a header.
     is_usable: bool,
 }
 
@@ -50,29 +50,31 @@ impl Key {
         &self.credentials
     }
 
-    /// The parts of the credentials that no error may contain.
+    /// Returns the parts of the credentials that errors must not contain.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         [Some(self.credentials.secret_access_key()), self.credentials.session_token()].into_iter().flatten()
     }
 }
 
-/// The headers that carry the signature.
+/// Returns the headers that carry the signature.
 ///
-/// The signer's default settings are the domain's own: the wire path is encoded once more, no
-/// payload header, the token signed. Signed are host, date, token and content type; what proxies
-/// change is not.
+/// The signer's default settings are those that domains expect: the path is encoded a second time,
+/// there is no header with the payload's hash, and the session token is signed. The signed headers
+/// are host, date, token and content type. Headers that proxies change are not signed.
 pub(crate) fn sign(
     request: Signable<'_>,
     key: &Key,
     region: &str,
     time: SystemTime,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
-    // A credential with a line break would fail deep inside; the message must not repeat it.
+    // The signer's own error could repeat the credentials.
     if !key.is_usable {
-        return Err(failed("credentials have an empty part or a character that no header may have"));
+        return Err(credentials_error(
+            "the credentials contain an empty part or a character that a header must not contain",
+        ));
     }
     if !time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since < YEAR_10000) {
-        let message = "this host's clock shows a year before 1970 or after 9999";
+        let message = "the time to sign with is before 1970 or after 9999; correct this host's clock";
         return Err(Error::new(ErrorKind::ClockSkew, Outcome::NotSent, message));
     }
     let params = SigningParams::builder()
@@ -82,13 +84,13 @@ pub(crate) fn sign(
         .time(time)
         .settings(SigningSettings::default())
         .build()
-        .map_err(|error| failed("signing parameters are incomplete").with_source(error))?;
+        .map_err(|error| credentials_error("the signing parameters are incomplete").with_source(error))?;
     let headers = request.content_type.map(|value| ("content-type", value));
     let signable =
         SignableRequest::new(request.method, request.uri, headers.into_iter(), SignableBody::Bytes(request.body))
-            .map_err(|error| failed("request cannot be signed").with_source(error))?;
+            .map_err(|error| credentials_error("the request cannot be signed").with_source(error))?;
     let output = untraced(|| sign_request(signable, &params.into()))
-        .map_err(|error| failed("request cannot be signed").with_source(error))?;
+        .map_err(|error| credentials_error("the request cannot be signed").with_source(error))?;
     let (instructions, _) = output.into_parts();
     let (headers, _) = instructions.into_parts();
     headers
@@ -98,29 +100,29 @@ pub(crate) fn sign(
                 "authorization" => AUTHORIZATION,
                 "x-amz-date" => DATE,
                 "x-amz-security-token" => TOKEN,
-                other => {
-                    HeaderName::from_bytes(other.as_bytes()).map_err(|_| failed("signer gave a bad header name"))?
-                }
+                other => HeaderName::from_bytes(other.as_bytes())
+                    .map_err(|_| credentials_error("the signer returned a header name that is not valid"))?,
             };
-            // The key's own value is checked already.
+            // The key's own value is already a header value and marked as sensitive.
             if let Some(token) = key.token.as_ref().filter(|_| name == TOKEN) {
                 return Ok((name, token.clone()));
             }
             let mut value = HeaderValue::from_str(header.value())
-                .map_err(|_| failed("signature has a character that no header may have"))?;
+                .map_err(|_| credentials_error("the signature contains a character that a header must not contain"))?;
             value.set_sensitive(header.sensitive() || name == AUTHORIZATION);
             Ok((name, value))
         })
         .collect()
 }
 
-/// Keeps what the signer traces, the key's id for one, from the subscriber, if there is one.
-fn untraced<T>(act: impl FnOnce() -> T) -> T {
-    // A default of any sort would end for good what tracing passes on to `log` where nobody subscribes.
-    if get_default(Dispatch::is::<NoSubscriber>) { act() } else { with_default(&Dispatch::none(), act) }
+/// Hides the signer's trace events from the subscriber, because they contain the key's id.
+fn untraced<T>(sign: impl FnOnce() -> T) -> T {
+    // Setting any default would permanently stop `tracing` from passing events on to `log`. It does
+    // so only where no subscriber was ever set.
+    if get_default(Dispatch::is::<NoSubscriber>) { sign() } else { with_default(&Dispatch::none(), sign) }
 }
 
-fn failed(message: &str) -> Error {
+fn credentials_error(message: &str) -> Error {
     Error::new(ErrorKind::Credentials, Outcome::NotSent, message)
 }
 
@@ -131,10 +133,10 @@ mod tests {
     use super::*;
     use crate::error::Operation;
 
-    /// Signatures that another implementation made (botocore), for the domain
-    /// `search-movies-abc123` in eu-west-1.
+    /// The expected signatures were made with botocore, for the domain `search-movies-abc123` in
+    /// eu-west-1.
     #[test]
-    fn signatures_agree_with_those_of_another_implementation() {
+    fn returns_the_same_signatures_as_another_implementation() {
         let host = "https://search-movies-abc123.eu-west-1.es.amazonaws.com";
         let register = r#"{"type":"s3","settings":{"bucket":"b","region":"eu-west-1","role_arn":"arn:aws:iam::123456789012:role/TheSnapshotRole"}}"#;
         let create = r#"{"indices":"logs-*","include_global_state":false}"#;
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_time_that_no_signature_can_have() {
+    fn refuses_a_time_that_a_signature_cannot_express() {
         let key = Key::new(Credentials::new("AKID", "secret", None, None, "test"));
         let request =
             Signable { operation: Operation::Raw, method: "GET", uri: "https://h/", content_type: None, body: b"" };
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_that_no_header_can_carry_are_refused_without_being_shown() {
+    fn refuses_credentials_that_a_header_cannot_carry_without_showing_them() {
         let key = Key::new(Credentials::new("AKID", "secret", Some("to\nken".to_owned()), None, "test"));
         let request =
             Signable { operation: Operation::Raw, method: "GET", uri: "https://h/", content_type: None, body: b"" };

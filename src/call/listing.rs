@@ -1,4 +1,4 @@
-//! The snapshots of a repository, one after the other.
+//! Lists the snapshots of a repository, one after the other.
 
 use std::collections::{HashSet, VecDeque};
 use std::pin::pin;
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use futures_util::stream;
 
-use super::gather::{collect, error_of};
+use super::gather::{collect, into_error};
 use super::read::is_in;
 use super::{Response, Session};
 use crate::auth::Secrets;
@@ -17,72 +17,71 @@ use crate::pieces::Elements as _;
 use crate::request;
 use crate::snapshot::{ListSnapshots, SnapshotElements, SnapshotFailure, SnapshotInfo, SnapshotList, SnapshotStream};
 
-/// The longest cursor that a request has room for.
+/// The longest cursor that fits into a request, in bytes.
 const LONGEST_CURSOR: usize = 1024;
 
-/// A snapshot, or the name of one that the server could not read and why.
+/// A snapshot, or the name of a snapshot that the server could not read, with the error.
 type Listed = Result<SnapshotInfo, (String, Error)>;
 
-/// How much of a response is read before it counts as arrived. Its request may be repeated until
-/// then.
+/// How much of a response must be read before it counts as arrived. Until then its request may be
+/// retried.
 #[derive(Clone, Copy)]
-enum Opening {
-    First,
+enum Arrival {
+    FirstSnapshot,
     Whole,
 }
 
-/// A listing that is being read. It takes several requests if its pattern is long, if the server
-/// cuts it into pages, or if the server cannot read one of the snapshots.
+/// A listing that is being read. It needs several requests if its pattern is long, if the server
+/// returns pages, or if the server cannot read one of the snapshots.
 struct Listing {
     query: Query,
     reading: Reading,
     has_found: bool,
-    has_read_singly: bool,
-    /// Why nothing was found in one of the parts.
+    has_read_one_by_one: bool,
+    /// The error of a part that found nothing.
     missing: Option<Error>,
 }
 
-/// What is asked for, and how much of it has been listed.
+/// What is requested, and how much of it has been listed.
 struct Query {
     session: Session,
     repository: RepositoryName,
-    opening: Opening,
+    arrival: Arrival,
     parts: Vec<ListSnapshots>,
-    /// Which of the parts is being read.
+    /// The index of the part that is being read.
     part: usize,
-    /// The names of this part so far, if it may have several pages: a snapshot of the later ones
-    /// may be unreadable.
+    /// The names of this part so far, if it may have several pages. They are skipped if a later
+    /// page fails and the rest is read one by one.
     listed: HashSet<String>,
-    /// The cursors of this part so far. Pages that follow one another in a circle would be a
-    /// listing without end.
+    /// The cursors of this part so far. They prevent an endless listing of pages in a circle.
     cursors: HashSet<String>,
-    /// How many bytes the pages so far had.
+    /// The size of the pages so far, in bytes.
     read: u64,
 }
 
-/// What is being read of a part.
+/// What is read next of a part.
 enum Reading {
-    /// Nothing yet of the page that this cursor stands for, the first one without it.
-    Nothing(Option<String>),
+    /// The page with this cursor must be requested. `None` means the first page.
+    NextPage(Option<String>),
     Page(Box<Page>),
-    /// The snapshots of these names, one after the other.
-    Singly(VecDeque<String>),
+    /// The snapshots with these names are read one by one.
+    OneByOne(VecDeque<String>),
 }
 
-/// A response whose first snapshot has been read, if it has one.
+/// A response. At least its first snapshot has been read, if it has one.
 struct Page {
     ready: VecDeque<SnapshotInfo>,
     elements: SnapshotElements,
     has_ended: bool,
-    /// Whether it had a snapshot that no page before it had.
-    has_news: bool,
+    /// Whether it contains a snapshot that no earlier page contained.
+    has_new_snapshot: bool,
     secrets: Secrets,
 }
 
 impl Session {
-    /// The snapshots that are asked for, as a stream.
+    /// Returns the requested snapshots as a stream.
     pub(crate) fn snapshots(&self, repository: &RepositoryName, options: ListSnapshots) -> SnapshotStream {
-        let listing = Listing::new(self, repository, options, Opening::First);
+        let listing = Listing::new(self, repository, options, Arrival::FirstSnapshot);
         SnapshotStream::new(stream::unfold(Some(listing), |listing| async {
             let mut listing = match listing? {
                 Ok(listing) => listing,
@@ -97,13 +96,13 @@ impl Session {
         }))
     }
 
-    /// The snapshots that are asked for, oldest first unless they are asked for without details.
+    /// Returns the requested snapshots, oldest first unless they are requested without details.
     pub(crate) async fn list_snapshots(
         &self,
         repository: &RepositoryName,
         options: ListSnapshots,
     ) -> Result<SnapshotList, Error> {
-        let mut listing = Listing::new(self, repository, options, Opening::Whole)?;
+        let mut listing = Listing::new(self, repository, options, Arrival::Whole)?;
         let (mut snapshots, mut unreadable) = (Vec::new(), Vec::new());
         while let Some(listed) = listing.next().await? {
             match listed {
@@ -111,7 +110,7 @@ impl Session {
                 Err((name, error)) => unreadable.push(SnapshotFailure::new(name, error)),
             }
         }
-        if listing.query.parts.len() > 1 || listing.has_read_singly {
+        if listing.query.parts.len() > 1 || listing.has_read_one_by_one {
             fn key(snapshot: &SnapshotInfo) -> (Option<SystemTime>, &str, Option<&str>) {
                 (snapshot.start_time(), snapshot.name(), snapshot.uuid())
             }
@@ -126,7 +125,7 @@ impl Listing {
         session: &Session,
         repository: &RepositoryName,
         options: ListSnapshots,
-        opening: Opening,
+        arrival: Arrival,
     ) -> Result<Self, Error> {
         let parts = options.validate().and_then(|()| {
             let prefix = session.core.endpoint.prefix();
@@ -135,21 +134,27 @@ impl Listing {
         let query = Query {
             session: session.clone(),
             repository: repository.clone(),
-            opening,
+            arrival,
             parts: parts.map_err(|error| error.during(Operation::ListSnapshots, 0))?,
             part: 0,
             listed: HashSet::new(),
             cursors: HashSet::new(),
             read: 0,
         };
-        Ok(Self { query, reading: Reading::Nothing(None), has_found: false, has_read_singly: false, missing: None })
+        Ok(Self {
+            query,
+            reading: Reading::NextPage(None),
+            has_found: false,
+            has_read_one_by_one: false,
+            missing: None,
+        })
     }
 
-    /// The next snapshot that is asked for.
+    /// Returns the next requested snapshot.
     async fn next(&mut self) -> Result<Option<Listed>, Error> {
         while self.query.part < self.query.parts.len() {
             let next = match &mut self.reading {
-                Reading::Nothing(cursor) => {
+                Reading::NextPage(cursor) => {
                     let cursor = cursor.take();
                     self.open(cursor).await?;
                     continue;
@@ -157,16 +162,16 @@ impl Listing {
                 Reading::Page(page) => {
                     let Some(snapshot) = page.next(&self.query.session).await? else {
                         match self.query.cursor_of_next(page)? {
-                            Some(cursor) => self.reading = Reading::Nothing(Some(cursor)),
+                            Some(cursor) => self.reading = Reading::NextPage(Some(cursor)),
                             None => self.begin_next_part(),
                         }
                         continue;
                     };
-                    let is_taken = self.query.takes(&snapshot);
-                    page.has_news |= is_taken;
-                    is_taken.then_some(Ok(snapshot))
+                    let is_accepted = self.query.accept(&snapshot);
+                    page.has_new_snapshot |= is_accepted;
+                    is_accepted.then_some(Ok(snapshot))
                 }
-                Reading::Singly(names) => {
+                Reading::OneByOne(names) => {
                     let Some(name) = names.pop_front() else {
                         self.begin_next_part();
                         continue;
@@ -189,10 +194,10 @@ impl Listing {
         self.query.part += 1;
         self.query.listed.clear();
         self.query.cursors.clear();
-        self.reading = Reading::Nothing(None);
+        self.reading = Reading::NextPage(None);
     }
 
-    /// Asks for a page of the current part.
+    /// Requests a page of the current part.
     async fn open(&mut self, cursor: Option<String>) -> Result<(), Error> {
         let Some(part) = self.query.parts.get(self.query.part) else { return Ok(()) };
         let is_first_page = cursor.is_none();
@@ -203,23 +208,23 @@ impl Listing {
             }
             Err(error) => error,
         };
-        // One snapshot that the server cannot read makes the whole listing fail.
+        // If the server cannot read one snapshot, the whole request fails.
         let mut is_empty = error.kind() == ErrorKind::SnapshotMissing;
-        if part.verbose() != Some(false) && is_of_one_snapshot(&error) {
+        if part.verbose() != Some(false) && may_be_about_one_snapshot(&error) {
             match self.query.names(part).await {
-                // The rest of the pages may have been that one snapshot, deleted meanwhile.
+                // No names and earlier pages: the only snapshot left may have been deleted since.
                 Ok(names) if !names.is_empty() || !self.query.listed.is_empty() => {
-                    self.reading = Reading::Singly(names);
-                    self.has_read_singly = true;
+                    self.reading = Reading::OneByOne(names);
+                    self.has_read_one_by_one = true;
                     return Ok(());
                 }
                 Ok(_) => {}
-                // Whoever cannot see the names cannot say that there are none.
+                // Without the names, an empty listing is not certain.
                 Err(why_no_names) => is_empty &= why_no_names.kind() == ErrorKind::SnapshotMissing,
             }
         }
-        // Wildcards may match nothing as long as those of another part match something.
-        if is_empty && is_first_page && part.names_none() {
+        // Wildcards of one part may match nothing if another part matches something.
+        if is_empty && is_first_page && part.has_only_wildcards() {
             self.missing = self.missing.take().or(Some(error));
             self.begin_next_part();
             return Ok(());
@@ -229,35 +234,35 @@ impl Listing {
 }
 
 impl Query {
-    /// Whether the current part asks for this snapshot, and none before it does.
+    /// Whether the current part selects this snapshot, and no earlier part does.
     ///
-    /// Elasticsearch 7.10 adds running snapshots of other names to what it was asked for with
-    /// `ignore_unavailable`.
+    /// With `ignore_unavailable`, Elasticsearch 7.10 also returns running snapshots that were not
+    /// requested.
     fn selects(&self, snapshot: &SnapshotInfo) -> bool {
         let first = self.parts.iter().position(|part| part.selects(snapshot.name()));
         first == Some(self.part) && is_in(&self.repository, snapshot.repository())
     }
 
-    /// [`selects`](Self::selects), and remembers it if more pages may follow.
-    fn takes(&mut self, snapshot: &SnapshotInfo) -> bool {
+    /// Like [`selects`](Self::selects). Also remembers the name if more pages may follow.
+    fn accept(&mut self, snapshot: &SnapshotInfo) -> bool {
         let is_paged = self.parts.get(self.part).is_some_and(|part| part.page_size().is_some());
         self.selects(snapshot) && (!is_paged || self.listed.insert(snapshot.name().to_owned()))
     }
 
     async fn page(&self, part: &ListSnapshots, cursor: Option<String>) -> Result<Page, Error> {
         let request = request::list_snapshots(&self.repository, part, cursor.as_deref());
-        let (opening, read) = (self.opening, usize::try_from(self.read).unwrap_or(usize::MAX));
+        let (arrival, read) = (self.arrival, usize::try_from(self.read).unwrap_or(usize::MAX));
         self.session
             .call_decoding(&request, |response: Response| async move {
                 let (left, secrets) = (response.limit.saturating_sub(read), response.secrets.clone());
                 let elements = |chunks| SnapshotElements::new(chunks, part.unknown_fields());
-                let (elements, read) = match opening {
-                    Opening::First => {
+                let (elements, read) = match arrival {
+                    Arrival::FirstSnapshot => {
                         let mut elements = elements(response.into_chunks());
                         let first = elements.next().await;
                         (elements, first.map(|first| (first.is_none(), first.into_iter().collect())))
                     }
-                    Opening::Whole => {
+                    Arrival::Whole => {
                         let mut elements = elements(response.into_chunks_up_to(left));
                         let wanted = |found| self.selects(&found).then_some(found);
                         let all = collect(&mut elements, wanted).await;
@@ -265,32 +270,31 @@ impl Query {
                     }
                 };
                 match read {
-                    Ok((has_ended, ready)) => Ok(Page { ready, elements, has_ended, has_news: false, secrets }),
-                    Err(trouble) => Err(error_of(trouble, &secrets)),
+                    Ok((has_ended, ready)) => Ok(Page { ready, elements, has_ended, has_new_snapshot: false, secrets }),
+                    Err(read_error) => Err(into_error(read_error, &secrets)),
                 }
             })
             .await
     }
 
-    /// What stands for the page after this one, which has been read to its end.
+    /// Returns the cursor of the next page. The current page has been read to its end.
     fn cursor_of_next(&mut self, page: &Page) -> Result<Option<String>, Error> {
         let Some(next) = page.elements.next_page() else { return Ok(None) };
         self.read = self.read.saturating_add(page.elements.position());
-        let refuse = |what: &str| {
-            let text = format!("the server refers to another page {what}");
-            Err(Error::new(ErrorKind::Decode, Outcome::Unknown, text).during(Operation::ListSnapshots, 1))
-        };
+        let refuse =
+            |text: &str| Err(Error::new(ErrorKind::Decode, Outcome::Unknown, text).during(Operation::ListSnapshots, 1));
         if next.len() > LONGEST_CURSOR {
-            return refuse("by a text that no request line has room for");
+            let length = next.len();
+            return refuse(&format!("the next page's cursor has {length} bytes, expected at most {LONGEST_CURSOR}"));
         }
-        if !page.has_news || !self.cursors.insert(next.to_owned()) {
-            return refuse("although this one has nothing new");
+        if !page.has_new_snapshot || !self.cursors.insert(next.to_owned()) {
+            return refuse("the pages do not end: this one contains nothing new or refers to an earlier one");
         }
         Ok(Some(next.to_owned()))
     }
 
-    /// The names in a part that have not been returned. The server lists them even if it cannot
-    /// read the snapshots.
+    /// Returns the names in a part that have not been returned. The server can list them even if it
+    /// cannot read the snapshots.
     async fn names(&self, part: &ListSnapshots) -> Result<VecDeque<String>, Error> {
         let request = request::list_snapshots(&self.repository, &part.clone().without_details(), None);
         let elements = |chunks| SnapshotElements::new(chunks, false);
@@ -300,7 +304,7 @@ impl Query {
         Ok(names.into())
     }
 
-    /// Reads one snapshot. `None` if it has been deleted meanwhile.
+    /// Reads one snapshot. `None` if it has been deleted since.
     async fn read(&self, listed: String) -> Result<Option<Listed>, Error> {
         let name: SnapshotName = match listed.parse() {
             Ok(name) => name,
@@ -311,14 +315,14 @@ impl Query {
             Ok(snapshot) => return Ok(Some(Ok(snapshot.without_unknown_fields()))),
             Err(error) => error,
         };
-        let is_of_its_own = is_of_one_snapshot(&error)
+        let concerns_only_it = may_be_about_one_snapshot(&error)
             || matches!(error.kind(), ErrorKind::Decode | ErrorKind::ResponseTooLarge) && !error.is_transient();
-        if !is_of_its_own {
+        if !concerns_only_it {
             return Err(error);
         }
-        // Its file may be missing, or it has been deleted meanwhile.
+        // Either its file is missing, or it has been deleted since.
         if error.kind() == ErrorKind::SnapshotMissing
-            && self.session.look_up(&self.repository, &name, true).await?.is_none()
+            && self.session.find_snapshot_opt(&self.repository, &name, true).await?.is_none()
         {
             return Ok(None);
         }
@@ -337,20 +341,22 @@ impl Page {
         }
         let limit = session.options.timeouts.attempt;
         let timed_out = || {
-            let text = format!("the next snapshot of the list did not arrive within {limit:?}");
+            let text = format!(
+                "the next snapshot of the listing did not arrive within {limit:?}; Timeouts::with_attempt raises it"
+            );
             Error::new(ErrorKind::Timeout, Outcome::Unknown, text)
         };
         let result = within(session.clock(), limit, pin!(self.elements.next())).await.ok_or_else(timed_out);
-        let result = result.and_then(|result| result.map_err(|trouble| error_of(trouble, &self.secrets)));
+        let result = result.and_then(|result| result.map_err(|read_error| into_error(read_error, &self.secrets)));
         let next = result.map_err(|error| error.during(Operation::ListSnapshots, 1))?;
         self.has_ended = next.is_none();
         Ok(next)
     }
 }
 
-/// Whether a listing may have failed at one snapshot whose own file is gone or broken.
-fn is_of_one_snapshot(error: &Error) -> bool {
+/// Whether a listing may have failed because the file of one snapshot is missing or broken.
+fn may_be_about_one_snapshot(error: &Error) -> bool {
     let is_known = matches!(error.kind(), ErrorKind::SnapshotMissing | ErrorKind::Repository);
-    // A failure under status 200 is one that the server has met while it read.
+    // A failure under status 200 occurred while the server read the snapshots.
     is_known || error.server().is_some_and(|server| server.failure() == Failure::Other || server.status() == 200)
 }

@@ -1,5 +1,4 @@
-//! One call: attempts, signing, time limits, decoding; and [`Session`], through which everything is
-//! called.
+//! Makes calls: attempts, signing, time limits and decoding. [`Session`] has a method for each.
 
 mod attempt;
 mod gather;
@@ -31,10 +30,10 @@ use crate::transport::Transport;
 pub(crate) use response::{Response, WholeResponse};
 pub(crate) use skew::ClockSkew;
 
-/// What is the same for all calls of a client, and shared by its clones.
+/// What all calls of a client and of its clones share.
 pub(crate) struct Core {
     pub(crate) endpoint: Endpoint,
-    /// Whether secrets may be sent: nobody on the way can read them, or the caller has consented.
+    /// Whether secrets may be sent: the connection is confidential, or the caller has consented.
     pub(crate) is_confidential: bool,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) authorizer: Authorizer,
@@ -64,7 +63,7 @@ impl fmt::Debug for Core {
     }
 }
 
-/// What one call may set for itself.
+/// The options of a call.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CallOptions {
     pub(crate) timeouts: Timeouts,
@@ -72,12 +71,11 @@ pub(crate) struct CallOptions {
     pub(crate) opaque_id: Option<String>,
     /// How long to wait for another operation that is already running.
     pub(crate) queue: Duration,
-    /// How long the server may wait for an elected master; `None` for its own default.
+    /// How long the server waits for an elected master. `None` leaves its default.
     pub(crate) master_timeout: Option<Duration>,
 }
 
-/// One client's connection to its domain, with the options of the calls made through it. Cheap to
-/// clone.
+/// A client's access to its domain, with the options of its calls. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) core: Arc<Core>,
@@ -89,30 +87,29 @@ impl Session {
         &*self.core.clock
     }
 
-    /// Returns a session with these options instead of its own.
+    /// Returns a session with changed options.
     pub(crate) fn with(&self, change: impl FnOnce(&mut CallOptions)) -> Self {
         let mut this = self.clone();
         change(&mut this.options);
         this
     }
 
-    /// Returns a session whose calls take no longer than this, or than they would anyway.
+    /// Returns a session whose calls take at most this long, or less if their limit is shorter.
     pub(crate) fn with_limit(&self, limit: Duration) -> Self {
         self.with(|options| options.timeouts = options.timeouts.with_call(limit.min(options.timeouts.call)))
     }
 
-    /// Returns a session for polls and checks, which others like them follow.
+    /// Returns a session for polls and checks. It has fewer attempts, because another one follows.
     pub(crate) fn for_polling(&self) -> Self {
         self.with(|options| options.retry = options.retry.for_polling())
     }
 
-    /// Sends a request until its response is known or may not be sought any further, and decodes
-    /// that response.
+    /// Sends a request, retries it where that is permitted, and decodes the response.
     pub(crate) async fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
         self.call_with(request, |response| response.decode()).await
     }
 
-    /// [`call`](Self::call) with a decoding of the caller's own.
+    /// Like [`call`](Self::call), with another decoder.
     pub(crate) async fn call_with<T>(
         &self,
         request: &Request,
@@ -122,7 +119,7 @@ impl Session {
         self.call_decoding(request, |response| async move { decode(response.whole().await?) }).await
     }
 
-    /// [`call_with`](Self::call_with) a decoding that goes on while the response arrives.
+    /// Like [`call_with`](Self::call_with), with a decoder that runs while the response arrives.
     pub(crate) async fn call_decoding<T, F>(
         &self,
         request: &Request,
@@ -142,7 +139,7 @@ impl Session {
         );
         let timed = options.master_timeout.map(|limit| request.with_master_timeout(limit));
         let mut attempts = 0;
-        let run = attempts_of(core, options, timed.as_ref().unwrap_or(request), &decode, &mut attempts);
+        let run = run_attempts(core, options, timed.as_ref().unwrap_or(request), &decode, &mut attempts);
         let result = run.instrument(span.clone()).await;
         span.record("attempts", attempts);
         record_outcome(&span, &result);
@@ -154,8 +151,8 @@ impl Session {
     }
 }
 
-/// Records what came of something in its span. The current span may be another, if nobody wants
-/// that one.
+/// Records the result of a call or an operation in its span. The span is an argument, because it is
+/// not the current one if no subscriber enables it.
 pub(crate) fn record_outcome<T>(span: &Span, result: &Result<T, Error>) {
     match result {
         Ok(_) => span.record("outcome", "done"),
@@ -163,7 +160,7 @@ pub(crate) fn record_outcome<T>(span: &Span, result: &Result<T, Error>) {
     };
 }
 
-async fn attempts_of<T, F>(
+async fn run_attempts<T, F>(
     core: &Arc<Core>,
     options: &CallOptions,
     request: &Request,
@@ -193,7 +190,7 @@ where
                 Failure { error, retry_after: attempt.retry_after, skew_learned }
             }
         };
-        // Also where this call may not be repeated: the next one would be refused alike.
+        // Rejects the key even if this call is not retried, because the next call would fail too.
         if let (ErrorKind::ExpiredToken, Some(grant)) = (failure.error.kind(), attempt.signed_with) {
             core.authorizer.reject(request.operation, grant.key.credentials());
             if let Some(why_not_renewed) = grant.failure {
@@ -210,7 +207,7 @@ where
             &core.budget,
             core.entropy.fraction(),
         ) {
-            Verdict::Stop => return Err(if lost { failure.error.after_a_loss() } else { failure.error }),
+            Verdict::Stop => return Err(if lost { failure.error.after_lost_response() } else { failure.error }),
             Verdict::Retry { after, why } => {
                 lost |= request.replay != Replay::Read && failure.error.outcome() == Outcome::Unknown;
                 tracing::info!(

@@ -1,4 +1,4 @@
-//! Waiting for another operation that is already running.
+//! Queues behind an operation that is already running: tries again until it has ended.
 
 use std::time::Duration;
 
@@ -9,21 +9,19 @@ use crate::name::RepositoryName;
 use crate::request::Replay;
 use crate::snapshot::SnapshotStatus;
 
-/// The first pause before a request that met another operation in its way is sent again, and the
-/// longest.
-const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(30);
+/// The first and the longest pause between two tries.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long asking what is already running may take.
-const ASKING: Duration = Duration::from_secs(5);
+/// The time limit for reading what is already running.
+const READ_LIMIT: Duration = Duration::from_secs(5);
 
 impl Session {
-    /// Does something, and again while another operation is running, for as long as the client
-    /// queues. What distinguishes an own doing from another's has to be read each time: much
-    /// may happen in the queue.
+    /// Runs `act`, and runs it again while another operation is running, until the queue time is
+    /// over. `act` must gather its evidence each time, because much may happen in the queue.
     ///
-    /// It is not begun anew with a request of its own unaccounted for, as that could do it twice,
-    /// unless `replay` says that doing it twice does no harm.
+    /// After [`Outcome::Unknown`] it is not run again: the change could happen twice. `replay` may
+    /// permit that.
     pub(crate) async fn queued<T, F: Future<Output = Result<T, Error>> + Send>(
         &self,
         replay: Replay,
@@ -32,10 +30,10 @@ impl Session {
     ) -> Result<T, Error> {
         let clock = self.clock();
         let deadline = clock.monotonic().saturating_add(self.options.queue);
-        let mut pause = FIRST;
+        let mut pause = FIRST_PAUSE;
         let mut lost = false;
         loop {
-            let result = act().await.map_err(|error| if lost { error.after_a_loss() } else { error });
+            let result = act().await.map_err(|error| if lost { error.after_lost_response() } else { error });
             match result {
                 Err(error)
                     if error.kind() == ErrorKind::Busy
@@ -43,34 +41,34 @@ impl Session {
                 {
                     let left = deadline.saturating_sub(clock.monotonic());
                     if left.is_zero() {
-                        let running = self.in_the_way_of(&error, repository).await;
+                        let running = self.describe_running(&error, repository).await;
                         return Err(if running.is_empty() { error } else { error.with_message(running) });
                     }
                     lost |= error.outcome() == Outcome::Unknown;
                     tracing::info!(wait_ms = u64::try_from(pause.as_millis()).ok(), "another operation is running");
                     clock.sleep(pause.min(left)).await;
-                    pause = (pause * 2).min(LONGEST);
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 result => return result,
             }
         }
     }
 
-    /// The running snapshots that a refusal is about, in words; nothing if there are none or they
-    /// cannot be asked for.
-    async fn in_the_way_of(&self, error: &Error, repository: &RepositoryName) -> String {
+    /// Describes the running snapshots that made the server refuse a request. Empty if there are
+    /// none, or if they cannot be read.
+    async fn describe_running(&self, error: &Error, repository: &RepositoryName) -> String {
         let repository = match error.server().and_then(Blockers::of) {
             None => return String::new(),
             Some(Blockers::OfTheRepository) => Some(repository),
             Some(Blockers::OfAll) => None,
         };
-        let asking = self.with(|options| options.retry = RetryPolicy::never()).with_limit(ASKING);
-        listed(&asking.running_snapshots(repository).await.unwrap_or_default())
+        let session = self.with(|options| options.retry = RetryPolicy::never()).with_limit(READ_LIMIT);
+        describe(&session.running_snapshots(repository).await.unwrap_or_default())
     }
 }
 
-/// Which running snapshots a refusal is about. A restore, a deletion, a clone or a clean-up that
-/// is running is named by the server.
+/// The running snapshots that made the server refuse a request. The server itself names a running
+/// restore, deletion, clone or clean-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Blockers {
     OfTheRepository,
@@ -78,7 +76,7 @@ enum Blockers {
 }
 
 impl Blockers {
-    /// By the server's words. No name that a caller gives can be taken for them, since names have
+    /// Determines them by phrases of the server. A name cannot look like one, because names contain
     /// no white space.
     fn of(server: &ServerError) -> Option<Self> {
         const OF_ALL: [&str; 3] = [
@@ -91,14 +89,14 @@ impl Blockers {
                 return Some(Self::OfAll);
             }
             let (_, why) = reason.split_once("repository that is currently used")?;
-            // Elasticsearch 8 and later add why.
+            // Elasticsearch 8 and later add the reason.
             (why.trim().is_empty() || why.contains("(snapshot is in progress)")).then_some(Self::OfTheRepository)
         })
     }
 }
 
-/// Names the first few of them.
-fn listed(running: &[SnapshotStatus]) -> String {
+/// Names the first few running snapshots.
+fn describe(running: &[SnapshotStatus]) -> String {
     const NAMED: usize = 5;
     if running.is_empty() {
         return String::new();
@@ -108,7 +106,7 @@ fn listed(running: &[SnapshotStatus]) -> String {
     if running.len() > NAMED {
         names.push(format!("{} more", running.len() - NAMED));
     }
-    format!("running: {}", names.join(", "))
+    format!("snapshots running: {}", names.join(", "))
 }
 
 #[cfg(test)]
@@ -123,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn running_snapshots_are_named_only_where_the_refusal_is_about_them() {
+    fn names_running_snapshots_only_if_they_caused_the_refusal() {
         let used = "trying to modify or unregister repository that is currently used";
         for (error_type, reason, expected) in [
             ("illegal_state_exception", used, Some(Blockers::OfTheRepository)),
@@ -174,12 +172,12 @@ mod tests {
     }
 
     #[test]
-    fn many_running_snapshots_are_named_by_the_first_few() {
+    fn names_the_first_few_running_snapshots_and_counts_the_rest() {
         let running: Vec<SnapshotStatus> = (0..7)
             .map(|n| serde_json::from_value(json!({"snapshot": format!("s{n}"), "repository": "r"})).unwrap())
             .collect();
 
-        assert_eq!(listed(&running), "running: r:s0, r:s1, r:s2, r:s3, r:s4, 2 more");
-        assert_eq!(listed(&[]), "");
+        assert_eq!(describe(&running), "snapshots running: r:s0, r:s1, r:s2, r:s3, r:s4, 2 more");
+        assert_eq!(describe(&[]), "");
     }
 }

@@ -1,4 +1,4 @@
-//! Reads that several procedures share.
+//! Reads that several operations share.
 
 use std::collections::HashSet;
 
@@ -11,17 +11,17 @@ use crate::restore::{Marks, Recoveries, RunningRestores, ShardRecovery, ShardRow
 use crate::snapshot::{SnapshotElements, SnapshotInfo, SnapshotStatus, SnapshotStatusList};
 
 impl Session {
-    /// The repository of that name.
+    /// Returns the repository with this name.
     pub(crate) async fn find_repository(&self, repository: &RepositoryName) -> Result<RepositoryInfo, Error> {
-        let is_asked_for = |found: &RepositoryInfo| found.name() == repository.as_str();
-        let is_asked_for = &is_asked_for;
+        let matches = |found: &RepositoryInfo| found.name() == repository.as_str();
+        let matches = &matches;
         self.call_decoding(&request::get_repository(repository), |response| async move {
-            asked_for(response.gather(Repositories::new, is_asked_for).await?.pop())
+            required(response.gather(Repositories::new, matches).await?.pop(), || format!("repository {repository}"))
         })
         .await
     }
 
-    /// All repositories, in the order of their names.
+    /// Returns all repositories in the order of their names.
     pub(crate) async fn list_repositories(&self) -> Result<Vec<RepositoryInfo>, Error> {
         let gather = |response: Response| response.gather(Repositories::new, |_| true);
         let mut all = self.call_decoding(&request::list_repositories(), gather).await?;
@@ -30,40 +30,41 @@ impl Session {
         Ok(all)
     }
 
-    /// The snapshot of that name; in brief, without what only its own file contains.
+    /// Returns the snapshot with this name. Without details, the server does not read the
+    /// snapshot's own file.
     pub(crate) async fn find_snapshot(
         &self,
         repository: &RepositoryName,
         name: &SnapshotName,
-        brief: bool,
+        without_details: bool,
     ) -> Result<SnapshotInfo, Error> {
-        let request = request::get_snapshot(repository, name, brief);
-        let is_asked_for =
-            |found: &SnapshotInfo| found.name() == name.as_str() && is_in(repository, found.repository());
-        let is_asked_for = &is_asked_for;
+        let request = request::get_snapshot(repository, name, without_details);
+        let matches = |found: &SnapshotInfo| found.name() == name.as_str() && is_in(repository, found.repository());
+        let matches = &matches;
         self.call_decoding(&request, |response| async move {
             let elements = |chunks| SnapshotElements::new(chunks, true);
-            asked_for(response.gather(elements, is_asked_for).await?.into_iter().next())
+            let found = response.gather(elements, matches).await?.into_iter().next();
+            required(found, || format!("snapshot {repository}:{name}"))
         })
         .await
     }
 
-    /// The snapshot of that name, if there is one. Without its repository nobody can tell: that is
+    /// Returns the snapshot with this name, or `None` if it does not exist. A missing repository is
     /// an error.
-    pub(crate) async fn look_up(
+    pub(crate) async fn find_snapshot_opt(
         &self,
         repository: &RepositoryName,
         name: &SnapshotName,
-        brief: bool,
+        without_details: bool,
     ) -> Result<Option<SnapshotInfo>, Error> {
-        match self.find_snapshot(repository, name, brief).await {
+        match self.find_snapshot(repository, name, without_details).await {
             Ok(snapshot) => Ok(Some(snapshot)),
             Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Shards and bytes of one snapshot.
+    /// Returns the shards and bytes of one snapshot.
     pub(crate) async fn snapshot_status(
         &self,
         repository: &RepositoryName,
@@ -72,14 +73,15 @@ impl Session {
         let request = request::snapshot_status(repository, name);
         self.call_with(&request, |response| {
             let list: SnapshotStatusList = response.decode()?;
-            let is_asked_for =
+            let matches =
                 |found: &SnapshotStatus| found.name() == name.as_str() && is_in(repository, found.repository());
-            asked_for(list.snapshots.into_iter().find(is_asked_for))
+            let found = list.snapshots.into_iter().find(matches);
+            required(found, || format!("the status of snapshot {repository}:{name}"))
         })
         .await
     }
 
-    /// The snapshots that run now, in one repository or in all.
+    /// Returns the running snapshots, in one repository or in all.
     pub(crate) async fn running_snapshots(
         &self,
         repository: Option<&RepositoryName>,
@@ -89,15 +91,15 @@ impl Session {
         Ok(list.snapshots)
     }
 
-    /// The recoveries of the shards of these indices, or of all, in the order of indices.
+    /// Returns the recoveries of the shards of these indices, or of all, in the order of indices.
     pub(crate) async fn recovery(&self, indices: &[IndexName]) -> Result<Vec<ShardRecovery>, Error> {
         let mut recoveries = self.recoveries_where(indices, |_| true).await?;
         recoveries.sort_by(|one, other| one.index().cmp(other.index()));
         Ok(recoveries)
     }
 
-    /// Those of the recoveries of these indices, or of all, that are wanted; nothing of the others
-    /// is kept.
+    /// Returns the recoveries of these indices, or of all, for which `keep` returns true. The
+    /// others are dropped at once.
     pub(crate) async fn recoveries_where(
         &self,
         indices: &[IndexName],
@@ -106,7 +108,7 @@ impl Session {
         let keep = &keep;
         let requests = request::recoveries(self.core.endpoint.prefix(), indices);
         let mut all: Vec<ShardRecovery> = Vec::new();
-        // Names of two requests may lead to one index, as an alias does.
+        // Two requests may return one index, because a name may be an alias.
         let mut seen: HashSet<String> = HashSet::new();
         for request in &requests {
             let gather = |response: Response| response.gather(Recoveries::new, keep);
@@ -120,7 +122,7 @@ impl Session {
         Ok(all)
     }
 
-    /// Those of the shards of these indices, or of all, that are wanted.
+    /// Returns the shards of these indices, or of all, for which `keep` returns true.
     pub(crate) async fn shards_where(
         &self,
         indices: &[IndexName],
@@ -130,7 +132,8 @@ impl Session {
         self.call_decoding(&request::shards(indices), |response| response.gather(ShardRows::new, keep)).await
     }
 
-    /// What the cluster state shows of these indices, in as many requests as their names need.
+    /// Returns the marks of these indices in the cluster state. Sends as many requests as the names
+    /// need.
     pub(crate) async fn index_marks(&self, indices: &[IndexName]) -> Result<Marks, Error> {
         let mut all: Option<Marks> = None;
         for request in request::index_marks(self.core.endpoint.prefix(), indices) {
@@ -143,23 +146,23 @@ impl Session {
         Ok(all.unwrap_or_default())
     }
 
-    /// The indices that were deleted last.
+    /// Returns the indices that were deleted last.
     pub(crate) async fn tombstones(&self) -> Result<Tombstones, Error> {
         self.call(&request::tombstones()).await
     }
 
-    /// The restores that run.
+    /// Returns the running restores.
     pub(crate) async fn running_restores(&self) -> Result<RunningRestores, Error> {
         self.call(&request::running_restores()).await
     }
 
-    /// The recoveries of exactly these indices; one that does not exist has none.
+    /// Returns the recoveries of exactly these indices. An index that does not exist has none.
     pub(crate) async fn recoveries_of(&self, indices: &[IndexName]) -> Result<Vec<ShardRecovery>, Error> {
         if indices.is_empty() {
             return Ok(Vec::new());
         }
         match self.recovery(indices).await {
-            // One name that is gone hides the others.
+            // If one index is gone, the server returns nothing about the others.
             Err(error) if error.kind() == ErrorKind::IndexMissing => {}
             recoveries => return recoveries,
         }
@@ -168,14 +171,15 @@ impl Session {
     }
 }
 
-/// Whether something is of this repository, as far as the response says.
-pub(super) fn is_in(repository: &RepositoryName, said: Option<&str>) -> bool {
-    said.is_none_or(|said| said == repository.as_str())
+/// Whether something belongs to this repository. Responses need not name the repository.
+pub(super) fn is_in(repository: &RepositoryName, named: Option<&str>) -> bool {
+    named.is_none_or(|named| named == repository.as_str())
 }
 
-/// What was asked for by its name, as the response has to contain it.
-pub(crate) fn asked_for<T>(found: Option<T>) -> Result<T, Error> {
+/// Returns what was requested by its name. The response must contain it.
+fn required<T>(found: Option<T>, what: impl FnOnce() -> String) -> Result<T, Error> {
     found.ok_or_else(|| {
-        Error::new(ErrorKind::Decode, Outcome::Unknown, "the response does not contain what was asked for")
+        let text = format!("the response does not contain {}", what());
+        Error::new(ErrorKind::Decode, Outcome::Unknown, text)
     })
 }

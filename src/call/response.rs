@@ -1,5 +1,5 @@
-//! The response to one attempt: decoded while it arrives or once it is whole, or turned into an
-//! error.
+//! The response to one attempt. A success is decoded while it arrives or when it is complete. A
+//! failure becomes an error.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -23,16 +23,16 @@ use crate::transport::{Body, TransportError};
 
 const REQUEST_ID: &str = "x-amzn-requestid";
 
-/// A response that means success, while its body arrives.
+/// A successful response while its body arrives.
 pub(crate) struct Response {
     status: StatusCode,
     core: Arc<Core>,
-    /// How long each piece of the body may take.
+    /// How long the client waits for each piece of the body.
     gap: Duration,
     body: Body,
-    /// How long the body will be, if that is known.
+    /// The length of the body, if it is known.
     pub(super) length: Option<usize>,
-    /// How long a body may be that is to be kept.
+    /// How long a body may be that is kept in memory.
     pub(super) limit: usize,
     pub(super) secrets: Secrets,
 }
@@ -50,7 +50,7 @@ impl Response {
         Self { status, core: Arc::clone(core), gap, body, length, limit, secrets }
     }
 
-    /// Returns the body, piece by piece.
+    /// Returns the body as a stream of pieces.
     pub(super) fn into_chunks(self) -> Chunks {
         let Self { core, gap, body, .. } = self;
         Box::pin(stream::try_unfold((core, body), move |(core, mut body)| async move {
@@ -58,7 +58,7 @@ impl Response {
         }))
     }
 
-    /// Returns the body, piece by piece, and an error where it has more bytes than this.
+    /// Returns the body as a stream of pieces. It fails if the body has more bytes than this.
     pub(super) fn into_chunks_up_to(self, limit: usize) -> Chunks {
         let mut read = 0_usize;
         Box::pin(self.into_chunks().map(move |chunk| {
@@ -88,13 +88,13 @@ pub(super) fn too_large(limit: usize) -> Error {
     Error::new(ErrorKind::ResponseTooLarge, Outcome::Unknown, message)
 }
 
-/// Waits for the next data of a body. Trailers are of no interest.
+/// Waits for the next data of a body. Ignores trailers.
 async fn next_data(core: &Core, limit: Duration, body: &mut Body) -> Result<Option<Bytes>, Error> {
     while !body.is_end_stream() {
         let Some(frame) = next_frame(core, limit, body).await? else { break };
         match frame.into_data() {
             Ok(data) if !data.is_empty() => return Ok(Some(data)),
-            // There may be any number of these, without anything to wait for.
+            // Empty frames may follow one another without end, so other tasks get a turn.
             _ => pause().await,
         }
     }
@@ -103,15 +103,15 @@ async fn next_data(core: &Core, limit: Duration, body: &mut Body) -> Result<Opti
 
 async fn next_frame(core: &Core, limit: Duration, body: &mut Body) -> Result<Option<http_body::Frame<Bytes>>, Error> {
     let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
-    // What has arrived is read, even if the consumer comes for it late.
+    // A frame that has arrived is returned even if the consumer asks for it late.
     if let Some(frame) = within(&*core.clock, limit, pin!(frame)).await {
         return frame.transpose().map_err(TransportError::into_error);
     }
-    let message = format!("nothing more of the response came within {limit:?}");
+    let message = format!("no further data of the response arrived within {limit:?}; Timeouts::with_read raises it");
     Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, message))
 }
 
-/// Doubles the room, but to no more than is still to come.
+/// Doubles the capacity, but not beyond the length of the whole body.
 fn make_room(bytes: &mut Vec<u8>, now: usize, whole: Option<usize>) {
     let needed = bytes.len() + now;
     if needed > bytes.capacity() {
@@ -121,7 +121,7 @@ fn make_room(bytes: &mut Vec<u8>, now: usize, whole: Option<usize>) {
     }
 }
 
-/// A response that means success and has arrived.
+/// A successful response that has arrived completely.
 pub(crate) struct WholeResponse {
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
@@ -129,39 +129,39 @@ pub(crate) struct WholeResponse {
 }
 
 impl WholeResponse {
-    /// Decodes the body. The error names the JSON path and shows nothing else of the body, so
-    /// serde's own words are left out.
+    /// Decodes the body. Of the body the error shows only the JSON path. So it does not include
+    /// serde's text, which quotes values.
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
         if consists_of_too_many_values(&self.body) {
             return Err(too_dense());
         }
-        // Paths cost time and memory, so only a response that is malformed gets one.
+        // Tracking paths costs time and memory, so it is done only for a malformed response.
         if let Ok(value) = serde_json::from_slice(&self.body) {
             return Ok(value);
         }
         let mut json = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            // Names of fields are the domain's text too.
+            // The domain may also put secrets into names of fields.
             let path = cleaned(&error.path().to_string(), &self.secrets.texts());
             let at = format!("at {path} (line {}, column {})", error.inner().line(), error.inner().column());
             if error.inner().is_data() {
-                Error::new(ErrorKind::Decode, Outcome::Unknown, at)
+                Error::new(ErrorKind::Decode, Outcome::Unknown, format!("unexpected value {at}"))
             } else {
-                Error::garbled(format!("no whole JSON {at}"))
+                Error::garbled(format!("incomplete or malformed JSON {at}"))
             }
         })?;
-        json.end().map_err(|_| Error::garbled("more than one JSON value"))?;
+        json.end().map_err(|_| Error::garbled("expected one JSON value, and more follows it"))?;
         Ok(value)
     }
 }
 
 pub(super) fn too_dense() -> Error {
-    let text = "the response consists of more values than any server writes";
+    let text = "the response has more JSON values for its length than any server writes";
     Error::new(ErrorKind::Decode, Outcome::Unknown, text)
 }
 
-/// What a response means whose status is not a success: as much of it is read as an error shows.
-/// One whose body breaks off is still the failure that its status names.
+/// Reads a failed response as far as an error keeps it. If the body breaks off, the error still
+/// contains the status and what has arrived.
 pub(super) async fn failure(
     core: &Core,
     options: &CallOptions,
@@ -198,7 +198,7 @@ pub(super) async fn failure(
     }
 }
 
-/// Seconds, or a date (RFC 9110, section 10.2.3).
+/// Parses a number of seconds or a date (RFC 9110, section 10.2.3).
 pub(super) fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let seconds = text.trim().parse().ok().map(Duration::from_secs);
     seconds.or_else(|| parse_date(text)?.duration_since(now).ok())

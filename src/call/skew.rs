@@ -1,4 +1,4 @@
-//! How far the domain's clock is from this host's, as its responses show it.
+//! Learns from responses how far the domain's clock differs from this host's.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -12,10 +12,10 @@ use http::header::{AGE, DATE, HeaderMap};
 pub(crate) struct ClockSkew(AtomicI64);
 
 impl ClockSkew {
-    /// Responses slower than this show too little about the time in between.
+    /// A slower response does not show the time precisely enough.
     const SLOWEST: Duration = Duration::from_secs(60);
-    /// A `Date` further off than this is wrong itself: a host whose clock is could not verify the
-    /// domain's certificate.
+    /// A `Date` that differs more is wrong itself. With a clock that is so wrong, this host could
+    /// not verify the domain's certificate.
     const FURTHEST: Duration = Duration::from_secs(366 * 86_400);
 
     pub(super) fn millis(&self) -> i64 {
@@ -29,8 +29,8 @@ impl ClockSkew {
         corrected.unwrap_or(local)
     }
 
-    /// Learns from a response whose head was received at local time `received`, `took` after its
-    /// request was sent.
+    /// Learns from the head of a response that arrived at the local time `received`, `took` after
+    /// its request was sent.
     pub(super) fn learn(&self, headers: &HeaderMap, received: SystemTime, took: Duration) {
         if took > Self::SLOWEST || headers.contains_key(AGE) {
             return;
@@ -48,13 +48,12 @@ impl ClockSkew {
     }
 }
 
-/// The skew after a response whose `Date` is so far ahead of its receipt, `took` after the request;
-/// all in milliseconds.
+/// The skew after a response, in milliseconds. Its `Date` is `date_from_receipt` ahead of its
+/// arrival, and it arrived `took` after the request was sent.
 ///
-/// The server wrote the `Date`, cut to the second, at some moment while the request was under way.
-/// A skew that this allows stays, so that a slow response moves nothing; one that it contradicts
-/// heals. A new skew is taken from the end of the exchange, because a slow server writes the `Date`
-/// when its work is done.
+/// The server wrote the `Date`, cut to the second, at some time between request and response. The
+/// known skew stays if it is possible, so a slow response changes nothing. A new skew is computed
+/// for the end of the exchange, because a slow server writes the `Date` when its work is done.
 fn corrected(known: i64, date_from_receipt: i64, took: i64) -> i64 {
     let possible = date_from_receipt..=date_from_receipt + 1000 + took;
     [known, 0].into_iter().find(|skew| possible.contains(skew)).unwrap_or(date_from_receipt + 500)
@@ -81,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn heals_when_a_response_contradicts_the_skew() {
+    fn replaces_a_skew_that_a_response_contradicts() {
         assert_eq!(corrected(HOUR, -400, 20), 0);
         assert_eq!(corrected(HOUR, -HOUR - 500, 20), -HOUR);
     }
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn learns_no_absurd_date() {
+    fn ignores_an_absurd_date() {
         let received = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         for date in [
             "Thu, 01 Jan 1970 00:00:00 GMT",

@@ -1,4 +1,4 @@
-//! Puts a client together and refuses what cannot work or would leak.
+//! The builder of clients. It refuses settings that cannot work or that would expose credentials.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,11 +18,15 @@ use crate::region::is_amazon_region;
 use crate::retry::RetryBudget;
 use crate::transport::Transport;
 
-/// The largest response that is read by default, decoded: 256 MiB, a listing of some hundred
+/// The default limit for a decompressed response: 256 MiB, enough for a list of several hundred
 /// thousand snapshots.
-const REPLY_LIMIT: usize = 256 << 20;
+const RESPONSE_LIMIT: usize = 256 << 20;
 
-/// Settings of a [`SnapshotClient`]; returned by [`SnapshotClient::builder`].
+/// A builder for a [`SnapshotClient`]; returned by [`SnapshotClient::builder`].
+///
+/// Only the endpoint is required. A client for an Amazon domain usually needs
+/// [`credentials`](Self::credentials) as well. A client for another cluster usually needs
+/// [`auth`](Self::auth). [`build`](Self::build) checks all settings together.
 ///
 /// ```
 /// use std::time::Duration;
@@ -48,7 +52,7 @@ pub struct SnapshotClientBuilder {
     endpoint: String,
     connect_to: Option<String>,
     region: Option<String>,
-    /// The region of an AWS configuration, for hosts whose name does not contain one.
+    /// The region of an AWS configuration. It is used if the host name does not contain one.
     fallback_region: Option<String>,
     auth: Auth,
     unencrypted: bool,
@@ -77,19 +81,25 @@ impl SnapshotClientBuilder {
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
             budget: RetryBudget::default(),
-            response_limit: REPLY_LIMIT,
+            response_limit: RESPONSE_LIMIT,
             entropy: Entropy::os(),
         }
     }
 
-    /// Signs every request with the credentials of this provider. It calls [`auth`](Self::auth)
-    /// with [`Auth::sigv4`].
+    /// Signs every request with credentials from this provider.
+    ///
+    /// The client keeps the credentials and renews them before they expire. Any
+    /// [`ProvideCredentials`] works. `es_snapshot::default_credentials` (feature `aws-config`)
+    /// returns the default chain of the AWS SDK. This method is a short form of
+    /// [`auth`](Self::auth) with [`Auth::sigv4`].
     pub fn credentials(self, provider: impl ProvideCredentials + 'static) -> Self {
         self.auth(Auth::sigv4(provider))
     }
 
-    /// Signs every request with the credentials of a loaded AWS configuration, and for its region
-    /// where the endpoint's host does not contain another. Feature `aws-config`.
+    /// Signs every request with the credentials of an AWS configuration.
+    ///
+    /// The client signs for the region of the configuration, unless the host name of the endpoint
+    /// contains a region or [`region`](Self::region) sets one. Feature `aws-config`.
     ///
     /// # Errors
     ///
@@ -99,7 +109,7 @@ impl SnapshotClientBuilder {
     pub fn sdk_config(mut self, config: &aws_types::SdkConfig) -> Result<Self, Error> {
         let provider = config
             .credentials_provider()
-            .ok_or_else(|| Error::invalid("AWS configuration has no credentials provider"))?;
+            .ok_or_else(|| Error::invalid("the AWS configuration has no credentials provider"))?;
         self.fallback_region = config.region().map(|region| region.as_ref().to_owned());
         Ok(self.credentials(provider))
     }
@@ -110,44 +120,54 @@ impl SnapshotClientBuilder {
         self
     }
 
-    /// Sets the region to sign for, such as `eu-west-1`. It is used instead of the region of an AWS
-    /// configuration. Default: the region in the host name of an Amazon domain.
+    /// Sets the AWS region to sign for, such as `eu-west-1`.
+    ///
+    /// It is needed if requests are signed and the host name does not contain the region. Default:
+    /// the region in the host name of an Amazon domain, or else the region of an AWS configuration.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
     }
 
-    /// Connects to this `host:port` instead of the endpoint's host, for example to the near end of
-    /// an SSH tunnel. [`build`](Self::build) parses it. Default: the endpoint's host and port.
+    /// Connects to this `host:port` instead of the host in the endpoint.
     ///
-    /// The endpoint stays what is signed, sent as `Host` and verified by TLS.
+    /// Use it for a tunnel, for example with the local end of an SSH tunnel. Only the connection
+    /// changes: requests are still signed for the host in the endpoint and have it in the header
+    /// `Host`, and TLS verifies its certificate. [`build`](Self::build) parses the address.
+    /// Default: the host and the port of the endpoint.
     pub fn connect_to(mut self, address: impl Into<String>) -> Self {
         self.connect_to = Some(address.into());
         self
     }
 
-    /// Allows the client to send credentials, and secrets among the settings of repositories, over
-    /// `http://` to a host that is not this one. Anybody on the way can read or replay them.
-    /// Default: not allowed.
+    /// Allows the client to send secrets over `http://` to another host.
+    ///
+    /// Secrets are credentials, and passwords or keys in the settings of a repository. Anyone on
+    /// the network path can read them and use them. Connections to this host, such as
+    /// `http://localhost:9200`, are always allowed. If [`connect_to`](Self::connect_to) is set, its
+    /// address decides. Default: not allowed.
     pub fn danger_send_credentials_unencrypted(mut self) -> Self {
         self.unencrypted = true;
         self
     }
 
-    /// Sets the transport. Clients may share one. Default: a `HyperTransport` of this client's own.
+    /// Sets the transport, which sends the requests.
+    ///
+    /// Clients may share a transport. Default: a new `HyperTransport` for this client.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
     }
 
-    /// Sets the clock. Default: [`SystemClock`].
+    /// Sets the clock for the time, pauses and time limits. Default: [`SystemClock`].
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Adds a product to the `User-Agent`, such as `nightly-backup/1.4`. Default: the name and
-    /// version of this crate alone.
+    /// Adds a product to the header `User-Agent`, such as `nightly-backup/1.4`.
+    ///
+    /// The header always begins with the name and version of this crate. Default: no product.
     pub fn user_agent(mut self, product: impl Into<String>) -> Self {
         self.user_agent = Some(product.into());
         self
@@ -159,51 +179,59 @@ impl SnapshotClientBuilder {
         self
     }
 
-    /// Sets how often and how patiently calls are repeated where that is safe. Default:
-    /// [`RetryPolicy::new`].
+    /// Sets how often a failed request is sent again, and after which pauses.
+    ///
+    /// Default: [`RetryPolicy::new`].
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// Sets the budget from which the retries of this client are taken. Clients may share one.
-    /// Default: one of this client's own.
+    /// Sets the budget that limits the retries of all calls of this client together.
+    ///
+    /// Clients may share a budget. Default: a new budget for this client.
     pub fn retry_budget(mut self, budget: RetryBudget) -> Self {
         self.budget = budget;
         self
     }
 
-    /// Sets the largest response that is read, in bytes after decompression. Streams have no such
-    /// limit. Default: 256 MiB.
+    /// Sets the size of the largest response that the client accepts.
+    ///
+    /// The size counts after decompression. A larger response fails with
+    /// [`ErrorKind::ResponseTooLarge`](crate::ErrorKind::ResponseTooLarge). Streams of snapshots
+    /// have no such limit. In bytes. Default: 256 MiB.
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.response_limit = bytes;
         self
     }
 
-    /// Seeds the client's randomness (tokens, pauses), so that a test can replay a run. Feature
-    /// `testing`. Default: the randomness of the operating system.
+    /// Seeds the random numbers of the client, so that a test can repeat a run.
     ///
-    /// Clients of one seed make the same tokens: never use it outside of a test.
+    /// The client uses random numbers for tokens and for the length of pauses. Clients with the
+    /// same seed create the same tokens, so use a seed only in tests. Feature `testing`. Default:
+    /// random numbers of the operating system.
     #[cfg(feature = "testing")]
     pub fn seed(mut self, seed: u64) -> Self {
         self.entropy = Entropy::seeded(seed);
         self
     }
 
-    /// Checks everything and returns the client. It sends nothing.
+    /// Checks the settings and returns the client. It sends nothing.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) in the following cases:
     ///
-    /// * the endpoint is not the URL of a domain, has a user, query or fragment, or has no snapshot
-    ///   API, such as the address of a dashboard;
-    /// * requests are to be signed and no region is known, or another than the host's own is given;
-    /// * credentials would travel over `http://` to another host, without
-    ///   [consent](Self::danger_send_credentials_unencrypted);
-    /// * the address of [`connect_to`](Self::connect_to) is not of the form `host:port`;
-    /// * no header can carry the [`user_agent`](Self::user_agent);
-    /// * there is no transport (without the feature `hyper`).
+    /// * The endpoint is not the URL of a domain. It has a user, a query or a fragment, or it is
+    ///   the URL of a dashboard.
+    /// * Requests are to be signed, and no region is known.
+    /// * [`region`](Self::region) differs from the region in the host name.
+    /// * Credentials would be sent over `http://` to another host, and
+    ///   [`danger_send_credentials_unencrypted`](Self::danger_send_credentials_unencrypted) does
+    ///   not allow it.
+    /// * The address of [`connect_to`](Self::connect_to) does not have the form `host:port`.
+    /// * [`user_agent`](Self::user_agent) contains a character that is not allowed in a header.
+    /// * No [`transport`](Self::transport) is set, and the feature `hyper` is off.
     ///
     /// ```
     /// use es_snapshot::{Auth, ErrorKind, SnapshotClient};
@@ -225,7 +253,8 @@ impl SnapshotClientBuilder {
         let is_confidential = endpoint.is_https() || endpoint.target().is_loopback() || self.unencrypted;
         if !self.auth.is_none() && !is_confidential {
             return Err(Error::invalid(format!(
-                "endpoint {endpoint} is not encrypted and credentials would be sent to it; use https://"
+                "endpoint {endpoint} is not encrypted, and credentials would be sent to it; use https://, or consent \
+                 with SnapshotClientBuilder::danger_send_credentials_unencrypted"
             )));
         }
         let user_agent = user_agent(self.user_agent.as_deref())?;
@@ -252,7 +281,7 @@ impl SnapshotClientBuilder {
 
 impl fmt::Debug for SnapshotClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the endpoint: until it is parsed it may hold a password.
+        // Without the endpoint, because it may contain a password until it is parsed.
         f.debug_struct("SnapshotClientBuilder")
             .field("auth", &self.auth)
             .field("region", &self.region)
@@ -262,15 +291,16 @@ impl fmt::Debug for SnapshotClientBuilder {
 
 fn region(endpoint: &Endpoint, given: Option<String>, signs: bool) -> Result<Option<String>, Error> {
     if let Some(given) = given.as_deref().filter(|given| !is_amazon_region(given)) {
-        return Err(Error::invalid(format!("region {given:?} is not of a form such as eu-west-1")));
+        return Err(Error::invalid(format!("region {given:?} is not an AWS region such as `eu-west-1`")));
     }
     match (given, endpoint.region()) {
         (Some(given), Some(own)) if given != own => Err(Error::invalid(format!(
-            "region {given:?} is not the one in the endpoint's host, {own:?}; the domain would refuse the signature"
+            "region {given:?} differs from {own:?} in the endpoint's host; the domain would refuse the signature"
         ))),
-        (None, None) if signs => Err(Error::invalid(
-            "endpoint does not contain the region to sign for; give it by SnapshotClientBuilder::region",
-        )),
+        (None, None) if signs => Err(Error::invalid(format!(
+            "the host of endpoint {endpoint} does not contain the region to sign for; set it with \
+             SnapshotClientBuilder::region"
+        ))),
         (given, own) => Ok(given.or_else(|| own.map(str::to_owned))),
     }
 }
@@ -278,8 +308,10 @@ fn region(endpoint: &Endpoint, given: Option<String>, signs: bool) -> Result<Opt
 fn user_agent(product: Option<&str>) -> Result<HeaderValue, Error> {
     let own = concat!("es-snapshot/", env!("CARGO_PKG_VERSION"));
     let text = product.map_or_else(|| own.to_owned(), |product| format!("{own} {product}"));
-    HeaderValue::try_from(text)
-        .map_err(|_| Error::invalid(format!("user agent {product:?} contains a character that no header may have")))
+    HeaderValue::try_from(text).map_err(|_| {
+        let product = product.unwrap_or_default();
+        Error::invalid(format!("user agent {product:?} contains a character that is not allowed in a header"))
+    })
 }
 
 #[cfg(feature = "hyper")]
@@ -290,5 +322,8 @@ fn default_transport(clock: &Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Error
 
 #[cfg(not(feature = "hyper"))]
 fn default_transport(_: &Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Error> {
-    Err(Error::invalid("no transport is given, and the feature `hyper`, which brings one, is off"))
+    Err(Error::invalid(
+        "no transport is set, and the feature `hyper` is off; enable it, or set one with \
+         SnapshotClientBuilder::transport",
+    ))
 }

@@ -1,8 +1,8 @@
-//! Name and version of a server.
+//! The name and the version of a server.
 
 use serde::{Deserialize, Serialize};
 
-/// Name and version of a server; returned by
+/// The name and the version of a server; returned by
 /// [`SnapshotClient::server_info`](crate::SnapshotClient::server_info).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerInfo {
@@ -22,27 +22,29 @@ struct ServerVersion {
 }
 
 impl ServerInfo {
-    /// Returns the name of the node that responded.
+    /// Returns the name of the node that has responded.
     #[must_use]
     pub fn node_name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the cluster's name. On an Amazon domain it contains the account and the domain's
-    /// name.
+    /// Returns the name of the cluster.
+    ///
+    /// On an Amazon domain it consists of the account number and the name of the domain.
     #[must_use]
     pub fn cluster_name(&self) -> &str {
         &self.cluster_name
     }
 
-    /// Returns the version, such as `7.10.2`. An OpenSearch domain in compatibility mode returns
-    /// `7.10.2`, whatever its version is.
+    /// Returns the version of the server, such as `7.10.2`.
+    ///
+    /// An OpenSearch domain in compatibility mode always returns `7.10.2`.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version.number
     }
 
-    /// Returns `opensearch` on OpenSearch. `None` on Elasticsearch.
+    /// Returns `opensearch` for OpenSearch, and `None` for Elasticsearch.
     #[must_use]
     pub fn distribution(&self) -> Option<&str> {
         self.version.distribution.as_deref()

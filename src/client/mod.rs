@@ -1,4 +1,28 @@
-//! The client and its handles, with a thin method for each operation of the snapshot API.
+//! The client for one domain or cluster, and its handles for repositories and snapshots.
+//!
+//! A [`SnapshotClient`] has the operations that concern the whole domain. A [`Repository`] is its
+//! handle for one repository, and a [`Snapshot`] the handle for one snapshot. The handles have a
+//! method for each operation of the snapshot API. A method that starts an operation returns a
+//! [`StartedSnapshot`] or a [`StartedRestore`], with which to wait for its end.
+//!
+//! ```
+//! use es_snapshot::{CreateSnapshot, ListSnapshots};
+//! # use es_snapshot::testing::FakeDomain;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), es_snapshot::Error> {
+//! # let domain = FakeDomain::with_repository("backups").await;
+//! let client = domain.client_builder().user_agent("nightly-backup/1.4").build()?;
+//! let backups = client.repository("backups")?;
+//!
+//! let started = backups.create_snapshot("monday", CreateSnapshot::new()).await?;
+//! started.wait().await?.into_complete()?;
+//!
+//! backups.snapshot("monday")?.delete().await?;
+//! assert!(backups.list(ListSnapshots::new()).await?.snapshots().is_empty());
+//! # Ok(())
+//! # }
+//! ```
 
 mod builder;
 mod info;
@@ -34,35 +58,39 @@ use crate::snapshot::SnapshotStatus;
 use crate::ticket::Ticket;
 use crate::wait::{self, AnyOutcome, TicketState, TypedTicket, Wait};
 
-/// The five ways in which a handle may change how its calls are made.
+/// The methods that change the options of calls, for the client and its handles.
 macro_rules! with_call_options {
     ($handle:literal) => {
-        #[doc = concat!("Returns a ", $handle, " with other time limits. Default: [`Timeouts::new`].")]
+        #[doc = concat!("Returns a ", $handle, " with these time limits. Default: [`Timeouts::new`].")]
         #[doc(alias = "request_timeout")]
         #[must_use]
         pub fn with_timeouts(&self, timeouts: Timeouts) -> Self {
             self.with(|options| options.timeouts = timeouts)
         }
 
-        #[doc = concat!("Returns a ", $handle, " with another retry policy. Default: [`RetryPolicy::new`].")]
+        #[doc = concat!("Returns a ", $handle, " with this retry policy. Default: [`RetryPolicy::new`].")]
         #[doc(alias = "max_retries")]
         #[must_use]
         pub fn with_retry(&self, retry: RetryPolicy) -> Self {
             self.with(|options| options.retry = retry)
         }
 
-        #[doc = concat!("Returns a ", $handle, " that keeps trying for up to `queue` while another snapshot operation is")]
-        /// running, such as a snapshot, a deletion, a clone or a clean-up. Default: 0 s. Such calls
-        /// then fail at once with [`ErrorKind::Busy`](crate::ErrorKind::Busy).
+        #[doc = concat!("Returns a ", $handle, " that retries for up to `queue` while another operation is running.")]
+        ///
+        /// The server refuses some requests while a snapshot, deletion, clone, restore or clean-up
+        /// is running. With 0 s, such a call fails at once with
+        /// [`ErrorKind::Busy`](crate::ErrorKind::Busy). Default: 0 s.
         #[doc(alias = "concurrent_snapshot_execution_exception")]
         #[must_use]
         pub fn with_queue_time(&self, queue: Duration) -> Self {
             self.with(|options| options.queue = queue)
         }
 
-        #[doc = concat!("Returns a ", $handle, " that sets how long the server waits for an elected master")]
-        /// (`master_timeout`, in milliseconds), on the endpoints of snapshots and repositories. A
-        /// change may still be applied after the server gave up. Server default: 30 s.
+        #[doc = concat!("Returns a ", $handle, " that sets how long the server waits for an elected master.")]
+        ///
+        /// The client sends the limit as `master_timeout`, with requests about snapshots and
+        /// repositories. After the limit the server returns an error, but it may still apply the
+        /// change. In milliseconds. Server default: 30 s.
         #[doc(alias = "master_timeout")]
         #[doc(alias = "cluster_manager_timeout")]
         #[must_use]
@@ -70,9 +98,11 @@ macro_rules! with_call_options {
             self.with(|options| options.master_timeout = Some(limit))
         }
 
-        #[doc = concat!("Returns a ", $handle, " that sends this `X-Opaque-Id`, which the server shows in its tasks and")]
-        /// slow logs. A call fails with [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput)
-        /// if no header can carry the text. Default: none.
+        #[doc = concat!("Returns a ", $handle, " that sends this text as the header `X-Opaque-Id`.")]
+        ///
+        /// The server shows it in its tasks and slow logs. Calls fail with
+        /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the text contains a
+        /// character that is not allowed in a header. Default: none.
         #[doc(alias = "X-Opaque-Id")]
         #[must_use]
         pub fn with_opaque_id(&self, id: impl Into<String>) -> Self {
@@ -84,27 +114,42 @@ macro_rules! with_call_options {
 
 use with_call_options;
 
-/// A client of one domain or cluster.
+/// A client for the snapshots of one Amazon domain or self-managed cluster.
 ///
-/// Cheap to clone. Clones share connections, credentials, the learned clock of the domain, and the
-/// budget of retries. Calls may run concurrently.
+/// [`SnapshotClient::builder`] creates a client. [`repository`](Self::repository) returns a handle
+/// for a repository, which has most of the operations.
 ///
-/// The methods `with_…` return a client with other options and leave this one as it is. Handles
-/// take over the options of the client that made them.
+/// Cloning a client is cheap. Clones share the connections, the credentials, the measured clock
+/// offset of the domain, and the [`RetryBudget`]. Calls may run concurrently.
+///
+/// # Options
+///
+/// The methods `with_…` return a client with other options. They leave this client as it is. A
+/// handle has the options of the client that returned it, and it has the same `with_…` methods.
+///
+/// # Operations and tickets
+///
+/// A snapshot, a restore or a deletion can take hours. The server goes on with it after the request
+/// has ended, and after the program has ended. A [`Ticket`] is data that identifies such an
+/// operation. It can be stored, so that another process can continue:
+///
+/// * [`resume`](Self::resume) and [`resume_any`](Self::resume_any) return a [`Wait`], which polls
+///   until the operation has ended.
+/// * [`check`](Self::check) checks the operation once.
 ///
 /// # Runtime
 ///
-/// By default a client needs a tokio runtime: for the timers of
-/// [`SystemClock`](crate::clock::SystemClock) and the sockets of `HyperTransport`. A call outside
-/// of one fails with [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput). On a runtime
-/// whose timers or I/O are disabled the call panics, as tokio itself does: build it with
-/// `enable_all`. A client with another clock and transport runs on any executor.
+/// By default, a client needs a tokio runtime. [`SystemClock`](crate::clock::SystemClock) uses the
+/// timers of the runtime, and `HyperTransport` its sockets. Without a runtime, calls fail with
+/// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput). If the runtime has no timers or no
+/// I/O, calls panic, because tokio does: build the runtime with `enable_all`.
+///
+/// A client with another clock and another transport runs on any executor.
 ///
 /// # Cancel safety
 ///
-/// Any future of this crate may be dropped at any time and leaves nothing half-done in the client.
-/// A read changes nothing. What a request has already started at the domain goes on there. Dropping
-/// cancels and deletes nothing.
+/// Any future of this crate may be dropped at any time, and the client remains usable. A request
+/// that was sent may still be carried out: dropping a future cancels nothing at the server.
 ///
 /// # Examples
 ///
@@ -118,7 +163,7 @@ use with_call_options;
 /// # async fn main() -> Result<(), es_snapshot::Error> {
 /// # let domain = FakeDomain::with_repository("backups").await;
 /// # let client = domain.client();
-/// // Waits for up to ten minutes if another snapshot operation is running.
+/// // Retries for up to ten minutes while another snapshot operation is running.
 /// let patient = client.with_queue_time(Duration::from_secs(600)).with_opaque_id("nightly");
 ///
 /// let backups = patient.repository("backups")?;
@@ -134,8 +179,9 @@ pub struct SnapshotClient {
 }
 
 impl SnapshotClient {
-    /// Returns a builder for a client of the domain at this URL, such as
-    /// `https://vpc-NAME-ID.REGION.es.amazonaws.com`.
+    /// Returns a builder for a client of the domain at this URL.
+    ///
+    /// The URL of an Amazon domain has the form `https://vpc-NAME-ID.REGION.es.amazonaws.com`.
     ///
     /// ```
     /// use es_snapshot::{Auth, SnapshotClient};
@@ -162,11 +208,13 @@ impl SnapshotClient {
 
     with_call_options!("client");
 
-    /// Returns a handle of the repository with this name. It sends nothing.
+    /// Returns a handle for the repository with this name. It sends nothing.
+    ///
+    /// The repository need not be registered yet: [`Repository::register`] does that.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the name is not a
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the name is not a valid
     /// [`RepositoryName`](crate::name::RepositoryName).
     ///
     /// # Examples
@@ -184,13 +232,15 @@ impl SnapshotClient {
         Ok(Repository::new(self.session.clone(), name.as_ref().parse()?))
     }
 
-    /// Returns all repositories (`GET /_snapshot`) in the order of their names. Amazon's own, whose
-    /// names start with `cs-`, are among them ([Amazon's
+    /// Returns all repositories, sorted by name.
+    ///
+    /// Sends `GET /_snapshot`. On an Amazon domain, the list includes the repositories of the
+    /// service itself, whose names start with `cs-` ([Amazon's
     /// guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshots.html)).
     ///
     /// # Errors
     ///
-    /// See [`ErrorKind`](crate::ErrorKind). Reads are repeated where that can help.
+    /// See [`ErrorKind`](crate::ErrorKind). The request is retried as described in [`RetryPolicy`].
     ///
     /// # Examples
     ///
@@ -213,11 +263,13 @@ impl SnapshotClient {
         self.session.list_repositories().await
     }
 
-    /// Returns the snapshots that are running now, in all repositories (`GET /_snapshot/_status`).
+    /// Returns the snapshots that are running now, in all repositories.
+    ///
+    /// Sends `GET /_snapshot/_status`.
     ///
     /// # Errors
     ///
-    /// See [`ErrorKind`](crate::ErrorKind). Reads are repeated where that can help.
+    /// See [`ErrorKind`](crate::ErrorKind). The request is retried as described in [`RetryPolicy`].
     ///
     /// # Examples
     ///
@@ -242,21 +294,24 @@ impl SnapshotClient {
         self.session.running_snapshots(None).await
     }
 
-    /// Returns the recoveries of the shards of these indices, or of all if none is named
-    /// (`GET /_recovery`, [recovery
-    /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-indices-recovery)):
-    /// how far restores are. Hidden indices are included. A restore no longer shows here once its
-    /// index was closed or moved, or its node was restarted.
+    /// Returns the shard recoveries of these indices, or of all indices if none is named.
     ///
-    /// The engines accept a request line of 4,096 bytes, so longer lists of names are split into
-    /// several requests.
+    /// A recovery shows how far the restore of one shard has come. The server keeps it until the
+    /// index is closed, the shard is moved or its node is restarted.
+    ///
+    /// Sends `GET /_recovery` ([recovery
+    /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-indices-recovery)).
+    /// Hidden indices are included. The servers accept request lines of up to 4,096 bytes, so the
+    /// client splits longer lists of names into several requests.
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if one is not an
-    ///   [`IndexName`].
-    /// * [`ErrorKind::IndexMissing`](crate::ErrorKind::IndexMissing) if a named index does not
+    /// * [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if one of the names is not a
+    ///   valid [`IndexName`].
+    /// * [`ErrorKind::IndexMissing`](crate::ErrorKind::IndexMissing) if one of the indices does not
     ///   exist.
+    /// * See [`ErrorKind`](crate::ErrorKind) for others. The requests are retried as described in
+    ///   [`RetryPolicy`].
     ///
     /// # Examples
     ///
@@ -294,11 +349,13 @@ impl SnapshotClient {
         Box::pin(async move { session.recovery(&names.map_err(|error| error.during(Operation::Recovery, 0))?).await })
     }
 
-    /// Returns name and version of the server (`GET /`).
+    /// Returns the name and the version of the server.
+    ///
+    /// Sends `GET /`.
     ///
     /// # Errors
     ///
-    /// See [`ErrorKind`](crate::ErrorKind). Reads are repeated where that can help.
+    /// See [`ErrorKind`](crate::ErrorKind). The request is retried as described in [`RetryPolicy`].
     ///
     /// # Examples
     ///
@@ -320,8 +377,10 @@ impl SnapshotClient {
         self.session.call(&request::server_info()).await
     }
 
-    /// Returns the time by the domain's clock, as far as its responses have shown how that differs
-    /// from this machine's. It sends nothing. Compare it with the times in a [`SnapshotInfo`].
+    /// Returns the current time by the domain's clock. It sends nothing.
+    ///
+    /// The result is this machine's time, corrected by the offset that earlier responses have
+    /// shown. Compare it with the times in a [`SnapshotInfo`], which the server has set.
     ///
     /// ```
     /// use std::time::Duration;
@@ -334,7 +393,7 @@ impl SnapshotClient {
     /// let before = client.now();
     /// domain.set_skew(3600); // The domain's clock is an hour ahead.
     ///
-    /// // The response shows it.
+    /// // The next response contains the domain's time.
     /// client.server_info().await?;
     /// assert!(client.now() >= before + Duration::from_secs(3600));
     /// # Ok(())
@@ -347,8 +406,10 @@ impl SnapshotClient {
         self.session.core.now()
     }
 
-    /// Returns a wait for what the ticket names, whichever process started it. See [`Wait`] for its
-    /// errors and its deadline.
+    /// Returns a wait for the operation that a ticket identifies.
+    ///
+    /// A [`Ticket`] is data that identifies an operation, such as a running snapshot. Any process
+    /// may have started the operation. [`Wait`] describes the result, the deadline and the errors.
     ///
     /// ```
     /// use es_snapshot::wait::SnapshotTicket;
@@ -373,8 +434,11 @@ impl SnapshotClient {
         Wait::new(self.session.clone(), ticket.into())
     }
 
-    /// Returns a wait for what a ticket of any kind names. See [`Wait`] for its errors and its
-    /// deadline.
+    /// Returns a wait for the operation that a ticket of any kind identifies.
+    ///
+    /// Use it for a stored ticket whose kind is not known. For a ticket of a known kind,
+    /// [`resume`](Self::resume) returns a typed result. [`Wait`] describes the deadline and the
+    /// errors.
     ///
     /// ```
     /// use es_snapshot::Ticket;
@@ -401,15 +465,18 @@ impl SnapshotClient {
         Wait::new(self.session.clone(), ticket)
     }
 
-    /// Checks once what a ticket names.
+    /// Checks once whether the operation of a ticket is running, has ended, or is not found.
     ///
-    /// A wait is more patient: it polls again where a single check may mislead, such as right after
-    /// the start, or while shards of a restore show no origin.
+    /// A [`Ticket`] is data that identifies an operation, such as a running snapshot. A [`Wait`] is
+    /// more reliable than a single check, because it polls again in two cases. Right after the
+    /// start, the server may not show the operation yet. Later, it may not show where the data of a
+    /// restored shard comes from.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RepositoryMissing`](crate::ErrorKind::RepositoryMissing). See
-    /// [`ErrorKind`](crate::ErrorKind) for others. Reads are repeated where that can help.
+    /// [`ErrorKind::RepositoryMissing`](crate::ErrorKind::RepositoryMissing) if the repository is
+    /// not registered. See [`ErrorKind`](crate::ErrorKind) for others. The requests are retried as
+    /// described in [`RetryPolicy`].
     ///
     /// # Examples
     ///
@@ -428,7 +495,7 @@ impl SnapshotClient {
     /// match client.check(ticket.clone()).await? {
     ///     TicketState::Running(now) => println!("{} shards done", now.shards_done()),
     ///     TicketState::Ended(outcome) => println!("ended: {outcome:?}"),
-    ///     TicketState::NotFound => println!("the domain has nothing of it"),
+    ///     TicketState::NotFound => println!("not found"),
     ///     other => println!("{other:?}"),
     /// }
     ///
@@ -442,22 +509,28 @@ impl SnapshotClient {
         Box::pin(async move { wait::check(&session, ticket).await })
     }
 
-    /// Starts a restore that was [prepared](Snapshot::prepare_restore), by this process or by one
-    /// that is gone.
+    /// Starts a restore that [`Snapshot::prepare_restore`] has prepared.
     ///
-    /// If it was read back from where it was stored, it may have been sent already. The client then
-    /// first compares its indices with what they were. If the restore is running or done, the
-    /// result is [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted). If nothing of it
-    /// happened, it is sent. If something else changed them, nothing is sent.
+    /// If this process has prepared the restore, the client sends it. If the restore was read back
+    /// from storage, a process that was killed may have sent it already. The client then compares
+    /// the indices with their stored state first:
+    ///
+    /// * The restore is running or has ended: the client sends nothing and returns
+    ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted).
+    /// * The restore had no effect: the client sends it.
+    /// * Something else has changed the indices: the client sends nothing. The call fails with
+    ///   [`Outcome::Unknown`](crate::Outcome::Unknown).
     ///
     /// # Errors
     ///
-    /// Those of [`Snapshot::restore`]. With [`Outcome::Unknown`](crate::Outcome::Unknown) the
-    /// indices have changed, and nothing shows that this restore did it.
+    /// * [`ErrorKind::SnapshotMissing`](crate::ErrorKind::SnapshotMissing) if the snapshot is gone,
+    ///   or another snapshot has taken its name.
+    /// * Those of [`Snapshot::restore`].
     ///
     /// # Cancel safety
     ///
-    /// That of [`Snapshot::restore`]. Starting it again from the stored form is safe.
+    /// If the future is dropped after the request was sent, the restore may have been started. The
+    /// server then goes on with it. Starting the restore again from its stored form is safe.
     ///
     /// # Examples
     ///
@@ -495,28 +568,30 @@ impl SnapshotClient {
         })
     }
 
-    /// Sends a request that this crate has no type for. It is signed, timed and classified like the
-    /// others.
+    /// Sends a request for which this crate has no method.
     ///
-    /// A request other than GET and HEAD is sent again only where it certainly was not carried out.
+    /// The client signs it, limits its time and classifies its errors, as it does with other
+    /// requests. A request other than GET and HEAD is sent again only if it was certainly not
+    /// carried out.
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a path segment that would
-    ///   be dropped, split or resolved on its way. The length is not checked: the engines refuse a
-    ///   request line of more than 4,096 bytes, encoded, unless `http.max_initial_line_length` is
-    ///   set.
-    /// * [`ErrorKind::Decode`](crate::ErrorKind::Decode) for a response that is not JSON. It is not
-    ///   requested again. Endpoints that respond in text take `format=json`.
-    /// * [`ErrorKind::NotAllowed`](crate::ErrorKind::NotAllowed) for a path that an Amazon domain
-    ///   does not support ([Amazon's
+    /// * [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a path segment is empty, or
+    ///   if a proxy could split, decode or resolve it. The length of the path is not checked: the
+    ///   servers refuse request lines of more than 4,096 bytes, unless
+    ///   `http.max_initial_line_length` is set.
+    /// * [`ErrorKind::Decode`](crate::ErrorKind::Decode) if the response is not JSON. The request
+    ///   is not repeated. Endpoints that return text by default, such as `_cat`, take the parameter
+    ///   `format=json`.
+    /// * [`ErrorKind::NotAllowed`](crate::ErrorKind::NotAllowed) if an Amazon domain does not
+    ///   support the path ([Amazon's
     ///   guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
-    /// * Any kind with [`Outcome::Unknown`](crate::Outcome::Unknown): the response was lost. The
-    ///   client does not check what came of the request.
+    /// * Any kind with [`Outcome::Unknown`](crate::Outcome::Unknown) if the response was lost. The
+    ///   client does not check whether the request took effect.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped after the request was sent, it may be carried out.
+    /// If the future is dropped after the request was sent, the request may still be carried out.
     ///
     /// # Examples
     ///
@@ -544,7 +619,7 @@ impl SnapshotClient {
         self.session
             .call_with(&request, |response| {
                 let body =
-                    if response.body.is_empty() { Value::Null } else { response.decode().map_err(Error::meant)? };
+                    if response.body.is_empty() { Value::Null } else { response.decode().map_err(Error::intended)? };
                 Ok(RawResponse { status: response.status, body })
             })
             .await

@@ -1,4 +1,4 @@
-//! Requests that this crate has no type for.
+//! Requests for which this crate has no method.
 
 use std::fmt;
 
@@ -6,10 +6,12 @@ use http::{Method, StatusCode};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// A request of the caller's own making, for [`SnapshotClient::raw`](crate::SnapshotClient::raw).
+/// A request for [`SnapshotClient::raw`](crate::SnapshotClient::raw).
 ///
-/// The path is given in segments that are not encoded. The client encodes each so that it arrives
-/// as it is. `Debug` shows neither the body nor the values of the query, which may be secrets.
+/// It consists of a method, a path, query parameters and an optional JSON body. The path is a list
+/// of segments. Write them unencoded: the client encodes each segment, and refuses one that
+/// contains `/`. `Debug` shows neither the body nor the values of the query, because they can be
+/// secrets.
 ///
 /// ```
 /// use es_snapshot::client::RawRequest;
@@ -39,24 +41,24 @@ pub struct RawRequest {
 }
 
 impl RawRequest {
-    /// Returns a request with this method, without a query and a body.
+    /// Returns a request with this method and path, without query parameters and body.
     pub fn new<S: Into<String>>(method: Method, segments: impl IntoIterator<Item = S>) -> Self {
         Self { method, segments: segments.into_iter().map(Into::into).collect(), query: Vec::new(), body: None }
     }
 
-    /// Returns a GET request, without a query and a body.
+    /// Returns a GET request for this path, without query parameters and body.
     pub fn get<S: Into<String>>(segments: impl IntoIterator<Item = S>) -> Self {
         Self::new(Method::GET, segments)
     }
 
-    /// Adds a query parameter. The client encodes both texts.
+    /// Adds a query parameter. The client encodes the name and the value.
     #[must_use]
     pub fn with_query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
         self
     }
 
-    /// Sets the body. It is sent as JSON. Default: none.
+    /// Sets the body, which is sent as JSON. Default: none.
     #[must_use]
     pub fn with_body(mut self, body: Value) -> Self {
         self.body = Some(body);
@@ -67,7 +69,7 @@ impl RawRequest {
 /// The response to a [`RawRequest`]; returned by
 /// [`SnapshotClient::raw`](crate::SnapshotClient::raw).
 ///
-/// `Debug` does not show the body, which may contain secrets. Serialising shows it.
+/// `Debug` does not show the body, because it can contain secrets. The serialised form contains it.
 #[derive(Clone, PartialEq, Serialize)]
 pub struct RawResponse {
     #[serde(serialize_with = "as_number")]
@@ -81,20 +83,21 @@ fn as_number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok,
 }
 
 impl RawResponse {
-    /// Returns the HTTP status. It is one of success: a failed response is an
-    /// [`Error`](crate::Error).
+    /// Returns the HTTP status, which is always a status of success.
+    ///
+    /// A response with another status makes the call fail with an [`Error`](crate::Error).
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Returns the JSON of the response. `null` if the response was empty.
+    /// Returns the JSON body of the response. `null` if the response was empty.
     #[must_use]
     pub fn body(&self) -> &Value {
         &self.body
     }
 
-    /// Returns the JSON of the response, by value.
+    /// Returns the JSON body of the response by value.
     #[must_use]
     pub fn into_body(self) -> Value {
         self.body

@@ -1,4 +1,4 @@
-//! A repository, and what can be done in it.
+//! The handle for a repository.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,11 +19,16 @@ use crate::repository::{
 use crate::request;
 use crate::snapshot::{CreateSnapshot, DeletionReport, ListSnapshots, SnapshotFailure, SnapshotList, SnapshotStream};
 
-/// A handle of one repository; returned by
+/// A handle for one repository; returned by
 /// [`SnapshotClient::repository`](crate::SnapshotClient::repository).
 ///
-/// Cheap to clone. It holds a clone of the client and a name that was checked. The repository need
-/// not exist.
+/// A repository is the place where a server stores snapshots, such as an S3 bucket. The handle
+/// consists of a validated name and a clone of the client, so cloning it is cheap. The repository
+/// need not be registered yet: [`register`](Self::register) does that.
+///
+/// [`create_snapshot`](Self::create_snapshot) starts a snapshot, and [`list`](Self::list) returns
+/// the existing ones. [`snapshot`](Self::snapshot) returns a handle for a single snapshot, which
+/// can restore or delete it. The methods `with_…` return a handle with other options for its calls.
 ///
 /// ```
 /// use es_snapshot::{CreateSnapshot, ListSnapshots};
@@ -57,7 +62,7 @@ impl Repository {
 
     with_call_options!("handle");
 
-    /// Returns the repository's name.
+    /// Returns the name of the repository.
     #[must_use]
     pub fn name(&self) -> &RepositoryName {
         &self.name
@@ -69,11 +74,13 @@ impl Repository {
         SnapshotClient { session: self.session.clone() }
     }
 
-    /// Returns a handle of the snapshot with this name. It sends nothing.
+    /// Returns a handle for the snapshot with this name. It sends nothing.
+    ///
+    /// The snapshot need not exist.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] if the name is not a [`SnapshotName`].
+    /// [`ErrorKind::InvalidInput`] if the name is not a valid [`SnapshotName`].
     ///
     /// # Examples
     ///
@@ -91,15 +98,16 @@ impl Repository {
         Ok(Snapshot::new(self.session.clone(), self.name.clone(), name.as_ref().parse()?))
     }
 
-    /// Resolves a date-math name such as `<nightly-{now/d}>` by the domain's clock, as far as it is
-    /// known. It sends nothing.
+    /// Resolves a date-math name such as `<nightly-{now/d}>` by the domain's clock. It sends
+    /// nothing.
     ///
-    /// The server would resolve it too, but its response does not contain the resolved name. A name
-    /// that was resolved here can be requested later. Feature `date-math`.
+    /// The server can resolve such names too, but its response does not contain the result. So
+    /// resolve the name with this method if the snapshot is needed later. [`SnapshotClient::now`]
+    /// describes the domain's clock. Feature `date-math`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] if the result is not a snapshot name.
+    /// [`ErrorKind::InvalidInput`] if the result is not a valid [`SnapshotName`].
     ///
     /// # Examples
     ///
@@ -123,31 +131,38 @@ impl Repository {
         name.resolve(self.session.core.now())
     }
 
-    /// Registers the repository, or replaces its settings (`PUT /_snapshot/{repository}`). All
-    /// nodes then verify it, unless [`RegisterRepository::with_verify`] disables that. The settings
-    /// of any type convert into [`RegisterRepository`].
+    /// Registers the repository, or replaces its settings.
     ///
-    /// An Amazon domain requires a signature on this call, because the service checks
-    /// `iam:PassRole` on `role_arn` for the signer ([Amazon's
+    /// Sends `PUT /_snapshot/{repository}`. All nodes of the cluster then verify the repository,
+    /// unless [`RegisterRepository::with_verify`] disables that. The settings of any type, such as
+    /// [`S3Settings`], convert into [`RegisterRepository`].
+    ///
+    /// On an Amazon domain, this request must be signed. The service checks whether the signer may
+    /// pass the role in `role_arn` to the service ([Amazon's
     /// guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html)).
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::InvalidInput`], before anything is sent: settings that cannot work; a setting
-    ///   that may be a secret (by its key, or as the password in a URL) over `http://` to another
-    ///   host without [consent](crate::SnapshotClientBuilder::danger_send_credentials_unencrypted);
-    ///   a name that starts with `cs-` on an Amazon domain, where it is reserved.
-    /// * [`ErrorKind::MissingRoleArn`]: an S3 repository on an Amazon domain without `role_arn`.
-    ///   Nothing is sent where the endpoint's host is Amazon's.
-    /// * [`ErrorKind::AccessDenied`]: `iam:PassRole`, a policy, or fine-grained access control.
-    /// * [`ErrorKind::RepositoryVerification`]: the nodes cannot write to it. The repository
-    ///   **stays registered**, except on Elasticsearch 8 and later.
-    /// * [`ErrorKind::Busy`]: it is registered and in use.
+    /// * [`ErrorKind::InvalidInput`] if the settings cannot work. On an Amazon domain, also if the
+    ///   name of the repository starts with `cs-`. Nothing is sent.
+    /// * [`ErrorKind::InvalidInput`] if a setting may be a secret and would be sent over `http://`
+    ///   to another host, unless [the client may do
+    ///   so](crate::SnapshotClientBuilder::danger_send_credentials_unencrypted). The key of a
+    ///   setting shows whether it may be a secret. A URL with a password is a secret too. Nothing
+    ///   is sent.
+    /// * [`ErrorKind::MissingRoleArn`] if an S3 repository on an Amazon domain has no `role_arn`.
+    ///   Nothing is sent if the host name shows that the domain is Amazon's.
+    /// * [`ErrorKind::AccessDenied`] if the signer may not pass the role (`iam:PassRole`), or if a
+    ///   policy or fine-grained access control refuses the request.
+    /// * [`ErrorKind::RepositoryVerification`] if not all nodes can write to the repository. The
+    ///   repository **stays registered**, except on Elasticsearch 8 and later.
+    /// * [`ErrorKind::Busy`] if the repository is registered and in use for longer than
+    ///   [`with_queue_time`](Self::with_queue_time) allows.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped after the request was sent, the repository may be registered.
-    /// Registering it again does no harm.
+    /// If the future is dropped after the request was sent, the repository may have been
+    /// registered. Registering it again does no harm.
     ///
     /// # Examples
     ///
@@ -183,7 +198,7 @@ impl Repository {
             && let Some(key) = settings.secret()
         {
             let text = format!(
-                "setting {key:?} may be a secret and would be sent unencrypted to {}; use https://, or consent by \
+                "setting {key:?} may be a secret and would be sent unencrypted to {}; use https://, or consent with \
                  SnapshotClientBuilder::danger_send_credentials_unencrypted",
                 self.session.core.endpoint
             );
@@ -192,14 +207,16 @@ impl Repository {
         if self.session.core.endpoint.region().is_some() {
             if repository.as_str().starts_with("cs-") {
                 let text = format!(
-                    "repository name {:?} starts with `cs-`, which the service keeps for its own",
+                    "repository name {:?} starts with `cs-`, which Amazon reserves for its own repositories; choose \
+                     another name",
                     repository.as_str()
                 );
                 return Err(refuse(Error::invalid(text)));
             }
             let lacks_role = |s3: &S3Settings| s3.role_arn().is_none() && !s3.other().contains_key("role_arn");
             if matches!(settings, RepositorySettings::S3(s3) if lacks_role(s3)) {
-                let text = "an Amazon domain needs the role that it is to read and write the bucket with";
+                let text = "an Amazon domain needs a role that can read and write the bucket; set it with \
+                            S3Settings::with_role_arn";
                 return Err(refuse(Error::new(ErrorKind::MissingRoleArn, Outcome::NotSent, text)));
             }
         }
@@ -207,12 +224,14 @@ impl Repository {
         self.session.queued(request.replay, repository, || self.session.call::<Acknowledged>(&request)).await.map(drop)
     }
 
-    /// Returns the repository's definition (`GET /_snapshot/{repository}`).
+    /// Returns the settings with which the repository is registered.
+    ///
+    /// Sends `GET /_snapshot/{repository}`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RepositoryMissing`] if it is not registered. See [`ErrorKind`] for others.
-    /// Reads are repeated where that can help.
+    /// [`ErrorKind::RepositoryMissing`] if the repository is not registered. See [`ErrorKind`] for
+    /// others. The request is retried as described in [`RetryPolicy`].
     ///
     /// # Examples
     ///
@@ -238,19 +257,22 @@ impl Repository {
         self.session.find_repository(&self.name).await
     }
 
-    /// Makes every node write to the repository and read from it
-    /// (`POST /_snapshot/{repository}/_verify`), and returns the nodes.
+    /// Makes every node write to the repository and read from it, and returns the nodes.
+    ///
+    /// Sends `POST /_snapshot/{repository}/_verify`.
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::RepositoryMissing`] if it is not registered.
-    /// * [`ErrorKind::RepositoryVerification`] with the nodes' texts.
-    /// * [`ErrorKind::NotAllowed`] where an Amazon domain does not support the request ([Amazon's guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
+    /// * [`ErrorKind::RepositoryMissing`] if the repository is not registered.
+    /// * [`ErrorKind::RepositoryVerification`] if a node cannot use the repository. The error
+    ///   contains the messages of the nodes.
+    /// * [`ErrorKind::NotAllowed`] if an Amazon domain does not support the request ([Amazon's
+    ///   guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped after the request was sent, the nodes finish the verification. It
-    /// leaves nothing behind.
+    /// changes nothing.
     ///
     /// # Examples
     ///
@@ -273,20 +295,22 @@ impl Repository {
         Ok(nodes.0)
     }
 
-    /// Deletes files that no snapshot refers to any more (`POST /_snapshot/{repository}/_cleanup`),
-    /// and returns how many files and bytes that were.
+    /// Deletes the files that no snapshot refers to, and returns their number and size.
+    ///
+    /// Sends `POST /_snapshot/{repository}/_cleanup`.
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::RepositoryMissing`] if it is not registered.
-    /// * [`ErrorKind::Busy`] while a snapshot, deletion or clean-up is running, for longer than
+    /// * [`ErrorKind::RepositoryMissing`] if the repository is not registered.
+    /// * [`ErrorKind::Busy`] if a snapshot, deletion or clean-up is running for longer than
     ///   [`with_queue_time`](Self::with_queue_time) allows.
-    /// * [`ErrorKind::NotAllowed`] where an Amazon domain does not support the request ([Amazon's guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
+    /// * [`ErrorKind::NotAllowed`] if an Amazon domain does not support the request ([Amazon's
+    ///   guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped after the request was sent, the clean-up goes on. Cleaning up again
-    /// does no harm.
+    /// If the future is dropped after the request was sent, the server finishes the clean-up.
+    /// Cleaning up again does no harm.
     ///
     /// # Examples
     ///
@@ -297,7 +321,7 @@ impl Repository {
     /// # let client = FakeDomain::with_repository("backups").await.client();
     /// # let backups = client.repository("backups")?;
     /// let removed = backups.cleanup().await?;
-    /// assert_eq!(removed.deleted_blobs(), 0); // Every file belonged to a snapshot.
+    /// assert_eq!(removed.deleted_blobs(), 0); // Every file belongs to a snapshot.
     /// # Ok(())
     /// # }
     /// ```
@@ -309,20 +333,22 @@ impl Repository {
         self.session.queued(request.replay, &self.name, || self.session.call(&request)).await
     }
 
-    /// Unregisters the repository (`DELETE /_snapshot/{repository}`). Its snapshots stay in the
-    /// bucket.
+    /// Unregisters the repository. Its snapshots stay where they are stored.
+    ///
+    /// Sends `DELETE /_snapshot/{repository}`. [`register`](Self::register) makes the snapshots
+    /// accessible again.
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::RepositoryMissing`] if it is not registered. If an earlier response of the
-    ///   same call was lost, that counts as success.
-    /// * [`ErrorKind::Busy`] if it is in use, for longer than
+    /// * [`ErrorKind::RepositoryMissing`] if the repository is not registered. If an earlier
+    ///   response of this call was lost, the call succeeds instead.
+    /// * [`ErrorKind::Busy`] if the repository is in use for longer than
     ///   [`with_queue_time`](Self::with_queue_time) allows.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped after the request was sent, the repository may be unregistered.
-    /// Unregistering it again then fails with [`ErrorKind::RepositoryMissing`].
+    /// If the future is dropped after the request was sent, the repository may have been
+    /// unregistered. Unregistering it again then fails with [`ErrorKind::RepositoryMissing`].
     ///
     /// # Examples
     ///
@@ -350,38 +376,54 @@ impl Repository {
         }
     }
 
-    /// Starts a snapshot (`PUT /_snapshot/{repository}/{snapshot}`, [create snapshot
-    /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-create))
-    /// and returns once it is running. [`StartedSnapshot::wait`] waits for its end.
+    /// Starts a snapshot and returns once the server has accepted the request.
     ///
-    /// The snapshot's metadata carries a token. If a response is lost, a gateway fails, the engine
-    /// reports a failure, or the name turns out to be taken, the client reads the snapshot of that
-    /// name. The token shows whose it is: this call returns it as
-    /// [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted), or the error that the name is
-    /// taken. No snapshot is made twice, and none that exists is reported as failed.
+    /// Sends `PUT /_snapshot/{repository}/{snapshot}` ([create snapshot
+    /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-create)).
+    /// [`StartedSnapshot::wait`] then waits until the snapshot has ended.
     ///
-    /// If the snapshot does not exist, the request is sent again with the same token: after one
-    /// check if the connection broke, otherwise after three checks in a row over at least 10 s. If
-    /// the server reports the same failure twice and checks find nothing, the call fails with
-    /// [`Outcome::Rejected`]. At most three requests may be unaccounted for. The call has at least
-    /// 60 s for this, from the first check on, whatever [`Timeouts::with_call`] is.
+    /// # After a lost response
+    ///
+    /// The client stores a [token](crate::snapshot::SnapshotToken) in the snapshot's metadata: a
+    /// text by which it recognises the snapshot. Default: a random text.
+    ///
+    /// After a lost response, the client reads the snapshot of this name. It also does so if the
+    /// server reports a failure, or if it reports that the name is taken. There are three cases:
+    ///
+    /// * The snapshot has the token of this call. The call succeeds, and [`StartedSnapshot::how`]
+    ///   returns [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted).
+    /// * The snapshot does not have the token. The call fails with
+    ///   [`ErrorKind::SnapshotNameTaken`].
+    /// * There is no such snapshot. The client sends the request again, with the same token. Before
+    ///   that, three checks in a row over at least 10 s must not find the snapshot. If the
+    ///   connection broke, one check is enough for the second request.
+    ///
+    /// The client sends at most three requests whose effect is not known. If the server reports the
+    /// same failure twice and there is no such snapshot, the call fails with [`Outcome::Rejected`].
+    /// The client has at least 60 s for the checks, even if [`Timeouts::with_call`] sets less.
+    ///
+    /// So no snapshot is created twice. A call that has created the snapshot does not fail with
+    /// [`Outcome::Rejected`]. [`CreateSnapshot::without_token`] describes what changes without a
+    /// token.
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::InvalidInput`], before anything is sent. Also if the operating system has no
-    ///   randomness for the token.
-    /// * [`ErrorKind::SnapshotNameTaken`]: by a snapshot that is not this call's.
-    /// * [`ErrorKind::RepositoryMissing`], [`ErrorKind::IndexMissing`].
-    /// * [`ErrorKind::Busy`]: another operation is running, for longer than
+    /// * [`ErrorKind::InvalidInput`] if the name or the options are not valid, or if the operating
+    ///   system has no random numbers for the token. Nothing is sent.
+    /// * [`ErrorKind::SnapshotNameTaken`] if another snapshot has this name.
+    /// * [`ErrorKind::RepositoryMissing`] or [`ErrorKind::IndexMissing`] if the repository or a
+    ///   named index does not exist.
+    /// * [`ErrorKind::Busy`] if another operation is running for longer than
     ///   [`with_queue_time`](Self::with_queue_time) allows.
-    /// * Any kind with [`Outcome::Unknown`]: the client could not determine in time whether the
-    ///   snapshot was created, or five checks in a row were refused.
+    /// * Any kind with [`Outcome::Unknown`] if the client could not determine in time whether the
+    ///   snapshot was created, or if the server refused five checks in a row. [`Error::ticket`]
+    ///   then identifies the snapshot.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped after the request was sent, the snapshot may have been started and
-    /// goes on. A later call with the same name and the same
-    /// [token](CreateSnapshot::with_token) adopts it.
+    /// If the future is dropped after the request was sent, the snapshot may have been started. The
+    /// server then goes on with it. A later call with the same name and the same
+    /// [token](CreateSnapshot::with_token) adopts it: the call succeeds and starts nothing.
     ///
     /// # Examples
     ///
@@ -396,7 +438,7 @@ impl Repository {
     /// # let domain = FakeDomain::with_repository("backups").await;
     /// # domain.create_index("movies", 1);
     /// # let backups = domain.client().repository("backups")?;
-    /// // Store the token first. It makes the call safe to repeat after a crash.
+    /// // Store the token before the call. Then the call can be repeated after a crash.
     /// let token = SnapshotToken::try_random()?;
     /// let options = CreateSnapshot::new().with_indices(["movies"]).with_token(token);
     /// let started = backups.create_snapshot("monday", options.clone()).await?;
@@ -424,35 +466,43 @@ impl Repository {
         })
     }
 
-    /// Returns the snapshots of the repository (`GET /_snapshot/{repository}/{pattern}`) one after
-    /// the other, each as soon as it has arrived. The client keeps none of them; only with pages,
-    /// or after a snapshot that cannot be read, it keeps their names.
+    /// Returns the snapshots of the repository as a stream, each as soon as it has arrived.
     ///
-    /// The order is the server's: oldest first, unless the snapshots are requested without details.
-    /// Only those that match the pattern are returned. The engines accept a request line of 4,096
-    /// bytes, so a longer pattern is split into several requests. Each of them has its own order.
+    /// Sends `GET /_snapshot/{repository}/{pattern}`. The stream contains only snapshots that match
+    /// the pattern. The server returns the oldest first, except with
+    /// [`with_verbose(false)`](ListSnapshots::with_verbose). The stream does not keep the snapshots
+    /// that it has returned. [`list`](Self::list) returns them all at once.
     ///
-    /// One whose own file is gone or broken makes the server refuse the whole listing. The client
-    /// then lists the names without details, and reads the snapshots one by one, in the order of
-    /// that list. The error of one that cannot be read names it, and the stream goes on.
+    /// The servers accept request lines of up to 4,096 bytes, so the client splits a longer pattern
+    /// into several requests. Each of them has its own order.
     ///
-    /// A request is repeated only before its first snapshot. Then each snapshot has the time limit
-    /// of [`Timeouts::with_attempt`], and each piece of the response the one of
-    /// [`Timeouts::with_read`]. The time until the stream is asked for the next snapshot does not
-    /// count. A snapshot may have 16 MiB, the response any size.
+    /// # Snapshots that cannot be read
+    ///
+    /// If the file of a single snapshot is gone or broken, the server refuses the whole listing.
+    /// The client then requests the list with `verbose=false`, and reads the snapshots one by one.
+    /// For each snapshot that cannot be read, the stream returns an error with its name, and goes
+    /// on.
+    ///
+    /// # Time limits
+    ///
+    /// Until the first snapshot of a response has arrived, the request is retried as described in
+    /// [`RetryPolicy`]. From then on, [`Timeouts::with_attempt`] limits the time for each snapshot,
+    /// and [`Timeouts::with_read`] the time for each piece of the response. The time before the
+    /// consumer polls for the next snapshot does not count. A snapshot may have up to 16 MiB, and a
+    /// response any size.
     ///
     /// # Errors
     ///
-    /// The first item is [`ErrorKind::InvalidInput`] if the options cannot be sent. Otherwise:
-    ///
-    /// * [`ErrorKind::RepositoryMissing`]. [`ErrorKind::SnapshotMissing`] for a name, and before
-    ///   Elasticsearch 8 for a pattern, that matches nothing.
-    /// * [`ErrorKind::Decode`], [`ErrorKind::Interrupted`] or [`ErrorKind::Timeout`], also after
-    ///   the first snapshot: the list is not complete.
+    /// * [`ErrorKind::InvalidInput`] as the first item, if the options are not valid.
+    /// * [`ErrorKind::RepositoryMissing`] if the repository is not registered.
+    /// * [`ErrorKind::SnapshotMissing`] if a named snapshot does not exist. Before Elasticsearch 8,
+    ///   also if no snapshot matches a pattern.
+    /// * [`ErrorKind::Decode`], [`ErrorKind::Interrupted`] or [`ErrorKind::Timeout`] if the rest of
+    ///   the list could not be read. This can happen after the first snapshot.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the stream stops reading. It changes nothing at the domain.
+    /// Dropping the stream stops reading. Nothing changes at the server.
     ///
     /// # Examples
     ///
@@ -486,14 +536,16 @@ impl Repository {
         self.session.snapshots(&self.name, options)
     }
 
-    /// Returns the snapshots of the repository (`GET /_snapshot/{repository}/{pattern}`) as a list,
-    /// oldest first unless they are requested without details. The requests are those of
-    /// [`snapshots`](Self::snapshots). The snapshots that cannot be read are in
-    /// [`SnapshotList::unreadable`].
+    /// Returns the snapshots of the repository as a list, oldest first.
     ///
-    /// A request is repeated until its whole response has arrived, within the time limit of
-    /// [`Timeouts::with_call`]. A response may have
-    /// [`max_response_bytes`](crate::SnapshotClientBuilder::max_response_bytes).
+    /// With [`with_verbose(false)`](ListSnapshots::with_verbose), the list is in the order of the
+    /// server. The client sends the same requests as for [`snapshots`](Self::snapshots).
+    /// [`SnapshotList::unreadable`] returns the snapshots that the server could not read.
+    ///
+    /// Each request is retried until its whole response has arrived, within the limit of
+    /// [`Timeouts::with_call`].
+    /// [`max_response_bytes`](crate::SnapshotClientBuilder::max_response_bytes) limits the size of
+    /// a response.
     ///
     /// # Errors
     ///
@@ -527,22 +579,24 @@ impl Repository {
         self.session.list_snapshots(&self.name, options).await
     }
 
-    /// Deletes every snapshot that matches now, one after the other, and reports each.
+    /// Deletes every snapshot that matches the pattern now, and reports the result for each.
     ///
-    /// The client resolves the pattern first, so that a snapshot which another client makes
-    /// meanwhile is not deleted. It checks each name that comes back against the pattern again. A
-    /// name in the pattern that has no snapshot is skipped. Each deletion follows the rules of
-    /// [`Snapshot::delete`] and has time limits of its own.
+    /// The client first lists the snapshots, and checks each name against the pattern again. So a
+    /// snapshot that is created later is not deleted. A name in the pattern is skipped if no
+    /// snapshot has it.
+    ///
+    /// The client deletes the snapshots one after the other, as [`Snapshot::delete`] does. Each
+    /// deletion has its own time limits.
     ///
     /// # Errors
     ///
-    /// Those of [`list`](Self::list). The error of one snapshot is in
-    /// [`DeletionReport::failed`].
+    /// Those of [`list`](Self::list). [`DeletionReport::failed`] returns the errors of single
+    /// snapshots.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped on the way, the snapshots before are deleted, the current one may
-    /// be, and the others are not.
+    /// If the future is dropped, the snapshots before the current one are deleted. The current one
+    /// may be deleted. The snapshots after it are not.
     ///
     /// # Examples
     ///
@@ -567,7 +621,7 @@ impl Repository {
     #[doc(alias = "delete_snapshot")]
     #[doc(alias = "snapshot.delete")]
     pub async fn delete_snapshots(&self, pattern: SnapshotPattern) -> Result<DeletionReport, Error> {
-        // Otherwise one name that is missing would hide all the others.
+        // Without `ignore_unavailable`, one missing name would make the whole listing fail.
         let options = ListSnapshots::new().with_pattern(pattern).with_verbose(false).with_ignore_unavailable(true);
         let found = match self.session.list_snapshots(&self.name, options).await {
             Err(error) if error.kind() == ErrorKind::SnapshotMissing => SnapshotList::default(),
@@ -589,7 +643,7 @@ impl Repository {
     }
 }
 
-/// The name, checked before anything is sent.
+/// Parses a snapshot name. The error names the operation.
 pub(super) fn parsed(name: impl AsRef<str>, operation: Operation) -> Result<SnapshotName, Error> {
     name.as_ref().parse().map_err(|error: Error| error.during(operation, 0))
 }

@@ -1,4 +1,4 @@
-//! A snapshot, and what can be done with it.
+//! The handle for a snapshot.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,10 +15,15 @@ use crate::snapshot::{CloneSnapshot, SnapshotInfo, SnapshotStatus};
 use crate::ticket::{DeletionTicket, SnapshotTicket};
 use crate::wait::Wait;
 
-/// A handle of one snapshot; returned by [`Repository::snapshot`].
+/// A handle for one snapshot; returned by [`Repository::snapshot`].
 ///
-/// Cheap to clone. It holds a clone of the client and names that were checked. The snapshot need
-/// not exist.
+/// A snapshot is a backup of indices in a repository. The handle consists of validated names and a
+/// clone of the client, so cloning it is cheap. The snapshot need not exist yet:
+/// [`Repository::create_snapshot`] creates it.
+///
+/// [`info`](Self::info) returns the description of the snapshot. [`restore`](Self::restore),
+/// [`clone_to`](Self::clone_to) and [`delete`](Self::delete) change something at the server. The
+/// methods `with_…` return a handle with other options for its calls.
 ///
 /// ```
 /// use es_snapshot::RestoreSnapshot;
@@ -58,12 +63,14 @@ impl Snapshot {
 
     with_call_options!("handle");
 
-    /// Returns a handle that stands for the snapshot with this uuid only, as
-    /// [`SnapshotInfo::uuid`] returns it. Every call first checks that the name still has this
-    /// uuid, and fails with [`ErrorKind::SnapshotMissing`] if another snapshot has taken the name.
+    /// Returns a handle that is valid only for the snapshot with this uuid.
     ///
-    /// The API works by name. So a snapshot that takes the name in the instant between the check
-    /// and the request is hit.
+    /// The name of a deleted snapshot can be used again. Every call of this handle first checks
+    /// that the snapshot with this name has the uuid. If it does not, the call fails with
+    /// [`ErrorKind::SnapshotMissing`]. [`SnapshotInfo::uuid`] returns the uuid of a snapshot.
+    ///
+    /// One race remains, because the API addresses snapshots by name. If another snapshot takes the
+    /// name between the check and the request, the request affects that snapshot.
     ///
     /// ```
     /// # use es_snapshot::CreateSnapshot;
@@ -89,45 +96,48 @@ impl Snapshot {
         Self { uuid: Some(uuid.into()), ..self.clone() }
     }
 
-    /// Returns the snapshot's name.
+    /// Returns the name of the snapshot.
     #[must_use]
     pub fn name(&self) -> &SnapshotName {
         &self.name
     }
 
-    /// Returns a handle of the repository.
+    /// Returns a handle for the repository of the snapshot.
     #[must_use]
     pub fn repository(&self) -> Repository {
         Repository::new(self.session.clone(), self.repository.clone())
     }
 
-    /// Makes sure that the name has the uuid that this handle stands for.
+    /// Checks that the snapshot with this name has the uuid of this handle, if it has one.
     async fn check_uuid(&self, operation: Operation) -> Result<(), Error> {
         let Some(uuid) = &self.uuid else { return Ok(()) };
         let found =
             self.session.find_snapshot(&self.repository, &self.name, true).await.map_err(Error::before_sending)?;
-        self.is_meant(uuid, &found, operation)
+        self.expect_uuid(uuid, &found, operation)
     }
 
-    fn is_meant(&self, uuid: &str, found: &SnapshotInfo, operation: Operation) -> Result<(), Error> {
+    fn expect_uuid(&self, uuid: &str, found: &SnapshotInfo, operation: Operation) -> Result<(), Error> {
         if found.uuid() == Some(uuid) {
             return Ok(());
         }
         let text = format!(
-            "{}:{} is not the snapshot of uuid {uuid}; another one has taken its name",
+            "snapshot {}:{} does not have the expected uuid {uuid}; another snapshot has taken its name",
             self.repository, self.name
         );
         Err(Error::new(ErrorKind::SnapshotMissing, Outcome::NotSent, text).during(operation, 0))
     }
 
-    /// Returns the snapshot (`GET /_snapshot/{repository}/{snapshot}`), running or ended.
+    /// Returns the description of the snapshot, whether it is running or has ended.
+    ///
+    /// Sends `GET /_snapshot/{repository}/{snapshot}`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RepositoryMissing`], [`ErrorKind::SnapshotMissing`]. The latter also if the
-    /// repository lists it, but its own file is gone. A listing that is not
-    /// [`verbose`](crate::ListSnapshots::with_verbose) still contains it then. Reads are repeated
-    /// where that can help.
+    /// * [`ErrorKind::RepositoryMissing`] if the repository is not registered.
+    /// * [`ErrorKind::SnapshotMissing`] if the snapshot does not exist, or if the repository lists
+    ///   it but its file is gone. [`Repository::list`] still returns such a snapshot without
+    ///   details, see [`ListSnapshots::with_verbose`](crate::ListSnapshots::with_verbose).
+    /// * See [`ErrorKind`] for others. The request is retried as described in [`RetryPolicy`].
     ///
     /// # Examples
     ///
@@ -154,21 +164,24 @@ impl Snapshot {
     pub async fn info(&self) -> Result<SnapshotInfo, Error> {
         let found = self.session.find_snapshot(&self.repository, &self.name, false).await?;
         if let Some(uuid) = &self.uuid {
-            self.is_meant(uuid, &found, Operation::GetSnapshot)?;
+            self.expect_uuid(uuid, &found, Operation::GetSnapshot)?;
         }
         Ok(found)
     }
 
-    /// Returns shards and bytes of a snapshot (`GET /_snapshot/{repository}/{snapshot}/_status`).
+    /// Returns how many shards, files and bytes of the snapshot were copied.
     ///
-    /// The state in it is not the snapshot's final state: many versions show a `PARTIAL` one as
-    /// `SUCCESS` here. [`info`](Self::info) returns the final state. The request is costly for
-    /// ended snapshots, because the server reads every shard's file.
+    /// Sends `GET /_snapshot/{repository}/{snapshot}/_status`. Use it for a running snapshot. For
+    /// an ended one the request is slow, because the server reads a file for every shard.
+    ///
+    /// Do not use the state in the result: many versions report a `PARTIAL` snapshot as `SUCCESS`
+    /// here. [`info`](Self::info) returns the correct state.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`]. Reads are repeated where
-    /// that can help.
+    /// * [`ErrorKind::SnapshotMissing`] if the snapshot does not exist.
+    /// * [`ErrorKind::RepositoryMissing`] if the repository is not registered.
+    /// * See [`ErrorKind`] for others. The request is retried as described in [`RetryPolicy`].
     ///
     /// # Examples
     ///
@@ -195,33 +208,43 @@ impl Snapshot {
         self.session.snapshot_status(&self.repository, &self.name).await
     }
 
-    /// Deletes the snapshot (`DELETE /_snapshot/{repository}/{snapshot}`, [delete snapshot
-    /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-delete)),
-    /// and aborts it if it is running.
+    /// Deletes the snapshot. A running snapshot is aborted first.
     ///
-    /// The server responds when the files are gone, which may take longer than a gateway waits. So
-    /// the client reads the snapshot's uuid first, without details, so that a snapshot whose own
-    /// file is gone or broken can be deleted. After a lost response the client checks. A snapshot
-    /// that is gone, or replaced by one of another uuid, is deleted. If it is still there after
-    /// three checks in a row over at least 10 s, the request is sent again. At most three requests
-    /// may be unaccounted for. The call has at least 60 s for this, from the first check on,
-    /// whatever [`Timeouts::with_call`] is.
+    /// Sends `DELETE /_snapshot/{repository}/{snapshot}` ([delete snapshot
+    /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-delete)).
+    /// The server responds once the files are deleted. This can take longer than a gateway waits
+    /// for a response.
     ///
-    /// One race remains, since the API deletes by name: a snapshot that another client makes under
-    /// this name after the last check, or while a lost request is still on its way, can be deleted.
+    /// # After a lost response
+    ///
+    /// Before it sends the request, the client reads the uuid of the snapshot. After a lost
+    /// response, it reads the snapshot again. There are two cases:
+    ///
+    /// * The snapshot is gone, or another snapshot has its name. The call succeeds.
+    /// * The snapshot still exists. After three checks in a row over at least 10 s, the client
+    ///   sends the request again.
+    ///
+    /// The client sends at most three requests whose effect is not known. The client has at least
+    /// 60 s for the checks, even if [`Timeouts::with_call`] sets less. It reads the snapshot with
+    /// `verbose=false`, so it can also delete a snapshot whose file is gone or broken.
+    ///
+    /// One race remains, because the API deletes by name. If another client creates a snapshot with
+    /// this name after the last check, or before a lost request arrives, that snapshot can be
+    /// deleted.
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`].
-    /// * [`ErrorKind::Busy`] while it is being restored or cloned, for longer than
+    /// * [`ErrorKind::SnapshotMissing`] if the snapshot does not exist.
+    /// * [`ErrorKind::RepositoryMissing`] if the repository is not registered.
+    /// * [`ErrorKind::Busy`] if the snapshot is being restored or cloned for longer than
     ///   [`with_queue_time`](Self::with_queue_time) allows.
-    /// * Any kind with [`Outcome::Unknown`]: the client could not determine in time whether the
-    ///   snapshot is gone, or five checks in a row were refused. See
-    ///   [`wait_for_deletion`](Self::wait_for_deletion).
+    /// * Any kind with [`Outcome::Unknown`] if the client could not determine in time whether the
+    ///   snapshot is gone, or if the server refused five checks in a row. The deletion may still be
+    ///   running: [`wait_for_deletion`](Self::wait_for_deletion) waits for its end.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped after the request was sent, the deletion goes on.
+    /// If the future is dropped after the request was sent, the server finishes the deletion.
     ///
     /// # Examples
     ///
@@ -239,7 +262,7 @@ impl Snapshot {
     /// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
     /// let monday = backups.snapshot("monday")?;
     /// match monday.delete().await {
-    ///     // The deletion may take hours. Waiting sends nothing again.
+    ///     // The deletion may take hours. The wait only checks.
     ///     Err(error) if error.outcome() == Outcome::Unknown => monday.wait_for_deletion().await?,
     ///     deleted => deleted?,
     /// }
@@ -253,30 +276,43 @@ impl Snapshot {
         self.session.delete_snapshot(&self.repository, &self.name, self.uuid.as_deref()).await
     }
 
-    /// Starts a clone of the snapshot within its repository
-    /// (`PUT /_snapshot/{repository}/{snapshot}/_clone/{target}`, [clone snapshot
-    /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-clone)).
-    /// [`StartedSnapshot::wait`] waits for its end.
+    /// Starts a clone of the snapshot, under another name in the same repository.
     ///
-    /// A clone carries no metadata, so no token. The client reads the target's name first, and
-    /// after a lost response counts a snapshot of that name as this call's unless it carries a
-    /// token. That is probable, not certain: another client may have taken the name meanwhile.
+    /// Sends `PUT /_snapshot/{repository}/{snapshot}/_clone/{target}` ([clone snapshot
+    /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-clone)),
+    /// and returns once the server has accepted the request. [`StartedSnapshot::wait`] then waits
+    /// until the clone has ended.
     ///
-    /// If the target does not exist, the request is sent again after three checks in a row over at
-    /// least 10 s. Otherwise the rules are those of
-    /// [`create_snapshot`](Repository::create_snapshot).
+    /// # After a lost response
+    ///
+    /// A clone has no metadata, so it has no [token](crate::snapshot::SnapshotToken) by which the
+    /// client could recognise it. Instead, the client checks that no snapshot has the target's name
+    /// before it sends the request. After a lost response, it reads the snapshot of that name.
+    /// There are three cases:
+    ///
+    /// * The snapshot has no token. The client assumes that this call has created it, and the call
+    ///   succeeds. This is probable, but not certain: another client can have taken the name in the
+    ///   meantime.
+    /// * The snapshot has a token. The call fails with [`ErrorKind::SnapshotNameTaken`].
+    /// * There is no such snapshot. After three checks in a row over at least 10 s, the client
+    ///   sends the request again.
+    ///
+    /// The limits are those of [`Repository::create_snapshot`].
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::InvalidInput`], before anything is sent.
-    /// * [`ErrorKind::SnapshotMissing`]: the source. [`ErrorKind::SnapshotNameTaken`]: the target.
-    /// * [`ErrorKind::NotAllowed`] where an Amazon domain does not support the request ([Amazon's guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
-    /// * The others of [`create_snapshot`](Repository::create_snapshot).
+    /// * [`ErrorKind::InvalidInput`] if the target's name or the options are not valid. Nothing is
+    ///   sent.
+    /// * [`ErrorKind::SnapshotMissing`] if this snapshot does not exist.
+    /// * [`ErrorKind::SnapshotNameTaken`] if another snapshot has the target's name.
+    /// * [`ErrorKind::NotAllowed`] if an Amazon domain does not support the request ([Amazon's
+    ///   guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
+    /// * The others of [`Repository::create_snapshot`].
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped after the request was sent, the clone may have been started and
-    /// goes on.
+    /// If the future is dropped after the request was sent, the clone may have been started. The
+    /// server then goes on with it.
     ///
     /// # Examples
     ///
@@ -318,56 +354,88 @@ impl Snapshot {
         })
     }
 
-    /// Starts a restore (`POST /_snapshot/{repository}/{snapshot}/_restore`, [restore snapshot
-    /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-restore))
-    /// and returns once it is running. [`StartedRestore::wait`] waits for its end.
+    /// Starts a restore and returns once the server has accepted the request.
     ///
-    /// The cluster's global state is restored only if the options request it. [Amazon's
+    /// Sends `POST /_snapshot/{repository}/{snapshot}/_restore` ([restore snapshot
+    /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-restore)).
+    /// [`StartedRestore::wait`] then waits until the restore has ended.
+    ///
+    /// The global state of the cluster is restored only if the options request it. [Amazon's
     /// guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-restore.html)
-    /// says what an Amazon domain restores.
+    /// describes what can be restored on an Amazon domain.
     ///
-    /// Before it sends anything, the client determines the indices that the request writes: from
-    /// the snapshot's own list, the patterns and the rename. It reads their state, which takes the
-    /// permission `cluster:monitor/state`. After a lost response it compares:
+    /// # After a lost response
     ///
-    /// * **Nothing happened**: the state proves it. After three checks in a row over at least 10 s
-    ///   the request is sent again, if every target is absent, or closed and untouched. So nothing
-    ///   that was restored, or written since, is overwritten. At most three requests may be
-    ///   unaccounted for. If the engine itself reported a failure, and reports it again or nothing
-    ///   may be sent again, the call fails with [`Outcome::Rejected`].
-    /// * **This restore is running or done**, of exactly these indices:
-    ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted). An identical restore by another
-    ///   client at that moment cannot be distinguished from this one.
-    /// * **Something else changed**: [`Outcome::Unknown`].
+    /// A second restore can overwrite data that was written after the first one. So the client
+    /// sends the request again only if the first one had no effect. To determine this, it compares
+    /// the state of the indices before and after:
     ///
-    /// The request is sent only once if the indices cannot be determined exactly. That is so with
-    /// the global state or feature states, with date math among the names, with a rename that uses
-    /// lookaround or backreferences, with indices whose names begin with a dot unless they are
-    /// named or belong to a data stream, and where the snapshot cannot be read. A lost response
-    /// then ends as adopted or as [`Outcome::Unknown`].
+    /// 1. Before it sends the request, the client determines which indices the restore writes. It
+    ///    uses the snapshot's list of indices, and the patterns and the rename in the options.
+    /// 2. It reads the state of these indices. This requires the permission
+    ///    `cluster:monitor/state`.
+    /// 3. After a lost response, it reads their state again.
     ///
-    /// Where `cluster:monitor/state` is refused, the client reads `_recovery` and `_cat/shards`
-    /// instead. They show a restore that is running or has just ended. They do not show one whose
-    /// index was closed or moved, or whose node was restarted. So the request is sent only once,
-    /// and a lost response or a reported failure ends as adopted or as [`Outcome::Unknown`].
+    /// There are three cases:
+    ///
+    /// * The state proves that the restore had no effect. After three checks in a row over at least
+    ///   10 s, the client sends the request again, if each index is still missing, or closed and
+    ///   unchanged. So no data is overwritten.
+    /// * A restore of exactly these indices is running or has ended. The call succeeds, and
+    ///   [`StartedRestore::how`] returns [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted).
+    ///   An identical restore that another client has started at the same time cannot be
+    ///   distinguished from this one.
+    /// * The indices have changed, and nothing shows that this restore has changed them. The call
+    ///   fails with [`Outcome::Unknown`].
+    ///
+    /// The client sends at most three requests whose effect is not known. If the server reports the
+    /// same failure twice and the restore had no effect, the call fails with [`Outcome::Rejected`].
+    /// One failure is enough if the request must not be sent again. The client has at least 60 s
+    /// for the checks, even if [`Timeouts::with_call`] sets less.
+    ///
+    /// # Restores that are sent only once
+    ///
+    /// The client sends a request only once if it cannot prove that a restore had no effect. After
+    /// a lost response, the restore is adopted if a check finds it. Otherwise the call fails with
+    /// [`Outcome::Unknown`]. This applies if the server refuses `cluster:monitor/state`, or if the
+    /// client cannot determine exactly which indices the restore writes:
+    ///
+    /// * The options request the global state or feature states.
+    /// * The options contain names with date math.
+    /// * The pattern of the rename contains lookaround or backreferences.
+    /// * The snapshot contains indices of Elasticsearch features, and the options select them
+    ///   without their names.
+    /// * The snapshot contains data streams and other indices, and the options select everything or
+    ///   begin with an exclusion.
+    /// * The backing indices of a data stream do not have the usual names.
+    /// * The snapshot cannot be read.
+    ///
+    /// Without `cluster:monitor/state`, the client reads `_recovery` and `_cat/shards` instead.
+    /// They show a restore only until its indices are closed, its shards are moved or its nodes are
+    /// restarted. So a failure that the server reports can also end with [`Outcome::Unknown`].
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::InvalidInput`], before anything is sent.
-    /// * [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`],
-    ///   [`ErrorKind::IndexMissing`].
-    /// * [`ErrorKind::Restore`]: an open index of that name exists, aliases conflict, or version or
-    ///   state do not allow it.
-    /// * [`ErrorKind::Busy`]: another operation is running, for longer than
+    /// * [`ErrorKind::InvalidInput`] if the options are not valid. Nothing is sent.
+    /// * [`ErrorKind::SnapshotMissing`], [`ErrorKind::RepositoryMissing`] or
+    ///   [`ErrorKind::IndexMissing`] if the snapshot, the repository or a named index does not
+    ///   exist.
+    /// * [`ErrorKind::Restore`] if the server refuses the restore: an open index has the name of a
+    ///   restored one, aliases conflict, or the version or the state of the snapshot does not allow
+    ///   it.
+    /// * [`ErrorKind::Busy`] if another operation is running for longer than
     ///   [`with_queue_time`](Self::with_queue_time) allows.
-    /// * Any kind with [`Outcome::Unknown`]: the client could not determine in time whether the
-    ///   restore was started, five checks in a row were refused or showed a change that cannot be
-    ///   attributed, or neither the state nor recoveries may be read.
+    /// * Any kind with [`Outcome::Unknown`] if the client could not determine whether the restore
+    ///   was started, for one of these reasons: its time was over; the server refused five checks
+    ///   in a row; five checks in a row found a change that may have another cause; the client may
+    ///   read neither the cluster state nor recoveries. [`Error::ticket`] then identifies the
+    ///   restore.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped after the request was sent, the restore may have been started and
-    /// goes on.
+    /// If the future is dropped after the request was sent, the restore may have been started. The
+    /// server then goes on with it. To be able to start it again safely, use
+    /// [`prepare_restore`](Self::prepare_restore) beforehand.
     ///
     /// # Examples
     ///
@@ -383,7 +451,7 @@ impl Snapshot {
     /// # let client = domain.client();
     /// # let backups = client.repository("backups")?;
     /// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
-    /// // Beside the index in use, whose aliases would lead to both.
+    /// // Restores beside the index in use. With aliases, searches would find both indices.
     /// let options = RestoreSnapshot::new()
     ///     .with_indices(["movies"])
     ///     .with_rename_prefix("restored-")
@@ -406,18 +474,24 @@ impl Snapshot {
         Ok(StartedRestore::new(self.session.clone(), response, ticket))
     }
 
-    /// Prepares a restore and sends nothing but reads, for a caller who must survive being killed
-    /// while it is started. Store the result, then give it to
-    /// [`SnapshotClient::start`](crate::SnapshotClient::start).
+    /// Prepares a restore that can be started safely more than once. It starts nothing.
+    ///
+    /// A process can be killed while it starts a restore. Then nobody knows whether the server has
+    /// received the request. To prevent this, store the result of this method, then give it to
+    /// [`SnapshotClient::start`]. If the process is killed, another process reads the stored result
+    /// and starts the restore again. The server carries it out only once.
     ///
     /// # Errors
     ///
-    /// Those of [`restore`](Self::restore), and [`ErrorKind::InvalidInput`] if the indices that the
-    /// restore writes cannot be determined exactly, or their state cannot be read.
+    /// * [`ErrorKind::InvalidInput`] if the client cannot determine exactly which indices the
+    ///   restore writes, or cannot read their state. [`restore`](Self::restore) lists the cases.
+    /// * Those of [`restore`](Self::restore).
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, nothing was started.
+    ///
+    /// [`SnapshotClient::start`]: crate::SnapshotClient::start
     ///
     /// # Examples
     ///
@@ -439,7 +513,7 @@ impl Snapshot {
     /// assert!(prepared.indices().eq(["restored-movies"]));
     /// let stored = serde_json::to_string(&prepared)?;
     ///
-    /// // The same process, or the next one.
+    /// // This can be another process.
     /// let prepared: PreparedRestore = serde_json::from_str(&stored)?;
     /// client.start(prepared).await?.wait().await?.into_complete()?;
     /// # Ok(())
@@ -452,8 +526,9 @@ impl Snapshot {
         self.session.prepare_restore(&self.repository, &self.name, options).await
     }
 
-    /// Returns a wait for the end of the snapshot, whoever started it. See [`Wait`] for its errors
-    /// and its deadline.
+    /// Returns a wait for the end of the snapshot.
+    ///
+    /// Any client may have started the snapshot. [`Wait`] describes the deadline and the errors.
     ///
     /// ```
     /// # use es_snapshot::testing::FakeDomain;
@@ -478,9 +553,10 @@ impl Snapshot {
         Wait::new(self.session.clone(), ticket.into())
     }
 
-    /// Returns a wait until the snapshot is gone. It deletes nothing itself. Without a
-    /// [uuid](Self::with_uuid) it waits for the snapshot that the first poll finds under the name.
-    /// See [`Wait`] for its errors and its deadline.
+    /// Returns a wait for the moment when the snapshot is gone. It deletes nothing.
+    ///
+    /// Without a [uuid](Self::with_uuid), it waits for the deletion of the snapshot that the first
+    /// poll finds. [`Wait`] describes the deadline and the errors.
     ///
     /// ```
     /// # use es_snapshot::CreateSnapshot;

@@ -1,4 +1,4 @@
-//! What a call has started.
+//! The results of calls that start an operation.
 
 use serde::Serialize;
 
@@ -9,12 +9,14 @@ use crate::snapshot::{CreatedSnapshot, SnapshotInfo};
 use crate::ticket::{RestoreTicket, SnapshotTicket};
 use crate::wait::Wait;
 
-/// A snapshot that has been started; returned by
-/// [`Repository::create_snapshot`](crate::Repository::create_snapshot) and
-/// [`Snapshot::clone_to`](crate::Snapshot::clone_to).
+/// A snapshot that was started; returned by [`Repository::create_snapshot`] and
+/// [`Snapshot::clone_to`].
 ///
-/// It need not have ended: [`wait`](Self::wait) for it. Dropping it cancels nothing. It serialises
-/// without the client.
+/// The snapshot may still be running: [`wait`](Self::wait) waits for its end. Dropping this value
+/// cancels nothing. It serialises without the client.
+///
+/// [`Repository::create_snapshot`]: crate::Repository::create_snapshot
+/// [`Snapshot::clone_to`]: crate::Snapshot::clone_to
 #[derive(Clone, Debug, Serialize)]
 pub struct StartedSnapshot {
     #[serde(skip)]
@@ -48,7 +50,7 @@ impl StartedSnapshot {
     /// # async fn main() -> Result<(), es_snapshot::Error> {
     /// # let domain = FakeDomain::with_repository("backups").await;
     /// # let backups = domain.client().repository("backups")?;
-    /// // The domain starts the snapshot, and its response is lost.
+    /// // The domain starts the snapshot, but the response is lost.
     /// domain.fault(Fault::drop_after().on_method("PUT").times(1));
     ///
     /// let started = backups.create_snapshot("monday", CreateSnapshot::new()).await?;
@@ -61,15 +63,18 @@ impl StartedSnapshot {
         self.how
     }
 
-    /// Returns the snapshot as the server showed it. `None` if the server only accepted it. A
-    /// snapshot that has finished may be partial or failed: see [`SnapshotInfo::into_complete`].
+    /// Returns the description of the snapshot, if the server returned one.
+    ///
+    /// `None` if the server only accepted the request. A snapshot that has ended may be partial or
+    /// failed: see [`SnapshotInfo::into_complete`].
     #[must_use]
     pub fn info(&self) -> Option<&SnapshotInfo> {
         self.info.as_deref()
     }
 
-    /// Returns the ticket with which any process can come back to this snapshot. Store it, then
-    /// give it to [`SnapshotClient::resume`](crate::SnapshotClient::resume).
+    /// Returns the ticket, by which any process can wait for this snapshot.
+    ///
+    /// Store it, then give it to [`SnapshotClient::resume`](crate::SnapshotClient::resume).
     ///
     /// ```
     /// # use es_snapshot::CreateSnapshot;
@@ -92,7 +97,9 @@ impl StartedSnapshot {
         &self.ticket
     }
 
-    /// Returns a wait for the end of this snapshot. See [`Wait`] for its errors and its deadline.
+    /// Returns a wait for the end of this snapshot.
+    ///
+    /// [`Wait`] describes the deadline and the errors.
     ///
     /// ```
     /// # use es_snapshot::CreateSnapshot;
@@ -103,7 +110,7 @@ impl StartedSnapshot {
     /// # let backups = client.repository("backups")?;
     /// let started = backups.create_snapshot("monday", CreateSnapshot::new()).await?;
     /// let snapshot = started.wait().await?;
-    /// // A snapshot that is partial or failed has ended too.
+    /// // The snapshot has ended. It could also be partial or failed.
     /// assert!(snapshot.is_complete());
     /// # Ok(())
     /// # }
@@ -114,11 +121,13 @@ impl StartedSnapshot {
     }
 }
 
-/// A restore that has been started; returned by [`Snapshot::restore`](crate::Snapshot::restore) and
-/// [`SnapshotClient::start`](crate::SnapshotClient::start).
+/// A restore that was started; returned by [`Snapshot::restore`] and [`SnapshotClient::start`].
 ///
-/// It need not have ended: [`wait`](Self::wait) for it. Dropping it cancels nothing. It serialises
-/// without the client.
+/// The restore may still be running: [`wait`](Self::wait) waits for its end. Dropping this value
+/// cancels nothing. It serialises without the client.
+///
+/// [`Snapshot::restore`]: crate::Snapshot::restore
+/// [`SnapshotClient::start`]: crate::SnapshotClient::start
 #[derive(Clone, Debug, Serialize)]
 pub struct StartedRestore {
     #[serde(skip)]
@@ -165,19 +174,22 @@ impl StartedRestore {
         self.how
     }
 
-    /// Returns what the server reports of a restore that has finished. `None` if the server only
-    /// accepted it, or if it was adopted. Shards may have failed.
+    /// Returns what the server reports about a restore that has ended.
+    ///
+    /// `None` if the server only accepted the request, or if the restore was adopted. Shards may
+    /// have failed.
     #[must_use]
     pub fn summary(&self) -> Option<&RestoreSummary> {
         self.summary.as_ref()
     }
 
-    /// Returns the ticket with which any process can come back to this restore. Store it, then give
-    /// it to [`SnapshotClient::resume`](crate::SnapshotClient::resume).
+    /// Returns the ticket, by which any process can wait for this restore.
     ///
-    /// It names exactly the indices of this restore, as the server shows them right after the
-    /// response, or as the client determined them before. It names none where neither was possible:
-    /// a wait then considers every index that is restored from the snapshot.
+    /// Store it, then give it to [`SnapshotClient::resume`](crate::SnapshotClient::resume).
+    ///
+    /// The ticket contains exactly the indices of this restore. The server shows them right after
+    /// the response, or the client has determined them before. If neither was possible, the ticket
+    /// contains no indices. A wait then considers every index that is restored from the snapshot.
     ///
     /// ```
     /// use es_snapshot::RestoreSnapshot;
@@ -202,8 +214,9 @@ impl StartedRestore {
         &self.ticket
     }
 
-    /// Returns a wait for the end of this restore. See [`Wait`] for its errors, its deadline and
-    /// what counts as restored.
+    /// Returns a wait for the end of this restore.
+    ///
+    /// [`Wait`] describes the deadline, the errors, and when a shard counts as restored.
     ///
     /// ```
     /// use es_snapshot::RestoreSnapshot;
@@ -221,7 +234,7 @@ impl StartedRestore {
     /// let restore = backups.snapshot("monday")?.restore(options).await?;
     ///
     /// let report = restore.wait().await?;
-    /// // A restore whose shards failed has ended too.
+    /// // The restore has ended. Shards could also have failed.
     /// assert!(report.unrestored().is_empty());
     /// # Ok(())
     /// # }

@@ -1,45 +1,45 @@
-//! What a failed response means: pure rules on its layer, status, type and fixed words.
+//! Classifies a failed response by its layer, status, exception type and fixed phrases.
 //!
-//! Texts quote names that callers chose, so rules match fixed words only: each has white space in
-//! it, which no name of a repository, snapshot or index may have, and what stands in quotes is left
-//! out.
+//! Servers quote names that callers chose, and a name may look like an error text. So quoted text
+//! is left out. And each phrase contains white space, which no name of a repository, snapshot or
+//! index contains.
 
-use super::body::{ErrorField, Said};
+use super::body::{ErrorField, ParsedBody};
 use super::{ErrorKind, ErrorType, Outcome, ServerLayer};
 
-/// What a failure that the engine itself reported says about the request.
+/// What a failed response shows about the effect of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The engine refused the request. Nothing of it was done, and it makes no difference to ask
-    /// what became of it.
+    /// The request was refused and had no effect. The client need not check.
     Final,
-    /// The master is changing, or the cluster lost track of the request: it may still take effect.
-    /// The same goes for a response of another layer that leaves the outcome unknown.
+    /// The request may still take effect: the master is changing, the cluster lost track of the
+    /// request, or a layer in front of the engine gave up.
     ChangingMaster,
-    /// Any other failure.
+    /// The engine failed in another way. The request may have had an effect, but none will follow.
     Other,
 }
 
-/// The failed response in the words by which it is classified.
+/// The parts of a failed response by which it is classified.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
     pub(super) status: u16,
     pub(super) layer: ServerLayer,
     pub(super) error_type: &'a str,
-    /// The reason without what it quotes.
+    /// The reason without quoted text.
     pub(super) reason: String,
-    /// Types of the causes, and their reasons without what they quote.
+    /// The types of the causes, and their reasons without quoted text.
     pub(super) causes: Vec<(&'a str, String)>,
     /// Whether the request was signed.
     pub(super) signed: bool,
 }
 
-/// Statuses with which a gateway says that it gave up waiting, whatever the engine did: request
-/// time-out, too early, nginx's closed connections, and a load balancer's closed client connection.
+/// Statuses of gateways that gave up waiting, whatever the engine did. 408: request time-out. 425:
+/// too early. 444 and 499: nginx or its client closed the connection. 460: the client of a load
+/// balancer did.
 const GAVE_UP: [u16; 5] = [408, 425, 444, 460, 499];
 
-/// Types of a cluster that lost its master or a node, or ran out of time, by Elasticsearch's names
-/// and OpenSearch's.
+/// Exception types of a cluster that lost its master or a node, or ran out of time. Elasticsearch
+/// and OpenSearch use different names.
 const CHANGING_MASTER: [&str; 12] = [
     "not_master_exception",
     "not_cluster_manager_exception",
@@ -55,7 +55,7 @@ const CHANGING_MASTER: [&str; 12] = [
     "connect_transport_exception",
 ];
 
-/// Types of a storage's own failures.
+/// Exception types of failures of the storage.
 const STORAGE: [&str; 13] = [
     "amazon_s3_exception",
     "s3_exception",
@@ -72,7 +72,7 @@ const STORAGE: [&str; 13] = [
     "index_format_too_new_exception",
 ];
 
-/// Types of a request that the engine calls invalid, whatever the status.
+/// Exception types of an invalid request, whatever the status.
 const INVALID: [&str; 8] = [
     "validation_exception",
     "action_request_validation_exception",
@@ -84,57 +84,57 @@ const INVALID: [&str; 8] = [
     "settings_exception",
 ];
 
-/// Types of Amazon's security token service, which lends the engine a repository's role.
+/// Exception types of Amazon's security token service. It grants the engine a repository's role.
 const TOKEN_SERVICE: [&str; 3] =
     ["a_w_s_security_token_service_exception", "aws_security_token_service_exception", "sts_exception"];
 
-/// Tells which layer wrote a body.
-pub(super) fn layer(said: &Said, text: &str, status: u16, signed: bool) -> ServerLayer {
-    let only_message = said.error.is_none() && !said.has_others;
-    match &said.error {
-        Some(ErrorField::Object) if is_engines(said) => ServerLayer::Engine,
-        Some(ErrorField::Text(_)) if is_engines_text(said, status) => ServerLayer::Engine,
-        None if only_message && said.policy.is_some() && !said.has_status => ServerLayer::Policy,
-        None if only_message && said.message.is_some() && says_status(said) => ServerLayer::Engine,
-        _ if said.message.as_ref().is_some_and(|message| checks_signatures(message, signed)) => ServerLayer::Signature,
-        None if !said.is_object && status == 401 && !text.contains('<') => ServerLayer::Authentication,
+/// Determines which layer wrote a body.
+pub(super) fn layer(body: &ParsedBody, text: &str, status: u16, signed: bool) -> ServerLayer {
+    let only_message = body.error.is_none() && !body.has_others;
+    match &body.error {
+        Some(ErrorField::Object) if is_engine_object(body) => ServerLayer::Engine,
+        Some(ErrorField::Text(_)) if is_engine_text(body, status) => ServerLayer::Engine,
+        None if only_message && body.policy.is_some() && !body.has_status => ServerLayer::Policy,
+        None if only_message && body.message.is_some() && has_status_name(body) => ServerLayer::Engine,
+        _ if body.message.as_ref().is_some_and(|message| is_signature_check(message, signed)) => ServerLayer::Signature,
+        None if !body.is_object && status == 401 && !text.contains('<') => ServerLayer::Authentication,
         _ => ServerLayer::Gateway,
     }
 }
 
-/// Whether an object is an engine's exception, whose type is in snake case; other servers have
-/// other fields, or other types.
-fn is_engines(said: &Said) -> bool {
+/// Whether `error` is an exception of the engine. Its type is in snake case. Other servers write
+/// other fields, or types of another form.
+fn is_engine_object(body: &ParsedBody) -> bool {
     let is_snake =
         |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    match said.causes.first().or(said.root.as_ref()).and_then(|error| error.error_type.as_deref()) {
+    match body.causes.first().or(body.root.as_ref()).and_then(|error| error.error_type.as_deref()) {
         Some(name) => is_snake(name),
-        None => said.message.is_none(),
+        None => body.message.is_none(),
     }
 }
 
-/// Whether a text is an engine's exception. `status` stands beside it, except for a path or method
-/// that it does not know.
-fn is_engines_text(said: &Said, status: u16) -> bool {
-    !said.has_others && said.message.is_none() && (said.has_status || matches!(status, 200 | 400 | 405 | 406 | 415))
+/// Whether the text `error` is an exception of the engine. The engine adds the field `status`,
+/// except for an unknown path or method.
+fn is_engine_text(body: &ParsedBody, status: u16) -> bool {
+    !body.has_others && body.message.is_none() && (body.has_status || matches!(status, 200 | 400 | 405 | 406 | 415))
 }
 
-/// Whether a message comes from the API of OpenSearch's security plugin, which says the name of the
-/// status beside it.
-fn says_status(said: &Said) -> bool {
-    said.status.as_ref().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
+/// Whether a message comes from the API of OpenSearch's security plugin. It adds the name of the
+/// status.
+fn has_status_name(body: &ParsedBody) -> bool {
+    body.status.as_ref().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
 }
 
-/// Whether these are the words of Amazon's signature check. Of a request that was not signed it
-/// says only that.
-fn checks_signatures(message: &str, signed: bool) -> bool {
-    const OF_ANY: [&str; 4] = [
+/// Whether a message comes from Amazon's signature check. For an unsigned request, that check only
+/// reports that the signature is missing.
+fn is_signature_check(message: &str, signed: bool) -> bool {
+    const ANY: [&str; 4] = [
         "Authorization header requires ",
         "Missing Authentication Token",
         "missing authentication token",
         "(missing equal-sign) in Authorization header",
     ];
-    const OF_SIGNED: [&str; 10] = [
+    const SIGNED: [&str; 10] = [
         "request signature we calculated does not match",
         "Canonical String for this request should have been",
         "Credential should be scoped ",
@@ -147,19 +147,19 @@ fn checks_signatures(message: &str, signed: bool) -> bool {
         "AWS Access Key Id ",
     ];
     let words = unquoted(message);
-    // One whose words are quoted.
+    // This phrase is in quotes itself.
     let signed_header = message.contains("must be a 'SignedHeader'");
-    OF_ANY.iter().any(|text| words.contains(text))
-        || (signed && (signed_header || OF_SIGNED.iter().any(|text| words.contains(text))))
+    ANY.iter().any(|text| words.contains(text))
+        || (signed && (signed_header || SIGNED.iter().any(|text| words.contains(text))))
 }
 
 impl Facts<'_> {
-    fn says(&self, text: &str) -> bool {
+    fn mentions(&self, text: &str) -> bool {
         self.reason.contains(text)
     }
 
-    fn says_any(&self, texts: &[&str]) -> bool {
-        texts.iter().any(|text| self.says(text))
+    fn mentions_any(&self, texts: &[&str]) -> bool {
+        texts.iter().any(|text| self.mentions(text))
     }
 
     fn is_throttled(&self) -> bool {
@@ -167,9 +167,8 @@ impl Facts<'_> {
         ["request throttled", "too many requests", "rate exceeded"].iter().any(|text| reason.contains(text))
     }
 
-    /// Classifies by type and text first, by status only where nothing better is there: one
-    /// condition has several statuses by version, such as 503, 409 and 429 for a concurrent
-    /// snapshot.
+    /// Classifies by type and text first, and by status last. Versions use several statuses for one
+    /// condition, such as 503, 409 and 429 for a concurrent snapshot.
     pub(super) fn kind(&self) -> ErrorKind {
         match self.layer {
             _ if GAVE_UP.contains(&self.status) => ErrorKind::Unavailable,
@@ -181,7 +180,7 @@ impl Facts<'_> {
         }
     }
 
-    /// What the status alone says; `refused` is what other refusals (4xx) mean.
+    /// The kind by the status alone. `refused` is the kind of other refusals (4xx).
     fn kind_by_status(&self, refused: ErrorKind) -> ErrorKind {
         match self.status {
             429 => ErrorKind::Throttled,
@@ -197,18 +196,18 @@ impl Facts<'_> {
     fn gateway_kind(&self) -> ErrorKind {
         match self.status {
             403 if self.is_throttled() => ErrorKind::Throttled,
-            // What content delivery networks and proxies say of a server that they do not reach in time.
+            // Content delivery networks and proxies could not reach the server in time.
             520..=527 | 529 | 530 | 598 | 599 => ErrorKind::Unavailable,
             _ => self.kind_by_status(ErrorKind::Server),
         }
     }
 
     fn policy_kind(&self) -> ErrorKind {
-        if self.says("role_arn is needed for snapshot registration") {
+        if self.mentions("role_arn is needed for snapshot registration") {
             ErrorKind::MissingRoleArn
-        } else if self.says("is not authorized to perform") {
+        } else if self.mentions("is not authorized to perform") {
             ErrorKind::AccessDenied
-        } else if self.says("is not allowed") {
+        } else if self.mentions("is not allowed") {
             ErrorKind::NotAllowed
         } else if self.is_throttled() {
             ErrorKind::Throttled
@@ -220,11 +219,11 @@ impl Facts<'_> {
     }
 
     fn signature_kind(&self) -> ErrorKind {
-        if !self.signed || self.says_any(&["Authorization header requires", "issing Authentication Token"]) {
+        if !self.signed || self.mentions_any(&["Authorization header requires", "issing Authentication Token"]) {
             ErrorKind::Unauthenticated
-        } else if self.says_any(&["Signature expired:", "Signature not yet current:"]) {
+        } else if self.mentions_any(&["Signature expired:", "Signature not yet current:"]) {
             ErrorKind::ClockSkew
-        } else if self.says("security token included in the request is") {
+        } else if self.mentions("security token included in the request is") {
             ErrorKind::ExpiredToken
         } else if matches!(self.status, 400..=403) {
             ErrorKind::Signature
@@ -234,7 +233,7 @@ impl Facts<'_> {
     }
 
     fn engine_kind(&self) -> ErrorKind {
-        if self.is_conflict_of_names() {
+        if self.is_name_conflict() {
             return ErrorKind::Restore;
         }
         match self.error_type {
@@ -242,16 +241,16 @@ impl Facts<'_> {
             ErrorType::SNAPSHOT_MISSING => ErrorKind::SnapshotMissing,
             ErrorType::INDEX_NOT_FOUND => ErrorKind::IndexMissing,
             ErrorType::SNAPSHOT_NAME_IN_USE => ErrorKind::SnapshotNameTaken,
-            ErrorType::INVALID_SNAPSHOT_NAME if self.says("snapshot with the same name") => {
+            ErrorType::INVALID_SNAPSHOT_NAME if self.mentions("snapshot with the same name") => {
                 ErrorKind::SnapshotNameTaken
             }
             ErrorType::CONCURRENT_SNAPSHOT | ErrorType::REPOSITORY_CONFLICT | "snapshot_in_progress_exception" => {
                 ErrorKind::Busy
             }
-            // An index is searched in the snapshot, for as long as there is that index.
+            // A searchable-snapshot index uses the snapshot until the index is deleted.
             "snapshot_in_use_deletion_exception" => ErrorKind::Blocked,
             "illegal_state_exception"
-                if self.says_any(&[
+                if self.mentions_any(&[
                     "repository that is currently used",
                     "Cannot cleanup [",
                     "repository cleanup is already in-progress",
@@ -261,25 +260,25 @@ impl Facts<'_> {
                 ErrorKind::Busy
             }
             ErrorType::REPOSITORY_VERIFICATION => ErrorKind::RepositoryVerification,
-            _ if self.is_refused_role() && !self.is_changing_master() => ErrorKind::AccessDenied,
+            _ if self.is_role_refused() && !self.is_changing_master() => ErrorKind::AccessDenied,
             ErrorType::REPOSITORY | "unsupported_version_exception" => ErrorKind::Repository,
             ErrorType::SNAPSHOT if self.is_unreadable() => ErrorKind::Repository,
-            // No request of this crate has a body that is parsed so: it is a file of the repository.
+            // The server parses files of the repository in this way, never a request of this crate.
             "parsing_exception" | "parse_exception" | "x_content_parse_exception"
-                if self.says_any(&["Failed to parse object", "Failed to derive xcontent"]) =>
+                if self.mentions_any(&["Failed to parse object", "Failed to derive xcontent"]) =>
             {
                 ErrorKind::Repository
             }
             name if STORAGE.contains(&name) => ErrorKind::Repository,
-            ErrorType::SNAPSHOT_RESTORE if self.says("snapshot does not exist") => ErrorKind::SnapshotMissing,
+            ErrorType::SNAPSHOT_RESTORE if self.mentions("snapshot does not exist") => ErrorKind::SnapshotMissing,
             ErrorType::SNAPSHOT_RESTORE => ErrorKind::Restore,
-            // A cluster that has just started and has not recovered its state says so with 503.
+            // The cluster has just started and has not recovered its state yet.
             "cluster_block_exception" if self.status == 503 => ErrorKind::Unavailable,
             "cluster_block_exception" => ErrorKind::Blocked,
-            // With 500 and 503 the plugin speaks of itself: it is not ready, or failed.
+            // With 500 and 503 the plugin reports its own state: it is not ready, or it failed.
             "security_exception" if self.status == 401 => ErrorKind::Unauthenticated,
             "security_exception" if self.status == 403 => ErrorKind::AccessDenied,
-            "security_exception" if self.status >= 500 && self.says("not initialized") => ErrorKind::Unavailable,
+            "security_exception" if self.status >= 500 && self.mentions("not initialized") => ErrorKind::Unavailable,
             "es_rejected_execution_exception" | "rejected_execution_exception" | "circuit_breaking_exception" => {
                 ErrorKind::Throttled
             }
@@ -289,15 +288,15 @@ impl Facts<'_> {
             | "cluster_manager_throttling_exception"
             | "master_not_discovered_exception"
             | "cluster_manager_not_discovered_exception" => ErrorKind::Unavailable,
-            name if self.status >= 500 && (INVALID.contains(&name) || self.exceeds_shards()) => {
+            name if self.status >= 500 && (INVALID.contains(&name) || self.exceeds_shard_limit()) => {
                 ErrorKind::InvalidRequest
             }
             _ => self.kind_by_status(ErrorKind::InvalidRequest),
         }
     }
 
-    /// Whether the cluster lost its master, or track of the request. Of a failure with a meaning of
-    /// its own the causes do not count: a restore is not refused because of a master.
+    /// Whether the cluster lost its master, or lost track of the request. Causes count only below a
+    /// general exception: a specific one, such as a refused restore, has its own meaning.
     fn is_changing_master(&self) -> bool {
         const TEXTS: [&str; 5] = [
             "no longer master",
@@ -309,14 +308,14 @@ impl Facts<'_> {
         let is_snapshots = matches!(self.error_type, ErrorType::SNAPSHOT | ErrorType::REPOSITORY);
         CHANGING_MASTER.contains(&self.error_type)
             || (is_snapshots
-                && (self.says_any(&TEXTS) || self.causes.iter().any(|(name, _)| CHANGING_MASTER.contains(name)))
+                && (self.mentions_any(&TEXTS) || self.causes.iter().any(|(name, _)| CHANGING_MASTER.contains(name)))
                 && !self.is_unreadable())
     }
 
-    /// Whether what a restore would bring back does not go together with what is there, which its
-    /// checks for existing indices do not find.
-    fn is_conflict_of_names(&self) -> bool {
-        self.says_any(&[
+    /// Whether the indices of a restore conflict with existing ones. The server reports these
+    /// conflicts with other types than `snapshot_restore_exception`.
+    fn is_name_conflict(&self) -> bool {
+        self.mentions_any(&[
             "has more than one write index",
             "has is_hidden set to",
             "names need to be unique, but the following duplicates were found",
@@ -326,37 +325,36 @@ impl Facts<'_> {
         ])
     }
 
-    /// Whether the cluster would have more shards than it may.
-    fn exceeds_shards(&self) -> bool {
-        self.says_any(&["maximum shards open", "maximum normal shards open"])
+    /// Whether the cluster would exceed its limit of shards.
+    fn exceeds_shard_limit(&self) -> bool {
+        self.mentions_any(&["maximum shards open", "maximum normal shards open"])
     }
 
-    /// Whether the role that the repository names cannot be assumed.
-    fn is_refused_role(&self) -> bool {
+    /// Whether the domain may not assume the repository's role.
+    fn is_role_refused(&self) -> bool {
         const REFUSED: &str = "is not authorized to perform: sts:AssumeRole";
         TOKEN_SERVICE.contains(&self.error_type)
-            || self.says(REFUSED)
+            || self.mentions(REFUSED)
             || self.causes.iter().any(|(name, reason)| TOKEN_SERVICE.contains(name) || reason.contains(REFUSED))
     }
 
-    /// Whether the repository holds a snapshot that cannot be read.
+    /// Whether the repository contains a snapshot that cannot be read.
     fn is_unreadable(&self) -> bool {
-        self.says_any(&["napshot could not be read", "failed to get snapshot info", "Failed to get snapshot info"])
+        self.mentions_any(&["napshot could not be read", "failed to get snapshot info", "Failed to get snapshot info"])
     }
 
-    /// Whether the storage says that there is no such bucket.
-    fn lacks_bucket(&self) -> bool {
+    /// Whether the storage reports that the bucket does not exist.
+    fn is_bucket_missing(&self) -> bool {
         const TEXTS: [&str; 2] = ["specified bucket does not exist", "Error Code: NoSuchBucket"];
-        let says = |name: &str, reason: &str| {
+        let matches = |name: &str, reason: &str| {
             name == "no_such_bucket_exception" || TEXTS.iter().any(|text| reason.contains(text))
         };
-        says(self.error_type, &self.reason) || self.causes.iter().any(|(name, reason)| says(name, reason))
+        matches(self.error_type, &self.reason) || self.causes.iter().any(|(name, reason)| matches(name, reason))
     }
 
-    /// Whether an engine's failure (500) is one that leaves nothing of the request behind: found
-    /// before it did anything (a name, type or setting; what the repository holds; indices that
-    /// cannot be had), or met by another client's deletion.
-    fn leaves_nothing(&self) -> bool {
+    /// Whether the request had no effect although the engine failed (500). Either the engine failed
+    /// before it did anything, or another client deleted the snapshot.
+    fn had_no_effect(&self) -> bool {
         const REPOSITORY: [&str; 15] = [
             "must not ",
             "cannot be empty",
@@ -382,29 +380,29 @@ impl Facts<'_> {
             "aborted by deletion",
         ];
         match self.error_type {
-            // The causes below are the storage's words, which it uses at any time.
-            ErrorType::REPOSITORY if self.says_any(&REPOSITORY) => true,
-            ErrorType::SNAPSHOT if self.is_unreadable() || self.says_any(&SNAPSHOT) => true,
+            // The causes do not count: the storage may fail before or after the effect.
+            ErrorType::REPOSITORY if self.mentions_any(&REPOSITORY) => true,
+            ErrorType::SNAPSHOT if self.is_unreadable() || self.mentions_any(&SNAPSHOT) => true,
             "unsupported_version_exception" => true,
-            _ => self.lacks_bucket(),
+            _ => self.is_bucket_missing(),
         }
     }
 
-    /// What is known after this response, given its kind: a gateway's 5xx says nothing about the
-    /// engine behind it.
+    /// Whether the request was carried out, given the kind of the failure. A gateway's 5xx shows
+    /// nothing about the engine.
     pub(super) fn outcome(&self, kind: ErrorKind) -> Outcome {
         match self.layer {
             _ if GAVE_UP.contains(&self.status) => Outcome::Unknown,
             ServerLayer::Gateway if self.status >= 500 => Outcome::Unknown,
-            // A cluster event may still be applied after its time-out, and a node that lost its master may have passed
-            // the request on before; only a throttled or blocked one certainly was not.
+            // A cluster event may be applied after its time-out, and a node may have forwarded the
+            // request before it lost its master. Only throttled and blocked requests had no effect.
             ServerLayer::Engine if kind == ErrorKind::Unavailable => match self.error_type {
                 "cluster_manager_throttling_exception" | "cluster_block_exception" => Outcome::Rejected,
                 _ => Outcome::Unknown,
             },
-            // An engine that fails half-way says so in the same way as one that never began.
+            // The engine reports a failure halfway in the same way as a failure before it began.
             ServerLayer::Engine if self.status >= 500 => match kind {
-                ErrorKind::Server | ErrorKind::Repository if self.is_changing_master() || !self.leaves_nothing() => {
+                ErrorKind::Server | ErrorKind::Repository if self.is_changing_master() || !self.had_no_effect() => {
                     Outcome::Unknown
                 }
                 _ => Outcome::Rejected,
@@ -418,7 +416,7 @@ impl Facts<'_> {
         }
     }
 
-    /// What the failure says about the request, given its outcome.
+    /// What the response shows about the effect of the request, given its outcome.
     pub(super) fn failure(&self, outcome: Outcome) -> Failure {
         match outcome {
             Outcome::Rejected | Outcome::NotSent => Failure::Final,
@@ -431,16 +429,15 @@ impl Facts<'_> {
     }
 }
 
-/// Returns the text without what stands in quotes or brackets: `alias [a] has` becomes `alias []
-/// has`.
+/// Removes the text in quotes and brackets: `alias [a] has` becomes `alias [] has`.
 ///
-/// A name may itself contain a bracket or an apostrophe. So a quote begins where a word does, and
-/// ends where one does.
+/// A name may itself contain a bracket or an apostrophe. So an opening mark counts only at the
+/// beginning of a word, and a closing mark only at the end of one.
 pub(super) fn unquoted(text: &str) -> String {
-    // A text that was quoted as a whole is no name.
+    // Quotes around the whole text do not enclose a name.
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     let mut out = String::with_capacity(text.len());
-    // Closing marks of which there is none left.
+    // Closing marks that do not occur in the rest. Without this list, time would be quadratic.
     let mut exhausted = String::new();
     let mut rest = text;
     while let Some(at) = rest.find(['[', '"', '\'']) {
@@ -454,7 +451,7 @@ pub(super) fn unquoted(text: &str) -> String {
         rest = letters.as_str();
         if begins_a_word && !exhausted.contains(closing) {
             let mut behind = rest.match_indices(closing).map(|(end, _)| rest.get(end + 1..).unwrap_or_default());
-            match behind.find(|behind| begins_with_a_words_end(behind)) {
+            match behind.find(|behind| starts_at_word_end(behind)) {
                 Some(behind) => {
                     out.push(closing);
                     rest = behind;
@@ -467,17 +464,17 @@ pub(super) fn unquoted(text: &str) -> String {
     out
 }
 
-/// Whether nothing but a few marks stands before the next white space.
-fn begins_with_a_words_end(text: &str) -> bool {
-    /// The most marks that a sentence has behind a quote.
+/// Whether a word ends here: only a few punctuation marks precede the next white space.
+fn starts_at_word_end(text: &str) -> bool {
+    /// How many punctuation marks may follow a quote.
     const MARKS: usize = 4;
     let marks = text.bytes().take(MARKS).take_while(u8::is_ascii_punctuation).count();
     text.get(marks..).is_some_and(|text| text.is_empty() || text.starts_with(char::is_whitespace))
 }
 
-/// The words of a reason that stay the same when the same failure comes again: not quoted, no
-/// numbers, and no ids.
-pub(super) fn lasting_words(reason: &str) -> Vec<String> {
+/// The words of a reason that are equal when the same failure occurs again: without quoted text,
+/// numbers and ids.
+pub(super) fn stable_words(reason: &str) -> Vec<String> {
     let mut is_id = false;
     let mut words = Vec::new();
     for word in unquoted(reason).split_whitespace() {
@@ -518,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn a_final_reason_is_a_refusal_at_once() {
+    fn classifies_failures_without_effect_as_final() {
         let alias = "alias [filebeat] has more than one write index [filebeat-1,filebeat-2]";
         let full = "[r] Cannot add another snapshot to this repository as it already contains [500] snapshots and is configured to \
                     hold up to [500] snapshots only.";
@@ -599,7 +596,7 @@ mod tests {
         }
         let below = caused("snapshot_exception", "[r:s] failed", "not_master_exception", "no longer master");
         assert_eq!(below.failure(), Failure::ChangingMaster);
-        // The storage's words do not make a failure of the cluster state final.
+        // A cause in the storage does not make a failure of the cluster state final.
         let bucket =
             caused("repository_exception", "[_all] Failed to update cluster state", "no_such_bucket_exception", "gone");
         assert_eq!((bucket.outcome(), bucket.failure()), (Outcome::Unknown, Failure::ChangingMaster));
@@ -608,7 +605,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_failure_of_the_engine_is_neither() {
+    fn any_other_failure_of_the_engine_is_neither_final_nor_a_changing_master() {
         for error in [
             engine(500, "null_pointer_exception", "Cannot invoke \"x\" because the return value is null"),
             engine(500, "illegal_state_exception", "something odd"),
@@ -622,7 +619,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_is_never_taken_for_an_engine_that_failed_twice() {
+    fn two_failures_of_a_gateway_are_never_the_same_failure() {
         for status in [408, 425, 444, 460, 499, 500, 502, 503, 504, 520, 524, 599] {
             for body in [
                 "",
@@ -640,7 +637,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_that_gave_up_waiting_is_not_available() {
+    fn classifies_a_gateway_that_gave_up_waiting_as_unavailable() {
         for status in GAVE_UP {
             for body in ["", r#"{"message":"Request Timeout"}"#, r#"{"error":{"type":"x_exception","reason":"r"}}"#] {
                 let error = parse(status, body);
@@ -654,7 +651,7 @@ mod tests {
     }
 
     #[test]
-    fn a_security_plugin_denies_with_401_and_403_only() {
+    fn a_security_exception_denies_access_only_with_401_and_403() {
         for (status, reason, kind) in [
             (401, "missing authentication credentials", ErrorKind::Unauthenticated),
             (403, "no permissions for [cluster:admin/snapshot/get]", ErrorKind::AccessDenied),
@@ -667,7 +664,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_of_other_front_ends_are_no_signature_checks_and_are_kept() {
+    fn attributes_messages_of_other_front_ends_to_a_gateway_and_keeps_them() {
         for (status, body, kind, message) in [
             (
                 401,
@@ -741,7 +738,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_signed_cannot_have_a_bad_signature() {
+    fn an_unsigned_request_never_has_a_bad_signature() {
         for message in [
             "The request signature we calculated does not match the signature you provided.",
             "Signature expired: 1 is now earlier than 2 (3 - 5 min.)",
@@ -759,7 +756,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_are_left_out_from_the_beginning_of_a_word_to_the_end_of_one() {
+    fn removes_quoted_text_between_word_boundaries() {
         for (text, expected) in [
             ("alias [a] has more [b,c]", "alias [] has more []"),
             ("[[a/b]] because", "[]] because"),
@@ -780,7 +777,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_full_of_quotes_take_linear_time() {
+    fn removes_quoted_text_in_linear_time() {
         for piece in ["[", "'", "\"", "'a", "['", "[]", "' '", "[['"] {
             let text = piece.repeat(64 * 1024 / piece.len());
             assert!(unquoted(&text).len() <= text.len());
@@ -788,7 +785,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_failure_is_known_again_by_status_type_and_root_cause() {
+    fn compares_failures_by_status_type_and_root_cause() {
         let s3 = |id: &str, extended: &str| {
             let text = format!(
                 "Access Denied (Service: Amazon S3; Status Code: 403; Error Code: AccessDenied; Request ID: {id}; S3 Extended \
@@ -808,7 +805,7 @@ mod tests {
         assert!(!deep("x").is_same_failure(&engine(500, "snapshot_exception", "[r:s] failed")));
     }
 
-    /// Bodies that quote names: the repository, the snapshot, an index, a role, a bucket, a user.
+    /// Bodies that quote the names of a repository, snapshot, index, role, bucket and user.
     fn bodies(names: &[String; 6]) -> Vec<(u16, String)> {
         let [r, s, i, role, bucket, user] = names;
         let edge = |text: String| json!({"Message": text}).to_string();
@@ -874,22 +871,23 @@ mod tests {
         all
     }
 
-    fn meaning(error: &ServerError) -> (ServerLayer, ErrorKind, Outcome, Failure) {
+    fn classified(error: &ServerError) -> (ServerLayer, ErrorKind, Outcome, Failure) {
         (error.layer(), error.kind(), error.outcome(), error.failure())
     }
 
-    fn assert_names_mean_nothing(names: &[String; 6]) {
+    fn assert_names_change_nothing(names: &[String; 6]) {
         let plain = ["r", "s", "i", "arn:aws:iam::1:role/x", "bucket", "u"].map(str::to_owned);
         for ((status, expected), (_, body)) in bodies(&plain).into_iter().zip(bodies(names)) {
-            assert_eq!(meaning(&parse(status, &body)), meaning(&parse(status, &expected)), "{status} {body}");
+            assert_eq!(classified(&parse(status, &body)), classified(&parse(status, &expected)), "{status} {body}");
             if status < 500 {
-                assert_eq!(meaning(&unsigned(status, &body)), meaning(&unsigned(status, &expected)), "unsigned {body}");
+                let (unsigned, expected) = (unsigned(status, &body), unsigned(status, &expected));
+                assert_eq!(classified(&unsigned), classified(&expected), "unsigned {body}");
             }
         }
     }
 
     #[test]
-    fn names_that_read_like_the_servers_words_change_no_kind() {
+    fn names_that_look_like_error_texts_do_not_change_the_kind() {
         for name in [
             "unthrottled",
             "request-throttled",
@@ -918,26 +916,26 @@ mod tests {
             "[throttled",
             "throttled]",
         ] {
-            assert_names_mean_nothing(&[(); 6].map(|()| name.to_owned()));
+            assert_names_change_nothing(&[(); 6].map(|()| name.to_owned()));
         }
         let user = "Request throttled: snapshot does not exist, not initialized, no longer master";
         let mut names = [(); 6].map(|()| "x".to_owned());
         names[5] = user.to_owned();
-        assert_names_mean_nothing(&names);
+        assert_names_change_nothing(&names);
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
-        fn no_name_that_a_caller_can_choose_changes_the_kind(
+        fn no_name_changes_the_kind(
             file in prop::array::uniform3(r"[a-z0-9.@!$&'()+;=~^`{}\[\]-]{1,20}"),
             role in r"arn:aws:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_-]{1,20}",
             bucket in "[a-z0-9][a-z0-9.-]{1,20}[a-z0-9]",
             user in r"[a-zA-Z0-9 .:/@'_-]{1,40}",
         ) {
             let [repository, snapshot, index] = file;
-            assert_names_mean_nothing(&[repository, snapshot, index, role, bucket, user]);
+            assert_names_change_nothing(&[repository, snapshot, index, role, bucket, user]);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The operations, the kinds of failure, and what is known after one.
+//! The enums by which an error is classified: operation, outcome and kind.
 
 use std::fmt;
 
@@ -7,54 +7,66 @@ use serde::Serialize;
 #[cfg(doc)]
 use super::Error;
 
-/// The operation that an error, a span or a transport wrapper speaks of.
+/// An operation of the REST API.
+///
+/// Errors and tracing spans name the operation. A [`Transport`](crate::transport::Transport) finds
+/// it in the extensions of each request.
+///
+/// ```
+/// use es_snapshot::error::Operation;
+///
+/// assert_eq!(Operation::CreateSnapshot.as_str(), "create_snapshot");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Operation {
-    /// `PUT /_snapshot/{repository}`
+    /// Registers a repository: `PUT /_snapshot/{repository}`.
     RegisterRepository,
-    /// `GET /_snapshot/{repository}`
+    /// Reads one repository: `GET /_snapshot/{repository}`.
     GetRepository,
-    /// `GET /_snapshot`
+    /// Reads all repositories: `GET /_snapshot`.
     ListRepositories,
-    /// `POST /_snapshot/{repository}/_verify`
+    /// Verifies a repository: `POST /_snapshot/{repository}/_verify`.
     VerifyRepository,
-    /// `POST /_snapshot/{repository}/_cleanup`
+    /// Cleans up a repository: `POST /_snapshot/{repository}/_cleanup`.
     #[serde(rename = "cleanup_repository")]
     CleanUpRepository,
-    /// `DELETE /_snapshot/{repository}`
+    /// Unregisters a repository: `DELETE /_snapshot/{repository}`.
     UnregisterRepository,
-    /// `PUT /_snapshot/{repository}/{snapshot}`
+    /// Creates a snapshot: `PUT /_snapshot/{repository}/{snapshot}`.
     CreateSnapshot,
-    /// `GET /_snapshot/{repository}/{snapshot}` for one name
+    /// Reads one snapshot: `GET /_snapshot/{repository}/{snapshot}`.
     GetSnapshot,
-    /// `GET /_snapshot/{repository}/{pattern}`
+    /// Lists snapshots: `GET /_snapshot/{repository}/{pattern}`.
     ListSnapshots,
-    /// `DELETE /_snapshot/{repository}/{snapshot}`
+    /// Deletes a snapshot: `DELETE /_snapshot/{repository}/{snapshot}`.
     DeleteSnapshot,
-    /// `PUT /_snapshot/{repository}/{snapshot}/_clone/{target_snapshot}`
+    /// Clones a snapshot: `PUT /_snapshot/{repository}/{snapshot}/_clone/{target_snapshot}`.
     CloneSnapshot,
-    /// `POST /_snapshot/{repository}/{snapshot}/_restore`
+    /// Restores a snapshot: `POST /_snapshot/{repository}/{snapshot}/_restore`.
     RestoreSnapshot,
-    /// `GET /_snapshot/{repository}/{snapshot}/_status` and its shorter forms
+    /// Reads the status of one snapshot or of the running ones.
+    ///
+    /// `GET /_snapshot/{repository}/{snapshot}/_status`, `GET /_snapshot/{repository}/_status` or
+    /// `GET /_snapshot/_status`.
     SnapshotStatus,
-    /// `GET /_recovery`
+    /// Reads the recoveries of shards: `GET /_recovery` or `GET /{indices}/_recovery`.
     Recovery,
-    /// `GET /_cat/shards`
+    /// Reads the states of shards: `GET /_cat/shards` or `GET /_cat/shards/{indices}`.
     Shards,
-    /// `POST /_cluster/allocation/explain`
+    /// Reads why a shard is not assigned to a node: `POST /_cluster/allocation/explain`.
     AllocationExplain,
-    /// `GET /_cluster/state`
+    /// Reads parts of the cluster state: `GET /_cluster/state`.
     ClusterState,
-    /// `GET /`
+    /// Reads the name and the version of the server: `GET /`.
     ServerInfo,
-    /// A call of [`raw`](crate::SnapshotClient::raw).
+    /// Sends a request of the caller's own: [`raw`](crate::SnapshotClient::raw).
     Raw,
 }
 
 impl Operation {
-    /// The name that spans and errors use, such as `create_snapshot`.
+    /// Returns the name for logs and metrics, such as `create_snapshot`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -82,18 +94,18 @@ impl Operation {
 }
 
 impl Operation {
-    /// Whether it changes something in the domain. A raw request may, too.
+    /// Whether the operation changes the domain. Raw requests are not counted.
     pub(super) fn changes(self) -> bool {
         self.happens_once()
             || matches!(self, Self::RegisterRepository | Self::UnregisterRepository | Self::CleanUpRepository)
     }
 
-    /// Whether a second request collides with what the first one did.
+    /// Whether a second request collides with the effect of the first one.
     pub(super) fn happens_once(self) -> bool {
         matches!(self, Self::CreateSnapshot | Self::CloneSnapshot | Self::RestoreSnapshot | Self::DeleteSnapshot)
     }
 
-    /// Whether its endpoint is one of those of snapshots and repositories.
+    /// Whether the endpoint accepts `master_timeout`: all of snapshots and repositories do.
     pub(crate) fn takes_master_timeout(self) -> bool {
         !matches!(
             self,
@@ -108,36 +120,52 @@ impl fmt::Display for Operation {
     }
 }
 
-/// What is known about the domain after a failed call.
+/// Whether a failed request was carried out, as far as the client knows.
+///
+/// | outcome | the request |
+/// | --- | --- |
+/// | [`NotSent`](Self::NotSent) | did not reach the domain |
+/// | [`Rejected`](Self::Rejected) | had no effect, with two exceptions |
+/// | [`Unknown`](Self::Unknown) | may have been carried out |
+///
+/// [`Error::outcome`] returns it. To decide whether to repeat a call, use
+/// [`Error::is_safe_to_repeat`]. It also considers the operation: a read can always be repeated.
 ///
 /// ```
 /// use es_snapshot::{Error, Outcome};
 ///
-/// /// Whether the caller may simply try again.
-/// fn may_repeat(error: &Error) -> bool {
+/// /// Describes what a failed call did to the domain.
+/// fn effect(error: &Error) -> &'static str {
 ///     match error.outcome() {
-///         Outcome::NotSent | Outcome::Rejected => true,
-///         // The snapshot may exist, or the restore may be running: check first.
-///         _ => error.is_safe_to_repeat(),
+///         Outcome::NotSent => "none: the request was not sent",
+///         Outcome::Rejected => "none: the domain refused the request",
+///         // The snapshot may exist, or the restore may be running.
+///         _ => "unknown: check the domain",
 ///     }
 /// }
 /// # let error = "Not Lower".parse::<es_snapshot::name::SnapshotName>().unwrap_err();
-/// # assert!(may_repeat(&error));
+/// # assert_eq!(effect(&error), "none: the request was not sent");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The request did not reach the domain. Nothing happened there.
+    /// The request did not reach the domain. Nothing changed there.
     NotSent,
-    /// The domain refused the request, or the engine reported a failure and checks showed that
-    /// it had no effect. Two kinds differ: after [`ErrorKind::RepositoryVerification`] the
-    /// repository may be registered, and with [`ErrorKind::Incomplete`] what the request began has
-    /// ended, though not well.
+    /// The domain refused the request, or the request failed without any effect.
+    ///
+    /// Two kinds are exceptions:
+    ///
+    /// * [`ErrorKind::RepositoryVerification`]: the repository may be registered.
+    /// * [`ErrorKind::Incomplete`]: the request was carried out, but its result is incomplete.
     Rejected,
-    /// The response was lost or leaves the question open, and the client could not determine in
-    /// time whether the request was carried out. Check the domain before repeating it, unless
-    /// [`is_safe_to_repeat`](Error::is_safe_to_repeat) is true.
+    /// The request may have been carried out, and the client could not determine whether it was.
+    ///
+    /// The response was lost, or it does not show what happened. Check the domain before you repeat
+    /// the call, unless [`is_safe_to_repeat`](Error::is_safe_to_repeat) returns true.
+    ///
+    /// A wait that reaches its deadline also has this outcome. The snapshot, restore or deletion
+    /// that it waits for goes on.
     Unknown,
 }
 
@@ -159,7 +187,30 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// The kind of a failure: stable, coarse, made to be matched on.
+/// The kind of failure that an [`Error`] reports.
+///
+/// Kinds are coarse and stable, so that programs can match on them. The HTTP status alone does not
+/// determine the kind, because servers use several statuses for one failure. For example, a
+/// concurrent snapshot is reported with 503, 409 or 429, depending on the server's version. The
+/// kind is [`Busy`](Self::Busy) for all of them.
+///
+/// The kind does not show whether the request was carried out. [`Error::outcome`] does.
+///
+/// ```
+/// use es_snapshot::{CreateSnapshot, ErrorKind};
+/// # use es_snapshot::testing::FakeDomain;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), es_snapshot::Error> {
+/// # let client = FakeDomain::with_repository("backups").await.client();
+/// let backups = client.repository("backups")?;
+/// backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
+///
+/// let error = backups.create_snapshot("monday", CreateSnapshot::new()).await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::SnapshotNameTaken);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -168,69 +219,116 @@ pub enum ErrorKind {
     InvalidInput,
     /// The credential provider returned no usable credentials.
     Credentials,
-    /// No connection could be made: name, route, port or TLS. Nothing was sent.
+    /// The client could not connect to the domain, so nothing was sent.
+    ///
+    /// Possible causes: the host name, the route, the port or TLS.
     Connect,
-    /// A time limit of this client ran out.
+    /// A time limit of this client ran out. [`Timeouts`](crate::Timeouts) sets the limits.
     Timeout,
-    /// The connection broke after the request had been sent, wholly or in part.
+    /// The connection broke after the request was sent, completely or in part.
     Interrupted,
-    /// The response was larger than
-    /// [`max_response_bytes`](crate::SnapshotClientBuilder::max_response_bytes), or one snapshot,
-    /// repository or shard in it larger than 16 MiB.
+    /// The response is larger than the client accepts.
+    ///
+    /// [`max_response_bytes`](crate::SnapshotClientBuilder::max_response_bytes) limits the whole
+    /// response. A single snapshot, repository or shard in it may have at most 16 MiB.
     ResponseTooLarge,
-    /// The response was not what this endpoint returns. The error's text contains the JSON path.
+    /// The response is not what this endpoint returns.
+    ///
+    /// The error's text contains the JSON path of the unexpected value, if there is one.
     Decode,
-    /// The signature was refused: wrong secret, service, region, or a request changed on its way.
+    /// The signature was refused.
+    ///
+    /// Possible causes: a wrong secret, service or region, or a request that changed on its way.
     Signature,
-    /// The signature's time was refused: this host's clock and the domain's differ too much.
+    /// The time of the signature was refused: the clocks of client and domain differ too much.
     ClockSkew,
-    /// The session token is expired or not known.
+    /// The session token is expired or unknown.
     ExpiredToken,
-    /// User and password, API key or token were refused, or none was given where one is wanted.
+    /// The password, API key or token was refused, or none was sent where one is required.
     Unauthenticated,
-    /// The caller is known and may not do this: IAM policy, `iam:PassRole`, or fine-grained access
-    /// control. Or the domain may not assume the repository's role.
+    /// The caller is known but not permitted to do this.
+    ///
+    /// An IAM policy, `iam:PassRole` or fine-grained access control denies the request. The kind is
+    /// the same if the domain is not permitted to assume the repository's role.
     AccessDenied,
-    /// Amazon's allow-list does not let this path or payload through (HTTP 401, which does not mean
-    /// a wrong password).
+    /// The Amazon domain does not support this path or this request body.
+    ///
+    /// Amazon returns HTTP 401 for it, although the password is not the cause. Amazon lists the
+    /// [supported
+    /// operations](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html).
     NotAllowed,
-    /// `settings.role_arn` is missing in the registration of an S3 repository on an Amazon domain.
+    /// The settings of an S3 repository on an Amazon domain lack `role_arn`.
+    ///
+    /// [`S3Settings::with_role_arn`](crate::S3Settings::with_role_arn) sets it. [Amazon's
+    /// guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html)
+    /// describes the role.
     MissingRoleArn,
     /// The repository is not registered.
     RepositoryMissing,
-    /// The snapshot does not exist.
+    /// The snapshot does not exist, or its own file in the repository is gone.
+    ///
+    /// Calls through a handle [with a uuid](crate::Snapshot::with_uuid) also fail with this kind if
+    /// another snapshot has taken the name.
     SnapshotMissing,
-    /// An index that was named does not exist.
+    /// A named index does not exist.
+    ///
+    /// A [`Wait`](crate::Wait) for a restore also fails with this kind if its ticket names no index
+    /// and no shard comes from the snapshot.
     IndexMissing,
-    /// A snapshot of that name exists or is being taken.
+    /// A snapshot with this name exists or is being created.
     SnapshotNameTaken,
-    /// Another snapshot operation is running, or the repository is in use. The call may succeed
-    /// later; see [`with_queue_time`](crate::SnapshotClient::with_queue_time).
+    /// Another snapshot operation is running, or the repository is in use.
+    ///
+    /// The call may succeed later. With
+    /// [`with_queue_time`](crate::SnapshotClient::with_queue_time) the client keeps trying.
     Busy,
-    /// The domain sheds load. Try again later, and less often.
+    /// The domain is overloaded or limits the rate of requests. Call again later, and less often.
     Throttled,
-    /// An index or the cluster is blocked, for example by the flood-stage watermark, or the
-    /// snapshot by an index that is searched in it. Waiting alone does not help.
+    /// An index or the cluster is blocked, or the snapshot is in use. Waiting alone does not help.
+    ///
+    /// For example, a disk is above the flood-stage watermark. Or a snapshot cannot be deleted,
+    /// because a searchable-snapshot index uses it.
     Blocked,
-    /// The repository could not be verified on every node. It stays registered, except on
-    /// Elasticsearch 8 and later.
+    /// The repository could not be verified on every node.
+    ///
+    /// The repository stays registered, except on Elasticsearch 8 and later.
     RepositoryVerification,
-    /// Another failure of the repository: name, type, settings, storage, read-only, full, disabled,
-    /// or a snapshot in it that cannot be read.
+    /// The server cannot use the repository.
+    ///
+    /// Possible causes: its name, type, settings or storage is wrong; it is read-only, full or
+    /// disabled; or it contains a snapshot that cannot be read.
     Repository,
-    /// The restore was refused: an open index of that name, a conflict of indices or aliases, the
-    /// version, or the state of the snapshot.
+    /// The server refused the restore.
+    ///
+    /// Possible causes: an open index has the same name; indices or aliases conflict; or the
+    /// snapshot's version or state does not permit a restore.
     Restore,
-    /// The server calls the request invalid.
+    /// The server refused the request as invalid.
     InvalidRequest,
-    /// A gateway or the cluster cannot respond now: 502, 503, 504, a gateway that gave up waiting
-    /// (408, 425, 444, 460, 499), no elected master, or security that is not initialized.
+    /// A gateway or the cluster cannot respond now.
+    ///
+    /// * The HTTP status is 502, 503 or 504.
+    /// * A gateway gave up waiting for the server: HTTP 408, 425, 444, 460 or 499, or a status of
+    ///   content delivery networks such as 524.
+    /// * The cluster has no elected master.
+    /// * The security plugin is not initialised.
     Unavailable,
-    /// A snapshot ended as `PARTIAL` or `FAILED`, or a restore without all of its shards.
+    /// The result of a snapshot, restore, listing or deletion is incomplete.
+    ///
+    /// The methods named `into_complete` return it:
+    ///
+    /// * [`SnapshotInfo::into_complete`](crate::SnapshotInfo::into_complete): the state is not
+    ///   `SUCCESS`.
+    /// * [`RestoreReport::into_complete`](crate::RestoreReport::into_complete): shards were not
+    ///   restored.
+    /// * [`SnapshotList::into_complete`](crate::snapshot::SnapshotList::into_complete): the server
+    ///   cannot read some snapshots.
+    /// * [`DeletionReport::into_complete`](crate::snapshot::DeletionReport::into_complete): some
+    ///   snapshots were not deleted.
     Incomplete,
-    /// What was waited for did not end before the deadline. It goes on at the domain.
+    /// A wait reached its deadline. What it waits for goes on at the domain.
     Deadline,
-    /// Another response of the server that means failure.
+    /// The server returned a failure that has no kind of its own.
     Server,
 }
 
@@ -271,7 +369,7 @@ impl ErrorKind {
         }
     }
 
-    /// What this kind means, as the first words of an error's text.
+    /// The words with which the text of an error of this kind begins.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::InvalidInput => "invalid input",
@@ -282,12 +380,12 @@ impl ErrorKind {
             Self::ResponseTooLarge => "response too large",
             Self::Decode => "unexpected response",
             Self::Signature => "signature refused",
-            Self::ClockSkew => "signature's time refused",
-            Self::ExpiredToken => "session token expired or not known",
+            Self::ClockSkew => "signature time refused, clocks differ too much",
+            Self::ExpiredToken => "session token expired or unknown",
             Self::Unauthenticated => "not authenticated",
             Self::AccessDenied => "access denied",
-            Self::NotAllowed => "not on the service's allow-list",
-            Self::MissingRoleArn => "role_arn is missing",
+            Self::NotAllowed => "not on Amazon's list of supported operations",
+            Self::MissingRoleArn => "role_arn is missing, S3Settings::with_role_arn sets it",
             Self::RepositoryMissing => "no such repository",
             Self::SnapshotMissing => "no such snapshot",
             Self::IndexMissing => "no such index",
@@ -298,8 +396,8 @@ impl ErrorKind {
             Self::RepositoryVerification => "repository verification failed",
             Self::Repository => "repository failure",
             Self::Restore => "restore refused",
-            Self::InvalidRequest => "invalid request",
-            Self::Unavailable => "domain not available",
+            Self::InvalidRequest => "request refused as invalid",
+            Self::Unavailable => "domain unavailable",
             Self::Incomplete => "not complete",
             Self::Deadline => "deadline passed",
             Self::Server => "server error",

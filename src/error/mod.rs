@@ -1,4 +1,23 @@
-//! What can go wrong, and what is then known of the domain.
+//! The error type of this crate: what failed, and whether the request was carried out.
+//!
+//! Every call of the client returns an [`Error`] if it fails. [`Error::kind`] shows what failed.
+//! Use [`Error::is_transient`] and [`Error::is_safe_to_repeat`] to decide whether to call again.
+//!
+//! ```
+//! use es_snapshot::{Error, ErrorKind};
+//!
+//! /// Returns what a backup job does after an error.
+//! fn next_step(error: &Error) -> &'static str {
+//!     match error.kind() {
+//!         ErrorKind::SnapshotNameTaken => "choose another name",
+//!         _ if error.is_transient() => "call again later",
+//!         _ if !error.is_safe_to_repeat() => "check the domain before calling again",
+//!         _ => "stop, and report the error",
+//!     }
+//! }
+//! # let error = "Not Lower".parse::<es_snapshot::name::SnapshotName>().unwrap_err();
+//! # assert_eq!(next_step(&error), "stop, and report the error");
+//! ```
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -26,13 +45,27 @@ pub use server::{ErrorType, ServerError, ServerLayer};
 /// The longest text that an error shows, in bytes.
 const LINE: usize = 2048;
 
-/// A failed call of this crate.
+/// The error of a failed call.
 ///
-/// One word on the stack. [`kind`](Self::kind) returns the kind of failure,
-/// [`outcome`](Self::outcome) what is known about the domain, and [`server`](Self::server) the
-/// domain's response. `Display` shows this level only, on one line of at most 2 KiB with control
-/// characters escaped. The causes follow by [`source`](std::error::Error::source). Neither contains
-/// secrets: server texts are scrubbed of echoed tokens and headers, however they are encoded.
+/// | question | method |
+/// | --- | --- |
+/// | What failed? | [`kind`](Self::kind), [`operation`](Self::operation) |
+/// | Was the request carried out? | [`outcome`](Self::outcome) |
+/// | May the caller repeat the call? | [`is_transient`](Self::is_transient), [`is_safe_to_repeat`](Self::is_safe_to_repeat) |
+/// | What did the server respond? | [`server`](Self::server) |
+/// | How can the caller resume what was started? | [`ticket`](Self::ticket) |
+/// | What should a log show? | [`report`](Self::report) |
+///
+/// # Texts
+///
+/// `Display` shows the error on one line of at most 2 KiB, with control characters escaped. It does
+/// not show the causes. [`source`](std::error::Error::source) returns the next cause, and
+/// [`report`](Self::report) returns all of them.
+///
+/// No text contains a secret. A server may repeat tokens and headers of the request in its
+/// response. The client removes them, however they are encoded.
+///
+/// # Examples
 ///
 /// ```
 /// use es_snapshot::{ErrorKind, Outcome};
@@ -51,7 +84,7 @@ struct Inner {
     attempts: u32,
     message: String,
     garbled: bool,
-    /// Whether it lasts, where that is not as with others of its kind.
+    /// Whether the failure lasts, if it differs in this from other errors of its kind.
     lasting: Option<bool>,
     /// Whether this is a raw request that may change something.
     raw_write: bool,
@@ -61,7 +94,7 @@ struct Inner {
     resume: Option<Box<Resume>>,
 }
 
-/// With what a caller can come back to what the call has started, or may have.
+/// What a caller needs to resume what the call started, or may have started.
 struct Resume {
     ticket: Ticket,
     elapsed: Duration,
@@ -86,28 +119,28 @@ impl Error {
         }))
     }
 
-    /// An argument that is refused before anything is sent.
+    /// The error of an argument that is refused before anything is sent.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidInput, Outcome::NotSent, message)
     }
 
-    /// The error of a whole whose parts have failed in part: `what` says how, and the first three
-    /// are named.
+    /// The error of an operation on several parts, some of which failed. `what` describes the
+    /// failure. The text names the first three failed parts.
     pub(crate) fn incomplete<T: fmt::Display>(operation: Operation, failed: &[T], total: u64, what: &str) -> Self {
         let first: Vec<String> = failed.iter().take(3).map(ToString::to_string).collect();
         let text = format!("{} of {total} {what}: {}", failed.len(), first.join("; "));
         Self::new(ErrorKind::Incomplete, Outcome::Rejected, text).during(operation, 1)
     }
 
-    /// A response that is not JSON, or only a part of it: a gateway's page under a status of
-    /// success.
+    /// The error of a response with a success status that is not JSON, or only a part of it. It may
+    /// be a gateway's page.
     pub(crate) fn garbled(message: impl Into<String>) -> Self {
         let mut this = Self::new(ErrorKind::Decode, Outcome::Unknown, message);
         this.0.garbled = true;
         this
     }
 
-    /// A failed response of the domain.
+    /// The error of a failed response.
     pub(crate) fn from_server(server: ServerError) -> Self {
         let mut this = Self::new(server.kind(), server.outcome(), "");
         this.0.server = Some(server);
@@ -129,13 +162,14 @@ impl Error {
         self
     }
 
-    /// The refusal of a repetition: it says nothing of the earlier request whose response was lost.
-    /// But a verification that fails is about the settings, which every request carried alike.
-    pub(crate) fn after_a_loss(self) -> Self {
+    /// Marks the refusal of a request that was repeated after a lost response. The refusal does not
+    /// show what the earlier request did. A failed verification does, because both requests carried
+    /// the same settings.
+    pub(crate) fn after_lost_response(self) -> Self {
         if self.0.kind == ErrorKind::RepositoryVerification { self } else { self.with_outcome(Outcome::Unknown) }
     }
 
-    /// The failure of a read that comes before a change: of the change nothing was sent.
+    /// Marks the failure of a read that precedes a change. The change was not sent.
     pub(crate) fn before_sending(self) -> Self {
         if self.outcome() == Outcome::Unknown { self.with_outcome(Outcome::NotSent) } else { self }
     }
@@ -152,51 +186,59 @@ impl Error {
         self
     }
 
-    /// Returns the kind of failure.
+    /// Returns what kind of failure this is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Returns the operation that failed. `None` for input that was refused outside of a call.
+    /// Returns the operation that failed.
+    ///
+    /// `None` if no request failed: for example, a name is invalid, or a wait reached its deadline.
     #[must_use]
     pub fn operation(&self) -> Option<Operation> {
         self.0.operation
     }
 
-    /// Returns what is known about the domain.
+    /// Returns whether the request was carried out, as far as the client knows.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.0.outcome
     }
 
-    /// Returns how often the request was sent or tried; 0 if never.
+    /// Returns how many times the client tried to send the request. 0 if it never tried.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// Returns the domain's response, if it was one that made the call fail.
+    /// Returns the response that made the call fail, if there is one.
     #[must_use]
     pub fn server(&self) -> Option<&ServerError> {
         self.0.server.as_ref()
     }
 
-    /// Returns the ticket of what the call has started, or may have started, so that a later call
-    /// can come back to it. Errors with [`Outcome::Unknown`] of a create, clone, restore or delete
-    /// carry one, and all errors of a [`Wait`](crate::Wait).
+    /// Returns a ticket for what the call started, or may have started.
+    ///
+    /// Two groups of errors have a ticket:
+    ///
+    /// * errors of a create, clone, restore or delete with [`Outcome::Unknown`]
+    /// * all errors of a [`Wait`](crate::Wait)
+    ///
+    /// [`SnapshotClient::check`](crate::SnapshotClient::check) shows the state of what the ticket
+    /// names. [`SnapshotClient::resume_any`](crate::SnapshotClient::resume_any) waits for its end.
     #[must_use]
     pub fn ticket(&self) -> Option<&Ticket> {
         self.0.resume.as_ref().map(|resume| &resume.ticket)
     }
 
-    /// Returns how long the call or the wait took, for errors with a [`ticket`](Self::ticket).
+    /// Returns how long the call or the wait took, if the error has a [`ticket`](Self::ticket).
     #[must_use]
     pub fn elapsed(&self) -> Option<Duration> {
         self.0.resume.as_ref().map(|resume| resume.elapsed)
     }
 
-    /// Returns how far it had come when the wait ended.
+    /// Returns the last progress that the wait saw, for errors of a [`Wait`](crate::Wait).
     #[must_use]
     pub fn last_progress(&self) -> Option<&Progress> {
         self.0.resume.as_ref()?.progress.as_ref()
@@ -207,7 +249,7 @@ impl Error {
         self
     }
 
-    /// Returns the whole chain of causes, one line each.
+    /// Returns this error and all its causes, one line each.
     ///
     /// ```
     /// use es_snapshot::SnapshotClient;
@@ -227,14 +269,18 @@ impl Error {
         report
     }
 
-    /// Returns whether a named repository, snapshot or index does not exist.
+    /// Returns whether a repository, snapshot or index does not exist.
+    ///
+    /// True for [`RepositoryMissing`](ErrorKind::RepositoryMissing),
+    /// [`SnapshotMissing`](ErrorKind::SnapshotMissing) and
+    /// [`IndexMissing`](ErrorKind::IndexMissing).
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self.0.kind, ErrorKind::RepositoryMissing | ErrorKind::SnapshotMissing | ErrorKind::IndexMissing)
     }
 
-    /// Marks what neither another attempt nor another poll will change: a wait's own verdict, or
-    /// TLS that can never work.
+    /// Marks a failure that neither another attempt nor another poll can change: a wait's own
+    /// verdict, or TLS that can never work.
     pub(crate) fn lasting(mut self) -> Self {
         self.0.lasting = Some(true);
         self
@@ -244,13 +290,13 @@ impl Error {
         self.0.lasting == Some(true)
     }
 
-    /// Marks a failure that may well pass, though others of its kind do not.
+    /// Marks a failure that may pass, although others of its kind do not.
     pub(crate) fn transient(mut self) -> Self {
         self.0.lasting = Some(false);
         self
     }
 
-    /// Marks a domain's name that does not resolve, which is wrong more often than it passes.
+    /// Marks a host name that does not resolve. It is mistyped more often than the resolver fails.
     pub(crate) fn unresolved(mut self) -> Self {
         self.0.unresolved = true;
         self
@@ -260,38 +306,40 @@ impl Error {
         self.0.unresolved
     }
 
-    /// Takes a response that is not JSON for what the server meant to say.
-    pub(crate) fn meant(mut self) -> Self {
+    /// Marks a response that is not JSON as intended by the server, so that it is not requested
+    /// again.
+    pub(crate) fn intended(mut self) -> Self {
         self.0.garbled = false;
         self
     }
 
-    /// Whether the response broke off before it said of which type the failure is.
+    /// Whether the response broke off before it named the type of the failure.
     pub(crate) fn is_cut_off(&self) -> bool {
-        let cut = StdError::source(self).and_then(|source| source.downcast_ref::<Self>());
-        let passes = cut.is_some_and(|cut| matches!(cut.kind(), ErrorKind::Interrupted | ErrorKind::Timeout));
-        passes && self.server().is_some_and(|server| server.error_type().is_none())
+        let cause = StdError::source(self).and_then(|source| source.downcast_ref::<Self>());
+        let broke_off = cause.is_some_and(|cause| matches!(cause.kind(), ErrorKind::Interrupted | ErrorKind::Timeout));
+        broke_off && self.server().is_some_and(|server| server.error_type().is_none())
     }
 
-    /// Whether the response was not whole JSON, which a repetition may mend.
+    /// Whether the response was not complete JSON. A repeated request may get a complete one.
     pub(crate) fn is_garbled(&self) -> bool {
         self.0.garbled
     }
 
-    /// Returns whether a time limit of this client ran out.
+    /// Returns whether a time limit of this client ran out, or the deadline of a wait.
+    ///
+    /// True for [`Timeout`](ErrorKind::Timeout) and [`Deadline`](ErrorKind::Deadline).
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Timeout | ErrorKind::Deadline)
     }
 
-    /// Whether the same request may well be let through later: what passes by itself, or is mended
-    /// by new credentials or a new date.
-    pub(crate) fn passes(&self) -> bool {
-        self.passes_by_itself()
+    /// Whether the same request may succeed later, by itself or with new credentials or a new date.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.may_pass_unchanged()
             || matches!(self.0.kind, ErrorKind::ClockSkew | ErrorKind::Credentials | ErrorKind::ExpiredToken)
     }
 
-    fn passes_by_itself(&self) -> bool {
+    fn may_pass_unchanged(&self) -> bool {
         let kind_passes = matches!(
             self.0.kind,
             ErrorKind::Busy
@@ -307,21 +355,40 @@ impl Error {
         }
     }
 
-    /// Returns whether the same call may succeed later without any change, and may be repeated.
+    /// Returns whether the same call may succeed later without any change.
     ///
-    /// False for a create, clone, restore, delete or raw write with [`Outcome::Unknown`], whatever
-    /// the kind: see [`is_safe_to_repeat`](Self::is_safe_to_repeat).
+    /// If so, the caller can pause and then repeat the call.
+    ///
+    /// True for the kinds [`Busy`](ErrorKind::Busy), [`Connect`](ErrorKind::Connect),
+    /// [`Interrupted`](ErrorKind::Interrupted), [`Throttled`](ErrorKind::Throttled),
+    /// [`Timeout`](ErrorKind::Timeout) and [`Unavailable`](ErrorKind::Unavailable). Also true for
+    /// [`Credentials`](ErrorKind::Credentials) if the provider timed out or lost its connection.
+    ///
+    /// Even for these kinds it is false in two cases:
+    ///
+    /// * Repeating the call is not [safe](Self::is_safe_to_repeat).
+    /// * Only a changed setting can help, for example if a TLS certificate does not verify.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        self.passes_by_itself() && self.is_safe_to_repeat()
+        self.may_pass_unchanged() && self.is_safe_to_repeat()
     }
 
-    /// Returns whether repeating the call cannot collide with what this call may have done.
+    /// Returns whether the caller can repeat the call without harm.
     ///
-    /// False for a create, clone, restore, delete or raw write with [`Outcome::Unknown`]: check the
-    /// domain first, because the snapshot may exist, or the restore may be running. Also false for
-    /// [`ErrorKind::Incomplete`], since what the call began is there. True for reads and
-    /// registrations, for whatever was not sent, and for what the domain refused.
+    /// | failed call | [`NotSent`](Outcome::NotSent), [`Rejected`](Outcome::Rejected) | [`Unknown`](Outcome::Unknown) |
+    /// | --- | --- | --- |
+    /// | read | true | true |
+    /// | register, unregister or clean up a repository | true | true |
+    /// | create, clone, restore, delete, raw write | true | false |
+    ///
+    /// If it returns false, check the domain first: the snapshot may exist, or the restore may be
+    /// running.
+    ///
+    /// [`ErrorKind::Incomplete`] is an exception: it always returns false. The incomplete snapshot
+    /// or restore exists, so repeating the call would collide with it.
+    ///
+    /// A call that is safe to repeat may fail again for the same reason.
+    /// [`is_transient`](Self::is_transient) returns whether it may succeed.
     ///
     /// ```
     /// use es_snapshot::name::SnapshotName;
@@ -335,14 +402,16 @@ impl Error {
         self.0.kind != ErrorKind::Incomplete && !(happens_once && self.0.outcome == Outcome::Unknown)
     }
 
-    /// Whether the domain may have changed by this call.
+    /// Whether this call may have changed the domain.
     fn may_have_changed(&self) -> bool {
         self.0.outcome == Outcome::Unknown && (self.0.raw_write || self.0.operation.is_some_and(Operation::changes))
     }
 }
 
-/// As `kind`, `outcome`, `operation`, `attempts` and `message`; and `server` and `ticket`, if there
-/// are any.
+/// Serialises the error as an object.
+///
+/// The fields `kind`, `outcome`, `attempts` and `message` are always present. `message` is the text
+/// of `Display`. The fields `operation`, `server` and `ticket` are left out if the error has none.
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
@@ -417,14 +486,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_one_word_and_crosses_threads() {
+    fn is_the_size_of_a_pointer_and_can_be_sent_between_threads() {
         fn assert_send_sync<T: Send + Sync + 'static>() {}
         assert_send_sync::<Error>();
         assert_eq!(size_of::<Error>(), size_of::<usize>());
     }
 
     #[test]
-    fn display_does_not_repeat_the_source() {
+    fn display_does_not_show_the_source() {
         let error = Error::new(ErrorKind::Connect, Outcome::NotSent, "").with_source("the cause");
         assert_eq!(error.to_string(), "cannot connect");
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the cause"));
@@ -438,7 +507,7 @@ mod tests {
         [Operation::CreateSnapshot, Operation::CloneSnapshot, Operation::RestoreSnapshot, Operation::DeleteSnapshot];
 
     #[test]
-    fn a_change_of_which_nobody_knows_is_neither_transient_nor_safe_to_repeat() {
+    fn a_change_with_unknown_outcome_is_neither_transient_nor_safe_to_repeat() {
         for kind in
             [ErrorKind::Timeout, ErrorKind::Interrupted, ErrorKind::Unavailable, ErrorKind::Busy, ErrorKind::Decode]
         {
@@ -456,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_or_not_sent_may_be_repeated() {
+    fn a_change_that_was_refused_or_not_sent_is_safe_to_repeat() {
         for operation in ONCE {
             for (kind, outcome) in [
                 (ErrorKind::Busy, Outcome::Rejected),
@@ -472,7 +541,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_and_registrations_may_be_repeated_whatever_became_of_them() {
+    fn reads_and_registrations_are_safe_to_repeat_with_unknown_outcome() {
         for operation in [Operation::GetSnapshot, Operation::Recovery, Operation::Raw, Operation::RegisterRepository] {
             let error = failed(operation, ErrorKind::Timeout, Outcome::Unknown);
             assert!(error.is_transient() && error.is_safe_to_repeat(), "{error}");
@@ -485,12 +554,12 @@ mod tests {
     }
 
     #[test]
-    fn what_ended_incomplete_is_there_and_not_to_be_repeated() {
+    fn an_incomplete_result_is_not_safe_to_repeat() {
         assert!(!Error::new(ErrorKind::Incomplete, Outcome::Rejected, "").is_safe_to_repeat());
     }
 
     #[test]
-    fn an_error_is_one_line_of_at_most_two_kibibytes() {
+    fn shows_one_line_of_at_most_two_kibibytes() {
         let body = format!(
             r#"{{"error":{{"type":"{0}","reason":"{0}","caused_by":{{"reason":"{0}"}}}}}}"#,
             "é\\n\\u001b".repeat(900)

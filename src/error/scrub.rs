@@ -1,30 +1,30 @@
-//! Text from outside as an error may keep and show it.
+//! Prepares text from outside for errors: without secrets, cut to a length, on one line.
 
 use aws_smithy_types::base64;
 
-/// The longest server text that an error keeps, in bytes.
+/// How much of a server's text an error keeps, in bytes.
 pub(super) const EXCERPT: usize = 2048;
-/// The most of a text that is searched for secrets, in bytes: more than an excerpt, because what is
-/// taken out leaves room.
+/// How much of a text is searched for secrets, in bytes. This is more than an excerpt, because
+/// removing secrets makes room.
 const SEARCHED: usize = 8 * EXCERPT;
-/// The most encodings on top of each other that are undone.
+/// How many nested encodings are decoded.
 const ENCODINGS: usize = 8;
-/// What stands where a secret was.
+/// The replacement of a secret.
 const MARK: &str = "[redacted]";
 
-/// Returns the text without what may be a secret, however it is encoded: the given texts, and
-/// whatever stands behind the name of a header or field that carries one.
+/// Removes what may be a secret, however it is encoded: the given texts, and the values of headers
+/// and fields whose names announce a secret.
 fn scrub(text: &str, secrets: &[&str]) -> String {
     let needles: Vec<Vec<u8>> = secrets.iter().flat_map(|secret| forms(secret)).collect();
     let mut hidden = vec![false; text.len()];
-    let mut reading = Some(Reading::new(text));
+    let mut decoded = Some(Decoded::new(text));
     for _ in 0..=ENCODINGS {
-        let Some(now) = reading else { break };
+        let Some(now) = decoded else { break };
         for needle in &needles {
             now.hide_secret(needle, &mut hidden);
         }
         now.hide_fields(&mut hidden);
-        reading = now.decoded();
+        decoded = now.decode();
     }
     let mut out = String::with_capacity(text.len());
     let mut hiding = false;
@@ -40,18 +40,17 @@ fn scrub(text: &str, secrets: &[&str]) -> String {
     out
 }
 
-/// The texts that give a secret away: itself, as it reads once all that looks like an encoding in
-/// it is undone, in base64's other alphabet, and the password in it if it is the base64 of user and
-/// password.
+/// The texts that reveal a secret: the secret itself, its decoded form, its form in the other
+/// alphabet of base64, and the password if it is the base64 of user and password.
 fn forms(secret: &str) -> Vec<Vec<u8>> {
     const SHORTEST: usize = 4;
     let mut forms = vec![secret.as_bytes().to_vec(), secret.replace('+', "-").replace('/', "_").into_bytes()];
-    let mut reading = Reading::new(secret);
+    let mut decoded = Decoded::new(secret);
     for _ in 0..ENCODINGS {
-        let Some(decoded) = reading.decoded() else { break };
-        reading = decoded;
+        let Some(next) = decoded.decode() else { break };
+        decoded = next;
     }
-    forms.push(reading.bytes);
+    forms.push(decoded.bytes);
     if let Ok(decoded) = base64::decode(secret)
         && let Some(colon) = decoded.iter().position(|&byte| byte == b':')
     {
@@ -63,21 +62,21 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
     forms
 }
 
-/// A text after some decodings.
-struct Reading {
+/// A text after some layers of encodings were decoded.
+struct Decoded {
     bytes: Vec<u8>,
-    /// Where in the text each byte begins, and where the text ends.
+    /// For each byte, the position in the original text. The last element is the end of that text.
     origins: Vec<u32>,
 }
 
-impl Reading {
+impl Decoded {
     fn new(text: &str) -> Self {
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
         Self { bytes: text.as_bytes().to_vec(), origins: (0..=length).collect() }
     }
 
-    /// Returns the text with one layer of encodings undone; `None` if there is none left.
-    fn decoded(&self) -> Option<Self> {
+    /// Decodes one more layer. `None` if no encoding is left.
+    fn decode(&self) -> Option<Self> {
         let mut to =
             Self { bytes: Vec::with_capacity(self.bytes.len()), origins: Vec::with_capacity(self.origins.len()) };
         let mut at = 0;
@@ -100,10 +99,10 @@ impl Reading {
         }
     }
 
-    /// Hides a secret, and a beginning of it: who quotes an excerpt may quote nearly all of it.
+    /// Hides each occurrence of the secret or of its beginning. A server may quote only a part.
     fn hide_secret(&self, secret: &[u8], hidden: &mut [bool]) {
-        const TELLING: usize = 8;
-        let beginning = secret.get(..TELLING).unwrap_or(secret);
+        const SHORTEST_PART: usize = 8;
+        let beginning = secret.get(..SHORTEST_PART).unwrap_or(secret);
         let Some(first) = beginning.first() else { return };
         let mut at = 0;
         while let Some(rest) = self.bytes.get(at..)
@@ -139,8 +138,8 @@ impl Reading {
     }
 }
 
-/// Whether a name that ends here names a secret: in any case, with `-` or `_` or neither between
-/// its words.
+/// Whether this text ends with a name that announces a secret. Case is ignored, and words may be
+/// separated by `-`, by `_` or not at all.
 fn names_a_secret(before: &[u8]) -> bool {
     const NAMES: [&str; 24] = [
         "authorization",
@@ -175,9 +174,9 @@ fn names_a_secret(before: &[u8]) -> bool {
     })
 }
 
-/// Where the secret value behind a separator begins, counted from that, and how long it is.
+/// The offset of a secret value from the separator before it, and the length of the value.
 fn secret_value(before: &[u8], after: &[u8]) -> Option<(usize, usize)> {
-    /// Quotes that are escaped several times over, and white space, between a name and its value.
+    /// How many bytes of white space and escaped quotes may separate a name from its value.
     const GAP: usize = 24;
     const SCHEMES: [&[u8]; 6] = [b"basic ", b"bearer ", b"apikey ", b"digest ", b"negotiate ", b"aws4-hmac-sha256 "];
     const FIELD: &[u8] = b"value";
@@ -208,8 +207,7 @@ fn secret_value(before: &[u8], after: &[u8]) -> Option<(usize, usize)> {
         Some(_) => Some(b'}'),
         None => opening.iter().rfind(|byte| matches!(byte, b'"' | b'\'')).copied(),
     };
-    // A header's value runs to the end of its line, in a canonical request and in an echoed header
-    // alike.
+    // A header's value extends to the end of its line.
     let ends = |byte: &u8| match closing {
         _ if matches!(byte, b'\n' | b'\r') => true,
         Some(closing) => *byte == closing,
@@ -219,7 +217,7 @@ fn secret_value(before: &[u8], after: &[u8]) -> Option<(usize, usize)> {
     Some((lead, value.iter().position(ends).unwrap_or(value.len())))
 }
 
-/// Decodes one escape sequence of JSON, URLs or HTML at the beginning of the text. Returns its
+/// Decodes an escape sequence of JSON, URLs or HTML at the beginning of the text, and returns its
 /// length.
 fn unescape(text: &[u8], into: &mut Vec<u8>) -> Option<usize> {
     match text {
@@ -272,7 +270,7 @@ fn hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |number, &digit| Some((number << 4) | char::from(digit).to_digit(16)?))
 }
 
-/// The character of an HTML entity, of those that encoders write for ASCII.
+/// The character of an HTML entity, if encoders use the entity for ASCII.
 fn entity(name: &str) -> Option<char> {
     if let Some(number) = name.strip_prefix('#') {
         let code = match number.strip_prefix(['x', 'X']) {
@@ -305,7 +303,7 @@ fn entity(name: &str) -> Option<char> {
     })
 }
 
-/// The words of an HTML page or a text, on one line.
+/// The text of an HTML page, without tags and on one line. Other text stays, on one line.
 pub(super) fn plain(text: &str) -> String {
     let mut words = String::with_capacity(text.len());
     let mut tag = false;
@@ -320,7 +318,7 @@ pub(super) fn plain(text: &str) -> String {
             c => words.push(c),
         }
     }
-    // An unclosed bracket: this was no markup.
+    // A bracket was not closed, so this is not markup.
     let words = if tag { text } else { &words };
     let mut out = String::with_capacity(words.len());
     for word in words.split_whitespace() {
@@ -332,7 +330,7 @@ pub(super) fn plain(text: &str) -> String {
     out
 }
 
-/// Text from outside as an error shows it: escaped, and cut to a length that a log can bear.
+/// Quotes and escapes text from outside for an error, and cuts it to 64 characters.
 pub(crate) fn quoted(text: &str) -> String {
     const SHOWN: usize = 64;
     match text.char_indices().nth(SHOWN) {
@@ -341,8 +339,7 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
-/// Text of the domain as an error keeps it: without secrets, and cut to a length that a log can
-/// bear.
+/// Removes secrets from a text of the domain, and cuts it to the length that an error keeps.
 pub(crate) fn cleaned(text: &str, secrets: &[&str]) -> String {
     let searched = text.get(..text.floor_char_boundary(SEARCHED)).unwrap_or_default();
     let mut out = scrub(searched, secrets);
@@ -353,8 +350,8 @@ pub(crate) fn cleaned(text: &str, secrets: &[&str]) -> String {
     out
 }
 
-/// Text on one line of at most so many bytes: characters that would break the line or turn its
-/// direction are escaped.
+/// Puts text on one line of at most `limit` bytes. Escapes characters that would break the line or
+/// reverse its direction.
 pub(super) fn one_line(text: &str, limit: usize) -> String {
     const MORE: char = '…';
     let mut out = String::new();
@@ -386,7 +383,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn echoed_secrets_do_not_survive() {
+    fn removes_secrets_from_an_echoed_request() {
         let echo = "Canonical String should have been\n'PUT\n/x\n\nhost:h\nx-amz-security-token:TOKEN123==\n\nhost'\n Authorization=Basic Og==";
         let text = scrub(echo, &[]);
         assert!(!text.contains("TOKEN123") && !text.contains("Og=="), "{text}");
@@ -394,12 +391,12 @@ mod tests {
     }
 
     #[test]
-    fn a_given_secret_is_replaced_wherever_it_stands() {
+    fn replaces_every_occurrence_of_a_secret() {
         assert_eq!(scrub("a s3cr3t b s3cr3t", &["s3cr3t"]), "a [redacted] b [redacted]");
     }
 
     #[test]
-    fn the_beginning_of_a_secret_is_replaced_as_far_as_it_goes() {
+    fn replaces_the_beginning_of_a_secret_as_far_as_it_matches() {
         assert_eq!(
             scrub("'0123456789ab', 0123456é, 01234567é", &["0123456789abcdef"]),
             "'[redacted]', 0123456é, [redacted]é"
@@ -407,13 +404,13 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_and_escaped_in_errors() {
+    fn quotes_a_long_text_cut_and_escaped() {
         let shown = quoted(&format!("a\n{}", "ü".repeat(500)));
         assert!(shown.starts_with("\"a\\n") && shown.chars().count() < 80, "{shown}");
     }
 
     #[test]
-    fn a_line_escapes_what_breaks_or_turns_it_and_keeps_to_its_limit() {
+    fn one_line_escapes_line_breaks_and_direction_marks_and_respects_its_limit() {
         assert_eq!(
             one_line("a\nb\r\u{1b}[2Jc\u{2028}\u{202e}d\u{85}é", 100),
             r"a\nb\r\u{1b}[2Jc\u{2028}\u{202e}d\u{85}é"
@@ -425,18 +422,18 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_found_although_only_the_base64_of_user_and_password_is_known() {
+    fn removes_the_password_of_a_basic_header_in_plain_text() {
         let encoded = base64::encode("master:pass/word:1");
         assert_eq!(scrub("login as master:pass/word:1 failed", &[&encoded]), "login as master:[redacted] failed");
     }
 
     #[test]
-    fn the_other_alphabet_of_base64_hides_no_secret() {
+    fn removes_a_secret_in_the_other_alphabet_of_base64() {
         assert_eq!(scrub("got ab-cd_ef-gh_12==.", &["ab+cd/ef+gh/12=="]), "got [redacted].");
     }
 
     #[test]
-    fn values_of_headers_that_carry_secrets_are_hidden_in_every_form() {
+    fn removes_values_of_secret_headers_in_every_form() {
         for (text, expected) in [
             ("Authorization: Basic Zm9v\nhost: h", "Authorization: [redacted]\nhost: h"),
             (r#"{"authorization":"Basic Zm9v","host":"h"}"#, r#"{"authorization":"[redacted]","host":"h"}"#),
@@ -465,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_only_look_like_the_name_of_a_secret_hide_nothing() {
+    fn keeps_texts_that_only_resemble_names_of_secrets() {
         for text in [
             "Authorization header requires 'Credential' parameter.",
             "The security token included in the request is expired",
@@ -477,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_texts_take_linear_time() {
+    fn cleans_hostile_texts_in_linear_time() {
         let secret = "a".repeat(1000);
         for piece in [
             "a",
@@ -522,48 +519,48 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_secret_is_found_under_any_pile_of_encodings(
+        fn removes_a_secret_under_nested_encodings(
             secret in r#"[a-zA-Z0-9][a-zA-Z0-9/+="\\%&;:é_ -]{6,40}[a-zA-Z0-9]"#,
-            pile in prop::collection::vec(0..ENCODERS.len(), 0..4),
+            layers in prop::collection::vec(0..ENCODERS.len(), 0..4),
         ) {
             let mut echo = format!("was: {secret}\nend");
-            for &encoder in &pile {
+            for &encoder in &layers {
                 echo = ENCODERS[encoder](&echo);
             }
 
             let shown = scrub(&echo, &[&secret]);
 
-            let mut reading = Reading::new(&shown);
-            while let Some(decoded) = reading.decoded() {
-                reading = decoded;
+            let mut decoded = Decoded::new(&shown);
+            while let Some(next) = decoded.decode() {
+                decoded = next;
             }
-            let read = String::from_utf8_lossy(&reading.bytes);
-            prop_assert!(!shown.contains(&secret) && !read.contains(&secret) && shown.contains(MARK), "{echo}: {shown}");
+            let text = String::from_utf8_lossy(&decoded.bytes);
+            prop_assert!(!shown.contains(&secret) && !text.contains(&secret) && shown.contains(MARK), "{echo}: {shown}");
         }
 
         #[test]
-        fn a_password_behind_a_header_is_found_under_any_pile_of_encodings(
+        fn removes_the_value_of_a_secret_header_under_nested_encodings(
             name in "(authorization|Proxy-Authorization|x-amz-security-token|X-Api-Key|cookie)",
             value in "[a-zA-Z0-9/+]{12,40}={0,2}",
             as_json in any::<bool>(),
-            pile in prop::collection::vec(0..ENCODERS.len(), 0..4),
+            layers in prop::collection::vec(0..ENCODERS.len(), 0..4),
         ) {
             let mut echo = if as_json { format!("{{\"{name}\":\"{value}\"}}") } else { format!("{name}: {value}\nhost: h") };
-            for &encoder in &pile {
+            for &encoder in &layers {
                 echo = ENCODERS[encoder](&echo);
             }
 
             let shown = scrub(&echo, &[]);
 
-            let mut reading = Reading::new(&shown);
-            while let Some(decoded) = reading.decoded() {
-                reading = decoded;
+            let mut decoded = Decoded::new(&shown);
+            while let Some(next) = decoded.decode() {
+                decoded = next;
             }
-            prop_assert!(!String::from_utf8_lossy(&reading.bytes).contains(&value), "{echo}: {shown}");
+            prop_assert!(!String::from_utf8_lossy(&decoded.bytes).contains(&value), "{echo}: {shown}");
         }
 
         #[test]
-        fn what_holds_no_secret_is_kept(text in "[a-z \\[\\].]{0,200}") {
+        fn keeps_a_text_without_secrets(text in "[a-z \\[\\].]{0,200}") {
             prop_assert_eq!(scrub(&text, &["NOT-IN-THERE"]), text);
         }
     }

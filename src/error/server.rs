@@ -1,31 +1,53 @@
-//! A failed response of the domain: what it says, free of secrets.
+//! A failed response: its layer, type, reason and causes, without secrets.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::body::{Cause, ERROR_BODY, ErrorField, Said};
-use super::classify::{self, Facts, Failure, lasting_words, unquoted};
+use super::body::{Cause, ERROR_BODY, ErrorField, ParsedBody};
+use super::classify::{self, Facts, Failure, stable_words, unquoted};
 use super::scrub::{cleaned, one_line, plain};
 use super::{ErrorKind, LINE, Outcome};
 
-/// The layer in front of or in the domain that wrote a response (on AWS there are five).
+/// The layer that wrote a failed response: a part of the domain, or a gateway in front of it.
+///
+/// | layer | did the request reach the engine? |
+/// | --- | --- |
+/// | [`Policy`](Self::Policy), [`Signature`](Self::Signature) | no |
+/// | [`Engine`](Self::Engine), [`Authentication`](Self::Authentication) | yes |
+/// | [`Gateway`](Self::Gateway) | unknown |
+///
+/// ```
+/// use es_snapshot::error::ServerLayer;
+///
+/// assert_eq!(ServerLayer::Policy.as_str(), "policy");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ServerLayer {
-    /// Amazon's policy and allow-list layer: `{"Message":"…"}`. The engine never saw the request.
+    /// Amazon's check of policies and supported operations.
+    ///
+    /// It writes `{"Message":"…"}`. The request did not reach the engine.
     Policy,
-    /// Amazon's signature check: `{"message":"…"}` with one of its known texts. The engine never
-    /// saw the request.
+    /// Amazon's check of signatures.
+    ///
+    /// It writes `{"message":"…"}` with one of several known texts. The request did not reach the
+    /// engine.
     Signature,
-    /// The engine: `{"error":{"type":…,"reason":…},"status":…}`; or its security plugin's API:
-    /// `{"status":"NOT_FOUND","message":…}`.
+    /// Elasticsearch or OpenSearch itself.
+    ///
+    /// It writes `{"error":{"type":…,"reason":…},"status":…}`. The API of OpenSearch's security
+    /// plugin writes `{"status":"NOT_FOUND","message":…}`.
     Engine,
-    /// The engine's security plugin: plain text `Unauthorized`. The request was not carried out.
+    /// The authentication of the engine's security plugin.
+    ///
+    /// It writes the plain text `Unauthorized`. The request was not carried out.
     Authentication,
-    /// A load balancer, proxy or API gateway: HTML, text, JSON of its own, or nothing. The engine
-    /// may have seen the request.
+    /// A load balancer, a proxy or an API gateway.
+    ///
+    /// It writes HTML, text, JSON of another form, or nothing. The request may have reached the
+    /// engine.
     Gateway,
 }
 
@@ -49,7 +71,23 @@ impl fmt::Display for ServerLayer {
     }
 }
 
-/// An exception type of the engine, such as `snapshot_missing_exception`: an open vocabulary.
+/// An exception type of the engine, such as `snapshot_missing_exception`.
+///
+/// Engines have many types, and new versions add more. The constants name those that concern
+/// snapshots. To handle failures, match on [`ErrorKind`], which covers the types of all versions.
+///
+/// ```
+/// use es_snapshot::Error;
+/// use es_snapshot::error::ErrorType;
+///
+/// /// Returns whether the server responded that the repository is in use.
+/// fn is_in_use(error: &Error) -> bool {
+///     let error_type = error.server().and_then(|server| server.error_type());
+///     error_type.is_some_and(|found| found == ErrorType::REPOSITORY_CONFLICT)
+/// }
+/// # let error = "Not Lower".parse::<es_snapshot::name::SnapshotName>().unwrap_err();
+/// # assert!(!is_in_use(&error));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct ErrorType(String);
 
@@ -68,26 +106,26 @@ error_types! {
     SNAPSHOT_MISSING = "snapshot_missing_exception";
     /// An index does not exist.
     INDEX_NOT_FOUND = "index_not_found_exception";
-    /// The snapshot's name is bad or, before Elasticsearch 8.2, taken.
+    /// The snapshot's name is invalid, or taken (before Elasticsearch 8.2).
     INVALID_SNAPSHOT_NAME = "invalid_snapshot_name_exception";
     /// The snapshot's name is taken (Elasticsearch 8.2 and later).
     SNAPSHOT_NAME_IN_USE = "snapshot_name_already_in_use_exception";
-    /// Another snapshot operation is in the way.
+    /// Another snapshot operation is already running.
     CONCURRENT_SNAPSHOT = "concurrent_snapshot_execution_exception";
     /// The repository is in use (Elasticsearch 8 and later).
     REPOSITORY_CONFLICT = "repository_conflict_exception";
-    /// Verification of the repository failed.
+    /// The verification of the repository failed.
     REPOSITORY_VERIFICATION = "repository_verification_exception";
-    /// Another failure of the repository.
+    /// The repository failed in another way.
     REPOSITORY = "repository_exception";
-    /// A snapshot cannot be taken, read or cloned.
+    /// A snapshot cannot be created, read or cloned.
     SNAPSHOT = "snapshot_exception";
-    /// The restore was refused.
+    /// The server refused the restore.
     SNAPSHOT_RESTORE = "snapshot_restore_exception";
 }
 
 impl ErrorType {
-    /// The type as the engine wrote it.
+    /// Returns the type as the engine wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -106,24 +144,42 @@ impl fmt::Display for ErrorType {
     }
 }
 
-/// A failed response, as it came.
+/// A failed response as it arrived.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FailedResponse<'a> {
     pub(crate) status: u16,
     pub(crate) body: &'a [u8],
     pub(crate) request_id: Option<&'a str>,
-    /// Where a redirect leads.
+    /// The target of a redirect.
     pub(crate) location: Option<&'a str>,
     /// Whether the request was signed.
     pub(crate) signed: bool,
-    /// Texts that must not survive.
+    /// Texts that must be removed.
     pub(crate) secrets: &'a [&'a str],
 }
 
-/// A response of the domain that means failure, its texts free of echoed secrets.
+/// A failed response of the domain.
 ///
-/// The first 64 KiB of a body are read. [`Display`](fmt::Display) shows at most 2 KiB on one line.
-/// The methods return all that is kept.
+/// [`Error::server`](super::Error::server) returns it. The client reads the first 64 KiB of the
+/// body, and removes secrets that the server repeats in it. [`Display`](fmt::Display) shows at most
+/// 2 KiB on one line. The methods return more.
+///
+/// ```
+/// use es_snapshot::error::ServerLayer;
+/// # use es_snapshot::testing::FakeDomain;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), es_snapshot::Error> {
+/// # let client = FakeDomain::with_repository("backups").await.client();
+/// let error = client.repository("nightly")?.info().await.unwrap_err();
+///
+/// if let Some(server) = error.server() {
+///     assert_eq!((server.status(), server.layer()), (404, ServerLayer::Engine));
+///     println!("HTTP {}: {}", server.status(), server.reason());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ServerError {
     status: u16,
@@ -146,30 +202,30 @@ pub struct ServerError {
 struct ServerCause {
     error_type: Option<ErrorType>,
     reason: String,
-    /// Whether it is reached from the error by `caused_by` alone.
+    /// Whether only `caused_by` leads from the error to it.
     #[serde(skip)]
     is_direct: bool,
 }
 
 impl ServerError {
-    /// Reads the failure of a signed request, or one that is reported within a response.
+    /// Parses the failure of a signed request, or a failure that a successful response contains.
     pub(crate) fn parse(status: u16, body: &[u8], request_id: Option<&str>, secrets: &[&str]) -> Self {
         Self::read(&FailedResponse { status, body, request_id, location: None, signed: true, secrets })
     }
 
-    /// Reads a failed response, whatever layer it comes from.
+    /// Parses a failed response of any layer.
     pub(crate) fn read(response: &FailedResponse<'_>) -> Self {
         let FailedResponse { status, signed, secrets, .. } = *response;
         let body = response.body.get(..ERROR_BODY).unwrap_or(response.body);
         let mut text = String::from_utf8_lossy(body).into_owned();
         text.truncate(text.floor_char_boundary(ERROR_BODY));
-        let mut said = Said::read(&text);
-        let layer = classify::layer(&said, &text, status, signed);
-        let mut causes = std::mem::take(&mut said.causes).into_iter();
-        let Cause { error_type, reason, .. } = own_words(layer, &mut said, causes.next(), &text);
+        let mut parsed = ParsedBody::parse(&text);
+        let layer = classify::layer(&parsed, &text, status, signed);
+        let mut causes = std::mem::take(&mut parsed.causes).into_iter();
+        let Cause { error_type, reason, .. } = main_failure(layer, &mut parsed, causes.next(), &text);
         let causes: Vec<Cause> = if layer == ServerLayer::Engine { causes.collect() } else { Vec::new() };
 
-        // By the server's own words: a password may be a part of them.
+        // Classified before secrets are removed: a secret may be a part of the server's phrases.
         let facts = Facts {
             status,
             layer,
@@ -200,7 +256,7 @@ impl ServerError {
                     is_direct,
                 })
                 .collect(),
-            causes_left_out: said.left_out,
+            causes_left_out: parsed.left_out,
             is_cut: body.len() == ERROR_BODY,
             request_id: response.request_id.map(|id| cleaned(id, secrets)),
             location: response
@@ -219,30 +275,32 @@ impl ServerError {
         self.status
     }
 
-    /// Returns the layer that responded.
+    /// Returns the layer that wrote the response.
     #[must_use]
     pub fn layer(&self) -> ServerLayer {
         self.layer
     }
 
-    /// Returns the engine's exception type, where the engine responded with one.
+    /// Returns the engine's exception type, if the response contains one.
     #[must_use]
     pub fn error_type(&self) -> Option<&ErrorType> {
         self.error_type.as_ref()
     }
 
-    /// Returns the reason in the server's words, cut to 2 KiB.
+    /// Returns the server's reason, cut to 2 KiB.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// Returns the causes below the reason, outermost first: at most 32, each cut to 2 KiB.
+    /// Returns the types and reasons of the causes, outermost first.
+    ///
+    /// At most 32 causes are kept. Each reason is cut to 2 KiB.
     pub fn causes(&self) -> impl Iterator<Item = (Option<&ErrorType>, &str)> {
         self.causes.iter().map(|cause| (cause.error_type.as_ref(), cause.reason.as_str()))
     }
 
-    /// Returns how many further causes the server sent, as far as its response was read.
+    /// Returns how many causes were not kept, within the first 64 KiB of the response.
     #[must_use]
     pub fn causes_left_out(&self) -> usize {
         self.causes_left_out
@@ -254,8 +312,9 @@ impl ServerError {
         self.request_id.as_deref()
     }
 
-    /// Returns where a redirect leads, without query, fragment, user and password. The client
-    /// follows no redirect.
+    /// Returns the target of a redirect, without query, fragment, user and password.
+    ///
+    /// The client does not follow redirects.
     #[must_use]
     pub fn location(&self) -> Option<&str> {
         self.location.as_deref()
@@ -265,18 +324,18 @@ impl ServerError {
         self.kind
     }
 
-    /// What is known about the domain after this response.
+    /// Whether the request was carried out, as far as this response shows.
     pub(crate) fn outcome(&self) -> Outcome {
         self.outcome
     }
 
-    /// What this failure says about the request that it answers.
+    /// What this response shows about the effect of the request.
     pub(crate) fn failure(&self) -> Failure {
         self.failure
     }
 
-    /// Whether the engine reported the same failure twice: equal status, type and root cause. Ids,
-    /// numbers and quoted names do not count.
+    /// Whether the engine reported the same failure twice: with equal status, type and root cause.
+    /// Ids, numbers and quoted names are ignored.
     pub(crate) fn is_same_failure(&self, other: &Self) -> bool {
         let engine = |error: &Self| error.layer == ServerLayer::Engine;
         let (own_type, own_reason) = self.root();
@@ -284,10 +343,10 @@ impl ServerError {
         engine(self)
             && engine(other)
             && (self.status, &self.error_type, own_type) == (other.status, &other.error_type, other_type)
-            && lasting_words(own_reason) == lasting_words(other_reason)
+            && stable_words(own_reason) == stable_words(other_reason)
     }
 
-    /// Type and reason of the innermost cause, or of the error itself.
+    /// The type and the reason of the innermost cause, or of the error itself.
     fn root(&self) -> (Option<&ErrorType>, &str) {
         let own = (self.error_type.as_ref(), self.reason.as_str());
         self.causes
@@ -296,24 +355,24 @@ impl ServerError {
             .map_or(own, |cause| (cause.error_type.as_ref(), cause.reason.as_str()))
     }
 
-    /// The error on one line of at most so many bytes: the reason, the root cause, and of the other
-    /// causes what fits.
+    /// The error on one line of at most `limit` bytes: the reason, the root cause, and the other
+    /// causes that fit.
     pub(super) fn line(&self, limit: usize) -> String {
-        /// The longest type, request id and address that are shown, in bytes.
+        /// How much of a type, request id or address is shown, in bytes.
         const SHORT: usize = 256;
-        /// What the count of the causes that are not shown may take.
+        /// The room for the count of causes that are not shown, in bytes.
         const COUNT: usize = 64;
         let mut line = format!("HTTP {}", self.status);
         if let Some(error_type) = &self.error_type {
             line = format!("{line} {}", one_line(error_type.as_str(), SHORT));
         }
         if let Some(location) = &self.location {
-            line = format!("{line}: redirects to {}, which is not followed", one_line(location, SHORT));
+            line = format!("{line}: redirects to {}, which the client does not follow", one_line(location, SHORT));
         }
         let id = self.request_id.as_ref().map(|id| format!("request id {}", one_line(id, SHORT)));
         let mut left = limit.saturating_sub(line.len() + id.as_ref().map_or(0, String::len) + COUNT);
 
-        // Each text, and whether it is shown whatever the others take.
+        // Each text, and whether it must be shown.
         let root = self.causes.iter().rposition(|cause| cause.is_direct);
         let causes =
             self.causes.iter().enumerate().filter(|(_, cause)| !cause.reason.is_empty() && cause.reason != self.reason);
@@ -321,23 +380,23 @@ impl ServerError {
         let reason = Some((": ", &self.reason, true)).filter(|_| !self.reason.is_empty());
         let texts: Vec<_> = reason.into_iter().chain(causes).collect();
         let show = |limit: usize| {
-            texts.iter().map(move |&(lead, text, wanted)| (format!("{lead}{}", one_line(text, limit)), wanted))
+            texts.iter().map(move |&(lead, text, required)| (format!("{lead}{}", one_line(text, limit)), required))
         };
         let fits = texts.len() == 1 || show(left).map(|(text, _)| text.len()).sum::<usize>() <= left;
         let shown: Vec<_> = show(if fits { left } else { left / 3 }).collect();
-        left = left.saturating_sub(shown.iter().filter(|(_, wanted)| *wanted).map(|(text, _)| text.len()).sum());
+        left = left.saturating_sub(shown.iter().filter(|(_, required)| *required).map(|(text, _)| text.len()).sum());
         let mut hidden = self.causes_left_out;
-        for (text, wanted) in shown {
-            if !wanted && text.len() > left {
+        for (text, required) in shown {
+            if !required && text.len() > left {
                 hidden += 1;
                 continue;
             }
-            left -= if wanted { 0 } else { text.len() };
+            left -= if required { 0 } else { text.len() };
             line.push_str(&text);
         }
         let more = match (hidden, self.is_cut) {
             (0, false) => None,
-            (0, true) => Some("cut at 64 KiB".to_owned()),
+            (0, true) => Some("response cut at 64 KiB".to_owned()),
             (hidden, false) => Some(format!("{hidden} more causes left out")),
             (hidden, true) => Some(format!("at least {hidden} more causes left out")),
         };
@@ -346,26 +405,26 @@ impl ServerError {
     }
 }
 
-/// Type and reason of the failure itself: what the layer that wrote the body says, or else all of
-/// it.
-fn own_words(layer: ServerLayer, said: &mut Said, error: Option<Cause>, text: &str) -> Cause {
-    let words = |reason: Option<String>| reason.map(|reason| Cause { reason, ..Cause::default() });
-    let found = match (layer, said.error.take()) {
-        (ServerLayer::Engine, Some(ErrorField::Text(text))) => Some(named(&text)),
+/// The type and the reason of the failure itself. The reason is the whole text if no known field
+/// contains it.
+fn main_failure(layer: ServerLayer, body: &mut ParsedBody, error: Option<Cause>, text: &str) -> Cause {
+    let of_reason = |reason: Option<String>| reason.map(|reason| Cause { reason, ..Cause::default() });
+    let found = match (layer, body.error.take()) {
+        (ServerLayer::Engine, Some(ErrorField::Text(text))) => Some(split_exception(&text)),
         (ServerLayer::Engine, Some(ErrorField::Object)) => {
-            let has_words = |cause: &Cause| cause.error_type.is_some() || !cause.reason.is_empty();
-            error.filter(has_words).or(said.root.take()).or(Some(Cause::default()))
+            let is_filled = |cause: &Cause| cause.error_type.is_some() || !cause.reason.is_empty();
+            error.filter(is_filled).or(body.root.take()).or(Some(Cause::default()))
         }
-        (ServerLayer::Policy, _) => words(said.policy.take()),
-        _ => words(said.message.take().or(said.policy.take())),
+        (ServerLayer::Policy, _) => of_reason(body.policy.take()),
+        _ => of_reason(body.message.take().or(body.policy.take())),
     };
     found.unwrap_or_else(|| Cause {
-        reason: if said.is_object { text.to_owned() } else { plain(text) },
+        reason: if body.is_object { text.to_owned() } else { plain(text) },
         ..Cause::default()
     })
 }
 
-/// An address without what may be secret in it: user and password, query and fragment.
+/// An address without the parts that may be secret: user, password, query and fragment.
 fn address(location: &str) -> String {
     let end = location.find(['?', '#']).unwrap_or(location.len());
     let (shown, _) = location.split_at(end);
@@ -375,15 +434,15 @@ fn address(location: &str) -> String {
     format!("{scheme}//{host}{path}")
 }
 
-/// Type and reason of an error that is told as text, such as `SnapshotMissingException[[r:s] is
-/// missing]`: the form where `http.detailed_errors.enabled` is off. A node that asked the elected
-/// one for it tells `RemoteTransportException` instead, and leaves out what that one said.
-fn named(text: &str) -> Cause {
-    let unnamed = || Cause { reason: text.to_owned(), ..Cause::default() };
-    let Some((class, reason)) = text.strip_suffix(']').and_then(|text| text.split_once('[')) else { return unnamed() };
+/// The type and the reason of an error that is a text, such as `SnapshotMissingException[[r:s] is
+/// missing]`. Servers write this form if `http.detailed_errors.enabled` is off. A node that
+/// forwarded the request to the master writes only `RemoteTransportException`.
+fn split_exception(text: &str) -> Cause {
+    let untyped = || Cause { reason: text.to_owned(), ..Cause::default() };
+    let Some((class, reason)) = text.strip_suffix(']').and_then(|text| text.split_once('[')) else { return untyped() };
     let name = ["Elasticsearch", "OpenSearch"].iter().find_map(|engine| class.strip_prefix(engine)).unwrap_or(class);
     if !name.ends_with("Exception") || !name.chars().all(|letter| letter.is_ascii_alphanumeric()) {
-        return unnamed();
+        return untyped();
     }
     let mut snake = String::new();
     for letter in name.chars() {
@@ -413,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn the_five_shapes_are_told_apart() {
+    fn recognises_the_layer_by_the_form_of_the_body() {
         let cases = [
             (401, r#"{"Message":"settings.role_arn is needed for snapshot registration."}"#, ServerLayer::Policy),
             (403, r#"{"message":"Credential should be scoped to correct service: 'es'. "}"#, ServerLayer::Signature),
@@ -432,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_follow_type_and_text_rather_than_status() {
+    fn classifies_by_type_and_text_before_the_status() {
         let engine =
             |error_type: &str, reason: &str| format!(r#"{{"error":{{"type":"{error_type}","reason":"{reason}"}}}}"#);
         let cases = [
@@ -483,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_of_which_nobody_knows_when_it_struck_is_unknown() {
+    fn the_outcome_is_unknown_if_the_failure_may_have_come_after_an_effect() {
         let engine =
             |error_type: &str, reason: &str| format!(r#"{{"error":{{"type":"{error_type}","reason":"{reason}"}}}}"#);
         let cases = [
@@ -534,7 +593,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_is_a_word_of_the_servers_hides_no_kind() {
+    fn classifies_before_it_removes_secrets() {
         let body = r#"{"error":{"type":"snapshot_missing_exception","reason":"[r:s] is missing"},"status":404}"#;
 
         let error = ServerError::parse(404, body.as_bytes(), None, &["snapshot2024!", "missing"]);
@@ -544,7 +603,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_not_the_signature_checks_is_not_taken_for_it() {
+    fn other_messages_are_not_attributed_to_the_signature_check() {
         for (status, body, layer, kind) in [
             (
                 404,
@@ -562,7 +621,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_out_within_the_cluster_says_nothing_of_the_request_whatever_its_status() {
+    fn a_time_out_within_the_cluster_has_an_unknown_outcome_with_any_status() {
         for (status, name) in
             [(429, "timeout_exception"), (500, "timeout_exception"), (429, "receive_timeout_transport_exception")]
         {
@@ -572,20 +631,20 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_that_is_searched_in_does_not_pass_by_itself() {
+    fn a_snapshot_used_by_a_searchable_snapshot_index_is_blocked() {
         let body = r#"{"error":{"type":"snapshot_in_use_deletion_exception","reason":"r"},"status":409}"#;
         assert_eq!(parse(409, body).kind(), ErrorKind::Blocked);
     }
 
     #[test]
-    fn a_gateway_page_yields_its_status_and_words() {
+    fn shows_the_status_and_the_text_of_a_gateways_page() {
         let error = parse(502, "<html><head><title>502 Bad Gateway</title></head>\n<body>nginx</body></html>");
         assert_eq!(error.to_string(), "HTTP 502: 502 Bad Gateway nginx");
         assert_eq!(error.outcome(), Outcome::Unknown);
     }
 
     #[test]
-    fn causes_are_kept_to_the_innermost() {
+    fn keeps_all_causes_down_to_the_innermost() {
         let error = parse(
             500,
             r#"{"error":{"type":"repository_verification_exception","reason":"[r] path  is not accessible on master node",
@@ -597,7 +656,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_without_detailed_errors_tells_its_type_in_the_text() {
+    fn parses_the_type_from_the_text_without_detailed_errors() {
         for (status, text, error_type, kind) in [
             (
                 404,
@@ -627,7 +686,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_an_odd_form_do_not_hide_the_others() {
+    fn fields_of_an_unexpected_type_do_not_hide_the_others() {
         let error = parse(
             500,
             r#"{"error":{"type":"snapshot_exception","reason":7,"suppressed":null,"caused_by":{"type":null,"reason":"disk on fire"}}}"#,
@@ -638,13 +697,13 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_on_a_character() {
+    fn cuts_a_long_reason_between_characters() {
         let text = "ü".repeat(EXCERPT);
         assert!(parse(500, &text).reason().len() <= EXCERPT + 3);
     }
 
     #[test]
-    fn an_error_is_one_short_line_that_shows_the_root_cause_and_counts_the_rest() {
+    fn shows_the_root_cause_on_one_line_and_counts_the_causes_left_out() {
         let nested = (0..100).rev().fold(
             json!({"type": "root", "reason": "the root of it"}),
             |inner, n| json!({"type": "x", "reason": format!("{n}\n{}", "y".repeat(300)), "caused_by": inner}),
@@ -672,11 +731,11 @@ mod tests {
         assert!(shown.len() <= LINE && shown.contains("; caused by: the root of it"), "{shown}");
         let kept = error.causes().count();
         assert_eq!((kept, error.causes_left_out()), (22, 0));
-        assert!(error.causes().any(|(_, reason)| reason.len() > 800), "the methods keep more than the line");
+        assert!(error.causes().any(|(_, reason)| reason.len() > 800), "the methods return more than the line shows");
     }
 
     #[test]
-    fn causes_that_are_not_kept_are_counted() {
+    fn counts_the_causes_that_are_not_kept() {
         let many: Vec<_> = (0..500).map(|n| json!({"type": "x", "reason": n.to_string()})).collect();
         let error = parse(500, &json!({"error": {"type": "t", "reason": "r", "suppressed": many}}).to_string());
         assert_eq!(error.causes().count() + error.causes_left_out(), 500);
@@ -684,7 +743,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_cut_off_yields_type_and_reason() {
+    fn returns_type_and_reason_of_a_body_that_is_cut_off() {
         let long = "x".repeat(2 * ERROR_BODY);
         let roots = vec![json!({"type": "repository_exception", "reason": "[r] could not read repository data"}); 2000];
         let reason = r#""type":"repository_exception","reason":"[r] could not read repository data"#;
@@ -702,7 +761,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_says_where_to_without_what_may_be_secret() {
+    fn shows_the_target_of_a_redirect_without_secrets() {
         let to = |status, location| {
             let response =
                 FailedResponse { status, location: Some(location), secrets: &["s3cr3t"], ..FailedResponse::default() };

@@ -1,5 +1,5 @@
-//! Names with the date in them, resolved here rather than by the server: the answer to a creation
-//! does not say which name was chosen.
+//! Snapshot names that contain the date. The client resolves them, because the server's response to
+//! a create does not contain the resulting name.
 
 use std::fmt;
 use std::iter::Peekable;
@@ -16,24 +16,62 @@ use crate::error::{Error, quoted};
 
 /// A snapshot name with date math, such as `<nightly-{now/d}>`.
 ///
-/// `<`, text with one or more `{…}`, `>`. Within the braces: `now`, then any number of `+2d`, `-1M`
-/// (add) and `/d` (round down), with the units `y` `M` `w` `d` `h` `H` `m` `s`; then, if wanted,
-/// `{format}` or `{format|zone}`. The format defaults to `yyyy.MM.dd`, the zone to UTC. A literal
-/// brace outside is written `\{` or `\}`. Adding months ends on the last day of a shorter month;
-/// weeks begin on Monday; rounding happens in the zone.
+/// [`resolve`](Self::resolve) returns the name that Elasticsearch and OpenSearch would choose for
+/// the same moment. [`Repository::resolve`](crate::Repository::resolve) uses the domain's time. The
+/// servers accept such names only when they
+/// [create](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-create) a
+/// snapshot, and their response does not contain the resulting name.
 ///
-/// Formats: `y` and `u` (1 to 4 letters), `M` and `L` (1, 2), `Q` and `q` (1, 2), `d`, `H`, `h`,
-/// `m`, `s` (1, 2), `D` (1, 3), `S` (1 to 9), `x` (1 to 3) and `Z` (1 to 3) for the offset, text
-/// between `'`, `''` for an apostrophe. Zones: `Z`, `UTC`, `+9`, `+09`, `+0900`, `+09:00`, and
-/// `Region/City` names in their exact spelling.
+/// # Syntax
 ///
-/// The name is chosen by [`resolve`](Self::resolve) and equals the one that Elasticsearch and
-/// OpenSearch choose for the same moment. What cannot be promised to do so (weeks of the year,
-/// which depend on the server's locale; named formats; years beyond four digits) and what never
-/// gives a valid name (names of months and days: they are upper case) is refused when parsed.
+/// An expression consists of `<`, text with any number of placeholders, and `>`. In the text, `\{`
+/// and `\}` are literal braces. A placeholder has the form `{now…}`, `{now…{format}}` or
+/// `{now…{format|zone}}`. After `now`, any number of steps may follow:
+///
+/// | step | meaning |
+/// | --- | --- |
+/// | `+2d`, `-1M` | adds or subtracts that many units; without a number, one |
+/// | `/d` | rounds down to the unit |
+///
+/// The units are `y`, `M`, `w`, `d`, `h` or `H`, `m` and `s`. If the resulting month does not have
+/// the day, adding months or years gives its last day. Weeks begin on Monday. The zone applies to
+/// all rounding, and to steps of days and longer units.
+///
+/// Default format: `yyyy.MM.dd`. A format consists of these letters, and of text:
+///
+/// | letters | meaning |
+/// | --- | --- |
+/// | `y` or `u`, 1 to 4 | year |
+/// | `Q` or `q`, 1 or 2 | quarter |
+/// | `M` or `L`, 1 or 2 | month |
+/// | `D`, 1 or 3 | day of the year |
+/// | `d`, 1 or 2 | day of the month |
+/// | `H`, 1 or 2 | hour, 0 to 23 |
+/// | `h`, 1 or 2 | hour, 1 to 12 |
+/// | `m`, 1 or 2 | minute |
+/// | `s`, 1 or 2 | second |
+/// | `S`, 1 to 9 | fraction of the second |
+/// | `x` or `Z`, 1 to 3 | offset from UTC |
+/// | `'text'` | this text |
+/// | `''` | an apostrophe |
+///
+/// Default zone: UTC. A zone is `Z`, `UTC`, an offset such as `+9`, `+09`, `+0900` or `+09:00`, or
+/// a `Region/City` name such as `Asia/Tokyo` in its exact spelling.
+///
+/// # Refused expressions
+///
+/// Some expressions are refused when they are parsed:
+///
+/// * those that may resolve to another name than the server's: weeks of the year, which depend on
+///   the server's locale; named formats; and years of more than four digits;
+/// * those that never resolve to a valid name, such as names of months and days, which are upper
+///   case.
+///
+/// # Examples
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
+///
 /// use es_snapshot::name::DateMathName;
 ///
 /// let name: DateMathName = "<nightly-{now/d{yyyy.MM.dd|+09:00}}>".parse()?;
@@ -74,13 +112,13 @@ enum Unit {
 #[derive(Clone, Debug, PartialEq)]
 enum Field {
     Text(String),
-    /// Years of two letters are cut to two digits, others filled up with zeros.
+    /// The number of letters. Two letters write the last two digits, others pad with zeros.
     Year(usize),
-    /// A number of at least so many digits.
+    /// A number, and its minimum number of digits.
     Number(Number, usize),
-    /// So many digits of the second's fraction, cut and not rounded.
+    /// The number of digits of the second's fraction, which is truncated.
     Fraction(usize),
-    /// The offset as Java's `x`, `xx` and `xxx` write it.
+    /// The number of letters `x`, with their meaning in Java's formats.
     Offset(usize),
 }
 
@@ -97,18 +135,20 @@ enum Number {
 }
 
 impl DateMathName {
-    /// The name for a moment, which should be the corrected time of the request.
+    /// Returns the name for this moment.
+    ///
+    /// Pass the domain's time, which [`SnapshotClient::now`](crate::SnapshotClient::now) returns.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the date leaves the years 1 to 9999, or
-    /// the name becomes invalid.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the date is not in the years 1 to 9999,
+    /// or if the resulting name is not valid.
     pub fn resolve(&self, now: SystemTime) -> Result<SnapshotName, Error> {
-        self.name_at(now).map(SnapshotName).map_err(|why| refused(&self.expression, &why))
+        self.name_at(now).map(SnapshotName).map_err(|reason| invalid(&self.expression, &reason))
     }
 
-    fn name_at(&self, now: SystemTime) -> Result<String, Refusal> {
-        // The server's clock counts milliseconds.
+    fn name_at(&self, now: SystemTime) -> Result<String, Reason> {
+        // The server's clock has a resolution of milliseconds.
         let now = Timestamp::try_from(now)
             .and_then(|now| Timestamp::from_millisecond(now.as_millisecond()))
             .map_err(|error| out_of_range(&error))?;
@@ -125,11 +165,11 @@ impl DateMathName {
                 }
             }
         }
-        check_snapshot(&name).map_err(|rule| format!("its name {} {rule}", quoted(&name)))?;
+        check_snapshot(&name).map_err(|rule| format!("the resulting name {} {rule}", quoted(&name)))?;
         Ok(name)
     }
 
-    /// The expression as it was given.
+    /// Returns the expression, as it was parsed.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.expression
@@ -138,39 +178,41 @@ impl DateMathName {
 
 impl Step {
     fn apply(self, moment: Timestamp, zone: &TimeZone) -> Result<Timestamp, jiff::Error> {
-        let here = zone.to_datetime(moment);
-        let there = match self {
+        let local = zone.to_datetime(moment);
+        let moved = match self {
             Self::Add(n, Unit::Hour) => return moment.checked_add(SignedDuration::from_hours(n.into())),
             Self::Add(n, Unit::Minute) => return moment.checked_add(SignedDuration::from_mins(n.into())),
             Self::Add(n, Unit::Second) => return moment.checked_add(SignedDuration::from_secs(n.into())),
-            Self::Add(n, Unit::Year) => here.checked_add(Span::new().try_years(n)?)?,
-            Self::Add(n, Unit::Month) => here.checked_add(Span::new().try_months(n)?)?,
-            Self::Add(n, Unit::Week) => here.checked_add(Span::new().try_weeks(n)?)?,
-            Self::Add(n, Unit::Day) => here.checked_add(Span::new().try_days(n)?)?,
-            Self::Round(unit) => round_down(here, unit)?,
+            Self::Add(n, Unit::Year) => local.checked_add(Span::new().try_years(n)?)?,
+            Self::Add(n, Unit::Month) => local.checked_add(Span::new().try_months(n)?)?,
+            Self::Add(n, Unit::Week) => local.checked_add(Span::new().try_weeks(n)?)?,
+            Self::Add(n, Unit::Day) => local.checked_add(Span::new().try_days(n)?)?,
+            Self::Round(unit) => round_down(local, unit)?,
         };
-        in_zone(there, zone, zone.to_offset(moment))
+        in_zone(moved, zone, zone.to_offset(moment))
     }
 }
 
-fn round_down(here: DateTime, unit: Unit) -> Result<DateTime, jiff::Error> {
-    let date = here.date();
+fn round_down(local: DateTime, unit: Unit) -> Result<DateTime, jiff::Error> {
+    let date = local.date();
     Ok(match unit {
         Unit::Year => date.first_of_year().to_datetime(Time::midnight()),
         Unit::Month => date.first_of_month().to_datetime(Time::midnight()),
         Unit::Week => {
-            let past_monday = date.weekday().to_monday_zero_offset();
-            date.checked_sub(Span::new().try_days(past_monday)?)?.to_datetime(Time::midnight())
+            let days_since_monday = date.weekday().to_monday_zero_offset();
+            date.checked_sub(Span::new().try_days(days_since_monday)?)?.to_datetime(Time::midnight())
         }
         Unit::Day => date.to_datetime(Time::midnight()),
-        Unit::Hour => here.with().minute(0).second(0).subsec_nanosecond(0).build()?,
-        Unit::Minute => here.with().second(0).subsec_nanosecond(0).build()?,
-        Unit::Second => here.with().subsec_nanosecond(0).build()?,
+        Unit::Hour => local.with().minute(0).second(0).subsec_nanosecond(0).build()?,
+        Unit::Minute => local.with().second(0).subsec_nanosecond(0).build()?,
+        Unit::Second => local.with().subsec_nanosecond(0).build()?,
     })
 }
 
-/// The moment of a local time. Where the clock was set back, the offset from before is kept if it
-/// is one of the two, as the server's calendar does it; where it was set forward, the gap is added.
+/// Returns the moment of a local time, as the server's calendar does.
+///
+/// A local time that occurs twice keeps the offset `before`, if that is one of the two. A local
+/// time that does not occur is moved forward by the gap.
 fn in_zone(local: DateTime, zone: &TimeZone, before: Offset) -> Result<Timestamp, jiff::Error> {
     let ambiguous = zone.to_ambiguous_timestamp(local);
     match ambiguous.offset() {
@@ -179,27 +221,27 @@ fn in_zone(local: DateTime, zone: &TimeZone, before: Offset) -> Result<Timestamp
     }
 }
 
-fn write_date(out: &mut String, moment: Timestamp, format: &[Field], zone: &TimeZone) -> Result<(), Refusal> {
+fn write_date(out: &mut String, moment: Timestamp, format: &[Field], zone: &TimeZone) -> Result<(), Reason> {
     use fmt::Write as _;
 
-    let here = zone.to_datetime(moment);
-    let year = here.year();
+    let local = zone.to_datetime(moment);
+    let year = local.year();
     if year < 1 {
         return Err("the date is before the year 1".to_owned());
     }
     for field in format {
-        // Writing to a String cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = match field {
             Field::Text(text) => out.write_str(text),
             Field::Year(2) => write!(out, "{:02}", year % 100),
             Field::Year(width) => write!(out, "{year:0width$}"),
             Field::Number(number, width) => {
                 let width = *width;
-                write!(out, "{:0width$}", number.of(here))
+                write!(out, "{:0width$}", number.of(local))
             }
             Field::Fraction(digits) => {
                 let digits = *digits;
-                let fraction = format!("{:09}", here.subsec_nanosecond());
+                let fraction = format!("{:09}", local.subsec_nanosecond());
                 write!(out, "{fraction:.digits$}")
             }
             Field::Offset(style) => write_offset(out, zone.to_offset(moment), *style),
@@ -209,16 +251,16 @@ fn write_date(out: &mut String, moment: Timestamp, format: &[Field], zone: &Time
 }
 
 impl Number {
-    fn of(self, here: DateTime) -> i16 {
+    fn of(self, local: DateTime) -> i16 {
         match self {
-            Self::Quarter => i16::from((here.month() + 2) / 3),
-            Self::Month => here.month().into(),
-            Self::Day => here.day().into(),
-            Self::DayOfYear => here.date().day_of_year(),
-            Self::Hour => here.hour().into(),
-            Self::HalfDayHour => i16::from((here.hour() + 11) % 12 + 1),
-            Self::Minute => here.minute().into(),
-            Self::Second => here.second().into(),
+            Self::Quarter => i16::from((local.month() + 2) / 3),
+            Self::Month => local.month().into(),
+            Self::Day => local.day().into(),
+            Self::DayOfYear => local.date().day_of_year(),
+            Self::Hour => local.hour().into(),
+            Self::HalfDayHour => i16::from((local.hour() + 11) % 12 + 1),
+            Self::Minute => local.minute().into(),
+            Self::Second => local.second().into(),
         }
     }
 }
@@ -237,22 +279,22 @@ fn write_offset(out: &mut String, offset: Offset, style: usize) -> fmt::Result {
     }
 }
 
-/// What is wrong with an expression.
-type Refusal = String;
+/// Why an expression is not valid.
+type Reason = String;
 
-fn refused(expression: &str, why: &Refusal) -> Error {
-    Error::invalid(format!("the date-math name {}: {why}", quoted(expression)))
+fn invalid(expression: &str, reason: &Reason) -> Error {
+    Error::invalid(format!("the date-math name {}: {reason}", quoted(expression)))
 }
 
-fn out_of_range(error: &jiff::Error) -> Refusal {
+fn out_of_range(error: &jiff::Error) -> Reason {
     format!("the date is out of range: {error}")
 }
 
-fn parse_pieces(expression: &str) -> Result<Vec<Piece>, Refusal> {
+fn parse_pieces(expression: &str) -> Result<Vec<Piece>, Reason> {
     let inner = expression
         .strip_prefix('<')
         .and_then(|rest| rest.strip_suffix('>'))
-        .ok_or("an expression stands between < and >")?;
+        .ok_or("it must start with < and end with >")?;
     let mut pieces = Vec::new();
     let mut text = String::new();
     let mut rest = inner.chars();
@@ -260,7 +302,7 @@ fn parse_pieces(expression: &str) -> Result<Vec<Piece>, Refusal> {
         match c {
             '\\' => match rest.next() {
                 Some(brace @ ('{' | '}')) => text.push(brace),
-                _ => return Err("a backslash stands only before a brace".to_owned()),
+                _ => return Err("a backslash is allowed only before a brace".to_owned()),
             },
             '{' => {
                 if !text.is_empty() {
@@ -268,7 +310,7 @@ fn parse_pieces(expression: &str) -> Result<Vec<Piece>, Refusal> {
                 }
                 pieces.push(parse_date(&placeholder(&mut rest)?)?);
             }
-            '}' => return Err("a } without its {".to_owned()),
+            '}' => return Err("a } without a { before it".to_owned()),
             c => text.push(c),
         }
     }
@@ -278,29 +320,29 @@ fn parse_pieces(expression: &str) -> Result<Vec<Piece>, Refusal> {
     Ok(pieces)
 }
 
-/// What stands before the brace that ends a placeholder.
-fn placeholder(rest: &mut Chars<'_>) -> Result<String, Refusal> {
+/// Returns the text of a placeholder, without its braces.
+fn placeholder(rest: &mut Chars<'_>) -> Result<String, Reason> {
     let mut body = String::new();
     let mut in_format = false;
     for c in rest {
         match c {
             '}' if !in_format => return Ok(body),
-            '{' if in_format => return Err("a { within a format".to_owned()),
-            '\\' => return Err("a backslash within a placeholder".to_owned()),
+            '{' if in_format => return Err("a format must not contain {".to_owned()),
+            '\\' => return Err("a placeholder must not contain a backslash".to_owned()),
             '{' => in_format = true,
             '}' => in_format = false,
             _ => {}
         }
         body.push(c);
     }
-    Err("a placeholder is not closed".to_owned())
+    Err("a placeholder has no closing brace".to_owned())
 }
 
-fn parse_date(body: &str) -> Result<Piece, Refusal> {
+fn parse_date(body: &str) -> Result<Piece, Reason> {
     let (math, format, zone) = match body.split_once('{') {
         None => (body, "yyyy.MM.dd", None),
         Some((math, format)) => {
-            let format = format.strip_suffix('}').ok_or("a format ends its placeholder")?;
+            let format = format.strip_suffix('}').ok_or("a placeholder must end after its format")?;
             match format.split_once('|') {
                 None => (math, format, None),
                 Some((format, zone)) => (math, format, Some(zone)),
@@ -314,8 +356,8 @@ fn parse_date(body: &str) -> Result<Piece, Refusal> {
     })
 }
 
-fn parse_math(math: &str) -> Result<Vec<Step>, Refusal> {
-    let steps = math.strip_prefix("now").ok_or("date math starts with now")?;
+fn parse_math(math: &str) -> Result<Vec<Step>, Reason> {
+    let steps = math.strip_prefix("now").ok_or("a placeholder must start with now")?;
     let mut rest = steps.chars().peekable();
     let mut parsed = Vec::new();
     while let Some(operator) = rest.next() {
@@ -333,26 +375,26 @@ fn parse_math(math: &str) -> Result<Vec<Step>, Refusal> {
             Some('h' | 'H') => Unit::Hour,
             Some('m') => Unit::Minute,
             Some('s') => Unit::Second,
-            Some(other) => return Err(format!("{other:?} is no unit; those are y M w d h H m s")),
-            None => return Err("a unit is missing at the end".to_owned()),
+            Some(other) => return Err(format!("unknown unit {other:?}, expected one of y, M, w, d, h, H, m, s")),
+            None => return Err("a unit is missing at the end of the date math".to_owned()),
         };
         parsed.push(match operator {
             '+' => Step::Add(number, unit),
             '-' => Step::Add(-number, unit),
             '/' if number == 1 => Step::Round(unit),
-            '/' => return Err("rounding goes to single units".to_owned()),
-            other => return Err(format!("{other:?} is no operator; those are + - /")),
+            '/' => return Err("rounding takes a unit without a number, such as /d".to_owned()),
+            other => return Err(format!("unknown operator {other:?}, expected one of +, -, /")),
         });
     }
     Ok(parsed)
 }
 
-fn parse_format(format: &str) -> Result<Vec<Field>, Refusal> {
+fn parse_format(format: &str) -> Result<Vec<Field>, Reason> {
     if format.is_empty() {
         return Err("the format is empty".to_owned());
     }
     if format.starts_with('8') {
-        return Err("a format must not start with 8, which the server drops".to_owned());
+        return Err("a format must not start with 8, which the server removes".to_owned());
     }
     let mut rest = format.chars().peekable();
     let mut fields = Vec::new();
@@ -360,7 +402,7 @@ fn parse_format(format: &str) -> Result<Vec<Field>, Refusal> {
         fields.push(match c {
             '\'' => Field::Text(parse_literal(&mut rest)?),
             '[' | ']' | '#' => {
-                return Err(format!("{c} has a meaning of its own in a format; put it between apostrophes"));
+                return Err(format!("{c} is reserved in a format; put it between apostrophes"));
             }
             c if c.is_ascii_alphabetic() => parse_letters(c, 1 + take_while(&mut rest, |next| next == c).len())?,
             c => Field::Text(c.to_string()),
@@ -369,8 +411,8 @@ fn parse_format(format: &str) -> Result<Vec<Field>, Refusal> {
     Ok(fields)
 }
 
-/// The rest of a quoted text; nothing between two apostrophes is an apostrophe.
-fn parse_literal(rest: &mut Peekable<Chars<'_>>) -> Result<String, Refusal> {
+/// Parses a quoted text after its first apostrophe. Two apostrophes are a literal one.
+fn parse_literal(rest: &mut Peekable<Chars<'_>>) -> Result<String, Reason> {
     let mut text = String::new();
     if rest.next_if_eq(&'\'').is_some() {
         return Ok("'".to_owned());
@@ -380,14 +422,14 @@ fn parse_literal(rest: &mut Peekable<Chars<'_>>) -> Result<String, Refusal> {
             Some('\'') if rest.next_if_eq(&'\'').is_some() => text.push('\''),
             Some('\'') => return Ok(text),
             Some(c) => text.push(c),
-            None => return Err("a quoted text in a format is not closed".to_owned()),
+            None => return Err("a quoted text in a format has no closing apostrophe".to_owned()),
         }
     }
 }
 
-/// Named formats such as `basic_date` fail here as well: each of them has a letter that is none of
-/// these.
-fn parse_letters(letter: char, count: usize) -> Result<Field, Refusal> {
+/// Parses a run of one letter. Each named format, such as `basic_date`, fails here too, because it
+/// contains a letter that is not supported.
+fn parse_letters(letter: char, count: usize) -> Result<Field, Reason> {
     Ok(match (letter, count) {
         ('y' | 'u', 1..=4) => Field::Year(count),
         ('Q' | 'q', 1..=2) => Field::Number(Number::Quarter, count),
@@ -403,7 +445,7 @@ fn parse_letters(letter: char, count: usize) -> Result<Field, Refusal> {
         ('Z', 1..=3) => Field::Offset(2),
         ('M' | 'L' | 'E' | 'a', _) => {
             return Err(format!(
-                "{} writes upper case, which a snapshot's name must not have",
+                "{} in a format writes upper case, which a snapshot name must not contain",
                 letter.to_string().repeat(count.min(9))
             ));
         }
@@ -411,24 +453,26 @@ fn parse_letters(letter: char, count: usize) -> Result<Field, Refusal> {
     })
 }
 
-fn parse_zone(zone: &str) -> Result<TimeZone, Refusal> {
+fn parse_zone(zone: &str) -> Result<TimeZone, Reason> {
     if matches!(zone, "Z" | "UTC" | "GMT" | "UT") {
         return Ok(TimeZone::UTC);
     }
-    let refused = || format!("{} is no zone; those are UTC, +09:00 and names such as Asia/Tokyo", quoted(zone));
+    let unknown = || {
+        format!("unknown zone {}, expected UTC, an offset such as +09:00, or a name such as Asia/Tokyo", quoted(zone))
+    };
     if let Some(digits) = zone.strip_prefix(['+', '-']) {
-        let seconds = offset_seconds(digits).ok_or_else(refused)?;
+        let seconds = offset_seconds(digits).ok_or_else(unknown)?;
         let signed = if zone.starts_with('-') { -seconds } else { seconds };
-        return Offset::from_seconds(signed).map(TimeZone::fixed).map_err(|_| refused());
+        return Offset::from_seconds(signed).map(TimeZone::fixed).map_err(|_| unknown());
     }
-    // The lookup knows no case and, on some systems, more folders than the server does.
+    // The lookup ignores case. On some systems it also finds folders that the server does not have.
     if !zone.contains('/') || zone.starts_with("posix/") || zone.starts_with("right/") {
-        return Err(refused());
+        return Err(unknown());
     }
-    TimeZone::get(zone).ok().filter(|found| found.iana_name() == Some(zone)).ok_or_else(refused)
+    TimeZone::get(zone).ok().filter(|found| found.iana_name() == Some(zone)).ok_or_else(unknown)
 }
 
-/// `9`, `09`, `0900` or `09:00`, up to 18 hours.
+/// Parses `9`, `09`, `0900` or `09:00`, up to 18 hours.
 fn offset_seconds(digits: &str) -> Option<i32> {
     let (hours, minutes) = match (digits.split_once(':'), digits.len()) {
         (Some((hours, minutes)), 5) => (hours, minutes),
@@ -449,14 +493,14 @@ impl TryFrom<String> for DateMathName {
     type Error = Error;
 
     fn try_from(expression: String) -> Result<Self, Error> {
-        // Only digits, signs and offsets differ from moment to moment: what gives no name in May 2024 is
-        // not meant.
+        // Only digits, signs and offsets depend on the moment. So an expression that has no valid
+        // name in May 2024 is refused.
         let sample = SystemTime::UNIX_EPOCH + Duration::from_hours(476_256);
         let checked = parse_pieces(&expression).and_then(|pieces| {
             let name = Self { expression: expression.clone(), pieces };
             name.name_at(sample).map(|_| name)
         });
-        checked.map_err(|why| refused(&expression, &why))
+        checked.map_err(|reason| invalid(&expression, &reason))
     }
 }
 
@@ -499,9 +543,9 @@ mod tests {
         expression.parse::<DateMathName>().unwrap().resolve(now.into()).unwrap().to_string()
     }
 
-    /// Answers of Elasticsearch 7.10.2 and 8.19.5 and of OpenSearch 2.19.6, recorded.
+    /// The expected names are recorded from Elasticsearch 7.10.2 and 8.19.5 and OpenSearch 2.19.6.
     #[test]
-    fn names_equal_those_the_servers_chose() {
+    fn resolves_to_the_names_that_servers_chose() {
         let cases = [
             ("<a-{now/d}>", "a-2026.11.25"),
             ("<a-{now/d{yyyy.MM.dd|+09:00}}>", "a-2026.11.26"),
@@ -531,7 +575,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_differ_from_the_server_or_never_gives_a_name_is_refused() {
+    fn refuses_expressions_that_may_differ_from_the_server_or_never_give_a_name() {
         let expressions = [
             "a",
             "<a",
@@ -596,31 +640,31 @@ mod tests {
     }
 
     #[test]
-    fn adding_a_month_ends_on_the_last_day_of_a_shorter_one() {
+    fn ends_on_the_last_day_of_a_shorter_month_after_adding_one() {
         assert_eq!(resolve("<{now+1M}>", "2024-01-31T10:00:00Z"), "2024.02.29");
         assert_eq!(resolve("<{now-1y}>", "2024-02-29T10:00:00Z"), "2023.02.28");
     }
 
     #[test]
-    fn a_week_begins_on_monday() {
+    fn begins_weeks_on_monday() {
         assert_eq!(resolve("<{now/w}>", "2024-05-05T23:59:59Z"), "2024.04.29");
         assert_eq!(resolve("<{now/w}>", "2024-05-06T00:00:00Z"), "2024.05.06");
     }
 
     #[test]
-    fn the_second_of_two_equal_hours_stays_the_second() {
+    fn keeps_the_offset_of_an_hour_that_occurs_twice() {
         let expression = "<{now/h{HH-xxx|America/New_York}}>";
         assert_eq!(resolve(expression, "2026-11-01T05:30:00Z"), "01--04:00");
         assert_eq!(resolve(expression, "2026-11-01T06:30:00Z"), "01--05:00");
     }
 
     #[test]
-    fn a_local_time_that_was_skipped_moves_forward() {
+    fn moves_a_skipped_local_time_forward() {
         assert_eq!(resolve("<{now+1d{dd-HH.mm|America/New_York}}>", "2026-03-07T07:30:00Z"), "08-03.30");
     }
 
     #[test]
-    fn the_expression_is_what_is_shown_and_stored() {
+    fn displays_and_serialises_the_expression() {
         let name: DateMathName = "<a-{now/d}>".parse().unwrap();
         assert_eq!(name.to_string(), "<a-{now/d}>");
         assert_eq!(serde_json::from_str::<DateMathName>(&serde_json::to_string(&name).unwrap()).unwrap(), name);
@@ -628,12 +672,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_never_panics(expression in r"<[a\\{}/+now|:dyMx'0-9.-]{0,24}>") {
+        fn does_not_panic_while_parsing(expression in r"<[a\\{}/+now|:dyMx'0-9.-]{0,24}>") {
             let _ = expression.parse::<DateMathName>();
         }
 
         #[test]
-        fn what_was_parsed_resolves_at_any_time_of_this_century(
+        fn resolves_every_parsed_name_at_any_time_of_this_century(
             math in "(/[yMwdhms]|[+-][0-9]{0,2}[yMwdhms]){0,4}",
             zone in proptest::sample::select(vec!["UTC", "+09:00", "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Apia"]),
             second in 946_684_800_u64..4_102_444_800,

@@ -1,8 +1,17 @@
-//! Names and patterns that are validated when they are parsed.
+//! Names and patterns for requests, validated when they are parsed.
 //!
-//! The rules are the server's, and a few more: a name must not mean something else on its way
-//! through a URL. Names in responses are plain text, so that an odd one never breaks a listing.
-//! `parse` makes a name for requests of such a text.
+//! A name fulfils the rules of the server and some more, so that it cannot change its meaning as
+//! part of a URL. Names in responses are plain text, so that an unusual name never breaks a
+//! listing. Parse such a text to use it in a request.
+//!
+//! ```
+//! use es_snapshot::name::{RepositoryName, SnapshotName};
+//!
+//! let repository: RepositoryName = "backups".parse()?;
+//! let snapshot = SnapshotName::try_from("nightly-2024.05.01")?;
+//! assert!("../_all".parse::<SnapshotName>().is_err());
+//! # Ok::<(), es_snapshot::Error>(())
+//! ```
 
 #[cfg(feature = "date-math")]
 mod date_math;
@@ -18,21 +27,21 @@ pub use date_math::DateMathName;
 
 use crate::error::{Error, quoted};
 
-/// The longest name in bytes: what file systems allow, and what the server allows for indices.
+/// The longest name in bytes. File systems have this limit, and the server has it for indices.
 const MAX_BYTES: usize = 255;
 
-/// What no engine allows in the name of a repository, a snapshot or an index.
-const NO_FILE_NAME: [char; 9] = ['\\', '/', '*', '?', '"', '<', '>', '|', ','];
+/// The characters that servers allow in no name of a repository, a snapshot or an index.
+const FORBIDDEN: [char; 9] = ['\\', '/', '*', '?', '"', '<', '>', '|', ','];
 
-/// A broken rule, as the end of "the name …".
-type Rule = Result<(), Cow<'static, str>>;
+/// The result of a check. The error is the broken rule, worded as the end of "the name …".
+type Check = Result<(), Cow<'static, str>>;
 
-fn broken(rule: &'static str) -> Rule {
+fn broken(rule: &'static str) -> Check {
     Err(Cow::Borrowed(rule))
 }
 
-/// What holds for every name that goes into a URL.
-fn check_path_segment(name: &str) -> Rule {
+/// Checks the rules for every name that becomes part of a URL.
+fn check_path_segment(name: &str) -> Check {
     if name.is_empty() {
         return broken("must not be empty");
     }
@@ -40,7 +49,7 @@ fn check_path_segment(name: &str) -> Rule {
         return broken("must not be longer than 255 bytes");
     }
     if name == "." || name == ".." {
-        return broken("must not be . or .., which URLs resolve");
+        return broken("must not be . or .., because URLs resolve them");
     }
     if name.contains(char::is_control) {
         return broken("must not contain control characters");
@@ -52,49 +61,47 @@ fn check_path_segment(name: &str) -> Rule {
         return broken("must not contain #");
     }
     if has_escape(name) {
-        return broken("must not contain % and two hexadecimal digits, which a proxy may decode once more");
+        return broken("must not contain % followed by two hexadecimal digits, because a proxy may decode them");
     }
     if name.starts_with('_') {
-        return broken("must not start with _, as the words of the API do");
+        return broken("must not start with _, which is reserved for words of the API such as _all");
     }
     Ok(())
 }
 
-/// Whether text would become another if it were decoded once more. A `%` that no two hexadecimal
-/// digits follow stays itself.
+/// Returns whether percent-decoding would change the text. A `%` without two hexadecimal digits
+/// after it does not change.
 pub(crate) fn has_escape(text: &str) -> bool {
     text.as_bytes()
         .windows(3)
         .any(|window| matches!(window, [b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
 }
 
-fn check_lower_case(name: &str) -> Rule {
+fn check_lower_case(name: &str) -> Check {
     let lower = name.to_lowercase();
     if lower == name { Ok(()) } else { Err(format!("must be lower case, such as {}", quoted(&lower)).into()) }
 }
 
-fn check_repository(name: &str) -> Rule {
+fn check_repository(name: &str) -> Check {
     check_path_segment(name)?;
-    if name.contains(NO_FILE_NAME) {
+    if name.contains(FORBIDDEN) {
         return broken("must not contain any of \\ / * ? \" < > | ,");
     }
     Ok(())
 }
 
-/// What a snapshot's name and a pattern for it have in common; `forbidden` is what neither the one
-/// nor the other may contain.
-fn check_snapshot_part(part: &str, forbidden: impl Fn(char) -> bool, rule: &'static str) -> Rule {
-    // The server works date math out only where a snapshot is made, and its response does not
-    // contain the name.
-    let has_forbidden = part.contains(&forbidden);
+/// Checks the rules that snapshot names and snapshot patterns share. `rule` is the error for a
+/// forbidden character.
+fn check_snapshot_part(part: &str, is_forbidden: impl Fn(char) -> bool, rule: &'static str) -> Check {
+    // The server resolves date math only when it creates a snapshot, and its response does not
+    // contain the resulting name.
+    let has_forbidden = part.contains(&is_forbidden);
     if part.starts_with('<') && part.ends_with('>') || has_forbidden && part.contains("{now") {
-        return broken(
-            "is date math; parse it as a DateMathName (feature `date-math`), such as <nightly-{now/d}>, and resolve that to a name",
-        );
+        return broken("is date math; parse it as a `DateMathName` (feature `date-math`) and resolve that to a name");
     }
     check_path_segment(part)?;
     if part.starts_with('-') {
-        return broken("must not start with -, which Elasticsearch 7.16 and later read as an exclusion");
+        return broken("must not start with -, which is an exclusion for Elasticsearch 7.16 and later");
     }
     if has_forbidden {
         return broken(rule);
@@ -102,17 +109,17 @@ fn check_snapshot_part(part: &str, forbidden: impl Fn(char) -> bool, rule: &'sta
     check_lower_case(part)
 }
 
-fn check_snapshot(name: &str) -> Rule {
-    check_snapshot_part(name, |c| NO_FILE_NAME.contains(&c), "must not contain any of \\ / * ? \" < > | ,")
+fn check_snapshot(name: &str) -> Check {
+    check_snapshot_part(name, |c| FORBIDDEN.contains(&c), "must not contain any of \\ / * ? \" < > | ,")
 }
 
-fn check_pattern_part(part: &str) -> Rule {
-    check_snapshot_part(part, |c| c != '*' && NO_FILE_NAME.contains(&c), "must not contain any of \\ / ? \" < > | ,")
+fn check_pattern_part(part: &str) -> Check {
+    check_snapshot_part(part, |c| c != '*' && FORBIDDEN.contains(&c), "must not contain any of \\ / ? \" < > | ,")
 }
 
-fn check_index(name: &str) -> Rule {
+fn check_index(name: &str) -> Check {
     check_path_segment(name)?;
-    if name.contains(NO_FILE_NAME) || name.contains(':') {
+    if name.contains(FORBIDDEN) || name.contains(':') {
         return broken("must not contain any of \\ / * ? \" < > | , :");
     }
     if name.starts_with(['-', '+']) {
@@ -121,7 +128,7 @@ fn check_index(name: &str) -> Rule {
     check_lower_case(name)
 }
 
-fn check_index_pattern(pattern: &str) -> Rule {
+fn check_index_pattern(pattern: &str) -> Check {
     let body = pattern.strip_prefix('-').unwrap_or(pattern);
     if body.is_empty() {
         return broken("must not be empty");
@@ -130,10 +137,10 @@ fn check_index_pattern(pattern: &str) -> Rule {
         return broken("must not contain control characters or white space");
     }
     if body.contains(',') {
-        return broken("must not contain a comma; give several patterns");
+        return broken("must not contain a comma; pass several patterns instead");
     }
     if body == "_all" {
-        return broken("must not be _all; leave the indices out for all of them");
+        return broken("must not be _all; to select all indices, pass no pattern");
     }
     let date_math = body.starts_with('<') && body.ends_with('>');
     if !date_math && body.contains(['/', '\\', '?', '"', '<', '>', '|', '#']) {
@@ -150,7 +157,7 @@ macro_rules! names {
         pub struct $name(String);
 
         impl $name {
-            /// The name as text.
+            /// Returns the text, as it was parsed.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -207,10 +214,16 @@ macro_rules! names {
 names! {
     /// The name of a snapshot repository.
     ///
-    /// The server refuses an empty name, white space and any of `\ / * ? " < > | # ,`. This type
-    /// also refuses what would not be one path segment with one meaning: `.` and `..`, control
-    /// characters, any Unicode white space, `%` before two hexadecimal digits, a leading `_` (as in
-    /// `_all` and `_status`), and more than 255 bytes. Upper case is allowed.
+    /// The server refuses an empty name, white space, and any of `\ / * ? " < > | # ,`. This type
+    /// also refuses names whose meaning could change in a URL:
+    ///
+    /// * `.` and `..`;
+    /// * control characters, and all white space of Unicode;
+    /// * `%` before two hexadecimal digits;
+    /// * a leading `_`, as in `_all` and `_status`;
+    /// * more than 255 bytes.
+    ///
+    /// Upper case is allowed.
     ///
     /// ```
     /// use es_snapshot::name::RepositoryName;
@@ -224,11 +237,17 @@ names! {
 
     /// The name of one snapshot.
     ///
-    /// The server wants lower case, no leading `_`, no white space and none of
-    /// `\ / * ? " < > | # ,`. This type also refuses `.` and `..`, control characters, any Unicode
-    /// white space, `%` before two hexadecimal digits, a leading `-`, and more than 255 bytes. To
-    /// list or delete several there is [`SnapshotPattern`]; for a name that contains the date there
-    /// is `DateMathName` (feature `date-math`).
+    /// The server refuses upper case, a leading `_`, white space, and any of `\ / * ? " < > | # ,`.
+    /// This type also refuses names whose meaning could change in a URL:
+    ///
+    /// * `.` and `..`;
+    /// * control characters, and all white space of Unicode;
+    /// * `%` before two hexadecimal digits;
+    /// * a leading `-`, which is an exclusion for Elasticsearch 7.16 and later;
+    /// * more than 255 bytes.
+    ///
+    /// To list or delete several snapshots, use [`SnapshotPattern`]. For a name that contains the
+    /// date, use `DateMathName` (feature `date-math`).
     ///
     /// ```
     /// use es_snapshot::name::SnapshotName;
@@ -240,25 +259,50 @@ names! {
     /// ```
     SnapshotName, "snapshot name", check_snapshot;
 
-    /// The name of one index, as it stands in a path such as `/{index}/_recovery`.
+    /// The name of one index, for a path such as `/{index}/_recovery`.
     ///
-    /// The rules are those of index creation: lower case, at most 255 bytes, no leading `-`, `_` or
-    /// `+`, not `.` or `..`, none of `\ / * ? " < > | , # :`, no white space; and no control
-    /// characters, and no `%` before two hexadecimal digits.
+    /// The server refuses upper case, more than 255 bytes, a leading `-`, `_` or `+`, the names `.`
+    /// and `..`, white space, and any of `\ / * ? " < > | , # :`. This type also refuses control
+    /// characters, and `%` before two hexadecimal digits.
+    ///
+    /// ```
+    /// use es_snapshot::name::IndexName;
+    ///
+    /// let name: IndexName = ".ds-logs-2024.05.01-000001".parse()?;
+    /// assert!("Movies".parse::<IndexName>().is_err());
+    /// # Ok::<(), es_snapshot::Error>(())
+    /// ```
     IndexName, "index name", check_index;
 
-    /// One entry of the `indices` of a snapshot or a restore: a name, a wildcard pattern, an exclusion or a date-math expression.
+    /// A pattern for the indices of a snapshot or a restore.
     ///
-    /// `logs-*` includes, `-.kibana*` excludes, `<logs-{now/d}>` is resolved by the server. Refused are commas (give several
-    /// patterns instead), control characters and white space, any of `/ \ ? " < > | #` outside of a date-math expression,
-    /// and `_all` (leave the indices out instead).
+    /// | pattern | meaning |
+    /// | --- | --- |
+    /// | `movies` | the index or data stream of this name |
+    /// | `logs-*` | all indices and data streams with a name that matches |
+    /// | `-.kibana*` | excludes those with a name that matches |
+    /// | `<logs-{now/d}>` | date math, which the server resolves |
+    ///
+    /// This type refuses commas, control characters, white space, `_all`, and any of
+    /// `/ \ ? " < > | #` outside of a date-math expression. Instead of a comma, pass several
+    /// patterns. Instead of `_all`, pass no pattern.
+    ///
+    /// ```
+    /// use es_snapshot::name::IndexPattern;
+    ///
+    /// for pattern in ["movies", "logs-*", "-.kibana*", "<logs-{now/d}>"] {
+    ///     assert!(pattern.parse::<IndexPattern>().is_ok());
+    /// }
+    /// assert!("movies,logs-*".parse::<IndexPattern>().is_err());
+    /// ```
     IndexPattern, "index pattern", check_index_pattern;
 }
 
-/// The snapshots that a listing or a deletion is about: one or more names and wildcard patterns.
+/// A selection of snapshots to list or delete: one or more names and wildcard patterns.
 ///
-/// A type of its own, so that no text deletes several snapshots by accident. `*` is the only
-/// wildcard the server knows; for the rest a part keeps to the rules of [`SnapshotName`].
+/// This is a separate type, so that a plain text cannot delete several snapshots by accident. `*`
+/// is the only wildcard of the server. Apart from that, each part follows the rules of
+/// [`SnapshotName`].
 ///
 /// ```
 /// use es_snapshot::SnapshotPattern;
@@ -273,12 +317,12 @@ names! {
 pub struct SnapshotPattern(Vec<String>);
 
 impl SnapshotPattern {
-    /// Several names and patterns, each of which counts.
+    /// Returns a pattern that selects the snapshots that match at least one of these parts.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there is no part, or one breaks a rule;
-    /// a comma never separates parts.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there is no part, or if a part breaks a
+    /// rule. A comma is not allowed: it does not separate parts.
     pub fn new<I>(parts: I) -> Result<Self, Error>
     where
         I: IntoIterator,
@@ -287,45 +331,44 @@ impl SnapshotPattern {
         parts.into_iter().map(Into::into).collect::<Vec<String>>().try_into()
     }
 
-    /// Every snapshot of the repository: `*`.
+    /// Returns the pattern `*`, which selects every snapshot of the repository.
     #[must_use]
     pub fn all() -> Self {
         Self(vec!["*".to_owned()])
     }
 
-    /// Exactly these snapshots.
+    /// Returns a pattern that selects exactly these snapshots.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there is none: an empty list must not
-    /// come to mean all.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there is no name, so that an empty list
+    /// never selects all snapshots.
     pub fn from_names(names: impl IntoIterator<Item = SnapshotName>) -> Result<Self, Error> {
         Self::new(names.into_iter().map(|name| name.0))
     }
 
-    /// The names and patterns, one by one.
+    /// Returns the names and patterns.
     pub fn parts(&self) -> impl ExactSizeIterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
-    /// Whether a snapshot of that name is meant, as the server would decide.
+    /// Returns whether the pattern selects a snapshot of this name, as the server would decide.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         self.0.iter().any(|part| matches_wildcard(part, name))
     }
 }
 
-/// Whether `name` consists of the pieces of `pattern` in their order, with anything where a `*`
-/// stands.
+/// Returns whether `name` matches `pattern`, in which a `*` matches any text.
 pub(crate) fn matches_wildcard(pattern: &str, name: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
     let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
     let Some(inner) = name.strip_prefix(head).and_then(|name| name.strip_suffix(tail)) else { return false };
-    // The first place where a piece fits leaves the most room for those behind it.
-    let mut left = inner;
-    middle.split('*').all(|piece| match left.split_once(piece) {
-        Some((_, behind)) => {
-            left = behind;
+    // The first occurrence of a piece leaves the most text for the pieces after it.
+    let mut unmatched = inner;
+    middle.split('*').all(|piece| match unmatched.split_once(piece) {
+        Some((_, after)) => {
+            unmatched = after;
             true
         }
         None => false,
@@ -337,7 +380,7 @@ impl TryFrom<Vec<String>> for SnapshotPattern {
 
     fn try_from(parts: Vec<String>) -> Result<Self, Error> {
         if parts.is_empty() {
-            return Err(Error::invalid("a snapshot pattern needs at least one part"));
+            return Err(Error::invalid("a snapshot pattern must have at least one part"));
         }
         for part in &parts {
             check_pattern_part(part)
@@ -350,7 +393,7 @@ impl TryFrom<Vec<String>> for SnapshotPattern {
 impl FromStr for SnapshotPattern {
     type Err = Error;
 
-    /// One name or pattern.
+    /// Parses one name or wildcard pattern.
     fn from_str(part: &str) -> Result<Self, Error> {
         Self::new([part])
     }
@@ -376,7 +419,7 @@ mod tests {
     use crate::error::{ErrorKind, Outcome};
 
     #[test]
-    fn names_as_people_give_them_are_accepted() {
+    fn accepts_common_and_unusual_names() {
         for name in [
             "my-snapshot-repo",
             "cs-automated-enc",
@@ -417,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_mean_something_else_in_a_path_are_refused() {
+    fn refuses_names_that_change_their_meaning_in_a_path() {
         let names = [
             "",
             ".",
@@ -457,28 +500,28 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_name_is_lower_case_and_no_exclusion() {
+    fn refuses_upper_case_and_exclusions_as_snapshot_names() {
         for name in ["Nightly", "nightly-Ä", "-nightly"] {
             assert!(name.parse::<SnapshotName>().is_err(), "{name}");
         }
     }
 
     #[test]
-    fn an_index_name_keeps_to_the_rules_of_index_creation() {
+    fn applies_the_rules_of_index_creation_to_index_names() {
         for name in ["Movies", "-a", "+a", "cluster:a"] {
             assert!(name.parse::<IndexName>().is_err(), "{name}");
         }
     }
 
     #[test]
-    fn an_error_names_the_rule_and_shows_the_name_escaped() {
+    fn names_the_broken_rule_and_escapes_the_name_in_errors() {
         let error = "a\nb".parse::<SnapshotName>().unwrap_err();
         assert_eq!(error.to_string(), r#"invalid input: the snapshot name "a\nb" must not contain control characters"#);
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotSent));
     }
 
     #[test]
-    fn an_upper_case_name_is_refused_with_the_name_that_works() {
+    fn suggests_a_lower_case_name_for_an_upper_case_one() {
         let refused = [
             "SNAP-2016.02.10".parse::<SnapshotName>().map(drop),
             "SNAP-2016.02.10".parse::<SnapshotPattern>().map(drop),
@@ -489,7 +532,7 @@ mod tests {
     }
 
     #[test]
-    fn date_math_is_refused_with_the_type_that_resolves_it() {
+    fn refuses_date_math_and_names_the_type_that_resolves_it() {
         for text in ["<name-{now/M-1M{yyyy.MM}}>", "<Nightly-{now/d}>", "nightly-{now/d}", "<nightly>"] {
             for error in [text.parse::<SnapshotName>().unwrap_err(), text.parse::<SnapshotPattern>().unwrap_err()] {
                 assert!(error.to_string().contains("DateMathName"), "{error}");
@@ -498,7 +541,7 @@ mod tests {
     }
 
     #[test]
-    fn index_patterns_take_wildcards_exclusions_and_date_math() {
+    fn accepts_wildcards_exclusions_and_date_math_in_index_patterns() {
         for pattern in ["movies", "*", "-*", "-.kibana*", "<logs-{now/d}>", "-<logs-{now/d{yyyy|+09:00}}>", "MyAlias"] {
             assert!(pattern.parse::<IndexPattern>().is_ok(), "{pattern}");
         }
@@ -509,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_never_empty_and_never_split_at_a_comma() {
+    fn refuses_an_empty_pattern_and_does_not_split_at_a_comma() {
         assert!(SnapshotPattern::new(Vec::<String>::new()).is_err());
         assert!(SnapshotPattern::from_names([]).is_err());
         for part in ["", "a,b", "a?", "_all", "_current", "-a*", "A*", "a/*", "a|*", "a *", "a%41*"] {
@@ -518,7 +561,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_matches_as_the_server_does() {
+    fn matches_names_as_the_server_does() {
         let cases = [
             ("*", "anything", true),
             ("a*", "a", true),
@@ -538,7 +581,7 @@ mod tests {
     }
 
     #[test]
-    fn serde_validates_what_it_reads() {
+    fn validates_names_that_serde_deserialises() {
         assert!(serde_json::from_str::<SnapshotName>(r#""a*""#).is_err());
         assert!(serde_json::from_str::<SnapshotPattern>("[]").is_err());
         let pattern = SnapshotPattern::new(["a*", "b"]).unwrap();
@@ -546,7 +589,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<SnapshotPattern>(r#"["a*","b"]"#).unwrap(), pattern);
     }
 
-    /// Text rich in the characters that matter, which plain random text would seldom hit.
+    /// Generates texts with many special characters. Random texts would rarely contain them.
     fn risky() -> impl Strategy<Value = String> {
         proptest::collection::vec(
             prop_oneof![
@@ -558,17 +601,17 @@ mod tests {
         .prop_map(|chars| chars.into_iter().collect())
     }
 
-    fn slow_match(pattern: &[char], name: &[char]) -> bool {
+    fn naive_match(pattern: &[char], name: &[char]) -> bool {
         match pattern.split_first() {
             None => name.is_empty(),
-            Some(('*', rest)) => (0..=name.len()).any(|skip| slow_match(rest, &name[skip..])),
-            Some((c, rest)) => name.first() == Some(c) && slow_match(rest, &name[1..]),
+            Some(('*', rest)) => (0..=name.len()).any(|skip| naive_match(rest, &name[skip..])),
+            Some((c, rest)) => name.first() == Some(c) && naive_match(rest, &name[1..]),
         }
     }
 
     proptest! {
         #[test]
-        fn an_accepted_name_is_one_path_segment(name in risky()) {
+        fn accepts_only_names_that_are_one_path_segment(name in risky()) {
             for accepted in [
                 name.parse::<RepositoryName>().map(|name| name.0),
                 name.parse::<SnapshotName>().map(|name| name.0),
@@ -584,7 +627,7 @@ mod tests {
         }
 
         #[test]
-        fn the_name_that_is_suggested_is_accepted(name in risky()) {
+        fn suggests_only_names_that_are_valid(name in risky()) {
             let Err(error) = name.parse::<SnapshotName>() else { return Ok(()) };
             if error.to_string().contains("lower case") {
                 prop_assert!(name.to_lowercase().parse::<SnapshotName>().is_ok(), "{}", error);
@@ -592,8 +635,8 @@ mod tests {
         }
 
         #[test]
-        fn matching_agrees_with_the_plain_definition(pattern in "[ab*]{1,8}", name in "[ab]{0,8}") {
-            let expected = slow_match(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>());
+        fn matches_wildcards_like_a_naive_implementation(pattern in "[ab*]{1,8}", name in "[ab]{0,8}") {
+            let expected = naive_match(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>());
             prop_assert_eq!(pattern.parse::<SnapshotPattern>().unwrap().matches(&name), expected);
         }
     }

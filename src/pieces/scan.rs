@@ -1,16 +1,16 @@
-//! Where a JSON value ends, found without decoding it.
+//! Finds the end of a JSON value without decoding it.
 
 use memchr::memchr2;
 
-/// Looks for the end of one value in text that grows. No byte is looked at twice.
+/// A search for the end of one value in text that is still arriving. It reads each byte once.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// How many bytes of the value have been looked at; one more than there are if the last is a
-    /// backslash.
+    /// How many bytes of the value have been read. After a trailing backslash it is one more,
+    /// because the character that follows is escaped.
     seen: usize,
     depth: usize,
-    in_text: bool,
-    /// The values inside so far, as brackets and commas show them.
+    in_string: bool,
+    /// How many values inside were found so far, counted by brackets and commas.
     values: u64,
 }
 
@@ -19,20 +19,20 @@ impl Scan {
         self.values
     }
 
-    /// The length of the value at the beginning of this text, which starts with what an earlier
-    /// call has seen. `None` if its end is not there. That of a number or word is what follows
-    /// it.
+    /// Returns the length of the value that this text begins with, or `None` until its end has
+    /// arrived. Each call must repeat the text of the call before it.
     ///
-    /// Brackets are counted, not matched: whoever decodes the value sees whether they match.
+    /// A number or word ends only at the character that follows it. Brackets are counted, not
+    /// matched, because the decoder checks whether they match.
     pub(super) fn find_end(&mut self, text: &[u8]) -> Option<usize> {
         while let Some(unseen) = text.get(self.seen..).filter(|unseen| !unseen.is_empty()) {
-            if self.in_text {
+            if self.in_string {
                 match memchr2(b'"', b'\\', unseen) {
                     None => self.seen = text.len(),
                     Some(at) if unseen.get(at) == Some(&b'\\') => self.seen += at + 2,
                     Some(at) => {
                         self.seen += at + 1;
-                        self.in_text = false;
+                        self.in_string = false;
                         if self.depth == 0 {
                             return Some(self.seen);
                         }
@@ -44,7 +44,7 @@ impl Scan {
                 self.seen += 1;
                 match byte {
                     b'"' => {
-                        self.in_text = true;
+                        self.in_string = true;
                         break;
                     }
                     b'[' | b'{' => {
@@ -65,18 +65,19 @@ impl Scan {
     }
 }
 
-/// Whether JSON of this length is large and consists of next to nothing but brackets, commas and
-/// digits, such as `[0,0,0]`. A decoded value takes some thirty bytes however short it is, and no
-/// server writes values of fewer than six on average.
+/// Returns whether large JSON has suspiciously many values for its length, such as `[0,0,0]`.
+///
+/// Each decoded value takes some thirty bytes of memory, however short its text is. No server
+/// writes values of fewer than six bytes on average.
 pub(super) fn is_too_dense(bytes: u64, values: u64) -> bool {
     const SMALL: u64 = 64 << 10;
     const SHORTEST: u64 = 6;
     bytes > SMALL && bytes / SHORTEST < values
 }
 
-/// [`is_too_dense`] of a whole document.
+/// Returns [`is_too_dense`] for a complete document.
 pub(crate) fn consists_of_too_many_values(json: &[u8]) -> bool {
-    // So deep inside that no bracket ends it.
+    // Starts so deep that no bracket ends the search.
     let mut scan = Scan { depth: usize::MAX / 2, ..Scan::default() };
     scan.find_end(json);
     is_too_dense(json.len() as u64, scan.values)
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_response_of_next_to_nothing_but_brackets_and_commas() {
+    fn refuses_a_response_that_is_almost_all_brackets_and_commas() {
         for piece in ["0,", "{},", "[],", "[[0]],", r#""","#] {
             assert!(consists_of_too_many_values(format!("[{}0]", piece.repeat(100_000)).as_bytes()), "{piece}");
         }
@@ -117,7 +118,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn finds_the_end_of_a_value_however_it_arrives(value in value(), cuts in prop::collection::vec(0..100_usize, 0..8)) {
+        fn finds_the_end_of_a_value_at_any_split(value in value(), cuts in prop::collection::vec(0..100_usize, 0..8)) {
             let json = value.to_string();
             let whole = format!("{json},");
             let mut arrived: Vec<usize> = cuts.iter().map(|cut| cut * whole.len() / 100).collect();

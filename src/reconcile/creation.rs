@@ -1,4 +1,4 @@
-//! Creating and cloning snapshots.
+//! Create and clone: the requests, and the check that looks for the snapshot by its name.
 
 use super::drive::{Reconciled, reconcile};
 use super::evidence::{Evidence, Found};
@@ -11,7 +11,7 @@ use crate::request::{self, Replay, Request};
 use crate::snapshot::{CloneSnapshot, CreateSnapshot, CreatedSnapshot, SnapshotInfo};
 use crate::ticket::{SnapshotTicket, Ticket};
 
-/// A snapshot being created, or cloned from another.
+/// A create or clone of a snapshot.
 struct Creation<'a> {
     repository: &'a RepositoryName,
     name: &'a SnapshotName,
@@ -39,7 +39,7 @@ impl Reconciled for Creation<'_> {
     }
 
     async fn check(&mut self, session: &Session) -> Result<(Sighting, Option<CreatedSnapshot>), Error> {
-        let found = session.look_up(self.repository, self.name, false).await?;
+        let found = session.find_snapshot_opt(self.repository, self.name, false).await?;
         let sighting = self.evidence.classify(found.as_ref().map(as_found));
         Ok((sighting, found.map(|found| CreatedSnapshot::Adopted(Box::new(found)))))
     }
@@ -58,7 +58,7 @@ pub(super) fn as_found(snapshot: &SnapshotInfo) -> Found<'_> {
 }
 
 impl Session {
-    /// Starts a snapshot.
+    /// Starts a snapshot. Returns how it was started, and its ticket.
     pub(crate) async fn create_snapshot(
         &self,
         repository: &RepositoryName,
@@ -66,8 +66,8 @@ impl Session {
         options: &CreateSnapshot,
     ) -> Result<(CreatedSnapshot, SnapshotTicket), Error> {
         let refuse = |error: Error| error.during(Operation::CreateSnapshot, 0);
-        let token = options.mark(|| self.core.entropy.token()).map_err(refuse)?;
-        let body = options.marked(token.as_ref()).map_err(refuse)?;
+        let token = options.choose_token(|| self.core.entropy.token()).map_err(refuse)?;
+        let body = options.request_body(token.as_ref()).map_err(refuse)?;
         let request =
             request::create_snapshot(repository, name, &body, options.wait_for_completion()).map_err(refuse)?;
         let ticket = SnapshotTicket::named(repository.clone(), name.clone());
@@ -75,7 +75,7 @@ impl Session {
             Some(token) => ticket.with_token(token),
             None => ticket,
         };
-        let created = self.queued(Replay::Probe, repository, async || {
+        let created = self.queued(Replay::CheckFirst, repository, async || {
             let (machine, evidence) = if let Some(token) = &token {
                 (
                     Reconciler::new().doubting_first_refusal().resending_early(),
@@ -90,22 +90,22 @@ impl Session {
         Ok((created.await?, ticket))
     }
 
-    /// Makes sure that no snapshot has this name before one is made that only its name will tell to
-    /// be this call's.
+    /// Returns an error if a snapshot with this name exists. For a snapshot without a token, the
+    /// name is the only evidence that this call created it.
     async fn find_free(
         &self,
         operation: Operation,
         repository: &RepositoryName,
         name: &SnapshotName,
     ) -> Result<(), Error> {
-        if self.look_up(repository, name, true).await.map_err(Error::before_sending)?.is_some() {
-            let text = format!("snapshot {repository}:{name} exists");
+        if self.find_snapshot_opt(repository, name, true).await.map_err(Error::before_sending)?.is_some() {
+            let text = format!("snapshot {repository}:{name} already exists; choose another name");
             return Err(Error::new(ErrorKind::SnapshotNameTaken, Outcome::NotSent, text).during(operation, 0));
         }
         Ok(())
     }
 
-    /// Starts the clone of a snapshot.
+    /// Starts a clone of a snapshot. Returns how it was started, and its ticket.
     pub(crate) async fn clone_snapshot(
         &self,
         repository: &RepositoryName,
@@ -117,7 +117,7 @@ impl Session {
         options.validate().map_err(refuse)?;
         let request = request::clone_snapshot(repository, source, target, options).map_err(refuse)?;
         let ticket = SnapshotTicket::named(repository.clone(), target.clone());
-        let created = self.queued(Replay::Probe, repository, async || {
+        let created = self.queued(Replay::CheckFirst, repository, async || {
             self.find_free(Operation::CloneSnapshot, repository, target).await?;
             let creation =
                 Creation { repository, name: target, request: &request, evidence: Evidence::WasFree, ticket: &ticket };

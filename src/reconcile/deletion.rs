@@ -1,4 +1,4 @@
-//! Deleting snapshots.
+//! Delete: the request, and the check whether the snapshot is gone.
 
 use std::sync::OnceLock;
 
@@ -13,7 +13,7 @@ use crate::repository::Acknowledged;
 use crate::request::{self, Replay};
 use crate::ticket::{DeletionTicket, Ticket};
 
-/// A snapshot being deleted.
+/// A delete of a snapshot.
 struct Deletion<'a> {
     repository: &'a RepositoryName,
     name: &'a SnapshotName,
@@ -36,7 +36,7 @@ impl Reconciled for Deletion<'_> {
     }
 
     async fn check(&mut self, session: &Session) -> Result<(Sighting, Option<()>), Error> {
-        let found = session.look_up(self.repository, self.name, true).await?;
+        let found = session.find_snapshot_opt(self.repository, self.name, true).await?;
         Ok((self.evidence.classify(found.as_ref().map(as_found)), Some(())))
     }
 
@@ -54,7 +54,8 @@ impl Reconciled for Deletion<'_> {
 }
 
 impl Session {
-    /// Deletes the snapshot of that uuid; without one, what is found first.
+    /// Deletes the snapshot with this uuid. Without a uuid, deletes the snapshot that the first
+    /// read finds under the name.
     pub(crate) async fn delete_snapshot(
         &self,
         repository: &RepositoryName,
@@ -62,12 +63,12 @@ impl Session {
         uuid: Option<&str>,
     ) -> Result<(), Error> {
         let wanted: OnceLock<String> = uuid.map(str::to_owned).map(OnceLock::from).unwrap_or_default();
-        self.queued(Replay::Probe, repository, async || {
+        self.queued(Replay::CheckFirst, repository, async || {
             let found = self.find_snapshot(repository, name, true).await.map_err(Error::before_sending)?;
             if let Some(uuid) = found.uuid()
                 && wanted.get_or_init(|| uuid.to_owned()) != uuid
             {
-                let text = format!("{repository}:{name} is gone, and another snapshot has taken its name");
+                let text = format!("snapshot {repository}:{name} is gone, and another snapshot has taken its name");
                 let error = Error::new(ErrorKind::SnapshotMissing, Outcome::NotSent, text);
                 return Err(error.during(Operation::DeleteSnapshot, 0));
             }

@@ -1,4 +1,4 @@
-//! Runs an operation through the reconciler: sends and checks as the machine says.
+//! Runs an operation through the reconciler: sends requests and checks the domain as it says.
 
 use std::time::Duration;
 
@@ -11,11 +11,10 @@ use crate::error::{Error, ErrorKind, Failure, Operation, Outcome, ServerError};
 use crate::name::{RepositoryName, SnapshotName};
 use crate::ticket::Ticket;
 
-/// How much time a call has at least to check the domain, and to send again, from when it first has
-/// to.
+/// The least time that a call has for checks and resends, from its first check on.
 const CHECKING_TIME: Duration = Duration::from_secs(60);
-/// How long the check after a send that ended at the deadline may take, and the least time that a
-/// repetition is given.
+/// The time limit of a check after a send that ended at the deadline, and the least time that must
+/// be left for the response to a resend.
 pub(super) const LAST_CHECK: Duration = Duration::from_secs(5);
 
 /// An operation that is never repeated blindly.
@@ -26,34 +25,34 @@ pub(super) trait Reconciled: Send {
 
     fn names(&self) -> (&RepositoryName, &SnapshotName);
 
-    /// Sends the request once (and again only where it certainly was not carried out).
+    /// Sends the request. Retries it only if it certainly was not carried out.
     fn send(&self, session: &Session) -> impl Future<Output = Result<Self::Output, Error>> + Send;
 
-    /// Whether the domain can be checked at all.
+    /// Returns whether the domain can be checked at all.
     fn can_check(&self) -> bool {
         true
     }
 
-    /// Checks what came of it; what is found goes to the caller if it has happened.
+    /// Checks whether the request took effect. If it did, the caller gets the output.
     fn check(
         &mut self,
         session: &Session,
     ) -> impl Future<Output = Result<(Sighting, Option<Self::Output>), Error>> + Send;
 
-    /// Checks, right before the request is sent again, what is too costly for each check.
+    /// Checks, right before a resend, what is too costly for every check.
     fn confirm(&mut self, _session: &Session) -> impl Future<Output = Result<Sighting, Error>> + Send {
         std::future::ready(Ok(Sighting::Nothing))
     }
 
-    /// With what a caller can come back to it, if nobody knows what became of it.
+    /// Returns the ticket with which the caller can come back if the outcome is unknown.
     fn ticket(&self) -> Ticket;
 
-    /// Whether an earlier request of ours could be what made the domain refuse this one.
+    /// Returns whether an earlier request of this call may have caused a refusal of this kind.
     fn is_echo(&self, kind: ErrorKind) -> bool;
 }
 
-/// Sends, checks and sends again as the machine says, until it comes to a verdict or the call's
-/// time is over.
+/// Sends, checks and resends as the machine says, until it returns a verdict or the call's time is
+/// over.
 pub(super) async fn reconcile<R: Reconciled>(
     session: &Session,
     machine: Reconciler,
@@ -82,16 +81,16 @@ async fn drive<R: Reconciled>(
     sends: &mut u32,
 ) -> Result<R::Output, Error> {
     let clock = session.clock();
-    let began = clock.monotonic();
+    let started = clock.monotonic();
     let checking = session.for_polling();
-    let mut deadline = began.saturating_add(session.options.timeouts.call);
+    let mut deadline = started.saturating_add(session.options.timeouts.call);
     let mut checking_time = Some(CHECKING_TIME);
     let mut checked = true;
     let mut attempts = 0;
-    let mut trouble: Option<Error> = None;
-    let mut found: Option<R::Output> = None;
-    // What kept the last check from a finding.
-    let mut blinded: Option<Error> = None;
+    let mut send_error: Option<Error> = None;
+    let mut output: Option<R::Output> = None;
+    // Set if the last check failed.
+    let mut check_error: Option<Error> = None;
     let mut step = machine.begin();
     let verdict = loop {
         let left = deadline.saturating_sub(clock.monotonic());
@@ -102,13 +101,18 @@ async fn drive<R: Reconciled>(
                     let confirmed = within(&limited, left, subject.confirm(&limited)).await;
                     let sighting = confirmed.unwrap_or_else(|error| sighting_of(&error, None));
                     if sighting != Sighting::Nothing {
-                        step = machine.may_not_resend(sighting, clock.monotonic().saturating_sub(began));
+                        step = machine.may_not_resend(sighting, clock.monotonic().saturating_sub(started));
                         continue;
                     }
-                    tracing::info!(attempt = *sends, reason = "nothing came of it", wait_ms = 0, "repeating a request");
+                    tracing::info!(
+                        attempt = *sends,
+                        reason = "the request had no effect",
+                        wait_ms = 0,
+                        "repeating a request"
+                    );
                 }
                 let left = deadline.saturating_sub(clock.monotonic());
-                // Without time for its response, nobody would know what it did.
+                // Without time for the response, the outcome of a resend would be unknown.
                 if machine.is_unaccounted() && left < LAST_CHECK {
                     break Verdict::Unknown;
                 }
@@ -116,13 +120,13 @@ async fn drive<R: Reconciled>(
                 checked = false;
                 match subject.send(&session.with_limit(left)).await {
                     Ok(done) => {
-                        found = Some(done);
+                        output = Some(done);
                         machine.sent(Sent::Done)
                     }
                     Err(error) => {
                         attempts += error.attempts();
-                        let sent = classify(&error, trouble.as_ref(), subject, machine.is_unaccounted());
-                        trouble = Some(error);
+                        let sent = classify(&error, send_error.as_ref(), subject, machine.is_unaccounted());
+                        send_error = Some(error);
                         machine.sent(sent)
                     }
                 }
@@ -138,66 +142,68 @@ async fn drive<R: Reconciled>(
                 }
                 checked = true;
                 clock.sleep(after.min(left)).await;
-                // One that hangs leaves time for another.
+                // Half of the time, so that a check that hangs leaves time for another.
                 let limit = (left.saturating_sub(after) / 2).max(LAST_CHECK);
                 let limited = checking.with_limit(limit);
                 let sighting = match within(&limited, limit, subject.check(&limited)).await {
-                    Ok((sighting, output)) => {
-                        (found, blinded) = (output, None);
+                    Ok((sighting, found)) => {
+                        (output, check_error) = (found, None);
                         sighting
                     }
                     Err(error) => {
-                        let sighting = sighting_of(&error, blinded.as_ref());
-                        blinded = Some(error);
+                        let sighting = sighting_of(&error, check_error.as_ref());
+                        check_error = Some(error);
                         sighting
                     }
                 };
                 tracing::info!(?sighting, "checked the domain after a lost response");
-                machine.saw(sighting, clock.monotonic().saturating_sub(began))
+                machine.saw(sighting, clock.monotonic().saturating_sub(started))
             }
             Step::End(verdict) => break verdict,
         };
     };
-    let last = || Error::new(ErrorKind::Interrupted, Outcome::Unknown, "");
-    let error = match (verdict, found) {
+    let interrupted = || Error::new(ErrorKind::Interrupted, Outcome::Unknown, "");
+    let error = match (verdict, output) {
         (Verdict::Adopted | Verdict::Done, Some(output)) => return Ok(output),
         (Verdict::Foreign, _) => {
             let (repository, name) = subject.names();
-            let text = format!("snapshot {repository}:{name} is not the one that this call was to make");
+            let text = format!("another client's snapshot has the name {repository}:{name}; choose another name");
             let error = Error::new(ErrorKind::SnapshotNameTaken, Outcome::Rejected, text);
-            match trouble {
-                Some(trouble) => error.with_source(trouble),
+            match send_error {
+                Some(source) => error.with_source(source),
                 None => error,
             }
         }
-        (Verdict::NotSent, _) => trouble.unwrap_or_else(last),
-        // Also where the engine failed: nothing came of it, as checks have shown.
-        (Verdict::Refused, _) => trouble.unwrap_or_else(last).with_outcome(Outcome::Rejected),
-        _ => trouble.unwrap_or_else(last).with_outcome(Outcome::Unknown),
+        (Verdict::NotSent, _) => send_error.unwrap_or_else(interrupted),
+        // Also after a reported failure, if checks have shown that the request had no effect.
+        (Verdict::Refused, _) => send_error.unwrap_or_else(interrupted).with_outcome(Outcome::Rejected),
+        _ => send_error.unwrap_or_else(interrupted).with_outcome(Outcome::Unknown),
     };
     let error = error.during(subject.operation(), attempts.max(1));
-    let elapsed = clock.monotonic().saturating_sub(began);
+    let elapsed = clock.monotonic().saturating_sub(started);
     Err(if error.outcome() == Outcome::Unknown { error.resumable(subject.ticket(), elapsed, None) } else { error })
 }
 
-/// Runs a check of however many requests within one limit.
+/// Runs a check, which may take several requests, within one time limit.
 async fn within<T>(
     session: &Session,
     limit: Duration,
     check: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    // On the heap: checks are rare and large, and would enlarge every call's future.
+    // On the heap, because the large future of a check would enlarge that of every call.
     match select(Box::pin(check), session.clock().timeout(limit)).await {
         Either::Left((result, _)) => result,
-        Either::Right(((), _)) => Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, "a check took too long")),
+        Either::Right(((), _)) => {
+            Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, format!("the check did not end within {limit:?}")))
+        }
     }
 }
 
-/// What the end of a check means if it brought no finding. `before` is what kept the one before it
-/// from one: a failure that the engine reports again and again is as final as a refusal.
+/// Returns what a failed check means. `before` is the error of the check before it, if that failed
+/// too: a failure that the server reports twice in a row counts as a refusal.
 fn sighting_of(error: &Error, before: Option<&Error>) -> Sighting {
     tracing::debug!(kind = ?error.kind(), "the domain could not be checked");
-    let refused = error.outcome() == Outcome::Rejected && !error.passes();
+    let refused = error.outcome() == Outcome::Rejected && !error.may_pass();
     let again = error
         .server()
         .zip(before.and_then(Error::server))
@@ -205,11 +211,11 @@ fn sighting_of(error: &Error, before: Option<&Error>) -> Sighting {
     if refused || again { Sighting::Denied } else { Sighting::Blind }
 }
 
-/// How a send ended. `before` is the trouble of the one before it.
+/// Classifies how a failed send ended. `before` is the error of the send before it.
 fn classify(error: &Error, before: Option<&Error>, subject: &impl Reconciled, unaccounted: bool) -> Sent {
-    // What stops a repetition may be the lost request; and what keeps it off for now says nothing about
-    // another. A refusal that broke off may be any.
-    let for_now = unaccounted && error.outcome() == Outcome::Rejected && error.passes();
+    // The lost request may have caused the refusal. A refusal that passes says nothing about the
+    // lost request, and the reason of one that broke off is not known.
+    let for_now = unaccounted && error.outcome() == Outcome::Rejected && error.may_pass();
     if subject.is_echo(error.kind()) || for_now || error.is_cut_off() && error.outcome() == Outcome::Rejected {
         return Sent::Echo;
     }

@@ -1,5 +1,5 @@
-//! What a check means: whose snapshot stands under the name, whether one is gone, whether a restore
-//! has happened.
+//! What a check shows: whose snapshot has the name, whether a snapshot is gone, and whether a
+//! restore has happened.
 
 use super::machine::Sighting;
 use crate::restore::{
@@ -7,20 +7,20 @@ use crate::restore::{
     Targets, Tombstones, Trace,
 };
 
-/// What an operation of ours would leave behind, to tell it from other clients' doings.
+/// What distinguishes the effect of this call on a snapshot from that of other clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Evidence {
-    /// The token in the snapshot's metadata. Certain: it is random, or the caller's own.
+    /// The token in the snapshot's metadata. Certain: it is random, or chosen by the caller.
     Token(String),
-    /// The name itself, which was free before, on a snapshot that carries no token. Probable:
-    /// another client may have taken it meanwhile. The clocks are no help: one that begins
-    /// earlier would have been found.
+    /// The name, which was free before the first send, on a snapshot without a token. Probable:
+    /// another client may have taken it since. Start times do not help: the read before the first
+    /// send would have found a snapshot that began earlier.
     WasFree,
-    /// The uuid of the snapshot that is to be deleted. Certain, if the domain tells uuids.
+    /// The uuid of the snapshot to delete. Certain, if the server reports uuids.
     Deletes(Option<String>),
 }
 
-/// The snapshot that a look found under the name.
+/// The snapshot that a check found under the name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found<'a> {
     pub(crate) uuid: Option<&'a str>,
@@ -28,14 +28,14 @@ pub(crate) struct Found<'a> {
 }
 
 impl Evidence {
-    /// What it means that this was found under the name, or nothing.
+    /// Returns what it means that a check found this snapshot, or none, under the name.
     pub(crate) fn classify(&self, found: Option<Found<'_>>) -> Sighting {
         let ours = match (self, found) {
-            // It is gone, whatever has its name now.
             (Self::Deletes(_), None) => return Sighting::Happened,
             (Self::Deletes(uuid), Some(found)) => {
                 return match (uuid.as_deref(), found.uuid) {
                     (Some(wanted), Some(found)) if wanted == found => Sighting::Nothing,
+                    // Another snapshot has the name, so the one to delete is gone.
                     (Some(_), Some(_)) => Sighting::Happened,
                     _ => Sighting::Blind,
                 };
@@ -48,17 +48,16 @@ impl Evidence {
     }
 }
 
-/// What shows whether a restore of ours has happened.
+/// What shows whether a restore by this call has happened.
 #[derive(Debug)]
 pub(crate) struct RestoreEvidence {
     source: Source,
     targets: Targets,
-    /// The targets as they were before the first send; `None` where the cluster state may not be
-    /// read.
+    /// The targets as they were before the first send. `None` if the cluster state cannot be read.
     before: Option<Marks>,
-    /// The newest moment of the cluster state that was seen. What is older shows the past.
+    /// The newest cluster state seen so far. Older ones are not used.
     newest: Moment,
-    /// The deletions before the first send; `None` where they were not read.
+    /// The deletions before the first send. `None` if they were not read.
     tombstones: Option<Tombstones>,
     earlier: EarlierRestores,
 }
@@ -77,8 +76,8 @@ impl RestoreEvidence {
         Self { source, targets, before, newest, tombstones, earlier }
     }
 
-    /// What another process needs to go on with; `None` if nothing could ever prove that the
-    /// restore has not happened.
+    /// Returns what another process needs to start the restore. `None` if nothing could prove that
+    /// the restore has not happened.
     pub(crate) fn into_groundwork(self, snapshot_uuid: Option<String>) -> Option<Groundwork> {
         if !self.can_prove_absence() {
             return None;
@@ -103,19 +102,19 @@ impl RestoreEvidence {
         &self.earlier
     }
 
-    /// Whether the request may be sent again at all, if nothing came of it.
+    /// Returns whether a check can prove that the request had no effect, so that it may be resent.
     pub(crate) fn can_prove_absence(&self) -> bool {
         self.before.is_some() && self.targets.are_exact() && (self.tombstones.is_some() || !self.needs_tombstones())
     }
 
-    /// What the targets' marks show now, for the whole restore. `Unclear` means that the restore
-    /// may have happened: who did it is for [`attribute`](Self::attribute) to say.
+    /// Compares the targets with those before the first send. `Unclear` means that the restore may
+    /// have happened. [`attribute`](Self::attribute) then determines whether it was this call's.
     pub(crate) fn compare(&mut self, now: &Marks) -> Sighting {
         let Some(before) = &self.before else { return Sighting::Unseen };
         if !now.are_usable() {
             return Sighting::Blind;
         }
-        // Another cluster counts its versions by itself.
+        // Versions of different clusters cannot be compared.
         if now.cluster_uuid() != before.cluster_uuid() {
             return Sighting::Unclear;
         }
@@ -123,7 +122,7 @@ impl RestoreEvidence {
             return Sighting::Blind;
         }
         match before.compare(now, &self.targets) {
-            // A target that was absent may have come and gone.
+            // A target that was absent may have been restored and deleted again.
             Trace::None { resend: true } if self.tombstones.is_none() && self.needs_tombstones() => Sighting::Unseen,
             Trace::None { resend: true } => Sighting::Nothing,
             Trace::None { resend: false } => Sighting::Barred,
@@ -132,14 +131,14 @@ impl RestoreEvidence {
         }
     }
 
-    /// Notes the moment of a state that was compared: older ones show the past from now on.
+    /// Records the version of a state that was compared. Older states are not used from then on.
     pub(crate) fn note(&mut self, now: &Marks) {
         self.newest = self.newest.max(now.moment());
     }
 
-    /// Whether the restore that changed the targets is ours: one that runs and writes exactly them,
-    /// into the indices that are there now; or one that has left its recoveries, and left none
-    /// before the first send.
+    /// Determines whether this call's restore changed the targets. It did if a running restore
+    /// writes exactly the targets, into the indices that exist now. It also did if recoveries show
+    /// one restore of exactly the targets that was not there before the first send.
     pub(crate) fn attribute(&self, now: &Marks, running: &RunningRestores, recoveries: &[ShardRecovery]) -> Sighting {
         let same_cluster = self.before.as_ref().is_some_and(|before| before.cluster_uuid() == now.cluster_uuid());
         let in_place = |restore: &RunningRestore| {
@@ -147,10 +146,10 @@ impl RestoreEvidence {
             shards.all(|shard| now.get(shard.index()).is_none_or(|mark| mark.uuid() == shard.index_uuid()))
         };
         let runs = running.find(&self.source, &self.targets).is_some_and(in_place);
-        let contradicted = recoveries.iter().any(|recovery| self.targets.contradict(recovery));
+        let contradicted = recoveries.iter().any(|recovery| self.targets.are_contradicted_by(recovery));
         if same_cluster
             && !contradicted
-            && (runs || self.earlier.are_outdone(&self.source, &[], recoveries, &self.targets))
+            && (runs || self.earlier.is_new_restore(&self.source, &[], recoveries, &self.targets))
         {
             Sighting::Happened
         } else {
@@ -158,28 +157,30 @@ impl RestoreEvidence {
         }
     }
 
-    /// What is seen of the restore where only shards show it.
+    /// Returns what rows and recoveries show of the restore, for a domain whose cluster state
+    /// cannot be read.
     pub(crate) fn shards_show(&self, source: &Source, rows: &[ShardRow], recoveries: &[ShardRecovery]) -> Sighting {
-        if self.earlier.are_outdone(source, rows, recoveries, &self.targets) {
+        if self.earlier.is_new_restore(source, rows, recoveries, &self.targets) {
             Sighting::Happened
         } else {
             Sighting::Unseen
         }
     }
 
-    /// Whether no target can have come and gone since the first send.
+    /// Returns `Nothing` if no target can have been restored and deleted since the first send.
     pub(crate) fn compare_tombstones(&self, now: &Tombstones) -> Sighting {
         let cluster = self.before.as_ref().map(Marks::cluster_uuid).unwrap_or_default();
         if !now.show(cluster, self.newest) {
             return Sighting::Blind;
         }
         match &self.tombstones {
-            Some(before) if !before.hide_a_target(now, &self.targets) => Sighting::Nothing,
+            Some(before) if !before.deletion_possible(now, &self.targets) => Sighting::Nothing,
             _ => Sighting::Unclear,
         }
     }
 
-    /// Whether a target did not exist before the first send, so that it may have come and gone.
+    /// Returns whether a target did not exist before the first send, so that it may have been
+    /// restored and deleted since.
     pub(crate) fn needs_tombstones(&self) -> bool {
         self.before.as_ref().is_some_and(|before| before.absent(&self.targets).next().is_some())
     }
@@ -190,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_uuids_a_deletion_is_seen_only_by_the_snapshots_absence() {
+    fn detects_a_deletion_without_uuids_only_when_no_snapshot_has_the_name() {
         let with = |uuid| Some(Found { uuid, ..Found::default() });
         let (known, unknown) = (Evidence::Deletes(Some("ours".to_owned())), Evidence::Deletes(None));
 
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_without_our_token_is_anothers() {
+    fn classifies_a_snapshot_without_the_calls_token_as_foreign() {
         let evidence = Evidence::Token("ours".to_owned());
         for token in [None, Some("theirs")] {
             assert_eq!(evidence.classify(Some(Found { token, ..Found::default() })), Sighting::Foreign);
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_under_a_name_that_was_free_is_ours_unless_it_carries_a_token() {
+    fn adopts_a_snapshot_under_a_name_that_was_free_unless_it_carries_a_token() {
         for (token, sighting) in [(None, Sighting::Happened), (Some("theirs"), Sighting::Foreign)] {
             assert_eq!(Evidence::WasFree.classify(Some(Found { token, ..Found::default() })), sighting);
         }

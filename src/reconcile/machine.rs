@@ -1,42 +1,42 @@
-//! After a lost response: a pure machine that takes what happened and returns what to do next.
+//! The rules after a lost response, as a pure state machine.
 //!
-//! Creating, cloning, restoring and deleting are never repeated blindly. The machine is told how
-//! each send ended and what each check found. It returns the next send, the next check, or a
-//! verdict; the client only drives it. It knows neither names nor requests: what a check means for
-//! an operation ([`Sighting`]), and whether a refusal may come from an own earlier
-//! request ([`Sent::Echo`]), is decided before.
+//! Create, clone, restore and delete are never repeated blindly. The [`Reconciler`] receives how
+//! each send ended ([`Sent`]) and what each check found ([`Sighting`]). It returns the next
+//! [`Step`]: a send, a check, or the end with a [`Verdict`]. It knows neither names nor requests.
+//! The modules that drive it determine what a check means for an operation, and whether an earlier
+//! request of the same call may have caused a refusal ([`Sent::Echo`]).
 //!
 //! The rules:
 //!
-//! * A response settles the matter, unless an earlier request is unaccounted for and the response
-//!   may be its echo.
-//! * After a loss the domain is checked until the deadline. Then nobody knows.
-//! * The request is sent again only when [`CHECKS`] checks over at least [`PROOF`] found that
-//!   nothing came of it. One check is enough where the connection broke and two requests cannot
-//!   both take effect ([`Reconciler::resending_early`]), but not for the last repetition.
+//! * A response ends the call, unless an earlier request is unaccounted for and may have caused the
+//!   response.
+//! * After a loss the domain is checked until the deadline. Then the outcome is unknown.
+//! * The request is resent only after [`CHECKS`] checks in a row over at least [`PROOF`] found that
+//!   it had no effect. One check is enough if the connection broke and only one of the requests can
+//!   take effect ([`Reconciler::resending_early`]). The last resend always waits for all checks.
 //! * At most [`SENDS`] requests may be unaccounted for. After that the machine only checks.
-//! * A refusal of a repeated request is certain only of that request. The lost one is looked for
-//!   until the deadline. One that failed instead has had its effect by then, so a check that finds
-//!   nothing confirms the refusal.
-//! * A failure that the engine reports is not a loss: it has had its effect, or none, when the
-//!   response is sent. Two that are equal, with checks between and after them that found nothing,
-//!   are a refusal. Where nothing may be sent again, one is; if the evidence may have vanished,
-//!   nobody knows.
-//! * Five refused checks in a row, or five that found a change which nobody can attribute, end the
-//!   question.
+//! * A refusal of a resent request says nothing about the request before it. If that one was lost,
+//!   the domain is checked until the deadline. If that one failed, it has had its effect already,
+//!   so one check that finds nothing confirms the refusal.
+//! * A failure that the server reports is not a loss: the request has had its effect, or none, when
+//!   the response is sent. Two equal failures are a refusal if the checks between and after them
+//!   found nothing. Where no resend is allowed, one failure and [`CHECKS`] such checks are enough.
+//!   If the evidence may have vanished, the outcome is unknown.
+//! * After [`PATIENCE`] checks in a row that were refused, or that found a change that cannot be
+//!   attributed, the outcome is unknown.
 
 use std::time::Duration;
 
-/// How many checks in a row have to find nothing before a request is sent again.
+/// How many checks in a row must find nothing before a request is resent.
 pub(crate) const CHECKS: u32 = 3;
-/// The time that these checks have to span.
+/// The least time that these checks must span.
 pub(crate) const PROOF: Duration = Duration::from_secs(10);
-/// How many requests may be unaccounted for at the most.
+/// How many requests may be unaccounted for.
 pub(crate) const SENDS: u32 = 3;
-/// How many checks in a row may be refused, or find what cannot be attributed, before the machine
-/// gives up.
+/// The number of checks in a row that end the call as unknown, if they were refused or found a
+/// change that cannot be attributed.
 pub(crate) const PATIENCE: u32 = 5;
-/// The first pause before a check; later ones double.
+/// The pause before the first check. Each further pause is twice as long.
 const FIRST: Duration = Duration::from_millis(500);
 /// The longest pause before a check.
 const LONGEST: Duration = Duration::from_secs(15);
@@ -44,22 +44,21 @@ const LONGEST: Duration = Duration::from_secs(15);
 /// How a send ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Sent {
-    /// The domain responded that it was done or has begun.
+    /// The response says that the operation is done or has begun.
     Done,
-    /// No response came, or one that says nothing about the request. It may have been, or may still
-    /// be, carried out.
+    /// No usable response arrived. The request may have been carried out, or may still be.
     Lost(Loss),
-    /// The engine reported a failure that is not known to be final. It may have been carried out
-    /// before it failed, but will not be carried out later. `again`: the failure equals the one
-    /// before it.
+    /// The server reported a failure that is not known to be final. The request may have been
+    /// carried out before it failed, but will not be carried out later. `again`: the failure equals
+    /// the one before it.
     Failed { again: bool },
     /// The request certainly did not reach the domain.
     Unsent,
-    /// The domain refused it in words that an earlier request of ours could have caused: the name
-    /// is taken, the snapshot is gone, the index is open, another operation is running. Or,
-    /// after a loss, for a reason that passes.
+    /// A refusal that an earlier request of this call may have caused: the name is taken, the
+    /// snapshot is missing, or a target index is open. Also a refusal whose response broke off,
+    /// and, after a loss, one for a reason that passes, such as another running operation.
     Echo,
-    /// The domain refused it for another reason.
+    /// Any other refusal.
     Refused,
 }
 
@@ -68,28 +67,29 @@ pub(crate) enum Sent {
 pub(crate) enum Loss {
     /// The connection broke.
     Broken,
-    /// A time-out, a gateway's status, or a cluster that is changing its master.
+    /// A time-out, a gateway's status, a cluster that is changing its master, or a response that
+    /// cannot be decoded.
     NoResponse,
 }
 
 /// What a check of the domain found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Sighting {
-    /// What was asked for has happened, by a request of ours.
+    /// A request of this call was carried out.
     Happened,
-    /// Something of another client stands in its place.
+    /// Another client's snapshot has the name.
     Foreign,
-    /// Nothing came of it so far, by evidence that lasts.
+    /// The request had no effect so far, by evidence that lasts.
     Nothing,
-    /// As `Nothing`, but sending it again could do harm.
+    /// As `Nothing`, but a resend could do harm.
     Barred,
-    /// Nothing was seen of it so far, by evidence that may have vanished.
+    /// No effect was seen so far, but the evidence may have vanished.
     Unseen,
-    /// Something changed, and nobody can tell whether our request did it.
+    /// Something changed, and nothing shows whether a request of this call did it.
     Unclear,
-    /// The domain could not be checked, or its response shows nothing.
+    /// The domain could not be checked, or its response is too old or too incomplete to use.
     Blind,
-    /// The check itself was refused.
+    /// The check was refused, or failed as the check before it did.
     Denied,
 }
 
@@ -101,60 +101,63 @@ pub(crate) enum Step {
     End(Verdict),
 }
 
-/// How it ended.
+/// How the call ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Verdict {
-    /// By a response.
+    /// The response says that the operation is done or has begun.
     Done,
-    /// By a check: an own request was carried out although its response was lost.
+    /// A check found that a request of this call was carried out, although its response was lost.
     Adopted,
-    /// Something of another client stands in its place; nothing of ours does.
+    /// Another client's snapshot has the name, and no request of this call took effect.
     Foreign,
-    /// The domain refused it, and no request is unaccounted for.
+    /// The request was refused or failed, and no request of this call took effect.
     Refused,
-    /// It was never sent.
+    /// No request reached the domain.
     NotSent,
-    /// Nobody can tell: the time is over, or checks are refused or show what cannot be attributed.
+    /// The time is over, or the checks were refused, found a change that cannot be attributed, or
+    /// relied on evidence that may have vanished.
     Unknown,
 }
 
-/// What failures of the engine have come so far.
+/// Which failures the server has reported so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Failures {
     None,
-    /// One, or several that differ.
+    /// One failure, or several that differ.
     Some,
-    /// Two equal ones, or one and a refusal: if nothing came of the last, the question is answered.
+    /// Two equal failures, or a refusal of a resent request. If the last request had no effect, the
+    /// call ends as refused.
     Enough,
 }
 
-/// The state of one operation.
+/// What is known about the requests of one call.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, and the search over all sequences covers their combinations"
+    reason = "each is an independent fact, and the search over all sequences covers their combinations"
 )]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Reconciler {
-    /// Whether a first refusal is checked as well: an earlier process may have sent the same
+    /// Whether a first refusal is checked too, because an earlier process may have sent the same
     /// request.
     doubts_first_refusal: bool,
-    /// Whether the request may be sent again at all.
+    /// Whether the request may be resent at all.
     resends: bool,
-    /// Whether one check is enough to send again after the connection broke.
+    /// Whether one check is enough for a resend after the connection broke.
     resends_early: bool,
     /// How many requests are unaccounted for.
     unaccounted: u32,
-    /// One of them was lost, so that it may still be carried out.
+    /// Whether one of them was lost, so that it may still be carried out.
     lost: bool,
-    /// The last one was lost because the connection broke.
+    /// Whether the last request was lost because the connection broke.
     broken: bool,
     failures: Failures,
-    /// A refusal waits for a check.
+    /// Whether the last send ended with a refusal that a check must confirm.
     echo: bool,
-    /// Checks in a row that found nothing, and when the first of them was.
+    /// How many checks in a row found nothing, and when the first of them ended.
     nothing: u32,
     since: Duration,
-    /// Checks in a row that were refused, or that found what cannot be attributed.
+    /// How many checks in a row were refused, and how many found a change that cannot be
+    /// attributed.
     denied: u32,
     unclear: u32,
     pause: Duration,
@@ -179,40 +182,40 @@ impl Reconciler {
         }
     }
 
-    /// Checks after a first refusal too: for requests that carry a token an earlier process may
-    /// have used.
+    /// Checks after a first refusal too. For requests with a token that an earlier process may have
+    /// used.
     pub(crate) fn doubting_first_refusal(self) -> Self {
         Self { doubts_first_refusal: true, ..self }
     }
 
-    /// Sends again after one check if the connection broke: for requests of which only one can take
-    /// effect, and of which a check shows for certain whose effect it is.
+    /// Resends after one check if the connection broke. For operations where only one request can
+    /// take effect, and a check shows for certain whose effect it is.
     pub(crate) fn resending_early(self) -> Self {
         Self { resends_early: true, ..self }
     }
 
-    /// Never sends again, for operations of which a check cannot prove that nothing came.
+    /// Never resends. For operations where a check cannot prove that a request had no effect.
     pub(crate) fn without_resend(self) -> Self {
         Self { resends: false, ..self }
     }
 
-    /// Begins with a request that a process which is gone may have sent. Since then time has
-    /// passed, so one check that finds nothing is enough to send it.
+    /// Begins with a request that an earlier process may have sent. Time has passed since then, so
+    /// one check that finds nothing is enough to send it.
     pub(crate) fn resuming(self) -> Self {
         Self { unaccounted: 1, lost: true, broken: true, resends_early: true, ..self }
     }
 
-    /// What to do first.
+    /// Returns the first step.
     pub(crate) fn begin(&self) -> Step {
         if self.is_unaccounted() { Step::Check { after: Duration::ZERO } } else { Step::Send }
     }
 
-    /// Whether an earlier request is unaccounted for.
+    /// Returns whether an earlier request is unaccounted for.
     pub(crate) fn is_unaccounted(&self) -> bool {
         self.unaccounted > 0
     }
 
-    /// A send has ended.
+    /// Records how a send ended, and returns the next step.
     pub(crate) fn sent(&mut self, sent: Sent) -> Step {
         self.broken = matches!(sent, Sent::Lost(Loss::Broken));
         match sent {
@@ -235,7 +238,7 @@ impl Reconciler {
                 self.echo = true;
                 Step::Check { after: Duration::ZERO }
             }
-            // That says nothing about the earlier request, and another one would be refused as well.
+            // Says nothing about the earlier request, and a resend would be refused too.
             Sent::Refused if self.is_unaccounted() => {
                 self.resends = false;
                 self.failures = Failures::Enough;
@@ -245,7 +248,8 @@ impl Reconciler {
         }
     }
 
-    /// A check has ended, at this time since the operation began.
+    /// Records what a check found, and returns the next step. `at` is the time since the operation
+    /// began.
     pub(crate) fn saw(&mut self, sighting: Sighting, at: Duration) -> Step {
         match sighting {
             Sighting::Happened => return Step::End(Verdict::Adopted),
@@ -257,7 +261,7 @@ impl Reconciler {
                 (self.nothing, self.denied, self.unclear) = (self.nothing + 1, 0, 0);
                 return self.found_nothing(sighting, at);
             }
-            // Meanwhile another node may have become the master, about which an earlier check says nothing.
+            // Another node may have become the master, and earlier checks say nothing about it.
             Sighting::Blind => (self.denied, self.unclear) = (0, 0),
             Sighting::Denied => (self.denied, self.unclear) = (self.denied + 1, 0),
             Sighting::Unclear => (self.denied, self.unclear) = (0, self.unclear + 1),
@@ -266,8 +270,8 @@ impl Reconciler {
         if self.denied >= PATIENCE || self.unclear >= PATIENCE { Step::End(Verdict::Unknown) } else { self.check_on() }
     }
 
-    /// What was checked right before a repetition forbids it, as far as anyone can tell. Asking
-    /// again would not change that, unless it could not be read for now.
+    /// Records that the check right before a resend did not allow it, and returns the next step. No
+    /// later resend is allowed either, unless the domain could not be checked for now.
     pub(crate) fn may_not_resend(&mut self, sighting: Sighting, at: Duration) -> Step {
         match sighting {
             Sighting::Nothing | Sighting::Blind | Sighting::Happened | Sighting::Foreign => self.saw(sighting, at),
@@ -284,17 +288,17 @@ impl Reconciler {
 
     fn found_nothing(&mut self, sighting: Sighting, at: Duration) -> Step {
         let lasting = sighting != Sighting::Unseen;
-        // Nothing of ours is under way, so what refused it is another's, or is gone again.
+        // No request of this call is under way, so none of them caused the refusal.
         if self.echo && (!self.is_unaccounted() || !self.lost && lasting) {
             return Step::End(Verdict::Refused);
         }
-        // No effect follows a failure that the engine has reported.
+        // A request has no further effect once the server has reported its failure.
         let failed = !self.lost && self.failures != Failures::None;
         if failed && lasting && self.failures == Failures::Enough {
             return Step::End(Verdict::Refused);
         }
         let proven = self.nothing >= CHECKS && at.saturating_sub(self.since) >= PROOF;
-        // The last repetition is kept for when the domain is well again.
+        // The last resend is kept until the domain is more likely to be healthy.
         let early = self.resends_early && self.broken && self.unaccounted + 1 < SENDS;
         if sighting == Sighting::Nothing && (proven || early) && self.resends && self.unaccounted < SENDS {
             return Step::Send;

@@ -1,4 +1,8 @@
-//! Creates, clones, restores and deletes that report the truth after a lost response.
+//! Create, clone, restore and delete: what the client does after a lost response.
+//!
+//! [`machine`] decides whether to check, to resend or to end the call. [`evidence`] determines what
+//! a check shows. [`drive`] carries out the sends and checks, and the other modules describe them
+//! for each operation.
 
 mod creation;
 mod deletion;

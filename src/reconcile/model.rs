@@ -1,15 +1,21 @@
-//! Every sequence of events against a small model of the server, for creates, clones and deletes.
+//! An exhaustive search for create, clone and delete: every sequence of events, against a small
+//! model of the server.
 //!
-//! The model knows one name. It is written from what the engines do: a create or clone is refused
-//! where the name is taken; a delete removes whatever has the name, and is refused where nothing
-//! has it. A request whose response is lost was carried out, was not, or will be later; an engine
-//! that is changing its master is no better. A request that the engine reports as failed was
-//! carried out before that or not at all. Other clients take and free the name at any time, and an
-//! earlier process may have made the snapshot with the same token. The machine under test is the
-//! one that the client drives.
+//! The model has one name, and follows what the servers do:
 //!
-//! A clone is known by its name and the lack of a token, so the model's other clients use tokens:
-//! one that takes the name without cannot be told from it, as the docs of `clone_snapshot` say.
+//! * A create or clone is refused if the name is taken. A delete removes any snapshot with the
+//!   name, and is refused if there is none.
+//! * A request with a lost response was carried out, was not, or will be later. The same holds
+//!   while a cluster changes its master.
+//! * A request that the server reports as failed was carried out before that, or not at all.
+//! * Other clients take and free the name at any time.
+//! * An earlier process may have created the snapshot with the same token.
+//!
+//! The machine and the evidence under test are those that the client uses.
+//!
+//! A clone is recognised by its name and the missing token. So the model's other clients use
+//! tokens: a snapshot without one cannot be distinguished from the clone, as the docs of
+//! `Snapshot::clone_to` say.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -17,79 +23,80 @@ use std::time::Duration;
 use super::evidence::{Evidence, Found};
 use super::machine::{Loss, Reconciler, Sent, Sighting, Step, Verdict};
 
-/// What the docs promise of a repetition: so many checks in a row that found nothing, over so many
-/// milliseconds, and so many requests unaccounted for at the most. Written here anew, so that the
-/// machine's own figures are tested too.
+/// What the docs promise for a resend: the number of checks in a row that find nothing, the
+/// milliseconds that they span, and the number of requests that may be unaccounted for. Repeated
+/// here, so that the machine's own constants are tested too.
 const CHECKS: u32 = 3;
 const SPAN: u64 = 10_000;
 const SENDS: u8 = 3;
 const REFUSED_CHECKS: u32 = 5;
 
-/// How many events a sequence has.
+/// The number of events in a sequence.
 const DEPTH: u32 = 12;
 
 /// Who holds the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Holder {
     Nobody,
-    /// A request of ours; for a delete, the snapshot that is to go.
+    /// A snapshot that a request of this call created. For a delete, the snapshot to delete.
     Ours,
     Another,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Operation {
-    /// With a token.
+    /// A create with a token.
     Create,
-    /// By its name, which was free.
+    /// A clone, recognised by its name, which was free.
     Clone,
     Delete,
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct World {
     operation: Operation,
     holder: Holder,
-    /// Requests of ours that are lost and may yet be carried out.
+    /// How many lost requests may still be carried out.
     under_way: u8,
-    /// Whether a request of ours was carried out with effect.
+    /// Whether a request of this call took effect.
     effect: bool,
-    /// What the last check found to hold the name, if it could see.
+    /// Who held the name at the last check that could read it.
     last_seen: Option<Holder>,
-    /// Truthful checks in a row since the last send, and the time of the first, in milliseconds.
+    /// How many checks in a row since the last send could read the name, and the time of the first
+    /// one, in milliseconds.
     checks: u32,
     first_check: u64,
-    /// Refused checks in a row.
+    /// How many checks in a row were refused.
     refused: u32,
-    /// Sends without a response that settles what became of them.
+    /// How many requests are unaccounted for.
     unaccounted: u8,
-    /// The last send was lost because the connection broke.
+    /// Whether the last send was lost because the connection broke.
     broken: bool,
-    /// The last send was reported as failed.
+    /// Whether the last send was reported as failed.
     failed: bool,
-    /// A refusal may come from what an earlier process made.
+    /// Whether a refusal may be due to a snapshot that an earlier process created.
     doubted: bool,
-    /// What holds the name was made by an earlier process with the same token.
+    /// Whether an earlier process created the snapshot with the same token.
     earlier: bool,
     now: u64,
-    /// A snapshot of another client was removed by a request that was sent after a check had seen
-    /// that client's.
-    struck: bool,
+    /// Whether a request deleted another client's snapshot although a check had shown whose it was.
+    deleted_foreign: bool,
 }
 
+/// What happens to a request, and to its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Environment {
     Responded,
     ResponseLost(Loss),
     NeverArrives(Loss),
     ArrivesLater(Loss),
-    /// The engine reports a failure, after it has done everything or nothing.
+    /// The server reports a failure after it has carried out the request, or instead of doing so.
     FailedAfter,
     FailedBefore,
     NotSent,
     Refused,
-    /// By an overload, say: for a reason that passes.
+    /// Refused for a reason that passes, such as an overload.
     RefusedForNow,
 }
 
@@ -130,16 +137,16 @@ impl World {
             doubted: false,
             earlier: operation == Operation::Create && holder == Holder::Ours,
             now: 0,
-            struck: false,
+            deleted_foreign: false,
         }
     }
 
-    /// The server carries out a request of ours; gives whether it refused it.
+    /// The server carries out a request of this call. Returns whether the server refused it.
     fn carry_out(&mut self) -> bool {
         match (self.operation, self.holder) {
             (Operation::Delete, Holder::Ours) => self.holder = Holder::Nobody,
             (Operation::Delete, Holder::Another) => {
-                self.struck |= self.last_seen == Some(Holder::Another);
+                self.deleted_foreign |= self.last_seen == Some(Holder::Another);
                 self.holder = Holder::Nobody;
                 return false;
             }
@@ -150,7 +157,7 @@ impl World {
         false
     }
 
-    /// What other clients and late requests may do between two events.
+    /// Returns the states that other clients and late requests can lead to between two events.
     fn moves(self) -> Vec<Self> {
         let mut all = self.late_moves();
         let taken = if self.holder == Holder::Nobody { Holder::Another } else { Holder::Nobody };
@@ -158,7 +165,7 @@ impl World {
         all
     }
 
-    /// What late requests alone may do.
+    /// Returns the states that late requests alone can lead to.
     fn late_moves(self) -> Vec<Self> {
         let mut all = vec![self];
         if self.under_way > 0 {
@@ -195,12 +202,12 @@ impl World {
         (self, sent)
     }
 
-    fn check(mut self, after: Duration, sight: Sight) -> (Self, Sighting) {
+    fn check(mut self, after: Duration, visibility: Visibility) -> (Self, Sighting) {
         self.now += u64::try_from(after.as_millis()).unwrap();
-        self.refused = if sight == Sight::Refused { self.refused + 1 } else { 0 };
-        if sight != Sight::Clear {
+        self.refused = if visibility == Visibility::Refused { self.refused + 1 } else { 0 };
+        if visibility != Visibility::Clear {
             self.checks = 0;
-            return (self, if sight == Sight::Refused { Sighting::Denied } else { Sighting::Blind });
+            return (self, if visibility == Visibility::Refused { Sighting::Denied } else { Sighting::Blind });
         }
         self.last_seen = Some(self.holder);
         if self.checks == 0 {
@@ -221,7 +228,7 @@ impl World {
         (self, evidence.classify(found))
     }
 
-    /// A send after a loss rests on enough checks; a first send on nothing.
+    /// Returns an error if this send is a resend without enough checks before it.
     fn may_send(&self, first: bool) -> Result<(), &'static str> {
         let span = self.now - self.first_check;
         let early = self.operation == Operation::Create && self.broken && self.checks > 0;
@@ -237,32 +244,32 @@ impl World {
     fn check_verdict(&self, verdict: Verdict) -> Result<(), &'static str> {
         let failure = matches!(verdict, Verdict::Foreign | Verdict::NotSent | Verdict::Refused);
         match (self.operation, verdict) {
-            _ if self.struck => Err("removed what another client was seen to have made"),
-            (_, Verdict::Unknown) if self.refused < REFUSED_CHECKS => Err("gave up although it could still ask"),
+            _ if self.deleted_foreign => Err("deleted a snapshot that a check had shown to be another client's"),
+            (_, Verdict::Unknown) if self.refused < REFUSED_CHECKS => Err("gave up although it could still check"),
             (_, Verdict::Unknown) => Ok(()),
             (Operation::Delete, Verdict::Adopted) if self.holder == Holder::Ours => Err("false success"),
             (Operation::Delete, _) if failure && self.effect => Err("false failure"),
             (Operation::Delete, Verdict::NotSent | Verdict::Refused) if self.under_way > 0 => {
-                Err("certain of a failure that may yet become a success")
+                Err("certain of a failure that may still become a success")
             }
             (Operation::Delete, _) => Ok(()),
             (_, Verdict::Done) if !self.effect => Err("false success"),
             (_, Verdict::Adopted) if !self.effect && !self.earlier => Err("false success"),
-            // The name is taken by what the same token made: a refusal that was checked has to say so.
-            (_, Verdict::Foreign) if self.last_seen == Some(Holder::Ours) => Err("disowned its own"),
-            (_, Verdict::Adopted) if self.last_seen != Some(Holder::Ours) => Err("adopted another's"),
+            // A check found the token of this call, so the snapshot must be adopted.
+            (_, Verdict::Foreign) if self.last_seen == Some(Holder::Ours) => Err("took its own snapshot for another's"),
+            (_, Verdict::Adopted) if self.last_seen != Some(Holder::Ours) => Err("adopted another client's snapshot"),
             _ if failure && self.holder == Holder::Ours && self.effect => Err("false failure"),
             (_, Verdict::NotSent | Verdict::Refused) if self.under_way > 0 => {
-                Err("certain of a failure that may yet become a success")
+                Err("certain of a failure that may still become a success")
             }
             _ => Ok(()),
         }
     }
 }
 
-/// What a check can see.
+/// Whether a check can read the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sight {
+enum Visibility {
     Clear,
     None,
     Refused,
@@ -274,31 +281,31 @@ struct Search {
 }
 
 impl Search {
-    /// Goes through everything that can follow in so many more events.
+    /// Visits every state that can follow within `left` more events.
     fn explore(&mut self, machine: Reconciler, step: Step, world: World, first: bool, left: u32) {
         if !self.seen.insert((machine, step, world, first, left)) {
             return;
         }
-        let broken = |why: &str| -> ! { panic!("{why}: {machine:?} {step:?} {world:?}") };
+        let fail = |why: &str| -> ! { panic!("{why}: {machine:?} {step:?} {world:?}") };
         match step {
             Step::End(verdict) => {
                 self.verdicts.insert(verdict);
                 if let Err(why) = world.check_verdict(verdict) {
-                    broken(why);
+                    fail(why);
                 }
             }
             _ if left == 0 => {
-                // The deadline: the verdict is unknown, which has to have a reason.
+                // The deadline: the verdict is unknown, and needs a reason.
                 if world.unaccounted == 0 && !world.doubted {
-                    broken("unknown at the deadline without a loss");
+                    fail("unknown at the deadline without a loss");
                 }
             }
             Step::Send => {
                 if let Err(why) = world.may_send(first) {
-                    broken(why);
+                    fail(why);
                 }
-                // A send follows its check at once: other clients' moves in between are the race that the docs
-                // describe.
+                // A resend follows its check at once. The docs describe the race with other clients
+                // between the two.
                 let moves = if first { world.moves() } else { world.late_moves() };
                 for world in moves {
                     for environment in Environment::SENDS {
@@ -311,8 +318,8 @@ impl Search {
             }
             Step::Check { after } => {
                 for world in world.moves() {
-                    for sight in [Sight::Clear, Sight::None, Sight::Refused] {
-                        let (world, sighting) = world.check(after, sight);
+                    for visibility in [Visibility::Clear, Visibility::None, Visibility::Refused] {
+                        let (world, sighting) = world.check(after, visibility);
                         let mut machine = machine;
                         let step = machine.saw(sighting, Duration::from_millis(world.now));
                         self.explore(machine, step, world, false, left - 1);
@@ -333,7 +340,7 @@ fn explore(machine: Reconciler, operation: Operation, holders: &[Holder]) -> Sea
 }
 
 #[test]
-fn creating_with_a_token_reports_the_truth_in_every_sequence_of_events() {
+fn create_with_a_token_reports_no_false_outcome_in_any_sequence_of_events() {
     let machine = Reconciler::new().doubting_first_refusal().resending_early();
 
     let search = explore(machine, Operation::Create, &[Holder::Nobody, Holder::Another, Holder::Ours]);
@@ -346,7 +353,7 @@ fn creating_with_a_token_reports_the_truth_in_every_sequence_of_events() {
 }
 
 #[test]
-fn cloning_reports_the_truth_in_every_sequence_of_events() {
+fn clone_reports_no_false_outcome_in_any_sequence_of_events() {
     let search = explore(Reconciler::new(), Operation::Clone, &[Holder::Nobody]);
 
     for verdict in [Verdict::Done, Verdict::Adopted, Verdict::Foreign, Verdict::Refused, Verdict::NotSent] {
@@ -355,7 +362,7 @@ fn cloning_reports_the_truth_in_every_sequence_of_events() {
 }
 
 #[test]
-fn deleting_reports_the_truth_in_every_sequence_of_events() {
+fn delete_reports_no_false_outcome_in_any_sequence_of_events() {
     let search = explore(Reconciler::new(), Operation::Delete, &[Holder::Ours]);
 
     for verdict in [Verdict::Done, Verdict::Adopted, Verdict::Refused, Verdict::NotSent] {
@@ -364,8 +371,7 @@ fn deleting_reports_the_truth_in_every_sequence_of_events() {
 }
 
 #[test]
-fn an_earlier_processs_snapshot_of_the_same_token_is_adopted() {
-    // The name is held by what the same token made before this process began.
+fn adopts_a_snapshot_that_an_earlier_process_created_with_the_same_token() {
     let mut machine = Reconciler::new().doubting_first_refusal();
 
     assert_eq!(machine.sent(Sent::Echo), Step::Check { after: Duration::ZERO });
@@ -373,7 +379,7 @@ fn an_earlier_processs_snapshot_of_the_same_token_is_adopted() {
 }
 
 #[test]
-fn without_resend_a_loss_never_leads_to_another_send() {
+fn does_not_resend_after_a_loss_if_resends_are_disabled() {
     let mut machine = Reconciler::new().without_resend();
     assert!(matches!(machine.sent(Sent::Lost(Loss::Broken)), Step::Check { .. }));
 
@@ -383,20 +389,20 @@ fn without_resend_a_loss_never_leads_to_another_send() {
     }
 }
 
-/// Runs checks that find this until something else than a check is due; gives it and the seconds
-/// that passed.
+/// Runs checks that find this until another step is due. Returns that step and the seconds that
+/// passed.
 fn check_until(machine: &mut Reconciler, mut step: Step, sighting: Sighting) -> (Step, u64) {
     let mut now = Duration::ZERO;
     while let Step::Check { after } = step {
         now += after;
         step = machine.saw(sighting, now);
-        assert!(now < Duration::from_secs(600), "it checks for ever");
+        assert!(now < Duration::from_secs(600), "it checks without end");
     }
     (step, now.as_secs())
 }
 
 #[test]
-fn two_equal_failures_of_the_engine_are_a_refusal() {
+fn counts_two_equal_failures_as_a_refusal() {
     let mut machine = Reconciler::new();
 
     let step = machine.sent(Sent::Failed { again: false });
@@ -409,7 +415,7 @@ fn two_equal_failures_of_the_engine_are_a_refusal() {
 }
 
 #[test]
-fn two_failures_that_differ_are_not_a_refusal_at_once() {
+fn keeps_checking_after_two_different_failures() {
     let mut machine = Reconciler::new();
     let step = machine.sent(Sent::Failed { again: false });
     check_until(&mut machine, step, Sighting::Nothing);
@@ -421,7 +427,7 @@ fn two_failures_that_differ_are_not_a_refusal_at_once() {
 }
 
 #[test]
-fn a_refusal_that_follows_a_failure_counts_once_a_check_finds_nothing() {
+fn confirms_a_refusal_after_a_failure_once_a_check_finds_nothing() {
     let mut machine = Reconciler::new();
     let step = machine.sent(Sent::Failed { again: false });
     check_until(&mut machine, step, Sighting::Nothing);
@@ -433,7 +439,7 @@ fn a_refusal_that_follows_a_failure_counts_once_a_check_finds_nothing() {
 }
 
 #[test]
-fn where_nothing_may_be_sent_again_one_failure_and_checks_over_ten_seconds_end_the_question() {
+fn ends_after_one_failure_and_checks_over_ten_seconds_if_no_resend_is_allowed() {
     for (mut machine, sighting, verdict) in [
         (Reconciler::new().without_resend(), Sighting::Nothing, Verdict::Refused),
         (Reconciler::new(), Sighting::Barred, Verdict::Refused),
@@ -448,7 +454,7 @@ fn where_nothing_may_be_sent_again_one_failure_and_checks_over_ten_seconds_end_t
 }
 
 #[test]
-fn a_lost_create_is_sent_again_within_two_seconds_if_the_connection_broke() {
+fn resends_a_lost_create_within_two_seconds_if_the_connection_broke() {
     for (loss, least, most) in [(Loss::Broken, 0, 2), (Loss::NoResponse, 10, 20)] {
         let mut machine = Reconciler::new().doubting_first_refusal().resending_early();
         let step = machine.sent(Sent::Lost(loss));
@@ -460,7 +466,7 @@ fn a_lost_create_is_sent_again_within_two_seconds_if_the_connection_broke() {
 }
 
 #[test]
-fn the_last_repetition_of_a_create_waits_for_proof() {
+fn checks_for_ten_seconds_before_the_last_resend_of_a_create() {
     let mut machine = Reconciler::new().doubting_first_refusal().resending_early();
     machine.sent(Sent::Lost(Loss::Broken));
     assert_eq!(machine.saw(Sighting::Nothing, Duration::ZERO), Step::Send);
@@ -472,7 +478,7 @@ fn the_last_repetition_of_a_create_waits_for_proof() {
 }
 
 #[test]
-fn no_more_than_three_requests_are_unaccounted_for() {
+fn does_not_resend_while_three_requests_are_unaccounted_for() {
     let mut machine = Reconciler::new();
     for _ in 1..SENDS {
         let step = machine.sent(Sent::Lost(Loss::Broken));
@@ -487,7 +493,7 @@ fn no_more_than_three_requests_are_unaccounted_for() {
 }
 
 #[test]
-fn evidence_that_may_have_vanished_never_leads_to_another_send() {
+fn does_not_resend_if_evidence_may_have_vanished_or_a_resend_could_do_harm() {
     for sighting in [Sighting::Unseen, Sighting::Barred] {
         let mut machine = Reconciler::new();
         machine.sent(Sent::Lost(Loss::Broken));
@@ -500,7 +506,7 @@ fn evidence_that_may_have_vanished_never_leads_to_another_send() {
 }
 
 #[test]
-fn five_checks_that_are_refused_or_cannot_attribute_a_change_end_the_question() {
+fn ends_as_unknown_after_five_checks_that_are_refused_or_unclear() {
     for sighting in [Sighting::Denied, Sighting::Unclear] {
         let mut machine = Reconciler::new();
         let step = machine.sent(Sent::Lost(Loss::NoResponse));

@@ -1,4 +1,4 @@
-//! Restoring snapshots.
+//! Restore: what is read before the request is sent, the request, and the checks.
 
 use super::drive::{LAST_CHECK, Reconciled, reconcile};
 use super::evidence::RestoreEvidence;
@@ -14,21 +14,21 @@ use crate::restore::{
 use crate::snapshot::SnapshotInfo;
 use crate::ticket::{RestoreTicket, Ticket};
 
-/// A snapshot being restored.
+/// A restore of a snapshot.
 struct Restoration<'a> {
     request: &'a Request,
     repository: &'a RepositoryName,
     snapshot: &'a SnapshotName,
-    /// The targets as names for requests; empty where one of them cannot be one.
+    /// The targets that requests can name.
     names: &'a [IndexName],
     evidence: &'a mut RestoreEvidence,
     snapshot_uuid: Option<&'a str>,
-    /// Whether shards may be read, where the cluster state may not.
+    /// Whether recoveries can be read. Only used if the cluster state cannot be read.
     sees_shards: bool,
 }
 
 impl Reconciled for Restoration<'_> {
-    /// `None` if a check has shown it.
+    /// `None` if a check has shown that the restore was started.
     type Output = Option<RestoreResponse>;
 
     fn operation(&self) -> Operation {
@@ -57,7 +57,8 @@ impl Reconciled for Restoration<'_> {
         if sighting != Sighting::Unclear {
             return Ok((sighting, None));
         }
-        // All of them: a restore that also writes other indices is not this one. Either may be enough.
+        // For all indices, because a restore that also writes others is not this one. If one of the
+        // two reads fails, the other may be enough.
         let source = self.evidence.source();
         let (running, not_running) = apart(session.running_restores().await);
         let (recoveries, no_recoveries) = apart(session.recoveries_where(&[], |recovery| source.has(recovery)).await);
@@ -112,7 +113,7 @@ impl Restoration<'_> {
     }
 }
 
-/// A result and its error, for where one of two results may be enough.
+/// Splits a result into a value and an error, because one of two values may be enough.
 fn apart<T: Default>(result: Result<T, Error>) -> (T, Option<Error>) {
     match result {
         Ok(result) => (result, None),
@@ -121,11 +122,11 @@ fn apart<T: Default>(result: Result<T, Error>) -> (T, Option<Error>) {
 }
 
 fn is_refusal(error: &Error) -> bool {
-    error.outcome() == Outcome::Rejected && !error.passes()
+    error.outcome() == Outcome::Rejected && !error.may_pass()
 }
 
-/// The result of a read that a restore can do without; `None` if the server refuses it or fails at
-/// it.
+/// Returns the result of an optional read. `None` if the server refuses the read or fails, or if
+/// the response cannot be used.
 fn spared<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     unless(result, |error| {
         let fails = error.server().is_some_and(|server| server.status() >= 500);
@@ -133,12 +134,13 @@ fn spared<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     })
 }
 
-/// As [`spared`], for the first read: a domain that is down as a whole is sent nothing.
+/// Returns the result of the first, optional read. `None` if the server itself refuses the read or
+/// fails. Any other error ends the call, so nothing is sent to a domain that is down.
 fn permitted<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     unless(result, |error| is_refusal(error) || error.server().is_some_and(|server| server.failure() == Failure::Other))
 }
 
-/// The result, or `None` for an error that does not matter.
+/// Returns `None` instead of an error that does not matter.
 fn unless<T>(result: Result<T, Error>, is_spared: impl FnOnce(&Error) -> bool) -> Result<Option<T>, Error> {
     match result {
         Ok(result) => Ok(Some(result)),
@@ -156,7 +158,7 @@ struct Prepared {
 }
 
 impl Session {
-    /// Starts a restore. The reply is `None` if a check has shown that it was started.
+    /// Starts a restore. The response is `None` if a check has shown that the restore was started.
     pub(crate) async fn restore_snapshot(
         &self,
         repository: &RepositoryName,
@@ -166,20 +168,20 @@ impl Session {
         let refuse = |error: Error| error.during(Operation::RestoreSnapshot, 0);
         options.validate().map_err(refuse)?;
         let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
-        self.queued(Replay::Probe, repository, async || {
+        self.queued(Replay::CheckFirst, repository, async || {
             let prepared = self.prepare(repository, name, options).await.map_err(Error::before_sending)?;
             let machine = if prepared.evidence.can_prove_absence() {
                 Reconciler::new()
             } else {
                 Reconciler::new().without_resend()
             };
-            // On the heap: it is large, and would enlarge the caller's future.
+            // On the heap, because this large future would enlarge that of the caller.
             Box::pin(self.send_restore(machine, &request, (repository, name), prepared)).await
         })
         .await
     }
 
-    /// Prepares a restore that another process can start; see [`PreparedRestore`].
+    /// Prepares a restore that this or another process can start. See [`PreparedRestore`].
     pub(crate) async fn prepare_restore(
         &self,
         repository: &RepositoryName,
@@ -191,8 +193,8 @@ impl Session {
         let prepared = self.prepare(repository, name, &options).await.map_err(Error::before_sending).map_err(refuse)?;
         let snapshot_uuid = prepared.snapshot_uuid;
         let Some(ground) = prepared.evidence.into_groundwork(snapshot_uuid) else {
-            let text = "which indices this restore writes cannot be determined exactly, or their state cannot be read \
-                        (`cluster:monitor/state`); restore without preparing";
+            let text = "the indices that this restore writes cannot be determined exactly, or their state cannot be \
+                        read (permission `cluster:monitor/state`); use `Snapshot::restore` instead";
             return Err(refuse(Error::invalid(text)));
         };
         Ok(PreparedRestore::new(repository.clone(), name.clone(), options, ground))
@@ -207,29 +209,32 @@ impl Session {
         let (repository, name, options) = (restore.repository(), restore.snapshot(), restore.options());
         options.validate().map_err(refuse)?;
         let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
-        self.queued(Replay::Probe, repository, async || {
-            let found = self.look_up(repository, name, true).await.map_err(Error::before_sending)?;
-            let is_there = found.is_some_and(|found| restore.snapshot_uuid().is_none_or(|uuid| found.uuid() == Some(uuid)));
+        self.queued(Replay::CheckFirst, repository, async || {
+            let found = self.find_snapshot_opt(repository, name, true).await.map_err(Error::before_sending)?;
+            let is_there =
+                found.is_some_and(|found| restore.snapshot_uuid().is_none_or(|uuid| found.uuid() == Some(uuid)));
             let machine = match (restore.may_have_been_sent(), is_there) {
                 (false, true) => Reconciler::new(),
                 (true, true) => Reconciler::new().resuming(),
-                // What was sent may be found, but nothing that has taken the name since is restored.
+                // A check may find the restore, but a snapshot that has taken the name since is not
+                // restored.
                 (true, false) => Reconciler::new().resuming().without_resend(),
                 (false, false) => {
                     let text = format!(
-                        "{repository}:{name} is not the snapshot that the restore was prepared for: another one has its name now"
+                        "the snapshot that the restore was prepared for is gone: {repository}:{name} does not exist, \
+                         or another snapshot has taken its name"
                     );
                     return Err(refuse(Error::new(ErrorKind::SnapshotMissing, Outcome::NotSent, text)));
                 }
             };
             let mut targets = restore.targets.clone();
-            let names = targets.nameable();
+            let names = targets.retain_valid_names();
             let source = Source::new(repository.clone(), name.clone());
             let (before, tombstones) = (Some(restore.marks.clone()), restore.tombstones.clone());
             let evidence = RestoreEvidence::new(source, targets, before, tombstones, restore.earlier.clone());
             let snapshot_uuid = restore.snapshot_uuid().map(str::to_owned);
             let prepared = Prepared { snapshot_uuid, names, evidence, sees_shards: false };
-            // On the heap: it is large, and would enlarge the caller's future.
+            // On the heap, because this large future would enlarge that of the caller.
             Box::pin(self.send_restore(machine, &request, (repository, name), prepared)).await
         })
         .await
@@ -256,7 +261,7 @@ impl Session {
         Ok((response, ticket))
     }
 
-    /// Works the targets out and reads what tells this restore from others.
+    /// Determines the targets, and reads what distinguishes this restore from others.
     async fn prepare(
         &self,
         repository: &RepositoryName,
@@ -264,17 +269,17 @@ impl Session {
         options: &RestoreSnapshot,
     ) -> Result<Prepared, Error> {
         let source = Source::new(repository.clone(), name.clone());
-        // A snapshot that cannot be read may be restored all the same; the server decides that.
+        // The server may be able to restore a snapshot that the client cannot read.
         let info: Option<SnapshotInfo> = permitted(self.find_snapshot(repository, name, false).await)?;
         let mut targets = info.as_ref().map_or_else(Targets::unknown, |info| Targets::of(info, options));
-        let names = targets.nameable();
+        let names = targets.retain_valid_names();
         let before = match names.as_slice() {
             [] => None,
             names => spared(self.index_marks(names).await)?.filter(Marks::are_usable),
         };
         let snapshot_uuid = info.as_ref().and_then(SnapshotInfo::uuid).map(str::to_owned);
         let Some(before) = before else {
-            // In this order one that begins meanwhile is seen by its rows.
+            // In this order: the rows show a restore that begins between the two reads.
             let recoveries = spared(self.recoveries_where(&[], |recovery| source.has(recovery)).await)?;
             let rows = spared(self.shards_where(&[], |row| row.is_primary && !row.details().is_empty()).await)?;
             let mut identified = source.clone();
@@ -293,9 +298,9 @@ impl Session {
         Ok(Prepared { snapshot_uuid, names, evidence, sees_shards: false })
     }
 
-    /// The ticket of a restore that has been started: its targets as the server shows them, or as
-    /// they were worked out. What cannot be read is left out; the restore has been started all
-    /// the same.
+    /// Returns the ticket of a restore that has been started. Its indices are those that the server
+    /// shows, or else those that the client determined. A read that fails is not an error, because
+    /// the restore has been started.
     async fn restore_ticket(
         &self,
         repository: &RepositoryName,
@@ -325,7 +330,7 @@ impl Session {
             restore.shards().iter().for_each(|shard| add(shard.index(), Some(shard.index_uuid())));
             return ticket;
         }
-        // It has ended already, or cannot be read.
+        // The restore has ended already, or running restores cannot be read.
         let Some(before) = evidence.before() else {
             targets.certain().iter().for_each(|index| add(index, None));
             return ticket;
@@ -340,12 +345,13 @@ impl Session {
         ticket
     }
 
-    /// Learns the snapshot's uuid, if it is wanted to tell these rows from those of another.
+    /// Reads the snapshot's uuid into the source, if it is needed to distinguish these rows from
+    /// those of another snapshot.
     pub(crate) async fn identify(&self, source: &mut Source, rows: &[ShardRow]) {
-        if source.wants_uuid(rows) {
+        if source.needs_uuid(rows) {
             match self.with_limit(LAST_CHECK).find_snapshot(source.repository(), source.name(), true).await {
                 Ok(snapshot) => source.set_uuid(snapshot.uuid()),
-                Err(error) => tracing::debug!(kind = ?error.kind(), "no uuid"),
+                Err(error) => tracing::debug!(kind = ?error.kind(), "the uuid of the snapshot could not be read"),
             }
         }
     }

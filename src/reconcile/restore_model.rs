@@ -1,13 +1,18 @@
-//! Every sequence of events against a small model of the server, for restores.
+//! An exhaustive search for restores: every sequence of events, against a small model of the
+//! server.
 //!
-//! The model knows two indices, the targets of a restore. A restore is one update of both: it is
-//! refused where one is open, creates what is absent, and overwrites what is closed. Between any
-//! two events other clients may close, delete or restore one of them, or restore both under the
-//! same names; recoveries vanish, as they do when an index is closed, hidden or moved, or its
-//! node restarts; the running restore ends and is no longer shown. A request whose response is lost
-//! was carried out, was not, or will be later. One that the engine reports as failed was carried
-//! out before that or not at all. The evidence and the machine under test are those that the client
-//! drives.
+//! The model has two indices, the targets of a restore:
+//!
+//! * A restore is one update of both. It is refused if one of them is open. It creates an absent
+//!   one, and overwrites a closed one.
+//! * Between two events other clients may close, delete or restore one of them, or both.
+//! * A recovery may vanish, as it does when an index is closed, hidden or moved, or its node
+//!   restarts.
+//! * The running restore may end, and is then no longer shown.
+//! * A request with a lost response was carried out, was not, or will be later.
+//! * A request that the server reports as failed was carried out before that, or not at all.
+//!
+//! The evidence and the machine under test are those that the client uses.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -25,7 +30,7 @@ const SPAN: u64 = 10_000;
 const SENDS: u8 = 3;
 const PATIENCE: u32 = 5;
 
-/// How many events a sequence has, and how many of them are other clients' doings.
+/// The number of events in a sequence, and how many of them other clients may cause.
 const DEPTH: u32 = 9;
 const MOVES: u8 = 2;
 
@@ -35,51 +40,53 @@ enum Slot {
     Index {
         uuid: u8,
         open: bool,
-        /// How often it was restored over, and how often it was closed: what its counters show.
+        /// How often it was restored over and how often it was closed, as its counters show.
         restored_over: u8,
         closed: u8,
-        /// The restore that its recovery shows.
+        /// The id of the restore that its recovery shows.
         recovery: Option<u8>,
-        /// Its data comes from a restore of ours.
+        /// Whether its data comes from a restore by this call.
         ours: bool,
     },
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct World {
     slots: [Slot; 2],
-    /// The running restore: which of the two it writes.
+    /// Which of the two indices the running restore writes.
     running: Option<[bool; 2]>,
     /// How many indices of each name were deleted.
-    buried: [u8; 2],
-    next: u8,
+    deleted: [u8; 2],
+    next_id: u8,
     moves_left: u8,
     under_way: u8,
     effect: bool,
-    /// Another client restored both under the same names since the first send: nobody can tell that
-    /// from ours.
-    twin: bool,
-    /// A repeated request was carried out although an earlier one had been.
+    /// Whether another client has made an identical restore since the first send. It cannot be
+    /// distinguished from this call's.
+    identical_restore: bool,
+    /// Whether a resent request was carried out although an earlier one had been.
     done_twice: bool,
-    /// A target was open before the first send, so that its data is another's work.
+    /// Whether a target was open before the first send, so that it has another client's data.
     was_open: bool,
-    /// A repeated request restored over it.
+    /// Whether a resent request restored over that target.
     open_overwritten: bool,
     unaccounted: u8,
-    /// The first request is that of a process which is gone, and which may not have sent it.
+    /// Whether an earlier process prepared the restore, and may have sent the first request.
     resumed: bool,
     failed: bool,
-    /// What was checked before a repetition did not allow it.
+    /// Whether the check before a resend did not allow it.
     unconfirmed: bool,
     checks: u32,
     first_check: u64,
-    /// Checks in a row that were refused, or that found a change without a sign of who did it.
+    /// How many checks in a row were refused, and how many found a change that cannot be
+    /// attributed.
     refused: u32,
     unclear: u32,
     now: u64,
 }
 
+/// What happens to a request, and to its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Environment {
     Responded,
@@ -104,16 +111,16 @@ const ENVIRONMENTS: [Environment; 8] = [
 ];
 
 impl World {
-    fn new(slots: [Slot; 2], next: u8) -> Self {
+    fn new(slots: [Slot; 2], next_id: u8) -> Self {
         Self {
             slots,
             running: None,
-            buried: [0; 2],
-            next,
+            deleted: [0; 2],
+            next_id,
             moves_left: MOVES,
             under_way: 0,
             effect: false,
-            twin: false,
+            identical_restore: false,
             done_twice: false,
             was_open: slots.iter().any(|slot| matches!(slot, Slot::Index { open: true, .. })),
             open_overwritten: false,
@@ -129,20 +136,20 @@ impl World {
         }
     }
 
-    /// Restores these of the two, unless one of them is open.
+    /// Restores the chosen indices, unless one of them is open. Returns whether it did.
     fn restore(&mut self, which: [bool; 2], by_us: bool) -> bool {
         let wanted = || (0..2).filter(|at| which[*at]);
         if wanted().any(|at| matches!(self.slots[at], Slot::Index { open: true, .. })) {
             return false;
         }
-        let id = self.next;
-        self.next += 1;
+        let id = self.next_id;
+        self.next_id += 1;
         for at in wanted() {
             self.slots[at] = match self.slots[at] {
                 Slot::Absent => {
-                    self.next += 1;
+                    self.next_id += 1;
                     Slot::Index {
-                        uuid: self.next,
+                        uuid: self.next_id,
                         open: true,
                         restored_over: 0,
                         closed: 0,
@@ -164,16 +171,17 @@ impl World {
         true
     }
 
-    /// The server carries out a request of ours; gives whether it did.
+    /// The server carries out a request of this call, unless it refuses it. Returns whether it did.
     fn carry_out(&mut self, again: bool) -> bool {
-        let held = self.slots.iter().any(|slot| matches!(slot, Slot::Index { ours: true, .. }));
+        let has_own_data = self.slots.iter().any(|slot| matches!(slot, Slot::Index { ours: true, .. }));
         let done = self.restore([true; 2], true);
-        self.done_twice |= done && again && held;
+        self.done_twice |= done && again && has_own_data;
         self.open_overwritten |= done && again && self.was_open;
         self.effect |= done;
         done
     }
 
+    /// Returns the states that late requests alone can lead to.
     fn late_moves(self) -> Vec<Self> {
         let mut all = vec![self];
         if self.under_way > 0 {
@@ -184,7 +192,7 @@ impl World {
         all
     }
 
-    /// What other clients and late requests may do between two events.
+    /// Returns the states that other clients and late requests can lead to between two events.
     fn moves(self) -> Vec<Self> {
         let mut all = self.late_moves();
         if self.moves_left == 0 {
@@ -200,7 +208,7 @@ impl World {
                 changed.slots[at] =
                     Slot::Index { uuid, open: false, restored_over, closed: closed + 1, ours, recovery: None };
                 all.push(changed);
-                // Both at once, so that a repeated restore would find nothing in its way.
+                // Both at once, so that a resent restore would not be refused.
                 let other = 1 - at;
                 if let Slot::Index { uuid, open: true, restored_over, closed, ours, .. } = changed.slots[other] {
                     changed.slots[other] =
@@ -208,16 +216,16 @@ impl World {
                     all.push(Self { running: None, ..changed });
                 }
             }
-            let mut deleted = budget;
-            deleted.slots[at] = Slot::Absent;
-            deleted.buried[at] += 1;
-            if matches!(deleted.slots[1 - at], Slot::Index { .. }) {
-                let mut both = deleted;
+            let mut one = budget;
+            one.slots[at] = Slot::Absent;
+            one.deleted[at] += 1;
+            if matches!(one.slots[1 - at], Slot::Index { .. }) {
+                let mut both = one;
                 both.slots[1 - at] = Slot::Absent;
-                both.buried[1 - at] += 1;
+                both.deleted[1 - at] += 1;
                 all.push(Self { running: None, ..both });
             }
-            all.push(deleted);
+            all.push(one);
         }
         if self.running.is_some() {
             all.push(Self { running: None, ..budget });
@@ -225,7 +233,7 @@ impl World {
         for which in [[true, false], [false, true], [true, true]] {
             let mut theirs = budget;
             if theirs.restore(which, false) {
-                theirs.twin |= which == [true; 2];
+                theirs.identical_restore |= which == [true; 2];
                 all.push(theirs);
             }
         }
@@ -272,7 +280,7 @@ impl World {
     fn tombstones(&self) -> Tombstones {
         let stones: Vec<Value> = NAMES
             .iter()
-            .zip(self.buried)
+            .zip(self.deleted)
             .flat_map(|(name, count)| {
                 (0..count).map(move |n| json!({"index": {"index_name": name, "index_uuid": n.to_string()}}))
             })
@@ -328,7 +336,7 @@ impl World {
         RestoreEvidence::new(source, targets, before, tombstones, earlier)
     }
 
-    /// What a check finds that can see.
+    /// Returns what a check finds if nothing keeps it from reading the state.
     fn observe(&self, before: &World, lasting: bool) -> Sighting {
         let mut evidence = before.evidence(lasting);
         if !lasting {
@@ -354,7 +362,7 @@ impl World {
         (self, sighting)
     }
 
-    /// What is checked right before a repetition.
+    /// Returns what the check right before a resend finds.
     fn confirm(&self, before: &World) -> Sighting {
         let mut evidence = before.evidence(true);
         match evidence.compare(&self.marks()) {
@@ -369,7 +377,7 @@ impl World {
             () if !lasting => Err("sent again on evidence that does not last"),
             () if self.unaccounted == 0 => Err("sent again without a loss"),
             () if self.unaccounted >= SENDS => Err("sent again with too many requests unaccounted for"),
-            // Time has passed since that process was there.
+            // Time has passed since the earlier process ran.
             () if self.resumed && self.unaccounted == 1 && self.checks >= 1 => Ok(()),
             () if self.checks < CHECKS || self.now - self.first_check < SPAN => Err("sent again without proof"),
             () => Ok(()),
@@ -380,37 +388,37 @@ impl World {
         match verdict {
             Verdict::Unknown if self.failed && (!lasting || self.unconfirmed) => Ok(()),
             Verdict::Unknown if self.refused < PATIENCE && self.unclear < PATIENCE => {
-                Err("gave up although it could still ask")
+                Err("gave up although it could still check")
             }
             Verdict::Done if !self.effect => Err("false success"),
-            Verdict::Adopted if !self.effect && !self.twin => Err("adopted another's"),
+            Verdict::Adopted if !self.effect && !self.identical_restore => Err("adopted another client's restore"),
             Verdict::Refused | Verdict::NotSent
                 if self.effect && self.slots.iter().any(|slot| matches!(slot, Slot::Index { ours: true, .. })) =>
             {
                 Err("false failure")
             }
             Verdict::Refused | Verdict::NotSent if self.under_way > 0 => {
-                Err("certain of a failure that may yet become a success")
+                Err("certain of a failure that may still become a success")
             }
             _ => Ok(()),
         }
     }
 }
 
-/// All that the finding of a check or a confirmation depends on.
-type Scenery = ([Slot; 2], Option<[bool; 2]>, [u8; 2], [Slot; 2], bool);
+/// Everything that the finding of a check depends on.
+type FindingKey = ([Slot; 2], Option<[bool; 2]>, [u8; 2], [Slot; 2], bool);
 
 struct Search {
     lasting: bool,
     seen: HashSet<(Reconciler, Step, World, World, bool, u32)>,
     verdicts: HashSet<Verdict>,
-    /// What checks and confirmations find, by all that it depends on.
-    found: HashMap<Scenery, Sighting>,
+    /// What checks have found so far.
+    found: HashMap<FindingKey, Sighting>,
 }
 
 impl Search {
     fn find(&mut self, world: &World, before: &World, confirming: bool) -> Sighting {
-        let key = (world.slots, world.running, world.buried, before.slots, confirming);
+        let key = (world.slots, world.running, world.deleted, before.slots, confirming);
         let lasting = self.lasting;
         *self
             .found
@@ -422,23 +430,23 @@ impl Search {
         if !self.seen.insert((machine, step, world, before, first, left)) {
             return;
         }
-        let broken = |why: &str| -> ! { panic!("{why}: {machine:?} {step:?} {world:?} {before:?}") };
+        let fail = |why: &str| -> ! { panic!("{why}: {machine:?} {step:?} {world:?} {before:?}") };
         if world.done_twice {
-            broken("restored again over what an earlier request had restored");
+            fail("a resend restored over what an earlier request had restored");
         }
         if world.open_overwritten {
-            broken("a repetition restored over what was open");
+            fail("a resend restored over an index that was open");
         }
         match step {
             Step::End(verdict) => {
                 self.verdicts.insert(verdict);
                 if let Err(why) = world.check_verdict(verdict, self.lasting) {
-                    broken(why);
+                    fail(why);
                 }
             }
             _ if left == 0 => {
                 if world.unaccounted == 0 {
-                    broken("unknown at the deadline without a loss");
+                    fail("unknown at the deadline without a loss");
                 }
             }
             Step::Send => {
@@ -453,10 +461,10 @@ impl Search {
                     }
                 }
                 if let Err(why) = world.may_send(first, self.lasting) {
-                    broken(why);
+                    fail(why);
                 }
-                // A send follows its check at once: other clients' moves in between are the race that the docs
-                // describe.
+                // A resend follows its check at once. The docs describe the race with other clients
+                // between the two.
                 for world in world.late_moves() {
                     for environment in ENVIRONMENTS {
                         let (world, sent) = world.send(environment, first);
@@ -498,7 +506,7 @@ fn explore(machine: Reconciler, lasting: bool) -> Search {
 }
 
 #[test]
-fn restoring_reports_the_truth_and_overwrites_nothing_in_every_sequence_of_events() {
+fn restore_reports_no_false_outcome_and_overwrites_nothing_in_any_sequence_of_events() {
     let search = explore(Reconciler::new(), true);
 
     for verdict in [Verdict::Done, Verdict::Adopted, Verdict::Refused, Verdict::NotSent, Verdict::Unknown] {
@@ -506,10 +514,10 @@ fn restoring_reports_the_truth_and_overwrites_nothing_in_every_sequence_of_event
     }
 }
 
-/// A process that is gone has prepared the restore. It has not sent it, its request was carried
-/// out, or it may yet be.
+/// An earlier process has prepared the restore. It has not sent the request, or the request was
+/// carried out, or it may still be.
 #[test]
-fn starting_a_prepared_restore_again_reports_the_truth_and_overwrites_nothing() {
+fn restarting_a_prepared_restore_reports_no_false_outcome_and_overwrites_nothing() {
     let machine = Reconciler::new().resuming();
     let mut search = Search { lasting: true, seen: HashSet::new(), verdicts: HashSet::new(), found: HashMap::new() };
     for slots in [[Slot::Absent, Slot::Absent], [index(1, false), Slot::Absent]] {
@@ -529,7 +537,7 @@ fn starting_a_prepared_restore_again_reports_the_truth_and_overwrites_nothing() 
 }
 
 #[test]
-fn restoring_without_lasting_evidence_reports_the_truth_and_sends_once_in_every_sequence_of_events() {
+fn restore_without_lasting_evidence_sends_once_and_reports_no_false_outcome() {
     let search = explore(Reconciler::new().without_resend(), false);
 
     assert!(search.seen.iter().all(|(_, step, .., first, _)| *first || *step != Step::Send));

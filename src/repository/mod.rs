@@ -1,4 +1,30 @@
-//! Settings of repositories, and what the server says of a repository.
+//! Settings of repositories, and the types that describe registered repositories.
+//!
+//! The operations are methods of [`Repository`](crate::Repository), such as
+//! [`register`](crate::Repository::register) and [`info`](crate::Repository::info).
+//!
+//! * [`S3Settings`], [`FsSettings`], [`UrlSettings`] and [`OtherSettings`] are the settings of each
+//!   type, and [`RepositorySettings`] is any of them.
+//! * [`RegisterRepository`] is a registration: the settings, and whether the nodes verify the
+//!   repository.
+//! * [`RepositoryInfo`], [`VerifiedNode`] and [`CleanUp`] are what operations return.
+//!
+//! ```
+//! use es_snapshot::repository::S3Settings;
+//! # use es_snapshot::testing::FakeDomain;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), es_snapshot::Error> {
+//! # let client = FakeDomain::with_repository("backups").await.client();
+//! let logs = client.repository("logs")?;
+//! let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+//! let settings = S3Settings::new("my-bucket-4-es").with_base_path("logs").with_role_arn(role);
+//! logs.register(settings).await?;
+//!
+//! assert_eq!(logs.info().await?.settings().repository_type(), "s3");
+//! # Ok(())
+//! # }
+//! ```
 
 mod other;
 mod response;
@@ -18,20 +44,20 @@ pub use response::{CleanUp, RepositoryInfo, VerifiedNode};
 pub use s3::S3Settings;
 
 pub use crate::byte_size::ByteSize;
-use secret::{Redacted, find_secret, shown};
+use secret::{Redacted, find_secret, redact_url};
 
 use crate::error::{Error, quoted};
-use crate::wire::{is_same, null_as_default, scalar_text};
+use crate::wire::{is_same_setting, null_as_default, scalar_text};
 
-/// Settings that are stored and do nothing, and what was meant: the server accepts every unknown
-/// key.
+/// Keys that callers set by mistake, each with the correct key. The server stores unknown keys and
+/// ignores them.
 const MISTAKEN_KEYS: [(&str, &str); 2] = [("iam_role_arn", "role_arn"), ("read_only", "readonly")];
 
-/// The definition of a repository: its type and the settings of that type.
+/// The definition of a repository: its type, and the settings of that type.
 ///
-/// Serialises to the body of a registration, `{"type":…,"settings":{…}}`, and reads the form in
-/// which a domain returns it: values as text, keys nested or dotted, `settings` absent, types this
-/// crate does not know.
+/// It serialises to the body of a registration, `{"type":…,"settings":{…}}`. It deserialises from
+/// what a server returns. There, values may be text, keys may be nested or dotted, `settings` may
+/// be missing, and the type may be unknown to this crate.
 ///
 /// ```
 /// use es_snapshot::{RepositorySettings, S3Settings};
@@ -48,18 +74,18 @@ const MISTAKEN_KEYS: [(&str, &str); 2] = [("iam_role_arn", "role_arn"), ("read_o
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RepositorySettings {
-    /// Type `s3`: the only one an Amazon domain registers.
+    /// Type `s3`. Amazon domains register no other type.
     S3(S3Settings),
-    /// Type `fs`: a file system that all nodes share.
+    /// Type `fs`: a file system that all nodes share. Self-managed clusters only.
     Fs(FsSettings),
-    /// Type `url`: read only, over HTTP or from a file system.
+    /// Type `url`: read-only, over HTTP or from a file system. Self-managed clusters only.
     Url(UrlSettings),
     /// Any other type.
     Other(OtherSettings),
 }
 
 impl RepositorySettings {
-    /// The type as it stands on the wire, such as `s3`.
+    /// Returns the type as the server writes it, such as `s3`.
     #[must_use]
     pub fn repository_type(&self) -> &str {
         match self {
@@ -70,7 +96,7 @@ impl RepositorySettings {
         }
     }
 
-    /// What can be seen to be wrong before anything is sent.
+    /// Checks the settings before anything is sent.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         match self {
             Self::S3(settings) => settings.validate()?,
@@ -78,28 +104,28 @@ impl RepositorySettings {
             Self::Url(settings) => required("url", settings.url())?,
             Self::Other(settings) => required("type", Some(&settings.repository_type))?,
         }
-        let other = self.open();
+        let other = self.untyped();
         if other.is_empty() {
             return Ok(());
         }
-        if let Some((key, meant)) = MISTAKEN_KEYS.iter().find(|(key, _)| other.contains_key(*key)) {
-            return Err(Error::invalid(format!("the setting {key} has no effect; {meant} is meant")));
+        if let Some((key, correct)) = MISTAKEN_KEYS.iter().find(|(key, _)| other.contains_key(*key)) {
+            return Err(Error::invalid(format!("setting `{key}` has no effect; use `{correct}`")));
         }
-        let differs = |key: &str, value: &Value| other.get(key).is_some_and(|open| !is_same(open, value));
+        let differs = |key: &str, value: &Value| other.get(key).is_some_and(|untyped| !is_same_setting(untyped, value));
         match self.typed().into_iter().find(|(key, value)| differs(key, &value.into())) {
             Some((key, _)) => Err(Error::invalid(format!(
-                "`{key}` has two values, one by its own method and another by `with_setting`; give one of them"
+                "`{key}` has two values, one by its own method and another by `with_setting`; set only one of them"
             ))),
             None => Ok(()),
         }
     }
 
-    /// The key of a setting that may be a secret, if there is one.
+    /// Returns the key of the first setting that may be a secret.
     pub(crate) fn secret(&self) -> Option<String> {
         find_secret(&self.settings()).map(str::to_owned)
     }
 
-    /// The settings that have a method of their own.
+    /// Returns the settings that have a method of their own.
     fn typed(&self) -> Vec<(&'static str, Setting<'_>)> {
         match self {
             Self::S3(settings) => settings.typed(),
@@ -109,8 +135,8 @@ impl RepositorySettings {
         }
     }
 
-    /// The settings that have none.
-    fn open(&self) -> &Map<String, Value> {
+    /// Returns the settings that have no method of their own.
+    fn untyped(&self) -> &Map<String, Value> {
         match self {
             Self::S3(settings) => &settings.other,
             Self::Fs(settings) => &settings.other,
@@ -120,13 +146,13 @@ impl RepositorySettings {
     }
 
     fn settings(&self) -> Map<String, Value> {
-        let mut settings = self.open().clone();
+        let mut settings = self.untyped().clone();
         settings.extend(self.typed().iter().map(|(key, value)| ((*key).to_owned(), value.into())));
         settings
     }
 }
 
-/// A setting that has a method of its own.
+/// The value of a setting that has a method of its own.
 #[derive(Clone, Copy, Serialize)]
 #[serde(untagged)]
 enum Setting<'a> {
@@ -165,7 +191,7 @@ impl From<&Setting<'_>> for Value {
 
 fn required(key: &str, value: Option<&str>) -> Result<(), Error> {
     match value {
-        None | Some("") => Err(Error::invalid(format!("a repository needs a {key}"))),
+        None | Some("") => Err(Error::invalid(format!("repository has no `{key}`, expected a non-empty value"))),
         Some(_) => Ok(()),
     }
 }
@@ -181,13 +207,13 @@ impl Serialize for RepositorySettings {
 
         impl Serialize for Settings<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let (typed, open) = (self.0.typed(), self.0.open());
+                let (typed, untyped) = (self.0.typed(), self.0.untyped());
                 let is_typed = |key: &str| typed.iter().any(|(typed, _)| *typed == key);
                 let mut map = serializer.serialize_map(None)?;
                 for (key, value) in &typed {
                     map.serialize_entry(key, value)?;
                 }
-                for (key, value) in open.iter().filter(|(key, _)| !is_typed(key)) {
+                for (key, value) in untyped.iter().filter(|(key, _)| !is_typed(key)) {
                     map.serialize_entry(key, value)?;
                 }
                 map.end()
@@ -197,7 +223,7 @@ impl Serialize for RepositorySettings {
     }
 }
 
-/// A definition as a configuration contains it.
+/// A definition in the form of the REST API.
 #[derive(Deserialize)]
 struct WireRepository {
     #[serde(default, deserialize_with = "null_as_default")]
@@ -211,7 +237,7 @@ struct WireRepository {
 }
 
 impl RepositorySettings {
-    /// Reads the settings of a type in the form in which a domain returns them.
+    /// Reads settings of this type in the form in which a server returns them.
     fn from_wire(repository_type: &str, settings: Map<String, Value>) -> Self {
         let mut flat = flattened(settings);
         match repository_type {
@@ -219,9 +245,9 @@ impl RepositorySettings {
             "fs" => Self::Fs(FsSettings {
                 location: take(&mut flat, "location"),
                 blob_store: BlobStoreSettings::from_flat(&mut flat),
-                other: rest(flat),
+                other: remaining(flat),
             }),
-            "url" => Self::Url(UrlSettings { url: take(&mut flat, "url"), other: rest(flat) }),
+            "url" => Self::Url(UrlSettings { url: take(&mut flat, "url"), other: remaining(flat) }),
             _ => Self::Other(OtherSettings { repository_type: repository_type.to_owned(), other: flat }),
         }
     }
@@ -230,7 +256,8 @@ impl RepositorySettings {
 impl<'de> Deserialize<'de> for RepositorySettings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wire = WireRepository::deserialize(deserializer)?;
-        // To leave `crypto_settings` out, say, would register a repository that is not encrypted.
+        // An unknown field must not be dropped. Without `crypto_settings`, for example, the
+        // repository would be registered unencrypted.
         match wire.other.keys().next() {
             Some(key) => {
                 Err(serde::de::Error::custom(format!("unknown field {}, expected `type` or `settings`", quoted(key))))
@@ -240,9 +267,10 @@ impl<'de> Deserialize<'de> for RepositorySettings {
     }
 }
 
-/// The settings under dotted keys, except where those would be much longer than the nested ones
-/// that they are made of: a long key over many short ones would be repeated for each. The server
-/// takes both forms.
+/// Returns the settings under dotted keys. The server accepts dotted and nested keys.
+///
+/// A long key with many short ones below it stays nested, because the long key would be repeated
+/// for each of them.
 fn flattened(settings: Map<String, Value>) -> Map<String, Value> {
     if !settings.values().any(Value::is_object) {
         return settings;
@@ -258,7 +286,7 @@ fn flattened(settings: Map<String, Value>) -> Map<String, Value> {
     flat
 }
 
-/// How long the dotted keys of a value are together, below a key of that length.
+/// Returns the total length of the dotted keys of a value, below a key of this length.
 fn flat_length(key: usize, value: &Value) -> usize {
     match value {
         Value::Object(inner) => {
@@ -268,7 +296,7 @@ fn flat_length(key: usize, value: &Value) -> usize {
     }
 }
 
-/// How long a value is as JSON, about.
+/// Returns the approximate length of a value as JSON.
 fn nested_length(value: &Value) -> usize {
     match value {
         Value::Object(inner) => {
@@ -280,8 +308,7 @@ fn nested_length(value: &Value) -> usize {
     }
 }
 
-/// Stores a setting under dotted keys, which are one form whatever form was given, and which the
-/// server takes as well.
+/// Stores a setting under dotted keys, so that nested and dotted keys become the same.
 fn insert_flat(flat: &mut Map<String, Value>, key: String, value: Value) {
     match value {
         Value::Object(inner) if !inner.is_empty() => {
@@ -295,27 +322,27 @@ fn insert_flat(flat: &mut Map<String, Value>, key: String, value: Value) {
     }
 }
 
-/// What was not taken out. An emptied map would keep its room.
-fn rest(flat: Map<String, Value>) -> Map<String, Value> {
+/// Returns what is left of the settings. An emptied map is dropped, because it keeps its memory.
+fn remaining(flat: Map<String, Value>) -> Map<String, Value> {
     if flat.is_empty() { Map::new() } else { flat }
 }
 
-/// Takes a setting out, if it is there and can be read; otherwise it stays, so that nothing is
-/// lost.
+/// Removes and returns a setting, if its value can be read. Otherwise it stays, so that no value
+/// is lost.
 fn take<T: FromStr>(flat: &mut Map<String, Value>, key: &str) -> Option<T> {
     let value = scalar_text(flat.get(key)?)?.parse().ok()?;
     flat.remove(key);
     Some(value)
 }
 
-/// The settings that have a value.
-fn set<'a>(
+/// Returns the settings that have a value.
+fn only_set<'a>(
     settings: impl IntoIterator<Item = (&'static str, Option<Setting<'a>>)>,
 ) -> Vec<(&'static str, Setting<'a>)> {
     settings.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
 }
 
-/// The settings that all types have which write blobs.
+/// The settings of every type that writes to a blob store.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct BlobStoreSettings {
     chunk_size: Option<ByteSize>,
@@ -349,69 +376,77 @@ impl BlobStoreSettings {
 
 macro_rules! blob_store_accessors {
     () => {
-        /// Files larger than this are split into parts of this size in the repository. The default depends
-        /// on type and version.
+        /// Sets the size of the parts into which larger files are split in the repository.
+        ///
+        /// Server default: depends on the type and the version.
         #[must_use]
         pub fn with_chunk_size(mut self, size: ByteSize) -> Self {
             self.blob_store.chunk_size = Some(size);
             self
         }
 
-        /// Whether metadata files are compressed. Server's default: no in Elasticsearch 7.10 and
-        /// OpenSearch, yes in Elasticsearch 8.
+        /// Sets whether metadata files are compressed.
+        ///
+        /// Server default: no on Elasticsearch 7.10 and OpenSearch; yes on Elasticsearch 8.
         #[must_use]
         pub fn with_compress(mut self, compress: bool) -> Self {
             self.blob_store.compress = Some(compress);
             self
         }
 
-        /// Limits the bytes per second and node while restoring. Server's default: no limit of its own.
+        /// Sets how many bytes per second each node may restore.
+        ///
+        /// The server's limits for recoveries apply in addition. Server default: no limit.
         #[must_use]
         pub fn with_max_restore_bytes_per_sec(mut self, limit: ByteSize) -> Self {
             self.blob_store.max_restore_bytes_per_sec = Some(limit);
             self
         }
 
-        /// Limits the bytes per second and node while taking snapshots. Server's default: `40mb`.
+        /// Sets how many bytes per second each node may write to snapshots.
+        ///
+        /// Server default: `40mb`.
         #[must_use]
         pub fn with_max_snapshot_bytes_per_sec(mut self, limit: ByteSize) -> Self {
             self.blob_store.max_snapshot_bytes_per_sec = Some(limit);
             self
         }
 
-        /// Whether this cluster may only read. Exactly one cluster may write to a repository; every other
-        /// registers it read only.
+        /// Sets whether this cluster may only read the repository.
+        ///
+        /// Only one cluster may write to a repository. Register it as read-only on every other
+        /// cluster. Server default: no.
         #[must_use]
         pub fn with_readonly(mut self, readonly: bool) -> Self {
             self.blob_store.readonly = Some(readonly);
             self
         }
 
-        /// The size of the parts of large files, if set.
+        /// Returns the size of the parts of large files, if set.
         #[must_use]
         pub fn chunk_size(&self) -> Option<ByteSize> {
             self.blob_store.chunk_size
         }
 
-        /// Whether metadata files are compressed, if set.
+        /// Returns whether metadata files are compressed, if set.
         #[must_use]
         pub fn compress(&self) -> Option<bool> {
             self.blob_store.compress
         }
 
-        /// The limit of bytes per second and node while restoring, if set.
+        /// Returns how many bytes per second each node may restore, if set.
         #[must_use]
         pub fn max_restore_bytes_per_sec(&self) -> Option<ByteSize> {
             self.blob_store.max_restore_bytes_per_sec
         }
 
-        /// The limit of bytes per second and node while taking snapshots, if set.
+        /// Returns how many bytes per second each node may write to snapshots, if set.
         #[must_use]
         pub fn max_snapshot_bytes_per_sec(&self) -> Option<ByteSize> {
             self.blob_store.max_snapshot_bytes_per_sec
         }
 
-        /// Whether this cluster may only read, if set.
+        /// Returns whether this cluster may only read the repository, if set.
         #[must_use]
         pub fn readonly(&self) -> Option<bool> {
             self.blob_store.readonly
@@ -423,19 +458,21 @@ use blob_store_accessors;
 
 macro_rules! open_settings {
     () => {
-        /// Sets any other setting. An object is stored under dotted keys. Registering fails with
+        /// Sets any other setting.
+        ///
+        /// An object is stored under dotted keys. The server ignores unknown keys without an error,
+        /// so check the spelling. Registering fails with
         /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if a method of this type sets the same
         /// key to another value.
-        ///
-        /// The server accepts unknown keys and ignores them; mind the spelling.
         #[must_use]
         pub fn with_setting(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
             insert_flat(&mut self.other, key.into(), value.into());
             self
         }
 
-        /// The settings that have no method of their own, under dotted keys. A domain returns their values
-        /// as text.
+        /// Returns the settings that have no method of their own, under dotted keys.
+        ///
+        /// Servers return their values as text.
         #[must_use]
         pub fn other(&self) -> &Map<String, Value> {
             &self.other
@@ -447,7 +484,7 @@ use open_settings;
 
 /// The registration of a repository: its settings, and whether the nodes verify it.
 ///
-/// The settings of every type convert into it, and are verified.
+/// Settings of every type convert into a registration that is verified.
 ///
 /// ```
 /// use es_snapshot::FsSettings;
@@ -469,14 +506,16 @@ fn yes() -> bool {
 }
 
 impl RegisterRepository {
-    /// Returns the registration with these settings.
+    /// Returns a registration with these settings, which the nodes verify.
     #[must_use]
     pub fn new(settings: impl Into<RepositorySettings>) -> Self {
         Self { settings: settings.into(), verify: true }
     }
 
-    /// Sets whether all nodes write to the repository and read from it before the call ends. If
-    /// not, storage problems surface at the first snapshot. Default: yes.
+    /// Sets whether all nodes verify the repository before the call ends.
+    ///
+    /// Each node writes to the repository and reads from it. Without this, storage problems surface
+    /// at the first snapshot. Default: yes.
     #[must_use]
     pub fn with_verify(mut self, verify: bool) -> Self {
         self.verify = verify;
@@ -521,8 +560,8 @@ impl From<UrlSettings> for RepositorySettings {
 }
 
 impl From<OtherSettings> for RepositorySettings {
-    /// A type that this crate knows stays [`Other`](RepositorySettings::Other); the domain sees no
-    /// difference.
+    /// Returns [`Other`](RepositorySettings::Other), even for a type that has its own variant. The
+    /// request to the server is the same.
     fn from(settings: OtherSettings) -> Self {
         Self::Other(settings)
     }
@@ -544,7 +583,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registration_survives_being_written_and_read() {
+    fn reads_the_registration_that_it_has_written() {
         let registration = RegisterRepository::new(FsSettings::new("/mnt/backups")).with_verify(false);
         let written = serde_json::to_string(&registration).unwrap();
 
@@ -554,7 +593,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_come_back_as_text_are_typed_again() {
+    fn reads_values_that_are_returned_as_text() {
         let settings =
             decode(json!({"type": "s3", "settings": {"bucket": "b", "region": "r", "server_side_encryption": "true",
             "readonly": "false", "compress": "true", "chunk_size": "1gb", "max_snapshot_bytes_per_sec": "40mb"}}));
@@ -569,7 +608,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_typed_stays_among_the_other_settings() {
+    fn keeps_unreadable_values_as_other_settings() {
         let settings =
             decode(json!({"type": "s3", "settings": {"bucket": "b", "compress": "perhaps", "chunk_size": "1.5gb"}}));
         let RepositorySettings::S3(s3) = settings else { panic!("{settings:?}") };
@@ -578,14 +617,14 @@ mod tests {
     }
 
     #[test]
-    fn nested_and_dotted_keys_are_one() {
+    fn reads_nested_and_dotted_keys_alike() {
         let nested = decode(json!({"type": "s3", "settings": {"throttled_delete_retry": {"delay_increment": "50ms"}}}));
         let dotted = decode(json!({"type": "s3", "settings": {"throttled_delete_retry.delay_increment": "50ms"}}));
         assert_eq!(nested, dotted);
     }
 
     #[test]
-    fn a_setting_with_two_values_is_refused_whichever_is_set_first() {
+    fn refuses_a_setting_with_two_values_in_either_order() {
         let cases: [RepositorySettings; 6] = [
             s3().with_setting("readonly", "false").with_readonly(true).into(),
             s3().with_readonly(true).with_setting("readonly", "false").into(),
@@ -601,14 +640,14 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_is_given_twice_alike_is_fine() {
+    fn accepts_a_setting_that_is_set_twice_to_the_same_value() {
         let settings: RepositorySettings = s3().with_setting("readonly", "true").with_readonly(true).into();
         settings.validate().unwrap();
         assert_eq!(serde_json::to_value(&settings).unwrap()["settings"]["readonly"], true);
     }
 
     #[test]
-    fn what_stands_beside_type_and_settings_is_not_dropped_without_a_word() {
+    fn refuses_unknown_fields_beside_type_and_settings() {
         let read =
             |key: &str| serde_json::from_value::<RepositorySettings>(json!({"type": "s3", "settings": {}, key: {}}));
         for key in ["crypto_settings", "crypto_metadata", "setting"] {
@@ -617,27 +656,27 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_object_is_kept() {
+    fn keeps_an_empty_object() {
         let response = json!({"type": "hdfs", "settings": {"conf": {}}});
         assert_eq!(serde_json::to_value(decode(response.clone())).unwrap(), response);
     }
 
     #[test]
-    fn settings_that_cannot_work_are_refused_with_what_is_wrong() {
+    fn refuses_settings_that_cannot_work_and_reports_why() {
         let cases: [(RepositorySettings, &str); 13] = [
-            (S3Settings::new("").into(), "needs a bucket"),
+            (S3Settings::new("").into(), "no `bucket`"),
             (S3Settings::new("s3://b").into(), "plain bucket name"),
             (S3Settings::new("arn:aws:s3:::b").into(), "plain bucket name"),
             (S3Settings::new("b/path").into(), "base_path"),
             (s3().with_base_path("/prod").into(), "slash"),
-            (s3().with_region("arn:aws:iam::123456789012:role/x").into(), "not a Region"),
-            (s3().with_region("").into(), "not a Region"),
-            (s3().with_endpoint("").into(), "not an endpoint"),
-            (s3().with_setting("iam_role_arn", "x").into(), "role_arn is meant"),
-            (s3().with_setting("read_only", true).into(), "readonly is meant"),
-            (FsSettings::new("").into(), "needs a location"),
-            (UrlSettings::new("").into(), "needs a url"),
-            (OtherSettings::new("").into(), "needs a type"),
+            (s3().with_region("arn:aws:iam::123456789012:role/x").into(), "invalid Region"),
+            (s3().with_region("").into(), "invalid Region"),
+            (s3().with_endpoint("").into(), "invalid S3 endpoint"),
+            (s3().with_setting("iam_role_arn", "x").into(), "use `role_arn`"),
+            (s3().with_setting("read_only", true).into(), "use `readonly`"),
+            (FsSettings::new("").into(), "no `location`"),
+            (UrlSettings::new("").into(), "no `url`"),
+            (OtherSettings::new("").into(), "no `type`"),
         ];
         for (settings, part) in cases {
             let error = settings.validate().unwrap_err().to_string();
@@ -646,7 +685,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_password_in_a_url_wherever_it_stands() {
+    fn debug_shows_no_password_of_a_url() {
         let source =
             OtherSettings::new("source").with_setting("delegate_type", "url").with_setting("url", "ftp://u:hunter2@h/");
         let endpoint = S3Settings::new("b").with_endpoint("https://u:hunter2@minio");
@@ -672,7 +711,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_setting_is_dropped_without_a_word(
+        fn sends_every_setting_or_refuses_a_conflict(
             typed in proptest::collection::btree_map("region|endpoint|base_path|storage_class|canned_acl", "[a-z]{1,3}", 0..5),
             open in proptest::collection::btree_map("region|endpoint|base_path|storage_class|canned_acl|other|a\\.b", "[a-z]{1,2}", 0..5),
             first in proptest::bool::ANY,
@@ -697,7 +736,7 @@ mod tests {
         }
 
         #[test]
-        fn any_settings_that_a_domain_returns_survive_a_second_trip(
+        fn reads_the_settings_that_it_has_written(
             kind in proptest::sample::select(vec!["s3", "fs", "url", "hdfs", ""]),
             settings in proptest::collection::btree_map("[a-z_.]{1,8}|bucket|region|endpoint|compress|chunk_size|readonly|location|url|role_arn", "true|false|40mb|[ -~]{0,8}", 0..8),
         ) {

@@ -1,4 +1,4 @@
-//! What the domain says of repositories.
+//! Responses about repositories.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,15 +10,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Redacted, RepositorySettings};
 use crate::byte_size::ByteSize;
 use crate::open::ObjectText;
-use crate::pieces::{Chunks, Elements, Open, Pieces, Trouble};
+use crate::pieces::{Chunks, Elements, Open, Pieces, ReadError};
 use crate::wire::null_as_default;
 
-/// A repository as the domain has it registered.
+/// A registered repository, as the server describes it.
+///
+/// ```
+/// use es_snapshot::S3Settings;
+/// use es_snapshot::repository::RepositoryInfo;
+///
+/// let backups = RepositoryInfo::new("backups", S3Settings::new("my-bucket-4-es"));
+/// assert_eq!(backups.name(), "backups");
+/// assert_eq!(backups.settings().repository_type(), "s3");
+/// ```
 #[derive(Clone)]
 pub struct RepositoryInfo {
     name: Box<str>,
     definition: Definition,
-    /// Made of the definition when they are first read: typed, they take twice as much memory.
+    /// Built from the definition at the first read. They take twice as much memory as its text.
     settings: OnceLock<Box<RepositorySettings>>,
 }
 
@@ -32,7 +41,7 @@ struct Definition {
 }
 
 impl RepositoryInfo {
-    /// Returns a repository with this name and these settings, as a server describes it.
+    /// Returns a repository with this name and these settings, for use in tests.
     pub fn new(name: impl Into<String>, settings: impl Into<RepositorySettings>) -> Self {
         let (name, settings) = (name.into().into_boxed_str(), settings.into());
         let definition =
@@ -40,22 +49,25 @@ impl RepositoryInfo {
         Self { name, definition, settings: Box::new(settings).into() }
     }
 
-    /// The name.
+    /// Returns the repository's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The id that the repository's contents carry: Elasticsearch 7.12 and later, once the cluster
-    /// has learnt it.
+    /// Returns the id that is stored in the repository.
+    ///
+    /// Elasticsearch 7.12 and later. `None` until the cluster has read it.
     #[must_use]
     pub fn uuid(&self) -> Option<&str> {
         self.definition.uuid.as_deref()
     }
 
-    /// Type and settings. What a plugin calls secret is left out by the domain. Encryption by the
-    /// nodes (`crypto_metadata` of OpenSearch) is not among them: who registers these settings
-    /// elsewhere registers a repository that is not encrypted.
+    /// Returns the type and the settings.
+    ///
+    /// The server omits settings that its plugins declare as secret. The settings never contain
+    /// `crypto_metadata`, which makes OpenSearch encrypt a repository. If you register another
+    /// repository with these settings, it is not encrypted.
     #[must_use]
     pub fn settings(&self) -> &RepositorySettings {
         let Definition { r#type, settings, .. } = &self.definition;
@@ -70,7 +82,7 @@ impl PartialEq for RepositoryInfo {
     }
 }
 
-/// As `name`, `uuid`, `type` and `settings`. What may be a secret among the settings is redacted.
+/// Serialises `name`, `uuid`, `type` and `settings`. Settings that may be secrets are redacted.
 impl Serialize for RepositoryInfo {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let settings = self.settings();
@@ -112,7 +124,7 @@ impl Repositories {
 impl Elements for Repositories {
     type Element = RepositoryInfo;
 
-    async fn next(&mut self) -> Result<Option<RepositoryInfo>, Trouble> {
+    async fn next(&mut self) -> Result<Option<RepositoryInfo>, ReadError> {
         self.pieces.begin_element();
         if !self.pieces.next_in_document(&mut self.document, b'{').await? {
             return Ok(None);
@@ -129,15 +141,17 @@ impl Elements for Repositories {
     }
 }
 
-/// The response that a change was made. If `acknowledged` is false, the change is made too, and
-/// some node has yet to learn of it.
+/// The response to a change that was made. If `acknowledged` is false, the change was made too, but
+/// some nodes have not applied it yet.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Acknowledged {
     #[serde(rename = "acknowledged")]
     _by_all_nodes: bool,
 }
 
-/// A node that could read and write a repository.
+/// A node that could write to a repository and read from it.
+///
+/// [`Repository::verify`](crate::Repository::verify) returns it, and has an example.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VerifiedNode {
     id: String,
@@ -145,18 +159,18 @@ pub struct VerifiedNode {
 }
 
 impl VerifiedNode {
-    /// Returns a node with this id and name.
+    /// Returns a node with this id and name, for use in tests.
     pub fn new(id: impl Into<String>, name: Option<String>) -> Self {
         Self { id: id.into(), name }
     }
 
-    /// The node's id.
+    /// Returns the node's id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The node's name.
+    /// Returns the node's name.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -170,19 +184,22 @@ pub(crate) struct VerifiedNodes(pub(crate) Vec<VerifiedNode>);
 impl<'de> Deserialize<'de> for VerifiedNodes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        struct FakeResponse {
+        struct VerifyResponse {
             nodes: BTreeMap<String, Node>,
         }
         #[derive(Deserialize)]
         struct Node {
             name: Option<String>,
         }
-        let nodes = FakeResponse::deserialize(deserializer)?.nodes;
+        let nodes = VerifyResponse::deserialize(deserializer)?.nodes;
         Ok(Self(nodes.into_iter().map(|(id, node)| VerifiedNode { id, name: node.name }).collect()))
     }
 }
 
-/// What a clean-up removed: data that no snapshot refers to.
+/// The result of a clean-up: how many files it deleted, and their size.
+///
+/// A clean-up deletes files that no snapshot refers to.
+/// [`Repository::cleanup`](crate::Repository::cleanup) returns this type, and has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "CleanUpResponse")]
 pub struct CleanUp {
@@ -191,13 +208,13 @@ pub struct CleanUp {
 }
 
 impl CleanUp {
-    /// The size of what was removed.
+    /// Returns the size of the deleted files.
     #[must_use]
     pub fn deleted_bytes(self) -> ByteSize {
         self.deleted_bytes.into()
     }
 
-    /// The number of objects that were removed.
+    /// Returns the number of deleted files.
     #[must_use]
     pub fn deleted_blobs(self) -> u64 {
         self.deleted_blobs
@@ -234,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_services_own_repository_has_no_settings() {
+    fn reads_a_repository_without_settings() {
         let repositories =
             list(r#"{"backup":{"type":"gcs","uuid":"u","settings":{"bucket":"b"}},"cs-automated-enc":{"type":"s3"}}"#);
         assert_eq!(repositories.iter().map(RepositoryInfo::name).collect::<Vec<_>>(), ["backup", "cs-automated-enc"]);
@@ -245,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_that_a_test_makes_is_like_one_that_was_read() {
+    fn builds_the_repository_that_it_would_read() {
         let read = list(r#"{"backup":{"type":"s3","settings":{"bucket":"b"}}}"#).remove(0);
 
         assert_eq!(RepositoryInfo::new("backup", S3Settings::new("b")), read);
@@ -256,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn nested_settings_come_under_dotted_keys() {
+    fn returns_nested_settings_under_dotted_keys() {
         let nested = r#"{"r":{"type":"x","settings":{"a":{"b":"1","c":{"d":"2"}},"e":"3"}}}"#;
 
         let repositories = list(nested);
@@ -266,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_whose_dotted_keys_would_be_long_stay_nested() {
+    fn keeps_settings_nested_if_dotted_keys_would_be_long() {
         let key = "k".repeat(1000);
         let nested = format!(r#"{{"r":{{"type":"x","settings":{{"{key}":{{"a":1,"b":2,"c":3}}}}}}}}"#);
 
@@ -277,14 +294,14 @@ mod tests {
     }
 
     #[test]
-    fn names_the_place_of_a_malformed_setting() {
+    fn reports_the_place_of_a_malformed_setting() {
         let malformed = malformed(Repositories::new(arriving(r#"{"a":{},"b":{"settings":1}}"#, 5)));
 
         assert_eq!(malformed.path, "b.settings");
     }
 
     #[test]
-    fn small_replies_are_decoded() {
+    fn decodes_acknowledgements_verified_nodes_and_clean_ups() {
         assert!(serde_json::from_str::<Acknowledged>(r#"{"acknowledged":false}"#).is_ok());
         assert!(serde_json::from_str::<Acknowledged>("{}").is_err());
         let VerifiedNodes(nodes) = serde_json::from_str(r#"{"nodes":{"x3yQ":{"name":"node-1"}}}"#).unwrap();

@@ -5,8 +5,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::{
-    BlobStoreSettings, Redacted, Setting, blob_store_accessors, insert_flat, open_settings, required, rest, role, set,
-    shown, take,
+    BlobStoreSettings, Redacted, Setting, blob_store_accessors, insert_flat, only_set, open_settings, redact_url,
+    remaining, required, role, take,
 };
 use crate::byte_size::ByteSize;
 use crate::error::{Error, quoted};
@@ -14,12 +14,14 @@ use crate::region::is_region;
 
 /// The settings of a repository of type `s3`.
 ///
-/// An Amazon domain needs the bucket, its [`region`](Self::region) or an
-/// [`endpoint`](Self::endpoint), and a [`role_arn`](Self::role_arn). Amazon's
-/// [guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html)
-/// gives the Region alone, and the endpoint `s3.amazonaws.com` alone where the Region does not
-/// work. S3-compatible stores need both. `access_key`, `secret_key` and `client` are for
-/// self-managed clusters only; KMS encryption is a matter of the bucket's defaults.
+/// An Amazon domain requires the bucket, its [`region`](Self::with_region) or an
+/// [`endpoint`](Self::with_endpoint), and a [`role_arn`](Self::with_role_arn). [Amazon's
+/// guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html)
+/// sets only the Region. If that does not work, it sets only the endpoint `s3.amazonaws.com`.
+///
+/// S3-compatible stores require both Region and endpoint. The settings `access_key`, `secret_key`
+/// and `client` are for self-managed clusters only. For KMS encryption, use the default encryption
+/// of the bucket.
 ///
 /// ```
 /// use es_snapshot::S3Settings;
@@ -44,113 +46,125 @@ pub struct S3Settings {
 }
 
 impl S3Settings {
-    /// A repository in a bucket, given by its plain name, or by the ARN or the alias of an access
-    /// point.
+    /// Returns the settings of a repository in this bucket.
+    ///
+    /// The bucket is a plain name, or the ARN or alias of an access point.
     #[must_use]
     pub fn new(bucket: impl Into<String>) -> Self {
         Self { bucket: Some(bucket.into()), ..Self::default() }
     }
 
-    /// Sets the bucket's Region, such as `ap-northeast-1`, or what an S3-compatible store calls its
-    /// region.
+    /// Sets the bucket's Region, such as `ap-northeast-1`.
+    ///
+    /// For an S3-compatible store, set the name that the store uses for its region.
     #[must_use]
     pub fn with_region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
     }
 
-    /// Sets the host of S3, such as `s3.amazonaws.com`, or the URL of an S3-compatible store, such
-    /// as `http://minio:9000`.
+    /// Sets the host of S3, such as `s3.amazonaws.com`.
+    ///
+    /// For an S3-compatible store, set its URL, such as `http://minio:9000`.
     #[must_use]
     pub fn with_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = Some(endpoint.into());
         self
     }
 
-    /// The role with which the domain reaches the bucket. It trusts `es.amazonaws.com`, and whoever
-    /// registers needs `iam:PassRole` on it.
+    /// Sets the ARN of the role with which the domain accesses the bucket.
+    ///
+    /// The role must trust `es.amazonaws.com`. The caller who registers the repository must have
+    /// `iam:PassRole` on the role. See [Amazon's
+    /// guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html).
     #[must_use]
     pub fn with_role_arn(mut self, role: impl Into<String>) -> Self {
         self.role_arn = Some(role.into());
         self
     }
 
-    /// The folder within the bucket, without a leading slash. Server's default: the root. One for
-    /// each domain, if a bucket serves several.
+    /// Sets the folder within the bucket, without a leading slash.
+    ///
+    /// If several domains use the bucket, each must have its own folder. Server default: the root
+    /// of the bucket.
     #[must_use]
     pub fn with_base_path(mut self, path: impl Into<String>) -> Self {
         self.base_path = Some(path.into());
         self
     }
 
-    /// Whether objects are written with SSE-S3 (AES-256). Server's default: no. OpenSearch 3.1 and
-    /// later ignore it.
+    /// Sets whether objects are encrypted with SSE-S3 (AES-256).
+    ///
+    /// OpenSearch 3.1 and later ignore it. Server default: no.
     #[must_use]
     pub fn with_server_side_encryption(mut self, encrypt: bool) -> Self {
         self.server_side_encryption = Some(encrypt);
         self
     }
 
-    /// The storage class of new objects, such as `standard_ia`. Server's default: `standard`. The
-    /// engine refuses `glacier`.
+    /// Sets the storage class of new objects, such as `standard_ia`.
+    ///
+    /// The server refuses `glacier`. Server default: `standard`.
     #[must_use]
     pub fn with_storage_class(mut self, class: impl Into<String>) -> Self {
         self.storage_class = Some(class.into());
         self
     }
 
-    /// The canned ACL of new objects, such as `bucket-owner-full-control`. Server's default:
-    /// `private`.
+    /// Sets the canned ACL of new objects, such as `bucket-owner-full-control`.
+    ///
+    /// Server default: `private`.
     #[must_use]
     pub fn with_canned_acl(mut self, acl: impl Into<String>) -> Self {
         self.canned_acl = Some(acl.into());
         self
     }
 
-    /// The bucket; `None` for a repository of the service's own whose settings the domain does not
-    /// show.
+    /// Returns the bucket. `None` if the domain does not show it.
+    ///
+    /// Amazon domains do not show the settings of their own repositories.
     #[must_use]
     pub fn bucket(&self) -> Option<&str> {
         self.bucket.as_deref()
     }
 
-    /// The bucket's Region, if set.
+    /// Returns the bucket's Region, if set.
     #[must_use]
     pub fn region(&self) -> Option<&str> {
         self.region.as_deref()
     }
 
-    /// The host or URL of S3, if set.
+    /// Returns the host or URL of S3, if set.
     #[must_use]
     pub fn endpoint(&self) -> Option<&str> {
         self.endpoint.as_deref()
     }
 
-    /// The role with which the domain reaches the bucket, if set.
+    /// Returns the ARN of the role with which the domain accesses the bucket, if set.
     #[must_use]
     pub fn role_arn(&self) -> Option<&str> {
         self.role_arn.as_deref()
     }
 
-    /// The folder within the bucket, if set.
+    /// Returns the folder within the bucket, if set.
     #[must_use]
     pub fn base_path(&self) -> Option<&str> {
         self.base_path.as_deref()
     }
 
-    /// Whether objects are written with SSE-S3, if set.
+    /// Returns whether objects are encrypted with SSE-S3, if set.
     #[must_use]
     pub fn server_side_encryption(&self) -> Option<bool> {
         self.server_side_encryption
     }
 
-    /// The storage class of new objects, if set.
+    /// Returns the storage class of new objects, if set.
     #[must_use]
     pub fn storage_class(&self) -> Option<&str> {
         self.storage_class.as_deref()
     }
 
-    /// The canned ACL of new objects, if set.
+    /// Returns the canned ACL of new objects, if set.
     #[must_use]
     pub fn canned_acl(&self) -> Option<&str> {
         self.canned_acl.as_deref()
@@ -170,7 +184,7 @@ impl S3Settings {
             storage_class: take(&mut flat, "storage_class"),
             canned_acl: take(&mut flat, "canned_acl"),
             blob_store: BlobStoreSettings::from_flat(&mut flat),
-            other: rest(flat),
+            other: remaining(flat),
         }
     }
 
@@ -185,7 +199,7 @@ impl S3Settings {
             ("storage_class", self.storage_class.as_ref().map(Into::into)),
             ("canned_acl", self.canned_acl.as_ref().map(Into::into)),
         ];
-        set(own.into_iter().chain(self.blob_store.typed()))
+        only_set(own.into_iter().chain(self.blob_store.typed()))
     }
 
     pub(super) fn validate(&self) -> Result<(), Error> {
@@ -193,30 +207,33 @@ impl S3Settings {
         let bucket = self.bucket().unwrap_or_default();
         if !bucket.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_".contains(&c)) && !is_access_point(bucket) {
             return Err(Error::invalid(format!(
-                "the bucket {} is neither a plain bucket name nor the ARN of an access point: no URI, no path (that is base_path)",
-                quoted(&shown(bucket))
+                "invalid bucket {}, expected a plain bucket name or the ARN of an access point; set a path by \
+                 S3Settings::with_base_path",
+                quoted(&redact_url(bucket))
             )));
         }
-        if self.base_path.as_deref().is_some_and(|path| path.starts_with('/')) {
-            return Err(Error::invalid("base_path must not start with a slash"));
+        if let Some(path) = self.base_path.as_deref().filter(|path| path.starts_with('/')) {
+            let path = quoted(&redact_url(path));
+            return Err(Error::invalid(format!("invalid base_path {path}, expected one without a leading slash")));
         }
         if let Some(region) = self.region.as_deref().filter(|region| !is_region(region)) {
-            return Err(Error::invalid(format!("{} is not a Region such as ap-northeast-1", quoted(region))));
+            let region = quoted(region);
+            return Err(Error::invalid(format!("invalid Region {region}, expected one such as `ap-northeast-1`")));
         }
         if let Some(endpoint) = &self.endpoint
             && (endpoint.is_empty() || endpoint.contains(char::is_whitespace))
         {
             return Err(Error::invalid(format!(
-                "{} is not an endpoint such as s3.amazonaws.com",
-                quoted(&shown(endpoint))
+                "invalid S3 endpoint {}, expected a host or URL such as `s3.amazonaws.com`",
+                quoted(&redact_url(endpoint))
             )));
         }
         self.role_arn.as_deref().map_or(Ok(()), role::validate)
     }
 }
 
-/// Whether a bucket is given by the ARN of an access point: of a Region, of several, of an Outpost,
-/// or of Object Lambda.
+/// Returns whether this is the ARN of an access point. The access point may belong to one Region,
+/// several Regions, an Outpost, or Object Lambda.
 fn is_access_point(bucket: &str) -> bool {
     let mut parts = bucket.splitn(6, ':');
     let mut part = || parts.next().unwrap_or_default();
@@ -236,11 +253,11 @@ fn is_access_point(bucket: &str) -> bool {
 impl fmt::Debug for S3Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("S3Settings")
-            .field("bucket", &self.bucket.as_deref().map(shown))
+            .field("bucket", &self.bucket.as_deref().map(redact_url))
             .field("region", &self.region)
-            .field("endpoint", &self.endpoint.as_deref().map(shown))
+            .field("endpoint", &self.endpoint.as_deref().map(redact_url))
             .field("role_arn", &self.role_arn)
-            .field("base_path", &self.base_path.as_deref().map(shown))
+            .field("base_path", &self.base_path.as_deref().map(redact_url))
             .field("server_side_encryption", &self.server_side_encryption)
             .field("storage_class", &self.storage_class)
             .field("canned_acl", &self.canned_acl)
@@ -261,7 +278,7 @@ mod tests {
     const ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
 
     #[test]
-    fn the_registration_body_is_the_one_of_the_guide() {
+    fn sends_the_registration_body_of_amazons_guide() {
         let settings: RepositorySettings = s3().with_region("ap-northeast-1").with_role_arn(ROLE).into();
         assert_eq!(
             serde_json::to_value(&settings).unwrap(),
@@ -272,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_survives_being_sent_and_returned() {
+    fn reads_every_setting_that_it_has_written() {
         let settings: RepositorySettings = s3()
             .with_endpoint("s3.amazonaws.com")
             .with_role_arn(ROLE)
@@ -291,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn region_and_endpoint_go_together_in_either_order() {
+    fn accepts_region_and_endpoint_in_either_order() {
         for settings in [
             s3().with_region("us-east-1").with_endpoint("http://minio:9000"),
             s3().with_endpoint("http://minio:9000").with_region("us-east-1"),
@@ -307,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_stands_for_a_bucket_is_one() {
+    fn accepts_bucket_names_and_access_points_only() {
         for bucket in [
             "my-bucket-4-es",
             "My_Old.Bucket",
@@ -338,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_is_whatever_a_store_calls_one() {
+    fn accepts_the_region_names_of_other_stores() {
         for region in ["eu-west-1", "EU", "RegionOne", "us_east_1", "garage", "default"] {
             assert!(s3().with_region(region).validate().is_ok(), "{region}");
         }

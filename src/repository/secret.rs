@@ -1,12 +1,12 @@
-//! What among a repository's settings may be a secret.
+//! Finds and redacts settings of repositories that may be secrets.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// What the keys of secrets contain, once dots, dashes and underscores are gone.
-const PARTS: [&str; 17] = [
+/// Texts that keys of secrets contain, after dots, dashes and underscores are removed.
+const SECRET_PARTS: [&str; 17] = [
     "secret",
     "token",
     "password",
@@ -26,11 +26,11 @@ const PARTS: [&str; 17] = [
     "sharedaccess",
 ];
 
-/// Words that name a secret only where they stand alone.
-const WORDS: [&str; 8] = ["auth", "authorization", "bearer", "pass", "pwd", "sas", "sig", "signature"];
+/// Words that denote a secret only if they are a whole word of the key.
+const SECRET_WORDS: [&str; 8] = ["auth", "authorization", "bearer", "pass", "pwd", "sas", "sig", "signature"];
 
-/// Whether a setting of this key may be a secret. The key of a public key or of a key that is
-/// managed elsewhere is none.
+/// Returns whether the setting with this key may be a secret. Public keys and the ids of KMS keys
+/// are not secrets.
 pub(super) fn is_secret_key(key: &str) -> bool {
     let plain: String = key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     if plain.ends_with("name") {
@@ -39,52 +39,51 @@ pub(super) fn is_secret_key(key: &str) -> bool {
     let is_key = plain.ends_with("key") && !plain.ends_with("publickey") && !plain.ends_with("kmskey");
     let mut words = key.split(|c: char| !c.is_alphanumeric());
     is_key
-        || PARTS.iter().any(|part| plain.contains(part))
-        || words.any(|word| WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)))
+        || SECRET_PARTS.iter().any(|part| plain.contains(part))
+        || words.any(|word| SECRET_WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)))
 }
 
-/// The first setting that is or contains a secret.
+/// Returns the key of the first setting that is a secret or contains one.
 pub(super) fn find_secret(settings: &Map<String, Value>) -> Option<&str> {
-    settings.iter().find(|(key, value)| holds_secret(key, value)).map(|(key, _)| key.as_str())
+    settings.iter().find(|(key, value)| has_secret(key, value)).map(|(key, _)| key.as_str())
 }
 
-fn holds_secret(key: &str, value: &Value) -> bool {
+fn has_secret(key: &str, value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) => false,
         Value::Number(_) => is_secret_key(key),
         Value::String(text) => !text.is_empty() && (is_secret_key(key) || has_password(text) || has_signature(text)),
-        Value::Array(values) => values.iter().any(|value| holds_secret(key, value)),
+        Value::Array(values) => values.iter().any(|value| has_secret(key, value)),
         Value::Object(inner) => inner
             .iter()
-            .any(|(inner_key, value)| holds_secret(inner_key, value) || is_secret_key(key) && holds_secret(key, value)),
+            .any(|(inner_key, value)| has_secret(inner_key, value) || is_secret_key(key) && has_secret(key, value)),
     }
 }
 
-/// Where in a text the user and password of a URL stand: from, to.
-fn user(text: &str) -> Option<(usize, usize)> {
+/// Returns where the user and password of a URL start and end in a text.
+fn user_info(text: &str) -> Option<(usize, usize)> {
     let Some((scheme, rest)) = text.split_once("://") else {
-        // Without a scheme only a password tells it from other text with an `@`, such as an ARN.
+        // Without a scheme, only a password distinguishes a URL from other text with an `@`.
         let at = text.rfind('@')?;
         let user = text.get(..at)?;
         return (user.contains(':') && !user.contains('/') && !user.contains(char::is_whitespace)).then_some((0, at));
     };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    // What stands where a port should is the beginning of a password that is not encoded.
+    // If no port follows the colon, the text is the start of a password that is not encoded.
     let is_odd = || authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_err());
     let at = authority.rfind('@').or_else(|| if is_odd() { rest.rfind('@') } else { None })?;
     let from = scheme.len() + "://".len();
     Some((from, from + at))
 }
 
-/// Whether there is a password in a URL, or a token in a password's place: over HTTP a user alone
-/// makes no sense.
+/// Returns whether a URL contains a password. In an HTTP URL, a user without a password counts as
+/// well, because it may be a token.
 fn has_password(text: &str) -> bool {
-    let of_http = text.starts_with("http://") || text.starts_with("https://");
-    user(text).and_then(|(from, to)| text.get(from..to)).is_some_and(|user| of_http || user.contains(':'))
+    let is_http = text.starts_with("http://") || text.starts_with("https://");
+    user_info(text).and_then(|(from, to)| text.get(from..to)).is_some_and(|user| is_http || user.contains(':'))
 }
 
-/// Whether a URL carries a signature or the like in its query, as those do that are signed in
-/// advance.
+/// Returns whether a URL contains a signature or another secret in its query, as presigned URLs do.
 fn has_signature(text: &str) -> bool {
     let query = text.split_once("://").and_then(|(_, rest)| rest.split_once('?')).map_or("", |(_, query)| query);
     query
@@ -93,9 +92,9 @@ fn has_signature(text: &str) -> bool {
         .any(|(name, value)| !value.is_empty() && is_secret_key(name))
 }
 
-/// Text as `Debug` and errors show it: of a URL neither the user and password nor the query.
-pub(super) fn shown(text: &str) -> String {
-    let (mut text, url) = match user(text) {
+/// Returns the text with the user, the password and the query of a URL redacted.
+pub(super) fn redact_url(text: &str) -> String {
+    let (mut text, url) = match user_info(text) {
         Some((from, to)) => {
             let (before, behind) = (text.get(..from).unwrap_or_default(), text.get(to..).unwrap_or_default());
             (format!("{before}[redacted]{behind}"), true)
@@ -109,7 +108,7 @@ pub(super) fn shown(text: &str) -> String {
     text
 }
 
-/// Open settings for `Debug`: what may be a secret is not shown.
+/// Wraps settings so that `Debug` and `Serialize` redact the values of possible secrets.
 pub(super) struct Redacted<'a>(pub(super) &'a Map<String, Value>);
 
 impl fmt::Debug for Redacted<'_> {
@@ -131,7 +130,7 @@ impl Serialize for RedactedValue<'_> {
         let Self(key, value) = *self;
         match value {
             _ if is_secret_key(key) => serializer.serialize_str("[redacted]"),
-            Value::String(text) => serializer.serialize_str(&shown(text)),
+            Value::String(text) => serializer.serialize_str(&redact_url(text)),
             Value::Array(values) => serializer.collect_seq(values.iter().map(|value| RedactedValue(key, value))),
             Value::Object(inner) => Redacted(inner).serialize(serializer),
             value => value.serialize(serializer),
@@ -144,7 +143,7 @@ impl fmt::Debug for RedactedValue<'_> {
         let Self(key, value) = *self;
         match value {
             _ if is_secret_key(key) => f.write_str("[redacted]"),
-            Value::String(text) => shown(text).fmt(f),
+            Value::String(text) => redact_url(text).fmt(f),
             Value::Array(values) => {
                 f.debug_list().entries(values.iter().map(|value| RedactedValue(key, value))).finish()
             }
@@ -212,7 +211,7 @@ mod tests {
     ];
 
     #[test]
-    fn keys_of_secrets_are_told_from_others() {
+    fn distinguishes_keys_of_secrets_from_others() {
         for key in SECRET {
             assert!(is_secret_key(key), "{key}");
         }
@@ -222,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_found_wherever_it_stands() {
+    fn finds_a_secret_at_any_depth_and_in_urls() {
         for settings in [
             json!({"a": "b", "encryption_key": "x"}),
             json!({"clients": [{"name": "b"}, {"api.key": "x"}]}),
@@ -245,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_shown_without_user_password_and_query() {
+    fn redacts_user_password_and_query_of_a_url() {
         for (text, expected) in [
             ("https://h:9000/a@b", "https://h:9000/a@b"),
             ("https://u:p@h/x", "https://[redacted]@h/x"),
@@ -257,13 +256,13 @@ mod tests {
             ("hdfs://hdfs@namenode:8020/", "hdfs://[redacted]@namenode:8020/"),
             ("what?", "what?"),
         ] {
-            assert_eq!(shown(text), expected);
+            assert_eq!(redact_url(text), expected);
         }
     }
 
     proptest! {
         #[test]
-        fn debug_shows_no_secret_however_deep_it_lies(
+        fn debug_shows_no_secret_at_any_depth(
             key in proptest::sample::select(SECRET.to_vec()),
             path in proptest::collection::vec(proptest::sample::select(vec!["", "a", "b.c"]), 0..4),
         ) {

@@ -1,12 +1,13 @@
-//! What the cluster state shows of the indices that a restore writes: evidence that outlasts the
-//! network.
+//! What the cluster state shows of the indices that a restore writes. This evidence lasts, unlike
+//! recoveries.
 //!
 //! A restore over a closed index raises its `mapping_version`, `settings_version` and
-//! `aliases_version` in its one state update. So an index of the same uuid with any of the three
-//! unchanged was not restored over, whatever else happened to it; and since a restore is one update
-//! of all its targets, one such index shows that none of the request happened. Measured on
-//! Elasticsearch 7.10 and 8.19 and on OpenSearch 1.3, 2.19 and 3.8. `version` and the primary terms
-//! also move for other reasons.
+//! `aliases_version` in one update of the cluster state. So if an index still has its uuid, and any
+//! of the three is unchanged, it was not restored over, whatever else happened to it. A restore is
+//! one update of all its targets. So one such index proves that nothing of the request happened.
+//!
+//! This was measured on Elasticsearch 7.10 and 8.19 and on OpenSearch 1.3, 2.19 and 3.8. `version`
+//! and the primary terms are not used, because they also change for other reasons.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::Targets;
 use crate::wire::null_as_default;
 
-/// One index, as far as a restore changes it.
+/// The state of one index, as far as a restore changes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct IndexMark {
@@ -47,7 +48,7 @@ impl IndexMark {
         self.state != "close"
     }
 
-    /// The three counters; `None` unless the response has them all.
+    /// Returns the three counters. `None` if the response lacks one of them.
     fn counters(&self) -> Option<[i64; 3]> {
         Some([self.mapping_version?, self.settings_version?, self.aliases_version?])
     }
@@ -56,7 +57,7 @@ impl IndexMark {
         !self.uuid().is_empty() && self.counters().is_some()
     }
 
-    /// Whether this proves that nothing was restored over the index since the earlier mark.
+    /// Returns whether this proves that nothing was restored over the index since the earlier mark.
     fn is_untouched_since(&self, earlier: &Self) -> bool {
         let same_uuid = !self.uuid().is_empty() && self.uuid() == earlier.uuid();
         let Some((now, before)) = self.counters().zip(earlier.counters()) else { return false };
@@ -64,12 +65,12 @@ impl IndexMark {
     }
 }
 
-/// A moment of the cluster state: the elected master's term, and the version.
+/// The age of a cluster state: the elected master's term, and the version.
 pub(crate) type Moment = (i64, i64);
 
-/// The marks of some indices at one moment: the response of
-/// `GET /_cluster/state/metadata,version/{indices}?filter_path=…`. An absent index is left out; a
-/// name that is an alias or a data stream brings others.
+/// The states of some indices at one moment, as `GET
+/// /_cluster/state/metadata,version/{indices}?filter_path=…` returns them. An absent index is left
+/// out. For an alias or a data stream, the response contains the indices behind it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Marks {
@@ -95,7 +96,7 @@ struct Coordination {
 }
 
 impl Marks {
-    /// Adds the marks of further indices, read after these. The earlier moment holds for all.
+    /// Adds the marks of further indices. The older of the two moments then counts for all.
     pub(crate) fn extend(&mut self, more: Self) {
         if self.moment() > more.moment() {
             self.version = more.version;
@@ -115,7 +116,7 @@ impl Marks {
         &self.metadata.cluster_uuid
     }
 
-    /// Whether a response shows what marks are for at all.
+    /// Returns whether the response contains everything that a comparison needs.
     pub(crate) fn are_usable(&self) -> bool {
         !self.metadata.cluster_uuid.is_empty() && self.metadata.indices.values().all(IndexMark::is_usable)
     }
@@ -124,7 +125,7 @@ impl Marks {
         self.metadata.indices.get(index)
     }
 
-    /// What became of the targets since these marks were taken.
+    /// Compares the targets with their states now.
     pub(crate) fn compare(&self, now: &Self, targets: &Targets) -> Trace {
         if now.cluster_uuid() != self.cluster_uuid() {
             return Trace::AnotherCluster;
@@ -133,12 +134,13 @@ impl Marks {
             return Trace::Stale;
         }
         let fate = |name: &str| Fate::of(self.get(name), now.get(name));
-        // One proven target proves it for the whole request, but only if the request would have written it
-        // for sure.
+        // One untouched target proves it for the whole request, but only if the request certainly
+        // writes it.
         if targets.certain().iter().any(|name| fate(name) == Fate::Untouched) {
             let free = |name: &str| match fate(name) {
                 Fate::Absent => true,
-                // What was open then would have been refused, and may have been written to.
+                // An open index may have been written to since, and makes the server refuse the
+                // restore.
                 Fate::Untouched => [self.get(name), now.get(name)].into_iter().flatten().all(|mark| !mark.is_open()),
                 Fate::Touched => false,
             };
@@ -153,25 +155,26 @@ impl Marks {
         Trace::None { resend: targets.are_exact() }
     }
 
-    /// Whether the index is absent now, or another than before, or restored over since these marks.
+    /// Returns whether the index was created, deleted, replaced, or may have been restored over,
+    /// since these marks.
     pub(crate) fn is_changed(&self, now: &Self, index: &str) -> bool {
         Fate::of(self.get(index), now.get(index)) == Fate::Touched
     }
 
-    /// The names of those targets that do not exist.
+    /// Returns the targets that did not exist.
     pub(crate) fn absent<'a>(&self, targets: &'a Targets) -> impl Iterator<Item = &'a str> {
         targets.iter().filter(|name| self.get(name).is_none())
     }
 }
 
-/// What became of one target.
+/// What happened to one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It did not exist and does not now.
+    /// It did not exist before, and does not exist now.
     Absent,
-    /// It is proven that nothing was restored over it.
+    /// Its counters prove that nothing was restored over it.
     Untouched,
-    /// It appeared, went, or may have been restored over.
+    /// It was created, deleted or replaced, or may have been restored over.
     Touched,
 }
 
@@ -185,22 +188,22 @@ impl Fate {
     }
 }
 
-/// What marks show about a restore.
+/// What marks show of a restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trace {
-    /// Nothing of it happened. `resend`: as far as marks show, it may be sent again.
+    /// Nothing of it happened. `resend`: whether the marks allow a resend.
     None { resend: bool },
     /// It may have happened.
     Some,
-    /// The response shows the past.
+    /// The response is older than the marks.
     Stale,
-    /// Another cluster responds.
+    /// Another cluster sent the response.
     AnotherCluster,
 }
 
-/// The last 500 deleted indices of a cluster, by name and uuid, at one moment: the response of
-/// `GET /_cluster/state/metadata,version?filter_path=…`. They show only without index names in the
-/// path.
+/// The last 500 deleted indices of a cluster, as `GET
+/// /_cluster/state/metadata,version?filter_path=…` returns them. The server leaves them out if the
+/// path contains index names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Tombstones {
@@ -215,7 +218,7 @@ struct TombstoneMetadata {
     cluster_uuid: String,
     #[serde(deserialize_with = "null_as_default")]
     cluster_coordination: Coordination,
-    /// `None` in a response that does not show it, which is not the same as an empty one.
+    /// `None` if the response does not contain it, which differs from an empty one.
     #[serde(rename = "index-graveyard")]
     graveyard: Option<Graveyard>,
 }
@@ -230,32 +233,34 @@ struct Graveyard {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Tombstone {
-    index: Buried,
+    index: DeletedIndex,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
-struct Buried {
+struct DeletedIndex {
     index_name: String,
     index_uuid: String,
 }
 
 impl Tombstones {
-    fn all(&self) -> impl Iterator<Item = &Buried> {
+    fn all(&self) -> impl Iterator<Item = &DeletedIndex> {
         self.metadata.graveyard.iter().flat_map(|graveyard| &graveyard.tombstones).map(|stone| &stone.index)
     }
 
-    /// Whether the response shows the deletions of this cluster, no earlier than that moment.
+    /// Returns whether the response contains the deletions of this cluster, and is not older than
+    /// that moment.
     pub(crate) fn show(&self, cluster_uuid: &str, not_before: Moment) -> bool {
         let moment = (self.metadata.cluster_coordination.term, self.version);
         self.metadata.graveyard.is_some() && self.metadata.cluster_uuid == cluster_uuid && moment >= not_before
     }
 
-    /// Whether a target may have been there and been deleted since these were read: a new one has
-    /// its name, or the oldest is gone, so that others may have gone with it.
-    pub(crate) fn hide_a_target(&self, now: &Self, targets: &Targets) -> bool {
-        let before: BTreeSet<&Buried> = self.all().collect();
-        let present: BTreeSet<&Buried> = now.all().collect();
+    /// Returns whether a target may have been created and deleted since these were read. That is so
+    /// if a new tombstone has its name. It is also so if the oldest tombstone is gone, because
+    /// tombstones that were added since may be gone too.
+    pub(crate) fn deletion_possible(&self, now: &Self, targets: &Targets) -> bool {
+        let before: BTreeSet<&DeletedIndex> = self.all().collect();
+        let present: BTreeSet<&DeletedIndex> = now.all().collect();
         let names: BTreeSet<&str> = targets.iter().collect();
         let oldest_gone = self.all().next().is_some_and(|oldest| !present.contains(oldest));
         oldest_gone
@@ -285,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restore_over_a_closed_index_raises_all_three_counters() {
+    fn recognises_a_restore_over_a_closed_index_only_if_all_three_counters_rose() {
         let before = marks(10, json!({"a": index("close", "u", [2, 5, 1])}));
         for (counters, trace) in [
             ([3, 6, 2], Trace::Some),
@@ -300,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_without_one_of_the_counters_is_not_used() {
+    fn does_not_use_a_response_that_lacks_a_counter() {
         for absent in ["mapping_version", "settings_version", "aliases_version"] {
             let mut index = index("close", "u", [2, 5, 1]);
             index.as_object_mut().unwrap().remove(absent);
@@ -312,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn one_untouched_target_shows_that_none_of_the_request_happened() {
+    fn concludes_from_one_untouched_target_that_nothing_happened() {
         let before = marks(10, json!({"a": index("close", "u", [2, 5, 1])}));
         let now = marks(11, json!({"a": index("close", "u", [2, 5, 1]), "b": index("open", "v", [1, 1, 1])}));
 
@@ -320,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_is_or_was_open_is_never_restored_over_again() {
+    fn does_not_allow_a_resend_if_a_target_is_or_was_open() {
         for (before, now) in [("close", "open"), ("open", "close"), ("open", "open")] {
             let before = marks(10, json!({"a": index(before, "u", [2, 5, 1])}));
             let now = marks(11, json!({"a": index(now, "u", [2, 6, 1])}));
@@ -330,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_appeared_or_went_or_is_another_may_be_the_restores_doing() {
+    fn suspects_a_restore_if_a_target_was_created_deleted_or_replaced() {
         let present = json!({"a": index("close", "u", [2, 5, 1])});
         let another = json!({"a": index("close", "v", [2, 5, 1])});
         for (before, now) in [(json!({}), present.clone()), (present.clone(), json!({})), (present, another)] {
@@ -339,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_that_cannot_be_worked_out_are_never_resent() {
+    fn does_not_allow_a_resend_if_the_targets_are_unknown() {
         let (before, now) = (marks(10, json!({})), marks(11, json!({})));
 
         assert_eq!(before.compare(&now, &targets(&["a"])), Trace::None { resend: true });
@@ -347,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_state_and_another_cluster_show_nothing() {
+    fn detects_an_older_state_and_another_cluster() {
         let before = marks(10, json!({}));
         let mut elsewhere = marks(11, json!({}));
         elsewhere.metadata.cluster_uuid = "d".to_owned();
@@ -360,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_that_were_read_apart_are_as_old_as_the_oldest() {
+    fn uses_the_oldest_moment_for_marks_of_several_responses() {
         let mut first = marks(10, json!({"a": index("open", "u", [1, 1, 1])}));
         first.extend(marks(8, json!({"b": index("open", "v", [1, 1, 1])})));
 
@@ -378,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn tombstones_show_nothing_of_another_cluster_or_of_a_later_moment() {
+    fn does_not_use_tombstones_of_another_cluster_or_an_older_state() {
         let empty = tombstones(&[]);
 
         assert!(empty.show("c", (3, 10)));
@@ -387,31 +392,31 @@ mod tests {
     }
 
     #[test]
-    fn a_response_without_the_graveyard_is_not_an_empty_graveyard() {
+    fn distinguishes_a_missing_graveyard_from_an_empty_one() {
         let response = json!({"version": 10, "metadata": {"cluster_uuid": "c", "cluster_coordination": {"term": 3}}});
 
         assert!(!serde_json::from_value::<Tombstones>(response).unwrap().show("c", (3, 10)));
     }
 
     #[test]
-    fn a_target_that_came_and_went_has_left_a_tombstone() {
+    fn finds_the_tombstone_of_a_target_that_was_created_and_deleted() {
         let before = tombstones(&[("old", "u0"), ("a", "u1")]);
 
-        assert!(!before.hide_a_target(&before, &targets(&["a"])));
-        assert!(!before.hide_a_target(&tombstones(&[("old", "u0"), ("a", "u1"), ("b", "u2")]), &targets(&["a"])));
-        assert!(before.hide_a_target(&tombstones(&[("old", "u0"), ("a", "u1"), ("a", "u2")]), &targets(&["a"])));
+        assert!(!before.deletion_possible(&before, &targets(&["a"])));
+        assert!(!before.deletion_possible(&tombstones(&[("old", "u0"), ("a", "u1"), ("b", "u2")]), &targets(&["a"])));
+        assert!(before.deletion_possible(&tombstones(&[("old", "u0"), ("a", "u1"), ("a", "u2")]), &targets(&["a"])));
     }
 
     #[test]
-    fn tombstones_that_were_pushed_out_may_have_been_a_targets() {
+    fn suspects_a_deleted_target_if_old_tombstones_are_gone() {
         let before = tombstones(&[("old", "u0"), ("other", "u1")]);
 
-        assert!(before.hide_a_target(&tombstones(&[("other", "u1"), ("b", "u2")]), &targets(&["a"])));
-        assert!(!tombstones(&[]).hide_a_target(&tombstones(&[]), &targets(&["a"])));
+        assert!(before.deletion_possible(&tombstones(&[("other", "u1"), ("b", "u2")]), &targets(&["a"])));
+        assert!(!tombstones(&[]).deletion_possible(&tombstones(&[]), &targets(&["a"])));
     }
 
     #[test]
-    fn a_response_without_what_marks_need_is_not_used() {
+    fn does_not_use_a_response_without_the_fields_of_a_mark() {
         assert!(marks(1, json!({})).are_usable());
         assert!(!serde_json::from_value::<Marks>(json!({})).unwrap().are_usable());
         assert!(!marks(1, json!({"a": {"state": "open"}})).are_usable());

@@ -1,4 +1,4 @@
-//! What is asked for.
+//! Options of a restore.
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -6,22 +6,23 @@ use serde_json::{Map, Value};
 use super::targets::Selection;
 use crate::error::Error;
 use crate::name::IndexPattern;
-use crate::wire::{is_same, laid_over};
+use crate::wire::{is_same_setting, merged};
 
 /// Options of a restore: what is restored from a snapshot, and under which names.
 ///
-/// Only what is set is sent, except that
-/// [`with_include_global_state`](Self::with_include_global_state) always is. See the [restore
-/// snapshot API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-restore).
+/// Only options that are set are sent, except for
+/// [`include_global_state`](Self::with_include_global_state), which is always sent. See the
+/// [restore snapshot
+/// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-restore).
 ///
-/// The options also decide whether a restore may be sent again after a lost response: only if the
-/// client can determine exactly which indices it writes; see
+/// The options also decide whether the request may be resent after a lost response. This requires
+/// that the client can determine exactly which indices the restore writes. See
 /// [`Snapshot::restore`](crate::Snapshot::restore).
 ///
 /// ```
 /// use es_snapshot::RestoreSnapshot;
 ///
-/// // Beside the index in use, whose aliases would lead to both.
+/// // A copy next to the live index. With aliases, searches would find both.
 /// let options = RestoreSnapshot::new()
 ///     .with_indices(["movies"])
 ///     .with_rename("(.+)", "restored-$1")
@@ -43,7 +44,7 @@ pub struct RestoreSnapshot {
     other: Map<String, Value>,
 }
 
-/// The options that have a method of their own.
+/// The options that have their own method.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Typed {
@@ -69,17 +70,23 @@ struct Typed {
 }
 
 impl RestoreSnapshot {
-    /// Returns the default options: every index and data stream of the snapshot, under their own
-    /// names, without the cluster state.
+    /// Returns the default options.
+    ///
+    /// They restore every index and data stream of the snapshot under its own name, without the
+    /// cluster state.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the indices and data streams to restore: names, wildcards, `-exclusions`. Each is
-    /// checked as an [`IndexPattern`] before anything is sent. On a domain with fine-grained access
-    /// control use a list of names, because patterns that exclude system indices may be refused.
-    /// Server default, and the meaning of an empty list: all.
+    /// Sets the indices and data streams to restore: names, wildcards and `-exclusions`.
+    ///
+    /// Each is checked as an [`IndexPattern`] before anything is sent. An empty list selects all.
+    ///
+    /// On an Amazon domain with fine-grained access control use a list of names, because patterns
+    /// that exclude system indices may be refused. See also [Amazon's
+    /// guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-restore.html).
+    /// Server default: all.
     #[must_use]
     pub fn with_indices<I>(mut self, patterns: I) -> Self
     where
@@ -90,40 +97,47 @@ impl RestoreSnapshot {
         self
     }
 
-    /// Sets whether named indices that are not in the snapshot are skipped. Server default: no. The
-    /// call then fails.
+    /// Sets whether named indices that are not in the snapshot are skipped.
+    ///
+    /// If they are not skipped, the call fails. Server default: false.
     #[must_use]
     pub fn with_ignore_unavailable(mut self, ignore: bool) -> Self {
         self.typed.ignore_unavailable = Some(ignore);
         self
     }
 
-    /// Sets whether the cluster state is restored, which overwrites templates and persistent
-    /// settings. Domains with fine-grained access control refuse it. Default: no; the client sends
-    /// this to the server.
+    /// Sets whether the cluster state is restored.
+    ///
+    /// It overwrites templates and persistent settings. Amazon domains with fine-grained access
+    /// control refuse it. The client sends this option even if it is not set. Default: false.
     #[must_use]
     pub fn with_include_global_state(mut self, include: bool) -> Self {
         self.typed.include_global_state = include;
         self
     }
 
-    /// Sets whether aliases are restored with their indices. Server default: yes.
+    /// Sets whether aliases are restored with their indices.
+    ///
+    /// Server default: true.
     #[must_use]
     pub fn with_include_aliases(mut self, include: bool) -> Self {
         self.typed.include_aliases = Some(include);
         self
     }
 
-    /// Sets whether an index may be restored that is not wholly in the snapshot. Its missing shards
-    /// come back empty. Server default: no.
+    /// Sets whether indices are restored that the snapshot contains only in part.
+    ///
+    /// Their missing shards come back empty. Server default: false.
     #[must_use]
     pub fn with_partial(mut self, partial: bool) -> Self {
         self.typed.partial = Some(partial);
         self
     }
 
-    /// Sets the features whose state is restored, or `none` alone. Elasticsearch 7.12 and later;
-    /// other servers refuse it.
+    /// Sets which feature states are restored, by the names of their features.
+    ///
+    /// The single value `none` restores no feature state. Only Elasticsearch 7.12 and later accept
+    /// this option; other servers refuse it.
     #[must_use]
     pub fn with_feature_states<I>(mut self, features: I) -> Self
     where
@@ -134,9 +148,22 @@ impl RestoreSnapshot {
         self
     }
 
-    /// Sets how names change: a Java regular expression, and the replacement with `$1` for its
-    /// first group. The server replaces every match in each name. Aliases keep their names: see
-    /// [`with_include_aliases`](Self::with_include_aliases).
+    /// Sets how the names of indices and data streams change: a pattern and a replacement.
+    ///
+    /// The pattern is a Java regular expression. The server replaces every match in each name. In
+    /// the replacement, `$1` stands for the first group ([Java's
+    /// rules](https://docs.oracle.com/en/java/javase/11/docs/api/java.base/java/util/regex/Matcher.html#appendReplacement(java.lang.StringBuffer,java.lang.String))).
+    /// Aliases keep their names. See [`with_include_aliases`](Self::with_include_aliases).
+    ///
+    /// ```
+    /// use es_snapshot::RestoreSnapshot;
+    ///
+    /// // `logs-2024` becomes `old-2024`.
+    /// let options = RestoreSnapshot::new().with_rename("logs-(.+)", "old-$1");
+    /// assert_eq!(options.rename(), Some(("logs-(.+)", "old-$1")));
+    /// ```
+    #[doc(alias = "rename_pattern")]
+    #[doc(alias = "rename_replacement")]
     #[must_use]
     pub fn with_rename(mut self, pattern: impl Into<String>, replacement: impl Into<String>) -> Self {
         self.typed.rename_pattern = Some(pattern.into());
@@ -144,7 +171,7 @@ impl RestoreSnapshot {
         self
     }
 
-    /// Restores every index under its own name with this text before it.
+    /// Sets a rename that puts this text before every name.
     ///
     /// ```
     /// use es_snapshot::RestoreSnapshot;
@@ -154,13 +181,21 @@ impl RestoreSnapshot {
     /// ```
     #[must_use]
     pub fn with_rename_prefix(self, prefix: impl AsRef<str>) -> Self {
-        // Both characters mean something in a replacement of Java's.
+        // Both characters have a special meaning in a Java replacement.
         let literal = prefix.as_ref().replace('\\', "\\\\").replace('$', "\\$");
         self.with_rename("^(.+)$", format!("{literal}$1"))
     }
 
-    /// Sets settings that every restored index gets instead of its own, such as
-    /// `index.number_of_replicas`.
+    /// Sets index settings that replace those in the snapshot, such as `index.number_of_replicas`.
+    ///
+    /// They apply to every restored index.
+    ///
+    /// ```
+    /// use es_snapshot::RestoreSnapshot;
+    ///
+    /// let options = RestoreSnapshot::new().with_index_settings([("index.number_of_replicas", 0)]);
+    /// assert_eq!(options.index_settings().map(|settings| settings.len()), Some(1));
+    /// ```
     #[must_use]
     pub fn with_index_settings<I, K, V>(mut self, settings: I) -> Self
     where
@@ -172,8 +207,9 @@ impl RestoreSnapshot {
         self
     }
 
-    /// Sets the settings that are not restored, so that the cluster's defaults apply. Wildcards are
-    /// allowed.
+    /// Sets the index settings that are not restored.
+    ///
+    /// The cluster's defaults apply to them. Wildcards are allowed.
     #[must_use]
     pub fn with_ignore_index_settings<I>(mut self, settings: I) -> Self
     where
@@ -184,23 +220,24 @@ impl RestoreSnapshot {
         self
     }
 
-    /// Sets an option of certain versions, such as OpenSearch's `storage_type`. Servers refuse
-    /// options they do not know. Restoring fails with
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if a method of this type, or its default,
-    /// gives the same key another value.
+    /// Sets an option that has no method of its own, such as OpenSearch's `storage_type`.
+    ///
+    /// Servers refuse options that they do not know. The restore fails with
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the key also has a method of its own,
+    /// and that method or its default gives it another value.
     #[must_use]
     pub fn with_setting(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.other.insert(key.into(), value.into());
         self
     }
 
-    /// Returns the indices and data streams, if set by [`with_indices`](Self::with_indices).
+    /// Returns the indices and data streams to restore, if set.
     #[must_use]
     pub fn indices(&self) -> Option<&[String]> {
         self.typed.indices.as_deref()
     }
 
-    /// Returns whether indices that are not in the snapshot are skipped, if set.
+    /// Returns whether named indices that are not in the snapshot are skipped, if set.
     #[must_use]
     pub fn ignore_unavailable(&self) -> Option<bool> {
         self.typed.ignore_unavailable
@@ -218,13 +255,13 @@ impl RestoreSnapshot {
         self.typed.include_aliases
     }
 
-    /// Returns whether an index may be restored that is not wholly in the snapshot, if set.
+    /// Returns whether indices are restored that the snapshot contains only in part, if set.
     #[must_use]
     pub fn partial(&self) -> Option<bool> {
         self.typed.partial
     }
 
-    /// Returns the features whose state is restored, if set.
+    /// Returns the names of the features to restore the state of, if set.
     #[must_use]
     pub fn feature_states(&self) -> Option<&[String]> {
         self.typed.feature_states.as_deref()
@@ -236,30 +273,32 @@ impl RestoreSnapshot {
         self.typed.rename_pattern.as_deref().zip(self.typed.rename_replacement.as_deref())
     }
 
-    /// Returns the settings that every restored index gets, if set.
+    /// Returns the index settings that replace those in the snapshot, if set.
     #[must_use]
     pub fn index_settings(&self) -> Option<&Map<String, Value>> {
         self.typed.index_settings.as_ref()
     }
 
-    /// Returns the settings that are not restored, if set.
+    /// Returns the index settings that are not restored, if set.
     #[must_use]
     pub fn ignore_index_settings(&self) -> Option<&[String]> {
         self.typed.ignore_index_settings.as_deref()
     }
 
-    /// Returns the options that have no method of their own.
+    /// Returns the options set by [`with_setting`](Self::with_setting), and those read from JSON
+    /// that have no method of their own.
     #[must_use]
     pub fn other(&self) -> &Map<String, Value> {
         &self.other
     }
 
-    /// Whether it may restore what no open index would keep from being restored twice.
+    /// Returns whether the restore may write cluster state or feature states. Unlike an open index,
+    /// these do not make the server refuse a second restore.
     pub(crate) fn restores_global_state(&self) -> bool {
         self.typed.include_global_state || self.sets("feature_states", self.typed.feature_states.is_some())
     }
 
-    /// Pattern and replacement, if the restore renames.
+    /// Returns the pattern and the replacement, however they are set.
     pub(super) fn rename_pair(&self) -> Option<(&str, &str)> {
         let text = |key: &str| self.other.get(key).and_then(Value::as_str);
         let pattern = self.typed.rename_pattern.as_deref().or_else(|| text("rename_pattern"))?;
@@ -267,8 +306,8 @@ impl RestoreSnapshot {
         Some((pattern, replacement))
     }
 
-    /// The indices asked for, however they are set: the server takes a list, and a text with
-    /// commas.
+    /// Returns the selected indices, however they are set. The server accepts a list, and a text
+    /// with commas.
     pub(super) fn selection(&self) -> Selection<'_> {
         Selection(match (&self.typed.indices, self.other.get("indices")) {
             (Some(patterns), _) => patterns.iter().map(String::as_str).collect(),
@@ -280,34 +319,38 @@ impl RestoreSnapshot {
         })
     }
 
-    /// Whether an option is set, by its own method or by [`with_setting`](Self::with_setting).
+    /// Returns whether an option is set, by its own method or by
+    /// [`with_setting`](Self::with_setting).
     fn sets(&self, key: &str, typed: bool) -> bool {
         typed || self.other.contains_key(key)
     }
 
-    /// What can be seen to be wrong before anything is sent.
+    /// Returns an error if the options cannot work, before anything is sent.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         for pattern in self.typed.indices.iter().flatten() {
             pattern.parse::<IndexPattern>()?;
         }
         let body =
             self.body().map_err(|error| Error::invalid("options cannot be written as JSON").with_source(error))?;
-        let differs = |key: &str, open: &Value| body.get(key).is_some_and(|sent| !is_same(sent, open));
+        let differs = |key: &str, open: &Value| body.get(key).is_some_and(|sent| !is_same_setting(sent, open));
         if let Some((key, _)) = self.other.iter().find(|(key, open)| differs(key, open)) {
             return Err(Error::invalid(format!(
-                "`{key}` has two values, one by its own method or that method's default and another by `with_setting`; use the method"
+                "`{key}` has two values: one set by `with_setting`, another by its own method or that method's default; \
+                 use only the method"
             )));
         }
         let text = |key: &str| body.get(key).filter(|value| !value.is_null());
         match (text("rename_pattern"), text("rename_replacement")) {
             (None, None) => Ok(()),
             (Some(pattern), Some(_)) if pattern != "" => Ok(()),
-            _ => Err(Error::invalid("renaming needs both a pattern that is not empty and a replacement")),
+            _ => Err(Error::invalid(
+                "a rename needs a pattern that is not empty and a replacement; set both with `with_rename`",
+            )),
         }
     }
 
     fn body(&self) -> Result<Map<String, Value>, serde_json::Error> {
-        laid_over(&self.other, &self.typed)
+        merged(&self.other, &self.typed)
     }
 }
 
@@ -324,14 +367,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cluster_state_is_always_declined_unless_wanted() {
+    fn sends_include_global_state_even_if_it_is_not_set() {
         assert_eq!(serde_json::to_value(RestoreSnapshot::new()).unwrap(), json!({"include_global_state": false}));
         let wanted = RestoreSnapshot::new().with_include_global_state(true);
         assert_eq!(serde_json::to_value(wanted).unwrap(), json!({"include_global_state": true}));
     }
 
     #[test]
-    fn an_option_with_two_values_is_refused() {
+    fn refuses_an_option_with_two_values() {
         for (options, key) in [
             (RestoreSnapshot::new().with_setting("include_global_state", true), "include_global_state"),
             (
@@ -357,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_renaming_is_refused_however_it_is_set() {
+    fn refuses_an_incomplete_rename_however_it_is_set() {
         for options in [
             RestoreSnapshot::new().with_setting("rename_pattern", "(.+)"),
             RestoreSnapshot::new().with_setting("rename_replacement", "b-$1"),
@@ -376,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn every_option_is_sent_and_read_back() {
+    fn serialises_and_deserialises_every_option() {
         let options = RestoreSnapshot::new()
             .with_indices(["movies", "-.kibana*"])
             .with_ignore_unavailable(true)
@@ -399,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn options_that_cannot_work_are_refused_before_sending() {
+    fn refuses_options_that_cannot_work() {
         assert!(RestoreSnapshot::new().with_indices(["a,b"]).validate().is_err());
         assert!(RestoreSnapshot::new().with_rename("", "x").validate().is_err());
         let half: RestoreSnapshot = serde_json::from_str(r#"{"rename_pattern":"(.+)"}"#).unwrap();
@@ -407,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_counts_however_it_is_set() {
+    fn recognises_feature_states_however_they_are_set() {
         assert!(RestoreSnapshot::new().with_setting("feature_states", json!(["kibana"])).restores_global_state());
         assert!(RestoreSnapshot::new().with_feature_states(["kibana"]).restores_global_state());
         assert!(!RestoreSnapshot::new().restores_global_state());

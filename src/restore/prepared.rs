@@ -1,4 +1,4 @@
-//! A restore that is prepared, stored, and started later, perhaps by another process.
+//! Restores that are prepared, stored and started later, possibly by another process.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,15 +6,41 @@ use super::{EarlierRestores, Marks, RestoreSnapshot, Targets, Tombstones};
 use crate::name::{RepositoryName, SnapshotName};
 use crate::ticket::RestoreTicket;
 
-/// A restore that has been prepared, but not sent; returned by
-/// [`Snapshot::prepare_restore`](crate::Snapshot::prepare_restore).
+/// A restore that has been prepared but not sent.
 ///
-/// It contains the options, the indices that the restore writes, and what the cluster state showed
-/// of them. Store it, then give it to [`SnapshotClient::start`](crate::SnapshotClient::start). If
-/// the process is killed during that call, another process reads it back and starts it again: the
-/// client compares the indices with what is stored, so nothing is restored twice.
+/// [`Snapshot::prepare_restore`](crate::Snapshot::prepare_restore) returns it. It contains the
+/// options, the indices that the restore writes, and what the cluster state showed of them. Store
+/// it, then pass it to [`SnapshotClient::start`](crate::SnapshotClient::start).
 ///
-/// It serialises with a version. Secrets are not in it, unless they are in the options.
+/// If the process is killed during that call, another process can read the stored form and start it
+/// again. The client compares the indices with what is stored, so nothing is restored twice.
+///
+/// The stored form has a version. It contains no secrets, unless the options do.
+///
+/// ```
+/// use es_snapshot::RestoreSnapshot;
+/// use es_snapshot::restore::PreparedRestore;
+/// # use es_snapshot::CreateSnapshot;
+/// # use es_snapshot::testing::FakeDomain;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let domain = FakeDomain::with_repository("backups").await;
+/// # domain.create_index("movies", 2);
+/// # let client = domain.client();
+/// # let backups = client.repository("backups")?;
+/// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
+/// let options = RestoreSnapshot::new().with_rename_prefix("restored-");
+/// let prepared = backups.snapshot("monday")?.prepare_restore(options).await?;
+/// let stored = serde_json::to_string(&prepared)?;
+///
+/// // In this process or another one.
+/// let prepared: PreparedRestore = serde_json::from_str(&stored)?;
+/// assert!(prepared.indices().eq(["restored-movies"]));
+/// client.start(prepared).await?.wait().await?.into_complete()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PreparedRestore {
@@ -27,17 +53,17 @@ pub struct PreparedRestore {
     pub(crate) targets: Targets,
     /// The targets in the cluster state before the first send.
     pub(crate) marks: Marks,
-    /// The deletions before the first send; `None` where every target exists.
+    /// The last deleted indices before the first send. `None` if every target exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tombstones: Option<Tombstones>,
     pub(crate) earlier: EarlierRestores,
-    /// It was not read back, so nobody can have sent it.
+    /// Whether it was prepared here rather than read from its stored form, so that it cannot have
+    /// been sent before.
     #[serde(skip)]
     is_new: bool,
 }
 
-/// The version of the stored form that this version of the crate writes, and the only one that it
-/// reads.
+/// The version of the stored form. This release of the crate writes and reads no other.
 const VERSION: u32 = 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +78,7 @@ impl TryFrom<u32> for Version {
             return Ok(Self);
         }
         Err(format!(
-            "a prepared restore of version {version} was made by another release; this one reads version {VERSION}"
+            "prepared restore has version {version}, expected {VERSION}; it was written by another release of this crate"
         ))
     }
 }
@@ -95,7 +121,7 @@ impl PreparedRestore {
         }
     }
 
-    /// Returns the repository.
+    /// Returns the repository's name.
     #[must_use]
     pub fn repository(&self) -> &RepositoryName {
         &self.repository
@@ -107,13 +133,13 @@ impl PreparedRestore {
         &self.snapshot
     }
 
-    /// Returns the snapshot's uuid, if the server shows one.
+    /// Returns the snapshot's uuid, if the server reports one.
     #[must_use]
     pub fn snapshot_uuid(&self) -> Option<&str> {
         self.snapshot_uuid.as_deref()
     }
 
-    /// Returns the options.
+    /// Returns the options of the restore.
     #[must_use]
     pub fn options(&self) -> &RestoreSnapshot {
         &self.options
@@ -124,7 +150,7 @@ impl PreparedRestore {
         self.targets.iter()
     }
 
-    /// Returns the ticket that the restore has once it is started.
+    /// Returns the ticket with which any process can wait for the restore once it is started.
     #[must_use]
     pub fn ticket(&self) -> RestoreTicket {
         let mut ticket = RestoreTicket::named(self.repository.clone(), self.snapshot.clone());
@@ -134,7 +160,7 @@ impl PreparedRestore {
         ticket
     }
 
-    /// Whether a process that is gone may have sent it already.
+    /// Returns whether an earlier process may have sent it already.
     pub(crate) fn may_have_been_sent(&self) -> bool {
         !self.is_new
     }

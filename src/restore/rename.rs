@@ -1,9 +1,10 @@
-//! Renaming as the server does it: Java's `String.replaceAll`.
+//! Computes the new names of a rename, as the server does with Java's `String.replaceAll`.
 //!
-//! `regex-lite` finds the matches: its `\w`, `\d` and `\s` are ASCII, as Java's are, and it prefers
-//! alternatives in the same order. How matches follow each other and what a replacement means are
-//! Java's rules ([`Matcher`](https://docs.oracle.com/en/java/javase/11/docs/api/java.base/java/util/regex/Matcher.html#appendReplacement(java.lang.StringBuffer,java.lang.String))).
-//! A pattern that the two may read differently is not computed at all.
+//! `regex-lite` finds the matches. Its `\w`, `\d` and `\s` are ASCII, as in Java, and it prefers
+//! alternatives in the same order. The order of matches and the meaning of a replacement follow
+//! Java's rules
+//! ([`Matcher`](https://docs.oracle.com/en/java/javase/11/docs/api/java.base/java/util/regex/Matcher.html#appendReplacement(java.lang.StringBuffer,java.lang.String))).
+//! A pattern that the two engines may interpret differently is not computed.
 
 use regex_lite::{Captures, Regex};
 
@@ -22,21 +23,21 @@ enum Piece {
 }
 
 impl Rename {
-    /// `None` if the result cannot be computed as the server would, or the server would refuse the
-    /// pair.
+    /// Returns `None` if the server would refuse the pair, or the result may differ from the
+    /// server's.
     pub(crate) fn new(pattern: &str, replacement: &str) -> Option<Self> {
-        if !reads_the_same(pattern) {
+        if !means_the_same_in_java(pattern) {
             return None;
         }
         let pattern = Regex::new(pattern).ok()?;
-        let pieces = pieces(replacement, &pattern)?;
+        let pieces = parse_replacement(replacement, &pattern)?;
         Some(Self { pattern, pieces })
     }
 
-    /// The new name; `None` if it cannot be computed.
+    /// Returns the new name. `None` if it cannot be computed.
     pub(crate) fn apply(&self, name: &str) -> Option<String> {
-        // Java counts in UTF-16: it may find an empty match in the middle of a character beyond these. Its
-        // word boundaries know letters beyond ASCII.
+        // Java counts in UTF-16, so it may find an empty match within a character above `\u{ffff}`.
+        // Its word boundaries also consider letters that are not ASCII.
         let computable = if self.pattern.as_str().contains(r"\b") || self.pattern.as_str().contains(r"\B") {
             name.is_ascii()
         } else {
@@ -57,7 +58,8 @@ impl Rename {
                 }
             }
             copied = whole.end();
-            // An empty match behind another match counts; only behind an empty one the search moves on.
+            // An empty match may follow a longer one directly. After an empty match the search
+            // moves on.
             from = whole.end();
             if whole.is_empty() {
                 match name.get(from..)?.chars().next() {
@@ -75,25 +77,25 @@ impl Rename {
     }
 }
 
-/// Whether both engines read the pattern in the same way, if `regex-lite` reads it at all.
-fn reads_the_same(pattern: &str) -> bool {
-    // Possessive quantifiers, set operations and nested sets, and flags other than `i` mean something
-    // else here or nothing.
-    let apart =
+/// Returns whether Java interprets the pattern as `regex-lite` does, if `regex-lite` accepts it.
+fn means_the_same_in_java(pattern: &str) -> bool {
+    // The two differ on possessive quantifiers, set operations, nested sets, flags other than `i`
+    // and some escapes.
+    let different =
         ["++", "*+", "?+", "}+", "&&", "--", "~~", "(?P", "[:", r"\a", r"\u", r"\U", r"\x", r"\<", r"\>", r"\z", r"\A"];
     let flags = pattern.match_indices("(?").all(|(at, _)| {
-        let behind = pattern.get(at + 2..).unwrap_or_default();
-        behind.starts_with(':') || behind.starts_with("i)") || behind.starts_with("i:") || behind.starts_with('<')
+        let rest = pattern.get(at + 2..).unwrap_or_default();
+        rest.starts_with(':') || rest.starts_with("i)") || rest.starts_with("i:") || rest.starts_with('<')
     });
     let sets = pattern.match_indices('[').all(|(at, _)| {
         let inside = pattern.get(at + 1..).and_then(|rest| rest.split(']').next()).unwrap_or_default();
         !inside.contains('[')
     });
-    flags && sets && !apart.iter().any(|text| pattern.contains(text))
+    flags && sets && !different.iter().any(|text| pattern.contains(text))
 }
 
-/// The pieces of a replacement; `None` if Java refuses it.
-fn pieces(replacement: &str, pattern: &Regex) -> Option<Vec<Piece>> {
+/// Returns the pieces of a replacement. `None` if Java refuses it.
+fn parse_replacement(replacement: &str, pattern: &Regex) -> Option<Vec<Piece>> {
     let groups = pattern.captures_len();
     let mut pieces = Vec::new();
     let mut text = String::new();
@@ -112,7 +114,8 @@ fn pieces(replacement: &str, pattern: &Regex) -> Option<Vec<Piece>> {
                         if number >= groups {
                             return None;
                         }
-                        // Further digits belong to the number for as long as there is such a group.
+                        // A further digit belongs to the number only if the longer number is a
+                        // group's.
                         while let Some(next) = letters.peek().and_then(|letter| letter.to_digit(10)) {
                             let longer = number * 10 + usize::try_from(next).ok()?;
                             if longer >= groups {
@@ -148,10 +151,10 @@ mod tests {
         Rename::new(pattern, replacement)?.apply(name)
     }
 
-    /// What Elasticsearch 7.10.2 and OpenSearch 3 made of the index `vis`, and what the
-    /// documentation of Java says.
+    /// The names that Elasticsearch 7.10.2 and OpenSearch 3 gave the index `vis`, and examples from
+    /// Java's documentation.
     #[test]
-    fn names_change_as_the_engines_change_them() {
+    fn renames_as_the_servers_do() {
         for (pattern, replacement, expected) in [
             ("(.+)", "new-$1", "new-vis"),
             ("(.*)", "x-$1", "x-visx-"),
@@ -174,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_java_refuses_or_reads_in_another_way_is_not_computed() {
+    fn does_not_compute_what_java_refuses_or_interprets_differently() {
         for (pattern, replacement) in [
             ("(.+)", "$2"),
             ("(.+)", "$"),
@@ -197,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_that_java_counts_twice_are_not_computed() {
+    fn does_not_compute_names_that_java_may_split_differently() {
         assert_eq!(renamed("a\u{1f600}", "", "-"), None);
         assert_eq!(renamed("監査", "(.+)", "x-$1").as_deref(), Some("x-監査"));
         assert_eq!(renamed("é", r"\b", "-"), None);
@@ -205,12 +208,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn renaming_never_panics(pattern in "[a-c()\\[\\]*+?|.^$\\\\]{0,8}", replacement in "[a$0-9{}\\\\]{0,6}", name in "\\PC{0,6}") {
+        fn never_panics(pattern in "[a-c()\\[\\]*+?|.^$\\\\]{0,8}", replacement in "[a$0-9{}\\\\]{0,6}", name in "\\PC{0,6}") {
             let _ = renamed(&name, &pattern, &replacement);
         }
 
         #[test]
-        fn the_whole_name_in_a_group_is_kept(name in "[a-z0-9.-]{1,12}", prefix in "[a-z]{0,4}") {
+        fn keeps_a_name_that_one_group_matches(name in "[a-z0-9.-]{1,12}", prefix in "[a-z]{0,4}") {
             prop_assert_eq!(renamed(&name, "(.+)", &format!("{prefix}-$1")), Some(format!("{prefix}-{name}")));
         }
     }

@@ -1,4 +1,4 @@
-//! How a restore ended, shard by shard.
+//! Reports of restores that have ended.
 
 use std::fmt;
 
@@ -6,7 +6,11 @@ use serde::Serialize;
 
 use crate::error::{Error, Operation};
 
-/// How a restore ended, shard by shard.
+/// The result of a restore, with every shard that was not restored.
+///
+/// A [`Wait`](crate::Wait) for a restore returns it. A restore that has ended is not necessarily
+/// complete: check [`is_complete`](Self::is_complete), or call
+/// [`into_complete`](Self::into_complete).
 ///
 /// ```
 /// use es_snapshot::RestoreReport;
@@ -18,7 +22,7 @@ use crate::error::{Error, Operation};
 /// assert_eq!(report.unrestored()[0].to_string(), "[movies][0] node left");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[must_use = "a restore that has ended need not be complete"]
+#[must_use = "a restore that has ended is not necessarily complete"]
 pub struct RestoreReport {
     pub(crate) indices: Vec<String>,
     pub(crate) shards_total: u64,
@@ -26,8 +30,10 @@ pub struct RestoreReport {
 }
 
 impl RestoreReport {
-    /// Returns a report of these indices, of so many expected primaries, and of those that were not
-    /// restored.
+    /// Returns a report with these indices, this number of expected primary shards, and these
+    /// shards that were not restored.
+    ///
+    /// For tests of code that handles reports.
     pub fn new(indices: Vec<String>, shards_total: u64, unrestored: Vec<UnrestoredShard>) -> Self {
         Self { indices, shards_total, unrestored }
     }
@@ -38,14 +44,15 @@ impl RestoreReport {
         &self.indices
     }
 
-    /// Returns how many primaries were expected.
+    /// Returns how many primary shards were expected.
     #[must_use]
     pub fn shards_total(&self) -> u64 {
         self.shards_total
     }
 
-    /// Returns the primaries that are missing or do not come from the snapshot. Empty if the
-    /// restore is complete.
+    /// Returns the primary shards that are missing or do not come from the snapshot.
+    ///
+    /// Empty if the restore is complete.
     #[must_use]
     pub fn unrestored(&self) -> &[UnrestoredShard] {
         &self.unrestored
@@ -57,12 +64,21 @@ impl RestoreReport {
         self.unrestored.is_empty()
     }
 
-    /// Returns the report if every shard was restored.
+    /// Returns the report if every shard was restored, and an error otherwise.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete), which names the first three of the
-    /// other shards.
+    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete) if a shard was not restored. Its
+    /// text names the first three of them.
+    ///
+    /// ```
+    /// use es_snapshot::restore::UnrestoredShard;
+    /// use es_snapshot::{ErrorKind, RestoreReport};
+    ///
+    /// let missing = UnrestoredShard::new("movies", Some(0), "node left");
+    /// let report = RestoreReport::new(vec!["movies".to_owned()], 2, vec![missing]);
+    /// assert_eq!(report.into_complete().unwrap_err().kind(), ErrorKind::Incomplete);
+    /// ```
     pub fn into_complete(self) -> Result<Self, Error> {
         if self.is_complete() {
             return Ok(self);
@@ -76,7 +92,14 @@ impl RestoreReport {
     }
 }
 
-/// A primary that a restore did not bring back.
+/// A primary shard that a restore did not bring back, and the reason.
+///
+/// ```
+/// use es_snapshot::restore::UnrestoredShard;
+///
+/// let shard = UnrestoredShard::new("movies", Some(0), "node left");
+/// assert_eq!((shard.index(), shard.shard(), shard.reason()), ("movies", Some(0), "node left"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UnrestoredShard {
     pub(crate) index: String,
@@ -85,26 +108,29 @@ pub struct UnrestoredShard {
 }
 
 impl UnrestoredShard {
-    /// Returns the primary with this number of an index, or all of an index with `None`, and why it
-    /// was not restored.
+    /// Returns the primary shard with this number, or the whole index if the number is `None`.
+    ///
+    /// For tests of code that handles reports.
     #[must_use]
     pub fn new(index: impl Into<String>, shard: Option<u32>, reason: impl Into<String>) -> Self {
         Self { index: index.into(), shard, reason: reason.into() }
     }
 
-    /// Returns the index.
+    /// Returns the index, under its new name.
     #[must_use]
     pub fn index(&self) -> &str {
         &self.index
     }
 
-    /// Returns the shard's number. `None` if the whole index is missing.
+    /// Returns the number of the shard.
+    ///
+    /// `None` if the whole index is missing or was replaced.
     #[must_use]
     pub fn shard(&self) -> Option<u32> {
         self.shard
     }
 
-    /// Returns why it was not restored, in the server's words where it gave any.
+    /// Returns why the shard was not restored, in the server's words if it gave a reason.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason

@@ -1,4 +1,4 @@
-//! What comes back: how a restore began or ended, and how far the shards are.
+//! Responses about restores: how a restore began or ended, and how far its shards are.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -7,11 +7,11 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::byte_size::ByteSize;
-use crate::pieces::{Chunks, Elements, Open, Pieces, Trouble};
+use crate::pieces::{Chunks, Elements, Open, Pieces, ReadError};
 use crate::snapshot::ShardCounts;
-use crate::wire::{count, integer_or_text, moment, null_as_default, open_vocabulary};
+use crate::wire::{count, integer_or_text, null_as_default, open_vocabulary, time_from_millis};
 
-/// The response to a restore. Either form may come, whether or not one waits for the end.
+/// The response to a restore. The server may send either form.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "StartedResponse")]
 pub(crate) enum RestoreResponse {
@@ -32,12 +32,26 @@ impl TryFrom<StartedResponse> for RestoreResponse {
         match (response.snapshot, response.accepted) {
             (Some(summary), _) => Ok(Self::Finished(summary)),
             (None, Some(true)) => Ok(Self::Accepted),
-            (None, _) => Err("neither `accepted` nor `snapshot`"),
+            (None, _) => Err("neither `accepted: true` nor `snapshot`"),
         }
     }
 }
 
-/// What the server reports of a restore that has finished.
+/// The server's own summary of a restore that has finished.
+///
+/// [`StartedRestore::summary`](crate::StartedRestore::summary) returns it, if the server sent one.
+/// Shards may have failed: see [`ShardCounts::failed`].
+///
+/// ```
+/// use es_snapshot::restore::RestoreSummary;
+///
+/// let response = r#"{"snapshot": "monday", "indices": ["movies"],
+///     "shards": {"total": 2, "failed": 0, "successful": 2}}"#;
+/// let summary: RestoreSummary = serde_json::from_str(response)?;
+/// assert_eq!(summary.indices(), ["movies"]);
+/// assert_eq!(summary.shards().failed(), 0);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreSummary {
     snapshot: String,
@@ -68,48 +82,93 @@ impl RestoreSummary {
 }
 
 open_vocabulary! {
-    /// Where a shard's data comes from.
+    /// Where the data of a shard comes from.
+    ///
+    /// ```
+    /// use es_snapshot::restore::RecoveryType;
+    ///
+    /// assert_eq!(RecoveryType::from("SNAPSHOT"), RecoveryType::Snapshot);
+    /// assert_eq!(RecoveryType::Peer.as_str(), "PEER");
+    /// ```
     RecoveryType {
-        /// Nowhere: a new index.
+        /// Nowhere: the shard is new and empty.
         EmptyStore = "EMPTY_STORE",
-        /// The node's own disk.
+        /// The disk of the node itself.
         ExistingStore = "EXISTING_STORE",
-        /// Shards on the same node, as in a shrink.
+        /// Other shards on the same node, as in a shrink.
         LocalShards = "LOCAL_SHARDS",
         /// The primary shard on another node.
         Peer = "PEER",
-        /// A snapshot: a restore.
+        /// A snapshot, by a restore.
         Snapshot = "SNAPSHOT",
     }
 }
 
 open_vocabulary! {
     /// How far the recovery of a shard is.
+    ///
+    /// ```
+    /// use es_snapshot::restore::RecoveryStage;
+    ///
+    /// assert_eq!(RecoveryStage::from("DONE"), RecoveryStage::Done);
+    /// assert_eq!(RecoveryStage::Index.as_str(), "INDEX");
+    /// ```
     RecoveryStage {
-        /// Not begun.
+        /// The recovery has not begun.
         Init = "INIT",
         /// Files are being copied.
         Index = "INDEX",
-        /// The files are being checked.
+        /// The copied files are being verified.
         VerifyIndex = "VERIFY_INDEX",
         /// Operations are being replayed.
         Translog = "TRANSLOG",
-        /// The last touches.
+        /// The shard is being cleaned up.
         Finalize = "FINALIZE",
-        /// Done.
+        /// The recovery is done.
         Done = "DONE",
     }
 }
 
-/// The recovery of one shard, by a restore or by anything else.
+/// The recovery of one shard, by a restore or for another reason.
 ///
-/// A restore is finished when all primary shards of its indices whose [`kind`](Self::kind) is
-/// [`Snapshot`](RecoveryType::Snapshot) are [`Done`](RecoveryStage::Done). A shard that failed or
-/// waits is not listed. [`Wait`](crate::Wait) knows these cases.
+/// [`SnapshotClient::recovery`](crate::SnapshotClient::recovery) returns it. See the [recovery
+/// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-indices-recovery).
+///
+/// A shard is restored when it is primary, its [`kind`](Self::kind) is
+/// [`Snapshot`](RecoveryType::Snapshot) and its [`stage`](Self::stage) is
+/// [`Done`](RecoveryStage::Done). Recoveries do not show shards that failed, or that wait for a
+/// node. So use [`StartedRestore::wait`](crate::StartedRestore::wait) to wait for the end of a
+/// restore: it handles these cases.
+///
+/// It serialises as an object with a field for each getter, such as `kind` and `total_bytes`.
+/// Unknown values are left out. Times are in milliseconds since 1970, sizes in bytes.
+///
+/// ```
+/// use es_snapshot::restore::{RecoveryStage, RecoveryType};
+/// # use es_snapshot::testing::FakeDomain;
+/// # use es_snapshot::{CreateSnapshot, RestoreSnapshot};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), es_snapshot::Error> {
+/// # let domain = FakeDomain::with_repository("backups").await;
+/// # domain.create_index("movies", 1);
+/// # let client = domain.client();
+/// # let backups = client.repository("backups")?;
+/// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
+/// let options = RestoreSnapshot::new().with_rename_prefix("restored-");
+/// backups.snapshot("monday")?.restore(options).await?.wait().await?.into_complete()?;
+///
+/// let shards = client.recovery(["restored-movies"]).await?;
+/// assert_eq!(*shards[0].kind(), RecoveryType::Snapshot);
+/// assert_eq!(*shards[0].stage(), RecoveryStage::Done);
+/// assert_eq!(shards[0].source_index(), Some("movies"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShardRecovery {
-    // A response has one for every shard of the cluster, so this is packed: unknown figures are negative, times not
-    // after 0.
+    // A response has one for every shard of the cluster, so this is packed. Unknown counts are
+    // negative, and unknown times are at most 0.
     index: Arc<str>,
     source: Option<Box<WireSource>>,
     r#type: RecoveryType,
@@ -125,7 +184,7 @@ pub struct ShardRecovery {
 impl ShardRecovery {
     fn new(index: &Arc<str>, shard: WireRecovery) -> Self {
         let WireIndex { size, files } = shard.index;
-        let figure = |figure: Option<i64>| figure.unwrap_or(-1);
+        let packed = |value: Option<i64>| value.unwrap_or(-1);
         Self {
             index: Arc::clone(index),
             source: (shard.source != WireSource::default()).then(|| Box::new(shard.source)),
@@ -135,13 +194,12 @@ impl ShardRecovery {
             primary: shard.primary,
             start_millis: shard.start_time_in_millis.unwrap_or(0),
             stop_millis: shard.stop_time_in_millis.unwrap_or(0),
-            bytes: [size.total_in_bytes, size.recovered_in_bytes].map(figure),
-            files: [files.total, files.recovered].map(figure),
+            bytes: [size.total_in_bytes, size.recovered_in_bytes].map(packed),
+            files: [files.total, files.recovered].map(packed),
         }
     }
 }
 
-/// As the getters name it, what is unknown left out; times in milliseconds since the epoch.
 impl Serialize for ShardRecovery {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -160,7 +218,7 @@ impl Serialize for ShardRecovery {
                 map.serialize_entry(key, text)?;
             }
         }
-        let figures = [
+        let numbers = [
             ("shard", self.shard().map(u64::from)),
             ("total_bytes", self.total_size().map(ByteSize::bytes)),
             ("recovered_bytes", self.recovered_size().map(ByteSize::bytes)),
@@ -169,9 +227,9 @@ impl Serialize for ShardRecovery {
             ("start_time_in_millis", u64::try_from(self.start_millis).ok().filter(|millis| *millis > 0)),
             ("stop_time_in_millis", u64::try_from(self.stop_millis).ok().filter(|millis| *millis > 0)),
         ];
-        for (key, figure) in figures {
-            if let Some(figure) = figure {
-                map.serialize_entry(key, &figure)?;
+        for (key, number) in numbers {
+            if let Some(number) = number {
+                map.serialize_entry(key, &number)?;
             }
         }
         map.end()
@@ -229,103 +287,123 @@ struct WireFiles {
 }
 
 impl ShardRecovery {
-    /// The index, under its new name.
+    /// Returns the name of the index. After a rename, this is the new name.
     #[must_use]
     pub fn index(&self) -> &str {
         &self.index
     }
 
-    /// The number of the shard.
+    /// Returns the number of the shard.
     #[must_use]
     pub fn shard(&self) -> Option<u32> {
         self.id
     }
 
-    /// Where the data comes from.
+    /// Returns where the data comes from.
     #[must_use]
     pub fn kind(&self) -> &RecoveryType {
         &self.r#type
     }
 
-    /// How far it is.
+    /// Returns how far the recovery is.
     #[must_use]
     pub fn stage(&self) -> &RecoveryStage {
         &self.stage
     }
 
-    /// Whether it is the primary shard.
+    /// Returns whether this is the primary shard.
     #[must_use]
     pub fn primary(&self) -> bool {
         self.primary
     }
 
-    /// The repository it is restored from.
+    /// Returns the repository that the shard is restored from.
+    ///
+    /// `None` if the data does not come from a snapshot.
     #[must_use]
     pub fn source_repository(&self) -> Option<&str> {
         self.source.as_ref()?.repository.as_deref()
     }
 
-    /// The snapshot it is restored from.
+    /// Returns the snapshot that the shard is restored from.
+    ///
+    /// `None` if the data does not come from a snapshot.
     #[must_use]
     pub fn source_snapshot(&self) -> Option<&str> {
         self.source.as_ref()?.snapshot.as_deref()
     }
 
-    /// The index's name in the snapshot.
+    /// Returns the name that the index has in the snapshot.
+    ///
+    /// `None` if the data does not come from a snapshot.
     #[must_use]
     pub fn source_index(&self) -> Option<&str> {
         self.source.as_ref()?.index.as_deref()
     }
 
-    /// The id of the restore, the same for all its shards.
+    /// Returns the id of the restore, which all its shards share.
+    ///
+    /// `None` if the data does not come from a snapshot.
     #[must_use]
     pub fn restore_uuid(&self) -> Option<&str> {
         self.source.as_ref()?.restore_uuid.as_deref()
     }
 
-    /// The size of all files; `None` if not known yet.
+    /// Returns the size of all files.
+    ///
+    /// `None` if it is not known yet.
     #[must_use]
     pub fn total_size(&self) -> Option<ByteSize> {
         count(self.bytes.first().copied()).map(ByteSize::from)
     }
 
-    /// The size of what has been copied.
+    /// Returns the size of the files that have been copied.
+    ///
+    /// `None` if it is not known yet.
     #[must_use]
     pub fn recovered_size(&self) -> Option<ByteSize> {
         count(self.bytes.last().copied()).map(ByteSize::from)
     }
 
-    /// The number of all files; `None` if not known yet.
+    /// Returns the number of all files.
+    ///
+    /// `None` if it is not known yet.
     #[must_use]
     pub fn total_files(&self) -> Option<u64> {
         count(self.files.first().copied())
     }
 
-    /// The number of files that have been copied.
+    /// Returns the number of files that have been copied.
+    ///
+    /// `None` if it is not known yet.
     #[must_use]
     pub fn recovered_files(&self) -> Option<u64> {
         count(self.files.last().copied())
     }
 
-    /// When it began.
+    /// Returns when the recovery began.
+    ///
+    /// `None` if it has not begun.
     #[must_use]
     pub fn start_time(&self) -> Option<SystemTime> {
-        moment(Some(self.start_millis))
+        time_from_millis(Some(self.start_millis))
     }
 
-    /// When it ended; `None` while it runs.
+    /// Returns when the recovery ended.
+    ///
+    /// `None` while it is running.
     #[must_use]
     pub fn stop_time(&self) -> Option<SystemTime> {
-        moment(Some(self.stop_millis))
+        time_from_millis(Some(self.stop_millis))
     }
 }
 
-/// The response of `GET /_recovery`, shard by shard. It is as large as the cluster, and most of it
-/// is about shards that nobody asks for.
+/// The response of `GET /_recovery`, read shard by shard. It contains every shard of the cluster,
+/// and the client needs few of them.
 #[derive(Debug)]
 pub(crate) struct Recoveries {
     pieces: Pieces,
-    /// What has been stepped into: the document, the index under this name, its shards.
+    /// The values that are being read: the document, in it an index, in that its list of shards.
     document: Option<Open>,
     index: Arc<str>,
     entry: Option<Open>,
@@ -339,7 +417,7 @@ impl Recoveries {
         Self { pieces: Pieces::new(chunks), document, index: Arc::default(), entry, shards, count: 0 }
     }
 
-    async fn advance(&mut self) -> Result<Option<ShardRecovery>, Trouble> {
+    async fn advance(&mut self) -> Result<Option<ShardRecovery>, ReadError> {
         if self.document.is_none() {
             self.document = self.pieces.open(b'{').await?;
         }
@@ -371,7 +449,8 @@ impl Recoveries {
         }
     }
 
-    fn place(&self) -> String {
+    /// Returns the JSON path of the value that is being read.
+    fn path(&self) -> String {
         match (&self.entry, &self.shards) {
             (None, _) => self.index.to_string(),
             (Some(_), None) => format!("{}.shards", self.index),
@@ -383,9 +462,9 @@ impl Recoveries {
 impl Elements for Recoveries {
     type Element = ShardRecovery;
 
-    async fn next(&mut self) -> Result<Option<ShardRecovery>, Trouble> {
+    async fn next(&mut self) -> Result<Option<ShardRecovery>, ReadError> {
         self.pieces.begin_element();
-        self.advance().await.map_err(|error| error.within(self.place()))
+        self.advance().await.map_err(|error| error.within(self.path()))
     }
 
     fn position(&self) -> u64 {
@@ -404,7 +483,7 @@ mod tests {
     use crate::pieces::tests::{arriving, malformed, read_all};
 
     #[test]
-    fn both_answers_to_a_restore_are_read() {
+    fn reads_both_responses_to_a_restore() {
         assert_eq!(serde_json::from_str::<RestoreResponse>(r#"{"accepted":true}"#).unwrap(), RestoreResponse::Accepted);
         let response =
             r#"{"snapshot":{"snapshot":"s1","indices":["logs"],"shards":{"total":3,"failed":1,"successful":2}}}"#;
@@ -417,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recovery_is_read_with_its_source_and_progress() {
+    fn reads_a_recovery_with_its_source_and_progress() {
         let response = r#"{"restored":{"shards":[{"id":1,"type":"SNAPSHOT","stage":"DONE","primary":true,"start_time_in_millis":1714557600123,
             "stop_time_in_millis":1714557600223,"total_time_in_millis":100,
             "source":{"repository":"r","snapshot":"s","version":"7.10.2","index":"logs","restoreUUID":"x9"},"target":{"id":"n"},
@@ -440,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_may_have_no_shards_and_other_fields() {
+    fn reads_indices_without_shards_and_with_unknown_fields() {
         let read = |json| read_all(Recoveries::new, json);
 
         assert_eq!(read("{}").unwrap(), []);
@@ -454,13 +533,13 @@ mod tests {
     }
 
     #[test]
-    fn names_the_place_of_a_malformed_recovery() {
-        let path = |json| malformed(Recoveries::new(arriving(json, 3)));
+    fn reports_the_path_of_a_malformed_recovery() {
+        let failure = |json| malformed(Recoveries::new(arriving(json, 3)));
 
-        assert_eq!(path(r#"{"a":{"shards":[{},{"index":{"files":7}}]}}"#).path, "a.shards[1].index.files");
-        assert_eq!(path(r#"{"a":{"shards":{}}}"#).path, "a.shards");
-        assert_eq!(path(r#"{"a":[]}"#).path, "a");
-        assert!(path(r#"{"a":[]}"#).is_json && !path(r#"{"a":{"shards":[{"#).is_json && !path("{}{}").is_json);
+        assert_eq!(failure(r#"{"a":{"shards":[{},{"index":{"files":7}}]}}"#).path, "a.shards[1].index.files");
+        assert_eq!(failure(r#"{"a":{"shards":{}}}"#).path, "a.shards");
+        assert_eq!(failure(r#"{"a":[]}"#).path, "a");
+        assert!(failure(r#"{"a":[]}"#).is_json && !failure(r#"{"a":{"shards":[{"#).is_json && !failure("{}{}").is_json);
     }
 
     proptest! {

@@ -1,29 +1,29 @@
-//! Restores that run, as the cluster state shows them.
+//! Running restores, as the cluster state shows them.
 
 use serde::Deserialize;
 
 use super::{Source, Targets};
 use crate::wire::null_as_default;
 
-/// How a shard of a running restore stands.
+/// The state of one shard of a running restore.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum ShardRestoreState {
-    /// It has not begun.
+    /// No node has begun to restore it.
     Init,
-    /// A node is at work on it.
+    /// A node is restoring it.
     Started,
     /// It is restored.
     Success,
-    /// The engine has given it up.
+    /// The server has given up restoring it.
     Failure,
-    /// A word of a later version.
+    /// A state that this version of the crate does not know.
     #[default]
     #[serde(other)]
     Other,
 }
 
-/// The restores that run: the response of `GET /_cluster/state/customs?filter_path=restore`.
+/// The running restores, as `GET /_cluster/state/customs?filter_path=restore` returns them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct RunningRestores {
@@ -39,7 +39,7 @@ struct Restores {
 }
 
 /// One running restore: its snapshot, its targets under their new names, and the state of each
-/// shard. The entry goes when the restore has ended.
+/// shard. The server removes it when the restore has ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct RunningRestore {
@@ -96,17 +96,17 @@ impl RunningRestore {
 }
 
 impl RunningRestores {
-    /// The running restores from this snapshot.
+    /// Returns the running restores from this snapshot.
     pub(crate) fn of<'a>(&'a self, source: &'a Source) -> impl Iterator<Item = &'a RunningRestore> {
         self.restore.snapshots.iter().filter(|restore| source.is(&restore.repository, &restore.snapshot))
     }
 
-    /// Whether any of them writes this index.
+    /// Returns whether any running restore writes this index.
     pub(crate) fn write(&self, index: &str) -> bool {
         self.restore.snapshots.iter().any(|restore| restore.indices.iter().any(|name| name == index))
     }
 
-    /// The running restore from this snapshot that writes exactly these targets.
+    /// Returns the running restore from this snapshot that writes exactly these targets.
     pub(crate) fn find<'a>(&'a self, source: &'a Source, targets: &Targets) -> Option<&'a RunningRestore> {
         self.of(source).find(|restore| targets.match_exactly(restore.indices.iter().map(String::as_str)))
     }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_restore_is_known_by_its_source_and_all_its_targets() {
+    fn finds_a_running_restore_by_its_source_and_all_its_targets() {
         let exactly = |names: &[&str]| Targets::exactly(names.iter().map(ToString::to_string));
         let found =
             |repository, name, names: &[&str]| running().find(&source(repository, name), &exactly(names)).is_some();
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shard_is_read_with_its_indexs_uuid() {
+    fn reads_every_shard_with_the_uuid_of_its_index() {
         let (all, source) = (running(), source("m", "s1"));
         let restore = all.find(&source, &Targets::exactly(["new-big".to_owned()])).unwrap();
 
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn no_restore_is_an_empty_object() {
+    fn reads_an_empty_object_as_no_running_restore() {
         assert_eq!(serde_json::from_str::<RunningRestores>("{}").unwrap(), RunningRestores::default());
     }
 }

@@ -1,23 +1,22 @@
-//! What the cluster says of shards: seen there are those that wait to be restored or could not be,
-//! which no recovery lists.
+//! Shards as the cluster shows them, including those that wait for their restore or could not be
+//! restored. Recoveries do not list these.
 
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::pieces::{Array, Chunks, Elements, Trouble};
+use crate::pieces::{Array, Chunks, Elements, ReadError};
 use crate::wire::{integer_or_text, null_as_default};
 
-/// A row of `GET
-/// /_cat/shards?format=json&h=index,shard,prirep,state,unassigned.reason,unassigned.details`: there
-/// a shard is seen that could not be restored, which no recovery lists.
+/// A row of the shard list. The request is `GET /_cat/shards?format=json` with
+/// `h=index,shard,prirep,state,unassigned.reason,unassigned.details`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ShardRow {
     pub(crate) index: Arc<str>,
     pub(crate) shard: Option<u32>,
     pub(crate) is_primary: bool,
     pub(crate) state: ShardState,
-    /// Set if no node has it.
+    /// Set if no node has the shard.
     pub(crate) unassigned: Option<Box<Unassigned>>,
 }
 
@@ -56,17 +55,17 @@ struct WireRow {
 }
 
 impl ShardRow {
-    /// The row; its index's name is kept once for all of the index's shards, which follow one
-    /// another.
-    fn new(row: WireRow, before: &mut Arc<str>) -> Self {
-        if **before != *row.index {
-            *before = row.index.into();
+    /// Returns the row. The rows of one index follow one another and share its name, so `previous`
+    /// is the name in the row before.
+    fn new(row: WireRow, previous: &mut Arc<str>) -> Self {
+        if **previous != *row.index {
+            *previous = row.index.into();
         }
         let unassigned = (row.reason.is_some() || row.details.is_some()).then(|| {
             Box::new(Unassigned { reason: row.reason.unwrap_or_default(), details: row.details.unwrap_or_default() })
         });
         Self {
-            index: Arc::clone(before),
+            index: Arc::clone(previous),
             shard: row.shard,
             is_primary: &*row.prirep == "p",
             state: row.state,
@@ -74,26 +73,28 @@ impl ShardRow {
         }
     }
 
-    /// Why it is not assigned; empty if that is not told.
+    /// Returns why the shard is not assigned. Empty if the server gives no details.
     pub(crate) fn details(&self) -> &str {
         self.unassigned.as_ref().map_or("", |unassigned| &unassigned.details)
     }
 
-    /// Whether it has no node because it was to be restored, so that it was not restored since.
-    pub(crate) fn waits_for_its_restore(&self) -> bool {
+    /// Returns whether the shard has no node because of a restore, so that it has not been restored
+    /// since.
+    pub(crate) fn waits_for_restore(&self) -> bool {
         const REASONS: [&str; 3] = ["NEW_INDEX_RESTORED", "EXISTING_INDEX_RESTORED", "ALLOCATION_FAILED"];
         self.state == ShardState::Unassigned
             && self.unassigned.as_ref().is_some_and(|one| REASONS.contains(&&*one.reason))
     }
 
-    /// Whether nodes have tried to take the shard and could not.
+    /// Returns whether nodes have tried to take the shard and failed.
     pub(crate) fn has_failed(&self) -> bool {
         self.state == ShardState::Unassigned
             && self.unassigned.as_ref().is_some_and(|unassigned| &*unassigned.reason == "ALLOCATION_FAILED")
     }
 }
 
-/// The response of `GET /_cat/shards`, row by row: it is as large as the cluster.
+/// The response of `GET /_cat/shards`, read row by row, because it contains every shard of the
+/// cluster.
 #[derive(Debug)]
 pub(crate) struct ShardRows {
     rows: Array<WireRow>,
@@ -109,7 +110,7 @@ impl ShardRows {
 impl Elements for ShardRows {
     type Element = ShardRow;
 
-    async fn next(&mut self) -> Result<Option<ShardRow>, Trouble> {
+    async fn next(&mut self) -> Result<Option<ShardRow>, ReadError> {
         let row = self.rows.next().await?;
         Ok(row.map(|row| ShardRow::new(row, &mut self.index)))
     }
@@ -119,7 +120,7 @@ impl Elements for ShardRows {
     }
 }
 
-/// The reply of `POST /_cluster/allocation/explain`, as far as a restore is concerned.
+/// The response of `POST /_cluster/allocation/explain`, as far as a restore needs it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct AllocationExplanation {
@@ -131,29 +132,30 @@ pub(crate) struct AllocationExplanation {
 #[serde(default)]
 struct NodeDecision {
     #[serde(deserialize_with = "null_as_default")]
-    deciders: Vec<Ruling>,
+    deciders: Vec<DeciderResult>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Ruling {
+struct DeciderResult {
     decider: String,
     decision: String,
     explanation: String,
 }
 
 impl AllocationExplanation {
-    /// Why the engine has given the shard's restore up, if it has: no node could take the shard
-    /// when it was to begin. It does not try again by itself, even when a node can.
+    /// Returns why the server has given up restoring the shard, if it has. That happens if no node
+    /// can take the shard when its restore should begin. The server does not retry by itself, even
+    /// if a node could take the shard later.
     pub(crate) fn given_up(&self) -> Option<String> {
         const RESTORE: &str = "restore_in_progress";
-        let against =
+        let refusals =
             || self.node_allocation_decisions.iter().flat_map(|node| &node.deciders).filter(|one| one.decision == "NO");
-        let verdict = against().find(|one| one.decider == RESTORE)?;
-        let why = against().find(|one| one.decider != RESTORE);
-        Some(match why {
-            Some(why) => format!("{}; {}", why.explanation, verdict.explanation),
-            None => verdict.explanation.clone(),
+        let restore = refusals().find(|one| one.decider == RESTORE)?;
+        let cause = refusals().find(|one| one.decider != RESTORE);
+        Some(match cause {
+            Some(cause) => format!("{}; {}", cause.explanation, restore.explanation),
+            None => restore.explanation.clone(),
         })
     }
 }
@@ -166,7 +168,7 @@ mod tests {
     use crate::pieces::tests::read_all;
 
     #[test]
-    fn a_restore_is_given_up_when_its_own_decider_says_so() {
+    fn reports_a_restore_as_given_up_if_its_decider_refuses() {
         let explain = |decision: &str| {
             let response = json!({"can_allocate": "no", "node_allocation_decisions": [
                 {"deciders": [{"decider": "restore_in_progress", "decision": decision, "explanation": "failed to be restored"},
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_shards_are_text_and_null() {
+    fn reads_rows_whose_values_are_text_or_null() {
         let response = r#"[{"index":"logs","shard":"2","prirep":"p","state":"UNASSIGNED","unassigned.reason":"NEW_INDEX_RESTORED","unassigned.details":"restore_source[r/s]"},
             {"index":"logs","shard":"0","prirep":"r","state":"STARTED","unassigned.reason":null,"unassigned.details":null},{"state":"DANCING"}]"#;
         let rows: Vec<ShardRow> = read_all(ShardRows::new, response).unwrap();

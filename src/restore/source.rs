@@ -1,5 +1,5 @@
-//! What tells shards that are restored from a snapshot from others, and a restore from those that
-//! there were before: the API has no mark for one.
+//! Recognises shards that are restored from a snapshot, and distinguishes a new restore from
+//! earlier ones. The API has no field for either.
 
 use std::collections::BTreeSet;
 
@@ -33,14 +33,14 @@ impl Source {
         self.uuid = uuid.map(str::to_owned);
     }
 
-    /// Whether the snapshot's uuid is wanted to tell these rows from those of another: shards that
-    /// failed tell no repository.
-    pub(crate) fn wants_uuid(&self, rows: &[ShardRow]) -> bool {
+    /// Returns whether the snapshot's uuid is needed to distinguish these rows from those of
+    /// another snapshot. The row of a failed shard does not contain the repository.
+    pub(crate) fn needs_uuid(&self, rows: &[ShardRow]) -> bool {
         let failed = self.failure();
         self.uuid.is_none() && rows.iter().any(|row| row.details().contains(&failed))
     }
 
-    /// The primaries that wait to be restored from this snapshot, or could not be.
+    /// Returns the primary shards that wait for their restore from this snapshot, or that failed.
     pub(crate) fn rows<'a>(&self, rows: &'a [ShardRow]) -> impl Iterator<Item = &'a ShardRow> + use<'a> {
         let waiting = format!("restore_source[{}/{}]", self.repository, self.name);
         let failed = self.failure();
@@ -49,6 +49,7 @@ impl Source {
             .filter(move |row| row.details() == waiting || row.details().contains(&failed))
     }
 
+    /// Returns the text by which the row of a failed shard names this snapshot.
     fn failure(&self) -> String {
         match &self.uuid {
             Some(uuid) => format!("failed to restore snapshot [{}/{uuid}]", self.name),
@@ -56,12 +57,12 @@ impl Source {
         }
     }
 
-    /// Whether this is the snapshot of that name in that repository.
+    /// Returns whether this is the snapshot with that name in that repository.
     pub(crate) fn is(&self, repository: &str, snapshot: &str) -> bool {
         self.repository.as_str() == repository && self.name.as_str() == snapshot
     }
 
-    /// Whether the shard was or is restored from this snapshot.
+    /// Returns whether the shard is or was restored from this snapshot.
     pub(crate) fn has(&self, shard: &ShardRecovery) -> bool {
         *shard.kind() == RecoveryType::Snapshot
             && shard
@@ -71,11 +72,11 @@ impl Source {
     }
 }
 
-/// The restores from a snapshot that there were before a new one was asked for.
+/// The restores from a snapshot that existed before a new one was requested.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EarlierRestores {
     marks: BTreeSet<Mark>,
-    /// Whether rows of shards showed them too; otherwise a row is no sign of a new one.
+    /// Whether rows of shards were read too. If not, a row does not show that a restore is new.
     pub(crate) by_rows: bool,
 }
 
@@ -85,70 +86,70 @@ impl EarlierRestores {
         Self { marks: signs.map(|sign| sign.mark).collect(), by_rows: rows.is_some() }
     }
 
-    /// Whether these are signs of one new restore from the snapshot that writes exactly these
+    /// Returns whether rows and recoveries show one new restore from the snapshot, of exactly these
     /// targets.
     ///
-    /// A shard that waits has no id yet, so those that have one decide: they must share it, and
-    /// nothing else may have it.
-    pub(crate) fn are_outdone(
+    /// A shard that waits has no restore id yet. All shards that have one must have the same one,
+    /// and no other index may have it.
+    pub(crate) fn is_new_restore(
         &self,
         source: &Source,
         rows: &[ShardRow],
         recoveries: &[ShardRecovery],
         targets: &Targets,
     ) -> bool {
-        // Another client's, of another index under our target's name.
-        if recoveries.iter().any(|recovery| source.has(recovery) && targets.contradict(recovery)) {
+        // Another client has restored another index under the name of a target.
+        if recoveries.iter().any(|recovery| source.has(recovery) && targets.are_contradicted_by(recovery)) {
             return false;
         }
         let (mut indices, mut ids) = (BTreeSet::new(), BTreeSet::new());
         let known: BTreeSet<&str> = targets.iter().collect();
-        for sign in Sign::all(source, rows, recoveries).filter(|sign| self.lack(sign)) {
-            let ours = known.contains(sign.index);
+        for sign in Sign::all(source, rows, recoveries).filter(|sign| self.is_new(sign)) {
+            let is_target = known.contains(sign.index);
             match sign.mark {
-                Mark::Restore(id) if ours => {
+                Mark::Restore(id) if is_target => {
                     ids.insert(id);
                     indices.insert(sign.index);
                 }
-                _ if ours => {
+                _ if is_target => {
                     indices.insert(sign.index);
                 }
                 _ => {}
             }
         }
-        let strangers = Sign::all(source, rows, recoveries).filter(|sign| !known.contains(sign.index));
-        let wider = strangers.into_iter().any(|sign| matches!(&sign.mark, Mark::Restore(id) if ids.contains(id)));
-        ids.len() <= 1 && (!wider || targets.are_open_ended()) && targets.match_exactly(indices)
+        let others = Sign::all(source, rows, recoveries).filter(|sign| !known.contains(sign.index));
+        let writes_more = others.into_iter().any(|sign| matches!(&sign.mark, Mark::Restore(id) if ids.contains(id)));
+        ids.len() <= 1 && (!writes_more || targets.are_open_ended()) && targets.match_exactly(indices)
     }
 
-    /// Whether the sign is of none of them. One whose shards waited then has its id by now, or has
-    /// failed.
-    fn lack(&self, sign: &Sign) -> bool {
+    /// Returns whether the sign belongs to none of the earlier restores. One that waited then may
+    /// have an id now, or have failed.
+    fn is_new(&self, sign: &Sign) -> bool {
         !self.marks.contains(&sign.mark) && !self.marks.contains(&Mark::Waiting(sign.index.to_owned()))
     }
 }
 
-/// What is the same for all signs of a restore, as far as they tell.
+/// What identifies the restore that a sign belongs to, as far as the response shows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Mark {
     /// The restore's id.
     Restore(String),
-    /// The index, of which a shard waits: it has no id yet.
+    /// The index of a shard that waits, which has no restore id yet.
     Waiting(String),
-    /// The index, of which a shard has failed: it has no id any more.
+    /// The index of a shard that has failed, which has no restore id any more.
     Failed(String),
 }
 
-/// One sign of a restore from a snapshot.
+/// A row or a recovery that shows a restore from a snapshot.
 struct Sign<'a> {
     index: &'a str,
     mark: Mark,
 }
 
 impl<'a> Sign<'a> {
-    /// All signs of restores from this snapshot: rows of shards that wait or have failed, and
-    /// recoveries.
+    /// Returns all signs of restores from this snapshot: rows of shards that wait or have failed,
+    /// and recoveries.
     fn all(source: &Source, rows: &'a [ShardRow], recoveries: &'a [ShardRecovery]) -> impl Iterator<Item = Self> {
         let rows = source.rows(rows).map(|row| {
             let mark = if row.has_failed() { Mark::Failed } else { Mark::Waiting };
@@ -197,7 +198,7 @@ mod tests {
         read_all(Recoveries::new, &response.to_string()).unwrap()
     }
 
-    fn outdone(before: (&[ShardRow], &[ShardRecovery]), after: (&[ShardRow], &[ShardRecovery])) -> bool {
+    fn is_new(before: (&[ShardRow], &[ShardRecovery]), after: (&[ShardRow], &[ShardRecovery])) -> bool {
         writes(&["logs"], before, after)
     }
 
@@ -207,41 +208,41 @@ mod tests {
         after: (&[ShardRow], &[ShardRecovery]),
     ) -> bool {
         let earlier = EarlierRestores::new(&source(), Some(before.0), before.1);
-        earlier.are_outdone(&source(), after.0, after.1, &Targets::exactly(targets.iter().map(ToString::to_string)))
+        earlier.is_new_restore(&source(), after.0, after.1, &Targets::exactly(targets.iter().map(ToString::to_string)))
     }
 
     #[test]
-    fn a_restore_of_another_id_is_new() {
-        assert!(outdone((&[], &recovery("logs", "first")), (&[], &recovery("logs", "second"))));
-        assert!(!outdone((&[], &recovery("logs", "first")), (&[], &recovery("logs", "first"))));
+    fn recognises_a_new_restore_by_its_id() {
+        assert!(is_new((&[], &recovery("logs", "first")), (&[], &recovery("logs", "second"))));
+        assert!(!is_new((&[], &recovery("logs", "first")), (&[], &recovery("logs", "first"))));
     }
 
     #[test]
-    fn a_shard_that_waits_is_new_where_none_of_its_index_did() {
-        assert!(outdone((&[], &[]), (&[waiting("logs")], &[])));
-        assert!(!outdone((&[waiting("logs")], &[]), (&[waiting("logs")], &[])));
+    fn recognises_a_new_restore_by_a_shard_that_did_not_wait_before() {
+        assert!(is_new((&[], &[]), (&[waiting("logs")], &[])));
+        assert!(!is_new((&[waiting("logs")], &[]), (&[waiting("logs")], &[])));
     }
 
     #[test]
-    fn a_restore_that_waited_before_is_not_new_when_it_has_its_id_or_has_failed() {
-        assert!(!outdone((&[waiting("logs")], &[]), (&[], &recovery("logs", "first"))));
-        assert!(!outdone((&[waiting("logs")], &[]), (&[failed("logs")], &[])));
+    fn does_not_count_an_earlier_restore_as_new_when_it_gets_its_id_or_fails() {
+        assert!(!is_new((&[waiting("logs")], &[]), (&[], &recovery("logs", "first"))));
+        assert!(!is_new((&[waiting("logs")], &[]), (&[failed("logs")], &[])));
     }
 
     #[test]
-    fn a_failed_restore_hides_no_later_one_of_its_index() {
-        assert!(!outdone((&[failed("logs")], &[]), (&[failed("logs")], &[])));
-        assert!(outdone((&[failed("logs")], &[]), (&[waiting("logs")], &[])));
+    fn recognises_a_new_restore_of_an_index_whose_earlier_restore_failed() {
+        assert!(!is_new((&[failed("logs")], &[]), (&[failed("logs")], &[])));
+        assert!(is_new((&[failed("logs")], &[]), (&[waiting("logs")], &[])));
     }
 
     #[test]
-    fn a_restore_of_an_index_that_was_not_asked_for_is_another_clients() {
-        assert!(!outdone((&[], &[]), (&[waiting("books")], &[])));
-        assert!(!outdone((&[], &[]), (&[], &recovery("books", "first"))));
+    fn ignores_a_restore_of_an_index_that_is_not_a_target() {
+        assert!(!is_new((&[], &[]), (&[waiting("books")], &[])));
+        assert!(!is_new((&[], &[]), (&[], &recovery("books", "first"))));
     }
 
     #[test]
-    fn a_restore_of_some_of_the_targets_is_another_clients() {
+    fn ignores_a_restore_of_only_some_targets() {
         let (one, other) = (recovery("logs", "first"), recovery("movies", "first"));
         let both: Vec<_> = one.iter().chain(&other).cloned().collect();
 
@@ -251,37 +252,37 @@ mod tests {
     }
 
     #[test]
-    fn a_restore_that_writes_more_than_the_targets_is_another_clients() {
+    fn ignores_a_restore_that_writes_more_than_the_targets() {
         let both: Vec<_> = recovery("logs", "first").into_iter().chain(recovery("movies", "first")).collect();
 
         assert!(!writes(&["logs"], (&[], &[]), (&[], &both)));
     }
 
     #[test]
-    fn two_restores_of_one_target_each_are_not_one_of_both() {
+    fn does_not_take_two_restores_for_one() {
         let both: Vec<_> = recovery("logs", "first").into_iter().chain(recovery("movies", "second")).collect();
 
         assert!(!writes(&["logs", "movies"], (&[], &[]), (&[], &both)));
     }
 
     #[test]
-    fn a_shard_that_failed_is_told_from_another_repositorys_by_the_uuid() {
+    fn distinguishes_failed_shards_of_other_repositories_by_the_snapshot_uuid() {
         let rows = [failed("logs")];
         let (mut ours, mut another) = (source(), source());
-        assert!(ours.wants_uuid(&rows));
+        assert!(ours.needs_uuid(&rows));
 
         ours.set_uuid(Some("x1"));
         another.set_uuid(Some("x2"));
 
         assert_eq!((ours.rows(&rows).count(), another.rows(&rows).count()), (1, 0));
-        assert!(!another.wants_uuid(&rows));
+        assert!(!another.needs_uuid(&rows));
     }
 
     #[test]
-    fn shards_that_wait_tell_their_repository() {
+    fn distinguishes_waiting_shards_of_other_repositories_by_name() {
         let rows = [waiting("logs"), row("logs", "NEW_INDEX_RESTORED", "restore_source[another/s]")];
 
         assert_eq!(source().rows(&rows).count(), 1);
-        assert!(!source().wants_uuid(&rows));
+        assert!(!source().needs_uuid(&rows));
     }
 }

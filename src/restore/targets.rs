@@ -1,4 +1,4 @@
-//! Which indices a restore would write, worked out as the server does.
+//! Determines which indices a restore writes, by the rules of the server.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,30 +12,30 @@ use crate::snapshot::{FeatureState, SnapshotInfo};
 /// The indices that one restore writes, under the names that it gives them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Targets {
-    /// Those that it writes for sure.
+    /// Indices that the restore certainly writes.
     certain: BTreeSet<String>,
-    /// Those that it may write: whether it does depends on what only the server knows.
+    /// Indices that it may write. Only the server knows whether it does.
     possible: BTreeSet<String>,
-    /// Whether there can be others than these.
+    /// Whether it may write other indices too.
     open_ended: bool,
-    /// The name that each has in the snapshot.
+    /// The name that each index has in the snapshot.
     sources: BTreeMap<String, String>,
 }
 
 impl Targets {
-    /// Exactly these.
+    /// Returns targets that are exactly these indices.
     #[cfg(test)]
     pub(crate) fn exactly(names: impl IntoIterator<Item = String>) -> Self {
         Self { certain: names.into_iter().collect(), ..Self::default() }
     }
 
-    /// No target is known.
+    /// Returns unknown targets: the restore may write any index.
     pub(crate) fn unknown() -> Self {
         Self { open_ended: true, ..Self::default() }
     }
 
-    /// What these options restore from this snapshot
-    /// ([restore snapshot API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-restore)).
+    /// Returns the targets of a restore with these options from this snapshot ([restore snapshot
+    /// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-restore)).
     pub(crate) fn of(snapshot: &SnapshotInfo, options: &RestoreSnapshot) -> Self {
         let selection = options.selection();
         let rename = match options.rename_pair() {
@@ -51,19 +51,19 @@ impl Targets {
             snapshot.data_streams().iter().map(String::as_str).filter(|stream| selection.selects(stream)).collect();
         let is_all = selection.is_all();
         let selection = selection.with_streams_resolved(&streams, snapshot.indices());
-        // OpenSearch then restores backing indices only, Elasticsearch 8 the others too.
-        let is_all_or_backing = !streams.is_empty() && (is_all || selection.begins_with_an_exclusion());
+        // OpenSearch then restores only backing indices. Elasticsearch 8 also restores the others.
+        let may_be_backing_only = !streams.is_empty() && (is_all || selection.begins_with_an_exclusion());
         let of_features: BTreeSet<&str> =
             snapshot.feature_states().iter().flat_map(FeatureState::indices).map(String::as_str).collect();
         for index in snapshot.indices() {
             let owners = streams.iter().filter(|stream| is_backing_index(index, stream)).count();
             let by_stream = owners > 0;
             let by_name = selection.selects(index);
-            // A backing index of a stream that is not restored as such, or that two streams could own.
+            // Two streams could own this backing index, or its stream is not restored as a stream.
             let doubtful = owners > 1 || index.starts_with(".ds-") && !by_stream && rename.is_some() && by_name;
-            // Elasticsearch sets the indices of features aside unless they are asked for by name.
+            // Elasticsearch skips the indices of features unless they are selected by name.
             let of_feature = of_features.contains(index.as_str()) && !selection.names(index);
-            let set_aside = !by_stream && (is_all_or_backing || of_feature);
+            let may_be_skipped = !by_stream && (may_be_backing_only || of_feature);
             if !by_stream && !by_name {
                 continue;
             }
@@ -79,7 +79,7 @@ impl Targets {
             }
             match renamed {
                 None => targets.open_ended = true,
-                Some(name) if doubtful || set_aside => {
+                Some(name) if doubtful || may_be_skipped => {
                     targets.possible.insert(name);
                     targets.open_ended |= doubtful;
                 }
@@ -88,7 +88,7 @@ impl Targets {
                 }
             }
         }
-        // A stream whose backing indices go by other names, or that has indices for its failures.
+        // A stream may have failure indices, or backing indices with other names.
         targets.open_ended |= streams.iter().any(|stream| {
             let failures = format!(".fs-{stream}-");
             !snapshot.indices().iter().any(|index| is_backing_index(index, stream))
@@ -98,40 +98,39 @@ impl Targets {
         targets
     }
 
-    /// Those of the targets that requests can ask for, as names; others are left out of the targets
-    /// too.
-    pub(crate) fn nameable(&mut self) -> Vec<IndexName> {
-        let (valid, known) =
+    /// Removes the targets that no request can name, and returns the names of the others.
+    pub(crate) fn retain_valid_names(&mut self) -> Vec<IndexName> {
+        let (is_valid, known) =
             (|name: &String| name.parse::<IndexName>().is_ok(), self.certain.len() + self.possible.len());
-        self.certain.retain(valid);
-        self.possible.retain(valid);
+        self.certain.retain(is_valid);
+        self.possible.retain(is_valid);
         let names: Vec<IndexName> = self.iter().filter_map(|name| name.parse().ok()).collect();
         self.open_ended |= names.len() < known;
         names
     }
 
-    /// The name that a target has in the snapshot, as far as that is known.
+    /// Returns the name that a target has in the snapshot, if it is known.
     pub(crate) fn source(&self, target: &str) -> Option<&str> {
         self.sources.get(target).map(String::as_str)
     }
 
-    /// Whether a recovery shows that a target has the data of another index.
-    pub(crate) fn contradict(&self, recovery: &ShardRecovery) -> bool {
+    /// Returns whether a recovery shows that a target has the data of another index.
+    pub(crate) fn are_contradicted_by(&self, recovery: &ShardRecovery) -> bool {
         let source = recovery.source_index().zip(self.source(recovery.index()));
         *recovery.kind() == RecoveryType::Snapshot && source.is_some_and(|(found, expected)| found != expected)
     }
 
-    /// Whether these are all, and all of them for sure.
+    /// Returns whether the restore certainly writes these indices, and no others.
     pub(crate) fn are_exact(&self) -> bool {
         self.possible.is_empty() && !self.open_ended
     }
 
-    /// Whether there can be others than those that are known.
+    /// Returns whether the restore may write indices that are not known.
     pub(crate) fn are_open_ended(&self) -> bool {
         self.open_ended
     }
 
-    /// All that are known, those first that are written for sure.
+    /// Returns all known targets: first the certain ones, then the possible ones.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> + Clone {
         self.certain.iter().chain(&self.possible).map(String::as_str)
     }
@@ -144,7 +143,7 @@ impl Targets {
         self.certain.is_empty() && self.possible.is_empty()
     }
 
-    /// Whether a restore that writes these indices can be this one.
+    /// Returns whether a restore that writes exactly these indices can be this one.
     pub(crate) fn match_exactly<'a>(&self, found: impl IntoIterator<Item = &'a str>) -> bool {
         let found: BTreeSet<&str> = found.into_iter().collect();
         !found.is_empty()
@@ -155,24 +154,25 @@ impl Targets {
     }
 }
 
-/// Whether an index has the name that the server gives to those behind a data stream:
-/// `.ds-STREAM-yyyy.MM.dd-000001`, before Elasticsearch 7.11 and on OpenSearch without the date.
+/// Returns whether an index has the name of a backing index of this data stream. The server names
+/// it `.ds-STREAM-yyyy.MM.dd-000001`, or without the date before Elasticsearch 7.11 and on
+/// OpenSearch.
 pub(super) fn is_backing_index(index: &str, stream: &str) -> bool {
-    behind_stream(index, stream).is_some()
+    backing_suffix(index, stream).is_some()
 }
 
-/// What follows the name of the data stream in that of its backing index.
-fn behind_stream<'a>(index: &'a str, stream: &str) -> Option<&'a str> {
-    let behind = index.strip_prefix(".ds-")?.strip_prefix(stream)?.strip_prefix('-')?;
+/// Returns the part of the backing index's name that follows the name of the data stream.
+fn backing_suffix<'a>(index: &'a str, stream: &str) -> Option<&'a str> {
+    let suffix = index.strip_prefix(".ds-")?.strip_prefix(stream)?.strip_prefix('-')?;
     let generation = |text: &str| text.len() >= 6 && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_backing =
-        generation(behind) || behind.split_once('-').is_some_and(|(date, rest)| is_date(date) && generation(rest));
-    is_backing.then_some(behind)
+        generation(suffix) || suffix.split_once('-').is_some_and(|(date, rest)| is_date(date) && generation(rest));
+    is_backing.then_some(suffix)
 }
 
-/// The backing indices that a restored data stream has, each with its name in the snapshot.
-/// Recoveries from the snapshot show which stream was renamed to it. Empty if the snapshot has no
-/// such stream.
+/// Returns the backing indices of a restored data stream, each with its name in the snapshot. Empty
+/// if the snapshot has no such stream. After a rename, recoveries from the snapshot show which
+/// stream it was.
 pub(super) fn backing_indices<'a>(
     snapshot: &'a SnapshotInfo,
     stream: &str,
@@ -186,7 +186,7 @@ pub(super) fn backing_indices<'a>(
     };
     let Some(original) = streams.iter().find(|name| *name == stream).or_else(renamed) else { return Vec::new() };
     let indices = snapshot.indices().iter().map(String::as_str);
-    indices.filter_map(|index| Some((format!(".ds-{stream}-{}", behind_stream(index, original)?), index))).collect()
+    indices.filter_map(|index| Some((format!(".ds-{stream}-{}", backing_suffix(index, original)?), index))).collect()
 }
 
 fn is_date(text: &str) -> bool {
@@ -198,7 +198,7 @@ fn is_date(text: &str) -> bool {
             .all(|(byte, shape)| if *shape == b'd' { byte.is_ascii_digit() } else { byte == *shape })
 }
 
-/// The `indices` of a restore: names, wildcards, exclusions; none for all.
+/// The `indices` of a restore: names, wildcards and exclusions. An empty list selects all.
 #[derive(Debug)]
 pub(crate) struct Selection<'a>(pub(super) Vec<&'a str>);
 
@@ -211,8 +211,8 @@ impl<'a> Selection<'a> {
         self.0.first().is_some_and(|first| first.starts_with('-'))
     }
 
-    /// The patterns that the server applies to indices: it takes the names of data streams out and
-    /// puts their backing indices at the end.
+    /// Returns the patterns that the server applies to indices. The server removes the names of
+    /// data streams, and adds their backing indices at the end.
     fn with_streams_resolved(self, streams: &[&'a str], indices: &'a [String]) -> Self {
         if self.is_all() {
             return self;
@@ -222,8 +222,8 @@ impl<'a> Selection<'a> {
             .iter()
             .map(String::as_str)
             .filter(|index| streams.iter().any(|stream| is_backing_index(index, stream)));
-        // The streams' own names select no index. They keep the list from being empty where no backing
-        // index is known.
+        // The names of the streams select no index. They only keep the list from being empty if no
+        // backing index is known.
         Self(others.chain(backing).chain(streams.iter().copied()).collect())
     }
 
@@ -231,15 +231,15 @@ impl<'a> Selection<'a> {
         self.0.iter().any(|pattern| pattern.trim_start_matches(['+', '-']).starts_with('<'))
     }
 
-    /// Whether an index or a data stream of the snapshot is meant; of the patterns that fit, the
-    /// last decides.
+    /// Returns whether the list selects this index or data stream. The last pattern that matches
+    /// decides.
     pub(crate) fn selects(&self, name: &str) -> bool {
         if self.is_all() {
             return true;
         }
         let from_all = self.0.first().is_some_and(|first| first.starts_with('-') && *first != name);
         self.0.iter().fold(from_all, |selected, pattern| {
-            // A name may begin with a sign.
+            // A name may begin with `-` or `+` itself.
             if *pattern == name {
                 return true;
             }
@@ -251,7 +251,7 @@ impl<'a> Selection<'a> {
         })
     }
 
-    /// Whether the index is asked for by its very name.
+    /// Returns whether the list contains the name of the index, without wildcards.
     fn names(&self, index: &str) -> bool {
         self.0.iter().any(|pattern| pattern.strip_prefix('+').unwrap_or(pattern) == index)
     }
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_pattern_that_fits_decides() {
+    fn selects_by_the_last_pattern_that_matches() {
         let all = ["books", "logs-1", "logs-2", "movies"];
         for (patterns, expected) in [
             (vec![], vec!["books", "logs-1", "logs-2", "movies"]),
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn indices_count_however_they_are_set() {
+    fn reads_indices_however_they_are_set() {
         for indices in [json!(["movies", "books"]), json!("movies,books")] {
             let options = RestoreSnapshot::new().with_setting("indices", indices);
             assert_eq!(certain(&["books", "logs", "movies"], &[], &options), ["books", "movies"]);
@@ -300,13 +300,13 @@ mod tests {
     }
 
     #[test]
-    fn every_target_has_its_new_name() {
+    fn returns_targets_under_their_new_names() {
         let options = RestoreSnapshot::new().with_indices(["logs-*"]).with_rename("logs-(.+)", "old-$1");
         assert_eq!(certain(&["logs-1", "logs-2", "movies"], &[], &options), ["old-1", "old-2"]);
     }
 
     #[test]
-    fn naming_a_data_stream_means_its_backing_indices() {
+    fn returns_the_backing_indices_of_a_named_data_stream() {
         let indices = [".ds-logs-2024.05.01-000001", ".ds-logs-000002", ".ds-metrics-000001", "movies"];
         let options = RestoreSnapshot::new().with_indices(["logs"]);
         assert_eq!(
@@ -316,12 +316,12 @@ mod tests {
     }
 
     #[test]
-    fn the_prefix_of_a_backing_index_is_kept_when_its_stream_is_renamed() {
+    fn keeps_the_prefix_of_a_backing_index_when_its_stream_is_renamed() {
         let options = RestoreSnapshot::new().with_indices(["logs"]).with_rename("(.+)", "old-$1");
         assert_eq!(certain(&[".ds-logs-000001"], &["logs"], &options), [".ds-old-logs-000001"]);
     }
 
-    /// A snapshot of `movies` and of an index that a feature owns.
+    /// Returns a snapshot of `movies` and of an index that a feature owns.
     fn snapshot_with_a_feature() -> SnapshotInfo {
         let features = json!([{"feature_name": "kibana", "indices": [".kibana_1"]}]);
         serde_json::from_value(json!({"snapshot": "s", "indices": [".kibana_1", "movies"], "feature_states": features}))
@@ -329,12 +329,12 @@ mod tests {
     }
 
     #[test]
-    fn hidden_indices_of_no_feature_are_targets_like_others() {
+    fn treats_hidden_indices_without_a_feature_like_others() {
         assert_eq!(certain(&[".kibana_1", "movies"], &[], &RestoreSnapshot::new()), [".kibana_1", "movies"]);
     }
 
     #[test]
-    fn patterns_select_indices_as_if_the_backing_indices_stood_for_their_stream() {
+    fn applies_patterns_as_if_a_stream_were_its_backing_indices() {
         let (indices, streams) = ([".ds-logs-000001", "books", "movies"], ["logs"]);
         for (patterns, expected) in [
             (vec!["*"], vec![".ds-logs-000001", "books", "movies"]),
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn beside_a_data_stream_an_index_that_was_not_asked_for_is_possible() {
+    fn counts_unnamed_indices_as_possible_if_a_data_stream_is_restored() {
         let snapshot = snapshot(&[".ds-logs-000001", "books", "movies"], &["logs"]);
         let all = RestoreSnapshot::new();
         for options in [all.clone(), all.clone().with_indices(["-books"]), all.with_indices(["logs", "-books"])] {
@@ -363,16 +363,16 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_no_request_can_name_leaves_the_others() {
+    fn removes_a_target_that_no_request_can_name() {
         let mut targets = Targets::of(&snapshot(&["50%ab", "movies"], &[]), &RestoreSnapshot::new());
 
-        let names: Vec<String> = targets.nameable().iter().map(ToString::to_string).collect();
+        let names: Vec<String> = targets.retain_valid_names().iter().map(ToString::to_string).collect();
 
         assert_eq!((names, targets.are_open_ended()), (vec!["movies".to_owned()], true));
     }
 
     #[test]
-    fn data_of_another_index_contradicts() {
+    fn is_contradicted_by_a_recovery_from_another_index() {
         let options = RestoreSnapshot::new().with_indices(["movies"]).with_rename("movies", "x");
         let targets = Targets::of(&snapshot(&["movies", "books"], &[]), &options);
         let recovery = |source: &str| {
@@ -381,12 +381,12 @@ mod tests {
             read_all(Recoveries::new, &json!({"x": {"shards": [shard]}}).to_string()).unwrap().remove(0)
         };
 
-        assert!(!targets.contradict(&recovery("movies")));
-        assert!(targets.contradict(&recovery("books")));
+        assert!(!targets.are_contradicted_by(&recovery("movies")));
+        assert!(targets.are_contradicted_by(&recovery("books")));
     }
 
     #[test]
-    fn indices_that_features_may_own_are_possible_unless_they_are_named() {
+    fn counts_indices_of_features_as_possible_unless_they_are_named() {
         let all = Targets::of(&snapshot_with_a_feature(), &RestoreSnapshot::new());
         assert!(!all.are_exact());
         assert_eq!((all.certain().len(), all.iter().collect::<Vec<_>>()), (1, vec!["movies", ".kibana_1"]));
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_the_server_can_work_out_is_not_exact() {
+    fn is_not_exact_if_only_the_server_can_determine_the_targets() {
         let movies = snapshot(&["movies"], &[]);
         for options in [
             RestoreSnapshot::new().with_rename("(?=m)", "x"),
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restore_of_one_target_among_several_is_not_this_one() {
+    fn matches_only_a_restore_of_all_targets_and_no_others() {
         let targets = Targets::exactly(["a".to_owned(), "b".to_owned()]);
 
         assert!(targets.match_exactly(["a", "b"]));
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn possible_targets_may_be_there_or_not() {
+    fn matches_with_and_without_possible_targets() {
         let targets = Targets::of(&snapshot_with_a_feature(), &RestoreSnapshot::new());
 
         assert!(targets.match_exactly(["movies"]));

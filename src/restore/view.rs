@@ -1,5 +1,5 @@
-//! What polls show of a restore, shard by shard: pure, and with a memory, since recoveries are
-//! forgotten when a shard moves or its node restarts.
+//! Collects what polls show of a restore, shard by shard. It sends no requests. It remembers
+//! earlier polls, because the server forgets a recovery when the shard moves or its node restarts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,27 +13,28 @@ use crate::progress::Counts;
 use crate::snapshot::SnapshotInfo;
 use crate::ticket::RestoreTicket;
 
-/// The reason of a shard that the cluster state shows as given up, which does not say why.
-const GIVEN_UP: &str = "the engine has given the shard up";
+/// The reason for a shard that the cluster state shows as given up. The cluster state contains no
+/// reason.
+const GIVEN_UP: &str = "the server gave up restoring the shard";
 
-/// What is known about the origin of a shard's data, by the newest sign of it.
+/// Where the data of a shard comes from, as a recovery, a row or the cluster state showed it last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Origin {
     #[default]
     Unknown,
-    /// It comes from the snapshot, or is being restored from it.
+    /// The data comes from the snapshot, or is being restored from it.
     Snapshot,
-    /// It came back empty.
+    /// The shard came back empty.
     Empty,
-    /// It comes from another snapshot.
+    /// The data comes from another snapshot.
     AnotherSnapshot,
-    /// It comes from another index of the snapshot.
+    /// The data comes from another index of the snapshot.
     AnotherIndex,
 }
 
 impl Origin {
-    /// What a recovery shows; `None` if it shows only that the shard has moved or that its node was
-    /// restarted.
+    /// Returns the origin that a recovery shows. `None` if it only shows that the shard has moved
+    /// or that its node was restarted.
     fn shown_by(recovery: &ShardRecovery, source: &Source, index: Option<&str>) -> Option<Self> {
         let is_another = index.zip(recovery.source_index()).is_some_and(|(expected, found)| expected != found);
         match recovery.kind() {
@@ -49,22 +50,22 @@ impl Origin {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct ShardView {
     origin: Origin,
-    /// A recovery has restored it.
+    /// Whether a recovery has restored the shard.
     restored: bool,
-    /// The engine tries it no longer, and why.
+    /// Set to the reason if the server gave up restoring the shard.
     given_up: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct IndexView {
     shards: BTreeMap<u32, ShardView>,
-    /// It was shown that the index is one of this restore's, and that the snapshot has all of its
-    /// shards.
-    vouched: bool,
-    /// The index's uuid and its name in the snapshot, as far as the ticket has them.
+    /// Whether the index is known to be this restore's, and all of its shards to be in the
+    /// snapshot.
+    confirmed: bool,
+    /// The index's uuid and its name in the snapshot, if the ticket contains them.
     uuid: Option<String>,
     source: Option<String>,
-    /// The index that has the name now is not the one that the restore wrote.
+    /// Whether another index has the name now.
     replaced: bool,
 }
 
@@ -75,35 +76,38 @@ impl IndexView {
     }
 }
 
-/// A restore as polls have shown it so far.
+/// What polls have shown of a restore so far.
 #[derive(Clone, Debug)]
 pub(crate) struct RestoreView {
     source: Source,
     indices: BTreeMap<String, IndexView>,
-    /// The indices were named; otherwise all count that were ever seen to come from the snapshot.
+    /// Whether the ticket names the indices. If not, every index counts that a poll has shown to
+    /// come from the snapshot.
     is_named: bool,
-    /// Names that no poll has shown as indices so far. They may be data streams.
+    /// Names in the ticket that no poll has shown as indices so far. They may be data streams.
     unseen: BTreeSet<String>,
 }
 
-/// What one poll shows.
+/// What one poll shows, together with the earlier ones.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Observation {
     pub(crate) counts: Counts,
-    /// Shards that no node has, and which the engine may still try.
+    /// Shards that no node has, and that the server may still restore.
     pub(crate) unassigned: Vec<(String, u32)>,
-    /// Shards that a node is at work on.
+    /// Shards that a node is restoring.
     pub(crate) under_way: Vec<(String, u32)>,
-    /// Started shards of these indices show no origin.
+    /// Indices with started shards whose origin is not known.
     pub(crate) doubtful: Vec<String>,
     pub(crate) unrestored: Vec<UnrestoredShard>,
-    /// Those of them that only the cluster state shows as given up.
+    /// The unrestored shards that only the cluster state shows as given up, so that the reason is
+    /// not known.
     pub(crate) unexplained: Vec<(String, u32)>,
-    /// Whether a restore that writes these indices is running, as the cluster state shows it.
+    /// Whether the cluster state shows a running restore that writes these indices.
     pub(crate) is_running: bool,
-    /// Whether an index was seen for the first time.
-    pub(crate) is_wider: bool,
-    /// Whether recoveries alone showed an index, which may have shards that none of them shows.
+    /// Whether this poll shows an index for the first time.
+    pub(crate) has_new_index: bool,
+    /// Whether an index is shown without rows, so that it may have shards that the poll does not
+    /// show.
     pub(crate) lacks_rows: bool,
 }
 
@@ -112,8 +116,8 @@ impl RestoreView {
         let indices: BTreeMap<String, IndexView> =
             ticket.indices().map(|name| (name.to_owned(), IndexView::new(ticket, name))).collect();
         let source = Source::new(ticket.repository().clone(), ticket.snapshot().clone());
-        let by_hand = indices.iter().filter(|(_, view)| view.uuid.is_none() && view.source.is_none());
-        let unseen = by_hand.map(|(name, _)| name.clone()).collect();
+        let added_by_caller = indices.iter().filter(|(_, view)| view.uuid.is_none() && view.source.is_none());
+        let unseen = added_by_caller.map(|(name, _)| name.clone()).collect();
         Self { source, is_named: ticket.knows_indices(), indices, unseen }
     }
 
@@ -129,7 +133,8 @@ impl RestoreView {
         self.indices.keys().map(String::as_str)
     }
 
-    /// Whether a name that this poll does not show as an index either may be a data stream's.
+    /// Returns whether names remain that no poll, including this one, has shown as indices. They
+    /// may be data streams.
     pub(crate) fn may_name_streams(&mut self, rows: Option<&[ShardRow]>, recoveries: &[ShardRecovery]) -> bool {
         let shown =
             rows.unwrap_or_default().iter().map(|row| &*row.index).chain(recoveries.iter().map(ShardRecovery::index));
@@ -139,7 +144,7 @@ impl RestoreView {
         !self.unseen.is_empty()
     }
 
-    /// Takes the names that are data streams for their backing indices; gives whether there is one.
+    /// Replaces the names of data streams by their backing indices. Returns whether there was one.
     pub(crate) fn resolve_streams(&mut self, snapshot: &SnapshotInfo, recoveries: &[ShardRecovery]) -> bool {
         if snapshot.data_streams().is_empty() {
             self.unseen.clear();
@@ -163,50 +168,51 @@ impl RestoreView {
         !backing.is_empty()
     }
 
-    /// Notes that the engine tries a shard no longer.
-    pub(crate) fn give_up(&mut self, index: &str, shard: u32, reason: String) {
+    /// Records that the server has given up restoring a shard.
+    pub(crate) fn note_given_up(&mut self, index: &str, shard: u32, reason: String) {
         if let Some(view) = self.indices.get_mut(index) {
             view.shards.entry(shard).or_default().given_up = Some(reason);
         }
     }
 
-    /// Whether any shard of the index was seen to come from the snapshot.
+    /// Returns whether a poll has shown that a shard of the index comes from the snapshot.
     pub(crate) fn has_restored(&self, index: &str) -> bool {
         self.indices.get(index).is_some_and(|view| view.shards.values().any(|shard| shard.origin == Origin::Snapshot))
     }
 
-    /// Whether the shard was seen to be restored.
+    /// Returns whether a poll has shown that the shard is restored.
     pub(crate) fn has_restored_shard(&self, index: &str, shard: u32) -> bool {
         self.indices.get(index).and_then(|view| view.shards.get(&shard)).is_some_and(|shard| shard.restored)
     }
 
-    /// Notes that the index is one of this restore's, and that the snapshot has all of its shards.
-    pub(crate) fn vouch(&mut self, index: &str) {
+    /// Records that the index is this restore's, and that the snapshot contains all of its shards.
+    pub(crate) fn confirm_origin(&mut self, index: &str) {
         if let Some(view) = self.indices.get_mut(index) {
-            view.vouched = true;
+            view.confirmed = true;
         }
     }
 
-    /// Notes that another index has taken the name.
-    pub(crate) fn replace(&mut self, index: &str) {
+    /// Records that another index has taken the name.
+    pub(crate) fn note_replaced(&mut self, index: &str) {
         if let Some(view) = self.indices.get_mut(index) {
             view.replaced = true;
         }
     }
 
-    /// Whether a poll has any use for this row.
+    /// Returns whether this row is needed.
     pub(crate) fn wants_row(&self, row: &ShardRow) -> bool {
         row.is_primary && (self.indices.contains_key(&*row.index) || !self.is_named && !row.details().is_empty())
     }
 
-    /// Whether a poll has any use for this recovery.
+    /// Returns whether this recovery is needed.
     pub(crate) fn wants_recovery(&self, recovery: &ShardRecovery) -> bool {
         let may_be_ours = || !self.is_named || self.unseen.iter().any(|name| is_backing_index(recovery.index(), name));
         recovery.primary()
             && (self.indices.contains_key(recovery.index()) || self.source.has(recovery) && may_be_ours())
     }
 
-    /// Takes in what one poll has read; `None` for what may not be read.
+    /// Adds what one poll has read, and returns what it shows. `None` stands for what cannot be
+    /// read.
     pub(crate) fn observe(
         &mut self,
         rows: Option<&[ShardRow]>,
@@ -218,7 +224,7 @@ impl RestoreView {
         if !self.is_named {
             self.discover(rows.unwrap_or_default(), recoveries);
         }
-        observed.is_wider = self.indices.len() > known;
+        observed.has_new_index = self.indices.len() > known;
         self.note_rows(rows.unwrap_or_default());
         let recoveries = self.note_recoveries(recoveries, &mut observed.counts);
         if let Some(running) = running {
@@ -231,7 +237,7 @@ impl RestoreView {
             }
         }
         let with_rows: BTreeSet<&str> = shards.keys().map(|(index, _)| *index).collect();
-        // Where rows do not show an index, what was seen of its shards otherwise is all there is to see.
+        // If no row shows an index, earlier polls and recoveries are all that shows its shards.
         for (index, view) in self.indices.iter().filter(|(index, _)| !with_rows.contains(index.as_str())) {
             let remembered = view.shards.keys().filter(|_| rows.is_none()).map(|shard| (index.as_str(), *shard));
             let recovered = recoveries
@@ -247,7 +253,7 @@ impl RestoreView {
                 observed.add(
                     index,
                     shard,
-                    classify(*row, recoveries.get(&(index, shard)).copied(), view.shards.get(&shard), view.vouched),
+                    classify(*row, recoveries.get(&(index, shard)).copied(), view.shards.get(&shard), view.confirmed),
                 );
             }
         }
@@ -262,12 +268,13 @@ impl RestoreView {
         observed
     }
 
-    /// The report, when nothing is left to wait for.
+    /// Returns the report, once nothing is left to wait for.
     pub(crate) fn report(&self, observed: Observation) -> RestoreReport {
         let indices = self.indices.keys().cloned().collect();
         RestoreReport { indices, shards_total: observed.counts.shards_total, unrestored: observed.unrestored }
     }
 
+    /// Adds the indices that rows and recoveries show to come from the snapshot.
     fn discover(&mut self, rows: &[ShardRow], recoveries: &[ShardRecovery]) {
         let waiting = self.source.rows(rows).map(|row| &*row.index);
         let begun = recoveries.iter().filter(|shard| self.source.has(shard)).map(ShardRecovery::index);
@@ -278,8 +285,8 @@ impl RestoreView {
         }
     }
 
-    /// Rows of shards that wait to be restored name the snapshot. One that a node has is not given
-    /// up.
+    /// Remembers the origin of shards that wait for their restore, because their rows name the
+    /// snapshot. Forgets that a shard was given up if a node has it.
     fn note_rows(&mut self, rows: &[ShardRow]) {
         for row in rows.iter().filter(|row| row.is_primary && row.state != ShardState::Unassigned) {
             let shards = self.indices.get_mut(&*row.index).map(|view| &mut view.shards);
@@ -294,7 +301,7 @@ impl RestoreView {
         }
     }
 
-    /// Remembers what recoveries show of origins; gives those of the primaries.
+    /// Remembers the origins that recoveries show. Returns the recoveries of the primary shards.
     fn note_recoveries<'a>(
         &mut self,
         recoveries: &'a [ShardRecovery],
@@ -319,14 +326,14 @@ impl RestoreView {
         primaries
     }
 
-    /// Remembers what running restores from the snapshot show; gives whether one writes these
-    /// indices.
+    /// Remembers what running restores from the snapshot show. Returns whether one of them is still
+    /// restoring a shard of these indices.
     fn note_running(&mut self, running: &RunningRestores) -> bool {
         let mut runs = false;
         for restore in running.of(&self.source) {
             for shard in restore.shards() {
                 let Some(view) = self.indices.get_mut(shard.index()) else { continue };
-                // What is left of an earlier restore.
+                // An earlier restore, into an index that had the name before.
                 if view.uuid.as_deref().is_some_and(|uuid| uuid != shard.index_uuid()) {
                     continue;
                 }
@@ -383,18 +390,19 @@ enum Finding {
     Done,
     /// No node has it.
     Unassigned,
-    /// A node is at work on it.
+    /// A node is restoring it.
     UnderWay,
     Failed(String),
-    /// It is started, and nothing shows where its data comes from.
+    /// It is started, but nothing shows where its data comes from.
     Doubtful,
 }
 
+/// Determines the state of one shard.
 fn classify(
     row: Option<&ShardRow>,
     recovery: Option<&ShardRecovery>,
     view: Option<&ShardView>,
-    vouched: bool,
+    confirmed: bool,
 ) -> Finding {
     if let Some(row) = row.filter(|row| row.state == ShardState::Unassigned) {
         return match view.and_then(|view| view.given_up.as_ref()) {
@@ -406,7 +414,7 @@ fn classify(
             None => Finding::Unassigned,
         };
     }
-    // Where rows may not be read, the cluster state has shown it.
+    // If rows cannot be read, the cluster state has shown that the shard was given up.
     if let (None, None, Some(reason)) = (row, recovery, view.and_then(|view| view.given_up.as_ref())) {
         return Finding::Failed(reason.clone());
     }
@@ -419,10 +427,10 @@ fn classify(
     }
     match view.map(|view| view.origin).unwrap_or_default() {
         Origin::Snapshot => Finding::Done,
-        Origin::Empty => Finding::Failed("restored empty: it is not in the snapshot".to_owned()),
+        Origin::Empty => Finding::Failed("restored empty: the snapshot does not contain the shard".to_owned()),
         Origin::AnotherIndex => Finding::Failed("restored from another index of the snapshot".to_owned()),
         Origin::AnotherSnapshot => Finding::Failed("restored from another snapshot".to_owned()),
-        Origin::Unknown if vouched => Finding::Done,
+        Origin::Unknown if confirmed => Finding::Done,
         Origin::Unknown => Finding::Doubtful,
     }
 }
@@ -470,21 +478,21 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_that_came_back_empty_is_remembered_until_it_is_restored_anew() {
+    fn remembers_an_empty_shard_until_it_is_restored_again() {
         let mut view = view(&["a"]);
         let started = [row("a", 0, "STARTED")];
 
         let empty = view.observe(Some(&started), &recovery("a", "EMPTY_STORE", ""), None);
         let moved = view.observe(Some(&started), &recovery("a", "PEER", ""), None);
-        let anew = view.observe(Some(&started), &recovery("a", "SNAPSHOT", "s"), None);
+        let restored = view.observe(Some(&started), &recovery("a", "SNAPSHOT", "s"), None);
 
-        assert_eq!(reasons(&empty), ["restored empty: it is not in the snapshot"]);
-        assert_eq!(reasons(&moved), ["restored empty: it is not in the snapshot"]);
-        assert_eq!((anew.counts.shards_done, anew.unrestored), (1, vec![]));
+        assert_eq!(reasons(&empty), ["restored empty: the snapshot does not contain the shard"]);
+        assert_eq!(reasons(&moved), ["restored empty: the snapshot does not contain the shard"]);
+        assert_eq!((restored.counts.shards_done, restored.unrestored), (1, vec![]));
     }
 
     #[test]
-    fn a_shard_of_another_snapshot_is_remembered_when_it_has_moved() {
+    fn remembers_that_a_shard_of_another_snapshot_was_restored_when_it_moves() {
         let mut view = view(&["a"]);
         let started = [row("a", 0, "STARTED")];
 
@@ -495,7 +503,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restored_shard_that_moves_or_whose_node_restarts_stays_restored() {
+    fn remembers_a_restored_shard_that_moves_or_whose_node_restarts() {
         for (state, kind) in [("STARTED", "PEER"), ("RELOCATING", "PEER"), ("STARTED", "EXISTING_STORE")] {
             let mut view = view(&["a"]);
             view.observe(Some(&[row("a", 0, "STARTED")]), &recovery("a", "SNAPSHOT", "s"), None);
@@ -507,25 +515,25 @@ mod tests {
     }
 
     #[test]
-    fn a_started_shard_of_unknown_origin_is_doubtful_until_somebody_vouches_for_it() {
+    fn doubts_a_started_shard_of_unknown_origin_until_the_origin_is_confirmed() {
         let mut view = view(&["a"]);
         let (rows, moved) = ([row("a", 0, "STARTED")], recovery("a", "PEER", ""));
 
         let doubtful = view.observe(Some(&rows), &moved, None);
-        view.vouch("a");
-        let vouched = view.observe(Some(&rows), &moved, None);
+        view.confirm_origin("a");
+        let confirmed = view.observe(Some(&rows), &moved, None);
 
         assert_eq!((doubtful.doubtful.as_slice(), doubtful.unrestored.len()), (["a".to_owned()].as_slice(), 1));
-        assert_eq!((vouched.counts.shards_done, vouched.unrestored.len()), (1, 0));
+        assert_eq!((confirmed.counts.shards_done, confirmed.unrestored.len()), (1, 0));
     }
 
     #[test]
-    fn a_shard_that_failed_once_is_pending_until_the_engine_gives_it_up() {
+    fn counts_a_failed_shard_as_pending_until_the_server_gives_it_up() {
         let mut view = view(&["a"]);
         let rows = [unassigned("a", "ALLOCATION_FAILED", "failed to restore snapshot [s/u]")];
 
         let failed = view.observe(Some(&rows), &[], Some(&running("INIT")));
-        view.give_up("a", 0, "maximum number of retries".to_owned());
+        view.note_given_up("a", 0, "maximum number of retries".to_owned());
         let given_up = view.observe(Some(&rows), &[], None);
 
         assert_eq!((failed.unassigned.len(), failed.unrestored.len(), failed.is_running), (1, 0, true));
@@ -533,17 +541,17 @@ mod tests {
     }
 
     #[test]
-    fn a_running_restore_shows_which_shards_are_given_up() {
+    fn reports_shards_that_a_running_restore_shows_as_given_up() {
         let mut view = view(&["a"]);
         let rows = [unassigned("a", "NEW_INDEX_RESTORED", "restore_source[r/s]")];
 
         let observed = view.observe(Some(&rows), &[], Some(&running("FAILURE")));
 
-        assert_eq!((reasons(&observed), observed.is_running), (vec!["the engine has given the shard up"], false));
+        assert_eq!((reasons(&observed), observed.is_running), (vec!["the server gave up restoring the shard"], false));
     }
 
     #[test]
-    fn only_named_indices_count_where_some_are_named() {
+    fn counts_only_the_named_indices_if_some_are_named() {
         let mut view = view(&["b"]);
         let rows = [unassigned("a", "ALLOCATION_FAILED", "failed to restore snapshot [s/u]"), row("b", 0, "STARTED")];
 
@@ -553,7 +561,7 @@ mod tests {
     }
 
     #[test]
-    fn without_names_every_index_from_the_snapshot_counts() {
+    fn counts_every_index_from_the_snapshot_if_none_is_named() {
         let mut view = view(&[]);
 
         let first = view.observe(Some(&[unassigned("a", "NEW_INDEX_RESTORED", "restore_source[r/s]")]), &[], None);
@@ -563,13 +571,13 @@ mod tests {
             None,
         );
 
-        assert!(first.is_wider && !second.is_wider);
+        assert!(first.has_new_index && !second.has_new_index);
         assert_eq!(view.indices().collect::<Vec<_>>(), ["a"]);
         assert_eq!((second.counts.shards_total, second.counts.shards_done), (1, 1));
     }
 
     #[test]
-    fn what_an_earlier_restore_has_left_in_the_cluster_state_does_not_count() {
+    fn ignores_an_earlier_restore_in_the_cluster_state() {
         let mut ticket = RestoreTicket::new("r", "s").unwrap();
         ticket.add("a".to_owned(), Some("new".to_owned()), None);
         let mut view = RestoreView::new(&ticket);
@@ -580,7 +588,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_that_a_node_has_again_is_not_given_up() {
+    fn forgets_that_a_shard_was_given_up_once_a_node_has_it() {
         let mut view = view(&["a"]);
         view.observe(Some(&[unassigned("a", "ALLOCATION_FAILED", "")]), &[], Some(&running("FAILURE")));
         view.observe(Some(&[row("a", 0, "INITIALIZING")]), &[], None);
@@ -591,17 +599,17 @@ mod tests {
     }
 
     #[test]
-    fn without_rows_a_shard_that_was_given_up_is_not_forgotten() {
+    fn remembers_a_given_up_shard_without_rows() {
         let mut view = view(&["a"]);
         view.observe(None, &[], Some(&running("FAILURE")));
 
         let observed = view.observe(None, &[], Some(&RunningRestores::default()));
 
-        assert_eq!(reasons(&observed), ["the engine has given the shard up"]);
+        assert_eq!(reasons(&observed), ["the server gave up restoring the shard"]);
     }
 
     #[test]
-    fn data_of_another_index_of_the_snapshot_is_not_what_was_restored() {
+    fn reports_a_shard_with_data_of_another_index_as_unrestored() {
         let mut ticket = RestoreTicket::new("r", "s").unwrap();
         ticket.add("a".to_owned(), None, Some("movies"));
 
@@ -612,28 +620,28 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_its_shards_number_shows_no_index() {
+    fn ignores_a_row_without_a_shard_number() {
         let nameless = first(&json!([{"index": "a", "prirep": "p", "state": "UNASSIGNED"}]));
 
         assert_eq!(reasons(&view(&["a"]).observe(Some(&[nameless]), &[], None)), ["the index does not exist"]);
     }
 
     #[test]
-    fn a_recovery_shows_an_index_whose_rows_are_not_shown() {
+    fn counts_an_index_that_only_a_recovery_shows() {
         let observed = view(&["a"]).observe(Some(&[]), &recovery("a", "SNAPSHOT", "s"), None);
 
         assert_eq!((reasons(&observed), observed.counts.shards_done), (vec![""; 0], 1));
     }
 
     #[test]
-    fn a_named_index_that_is_not_there_is_unrestored() {
+    fn reports_a_named_index_that_does_not_exist() {
         let observed = view(&["absent"]).observe(Some(&[]), &[], None);
 
         assert_eq!(reasons(&observed), ["the index does not exist"]);
     }
 
     #[test]
-    fn without_rows_recoveries_show_the_end() {
+    fn counts_shards_by_recoveries_if_there_are_no_rows() {
         let observed = view(&["a"]).observe(None, &recovery("a", "SNAPSHOT", "s"), None);
 
         assert_eq!((observed.counts.shards_total, observed.counts.shards_done), (1, 1));
@@ -646,7 +654,7 @@ mod tests {
     }
 
     #[test]
-    fn a_poll_of_named_indices_has_use_for_their_primaries_only() {
+    fn needs_only_primary_shards_of_named_indices() {
         let view = view(&["a"]);
         let mut replica_row = row("a", 0, "STARTED");
         replica_row.is_primary = false;
@@ -662,7 +670,7 @@ mod tests {
     }
 
     #[test]
-    fn a_poll_without_names_has_use_for_whatever_may_come_from_the_snapshot() {
+    fn needs_every_shard_that_may_come_from_the_snapshot_if_no_index_is_named() {
         let view = view(&[]);
 
         assert!(!view.is_named());
@@ -674,7 +682,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_poll_has_shown_may_be_a_data_streams() {
+    fn considers_a_name_that_no_poll_has_shown_as_a_possible_data_stream() {
         let mut view = view(&["a", "logs"]);
         let backing = recovery(".ds-logs-2026.05.01-000001", "SNAPSHOT", "s");
 
@@ -686,7 +694,7 @@ mod tests {
     }
 
     #[test]
-    fn a_data_stream_stands_for_its_backing_indices() {
+    fn replaces_a_data_stream_by_its_backing_indices() {
         let index = ".ds-logs-2026.05.01-000001";
         let snapshot: SnapshotInfo =
             serde_json::from_value(json!({"snapshot": "s", "indices": [index, "a"], "data_streams": ["logs"]}))
@@ -702,7 +710,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_a_data_stream_of_a_snapshot_without_any() {
+    fn finds_no_data_stream_if_the_snapshot_has_none() {
         let snapshot: SnapshotInfo = serde_json::from_value(json!({"snapshot": "s", "indices": ["a"]})).unwrap();
         let mut view = view(&["a"]);
 
@@ -712,7 +720,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_that_was_seen_to_be_restored_stays_so() {
+    fn remembers_that_a_shard_was_restored() {
         let mut view = view(&["a", "b"]);
         assert!(!view.has_restored("a") && !view.has_restored_shard("a", 0));
 
@@ -726,7 +734,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_whose_recovery_has_only_begun_is_not_restored() {
+    fn counts_a_shard_as_pending_while_its_recovery_is_running() {
         let mut view = view(&["a"]);
         let source = json!({"repository": "r", "snapshot": "s", "index": "a"});
         let shard = json!({"id": 0, "type": "SNAPSHOT", "stage": "INDEX", "primary": true, "source": source,
@@ -738,14 +746,14 @@ mod tests {
         assert!(view.has_restored("a") && !view.has_restored_shard("a", 0));
         let counts = observed.counts;
         assert_eq!((counts.bytes_total, counts.bytes_done, counts.files_total, counts.files_done), (10, 4, 3, 1));
-        assert!(observed.has_pending() && observed.lacks_rows && !observed.is_wider && !observed.is_running);
+        assert!(observed.has_pending() && observed.lacks_rows && !observed.has_new_index && !observed.is_running);
         assert_eq!(observed.pending().collect::<Vec<_>>(), [&("a".to_owned(), 0)]);
     }
 
     #[test]
-    fn an_index_whose_name_another_has_taken_is_unrestored() {
+    fn reports_an_index_that_was_replaced_as_unrestored() {
         let mut view = view(&["a", "b"]);
-        view.replace("a");
+        view.note_replaced("a");
         let rows = [row("a", 0, "STARTED"), row("b", 0, "STARTED")];
 
         let observed = view.observe(Some(&rows), &recovery("b", "SNAPSHOT", "s"), None);
@@ -756,17 +764,17 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_without_names_grows_with_what_it_sees() {
+    fn reports_a_new_index_only_once() {
         let mut view = view(&[]);
 
         let first = view.observe(None, &recovery("a", "SNAPSHOT", "s"), None);
         let second = view.observe(None, &recovery("a", "SNAPSHOT", "s"), None);
 
-        assert!(first.is_wider && !second.is_wider);
+        assert!(first.has_new_index && !second.has_new_index);
     }
 
     #[test]
-    fn a_restore_runs_while_a_shard_of_its_own_index_is_begun() {
+    fn is_running_while_a_shard_of_a_target_is_waiting_or_being_restored() {
         for (state, runs) in [("INIT", true), ("STARTED", true), ("SUCCESS", false), ("FAILURE", false)] {
             assert_eq!(view(&["a"]).observe(None, &[], Some(&running(state))).is_running, runs, "{state}");
             assert!(!view(&["b"]).observe(None, &[], Some(&running(state))).is_running, "{state}");
@@ -774,7 +782,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_cluster_state_shows_as_restored_is_not_doubtful() {
+    fn does_not_doubt_a_shard_that_the_cluster_state_shows_as_restored() {
         let mut view = view(&["a"]);
         let started = [row("a", 0, "STARTED")];
 
@@ -786,18 +794,18 @@ mod tests {
     }
 
     #[test]
-    fn what_a_recovery_has_shown_outweighs_the_cluster_state() {
+    fn prefers_the_origin_that_a_recovery_has_shown_to_the_cluster_state() {
         let mut view = view(&["a"]);
         let started = [row("a", 0, "STARTED")];
 
         view.observe(Some(&started), &recovery("a", "EMPTY_STORE", ""), None);
         let observed = view.observe(Some(&started), &[], Some(&running("SUCCESS")));
 
-        assert_eq!(reasons(&observed), ["restored empty: it is not in the snapshot"]);
+        assert_eq!(reasons(&observed), ["restored empty: the snapshot does not contain the shard"]);
     }
 
     #[test]
-    fn each_index_with_doubtful_shards_is_named_once() {
+    fn names_each_index_with_doubtful_shards_once() {
         let rows = [row("a", 0, "STARTED"), row("a", 1, "STARTED"), row("b", 0, "STARTED")];
 
         let observed = view(&["a", "b"]).observe(Some(&rows), &[], None);
@@ -807,9 +815,9 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_details_leaves_the_reason_that_is_known() {
+    fn keeps_the_known_reason_if_a_row_has_no_details() {
         let mut view = view(&["a"]);
-        view.give_up("a", 0, "no space".to_owned());
+        view.note_given_up("a", 0, "no space".to_owned());
 
         let observed = view.observe(Some(&[unassigned("a", "ALLOCATION_FAILED", "")]), &[], None);
 
@@ -817,12 +825,12 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_that_only_the_cluster_state_shows_as_given_up_lacks_a_reason() {
+    fn lists_a_shard_as_unexplained_until_its_reason_is_known() {
         let mut view = view(&["a"]);
         let waiting = [unassigned("a", "NEW_INDEX_RESTORED", "")];
 
         let given_up = view.observe(Some(&waiting), &[], Some(&running("FAILURE")));
-        view.give_up("a", 0, "no space".to_owned());
+        view.note_given_up("a", 0, "no space".to_owned());
         let explained = view.observe(Some(&waiting), &[], None);
 
         assert_eq!((given_up.unexplained, given_up.counts.shards_failed), (vec![("a".to_owned(), 0)], 1));

@@ -1,4 +1,4 @@
-//! A listing read snapshot by snapshot.
+//! Reads a listing snapshot by snapshot.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::SnapshotInfo;
 use super::info::WithoutUnknownFields;
 use crate::error::ERROR_BODY;
-use crate::pieces::{Chunks, Elements, Open, Pieces, Trouble};
+use crate::pieces::{Chunks, Elements, Open, Pieces, ReadError};
 
 /// The response of `GET /_snapshot/{repository}/{snapshot}`, snapshot by snapshot.
 #[derive(Debug)]
@@ -16,18 +16,19 @@ pub(crate) struct SnapshotElements {
     pieces: Pieces,
     keeps_unknown_fields: bool,
     document: Option<Open>,
-    /// The list that has been stepped into.
+    /// The list that is being read.
     snapshots: Option<Open>,
     count: usize,
-    /// Whether there was a list.
+    /// Whether the document has had a list.
     has_list: bool,
     failure: Option<Vec<u8>>,
     next_page: Option<String>,
-    /// What is left of `responses`.
-    others: VecDeque<SnapshotInfo>,
+    /// The snapshots of `responses` that were not returned yet.
+    pending: VecDeque<SnapshotInfo>,
 }
 
-/// A shape that never left development builds, and is still in the published specification.
+/// An element of `responses`. Only development builds wrote this form, but the published
+/// specification still has it.
 #[derive(Deserialize)]
 struct RepositoryResponse {
     snapshots: Option<Vec<WithoutUnknownFields>>,
@@ -45,17 +46,17 @@ impl SnapshotElements {
             has_list: false,
             failure: None,
             next_page: None,
-            others: VecDeque::new(),
+            pending: VecDeque::new(),
         }
     }
 
-    /// What asks for the rest of a list that the server has cut into pages, known after the last
-    /// element: Elasticsearch 7.14 and later.
+    /// Returns the cursor of the next page, once all elements of this one have been read.
+    /// Elasticsearch 7.14 and later.
     pub(crate) fn next_page(&self) -> Option<&str> {
         self.next_page.as_deref()
     }
 
-    async fn snapshot(&mut self) -> Result<SnapshotInfo, Trouble> {
+    async fn snapshot(&mut self) -> Result<SnapshotInfo, ReadError> {
         let read = if self.keeps_unknown_fields {
             self.pieces.value().await
         } else {
@@ -66,8 +67,8 @@ impl SnapshotElements {
         Ok(snapshot)
     }
 
-    /// A document has one list.
-    fn begin_list(&mut self, key: &str) -> Result<(), Trouble> {
+    /// Fails if the document has had a list already.
+    fn begin_list(&mut self, key: &str) -> Result<(), ReadError> {
         if std::mem::replace(&mut self.has_list, true) {
             Err(self.pieces.malformed(key.to_owned(), true))
         } else {
@@ -75,8 +76,8 @@ impl SnapshotElements {
         }
     }
 
-    /// Keeps the first failure that the document has.
-    async fn note_failure(&mut self) -> Result<(), Trouble> {
+    /// Keeps the first failure that the document reports.
+    async fn record_failure(&mut self) -> Result<(), ReadError> {
         let failure = self.pieces.text(ERROR_BODY).await?;
         if self.failure.is_none() && failure != b"null" {
             self.failure = Some(failure);
@@ -84,17 +85,17 @@ impl SnapshotElements {
         Ok(())
     }
 
-    /// Reads an entry of the document that is not the list.
-    async fn entry(&mut self, key: &str) -> Result<(), Trouble> {
+    /// Reads an entry of the document other than `snapshots`.
+    async fn entry(&mut self, key: &str) -> Result<(), ReadError> {
         match key {
             "next" => self.next_page = self.pieces.value().await?,
-            "error" => self.note_failure().await?,
-            // Elasticsearch 7.14 to 8.14, with HTTP 200.
+            "error" => self.record_failure().await?,
+            // Elasticsearch 7.14 to 8.14 reports failures here, with HTTP 200.
             "failures" => {
                 if let Some(mut failures) = self.pieces.open(b'{').await? {
                     while self.pieces.next_in(&mut failures).await? {
                         let repository = self.pieces.key().await?;
-                        self.note_failure().await.map_err(|error| error.within(repository))?;
+                        self.record_failure().await.map_err(|error| error.within(repository))?;
                     }
                 }
             }
@@ -102,7 +103,7 @@ impl SnapshotElements {
                 self.begin_list(key)?;
                 let responses: Option<Vec<RepositoryResponse>> = self.pieces.value().await?;
                 for response in responses.into_iter().flatten() {
-                    self.others.extend(
+                    self.pending.extend(
                         response.snapshots.into_iter().flatten().map(|WithoutUnknownFields(snapshot)| snapshot),
                     );
                     let failure = response.error.map(|error| error.to_string().into_bytes());
@@ -114,11 +115,11 @@ impl SnapshotElements {
         Ok(())
     }
 
-    /// A document ends well if it had a list and no failure.
-    async fn end(&mut self) -> Result<(), Trouble> {
+    /// Checks that the document had a list, reported no failure, and ends here.
+    async fn end(&mut self) -> Result<(), ReadError> {
         self.pieces.end().await?;
         match self.failure.take() {
-            Some(failure) => Err(Trouble::Failure(failure)),
+            Some(failure) => Err(ReadError::Failure(failure)),
             None if self.has_list => Ok(()),
             None => Err(self.pieces.malformed("snapshots".to_owned(), true)),
         }
@@ -128,13 +129,13 @@ impl SnapshotElements {
 impl Elements for SnapshotElements {
     type Element = SnapshotInfo;
 
-    async fn next(&mut self) -> Result<Option<SnapshotInfo>, Trouble> {
+    async fn next(&mut self) -> Result<Option<SnapshotInfo>, ReadError> {
         self.pieces.begin_element();
         if self.document.is_none() {
             self.document = self.pieces.open(b'{').await?;
         }
         loop {
-            if let Some(snapshot) = self.others.pop_front() {
+            if let Some(snapshot) = self.pending.pop_front() {
                 return Ok(Some(snapshot));
             } else if let Some(snapshots) = &mut self.snapshots {
                 if self.pieces.next_in(snapshots).await? {
@@ -170,7 +171,7 @@ mod tests {
     use super::*;
     use crate::pieces::tests::{all, arriving, malformed};
 
-    fn read(json: impl AsRef<[u8]>, length: usize) -> Result<Vec<SnapshotInfo>, Trouble> {
+    fn read(json: impl AsRef<[u8]>, length: usize) -> Result<Vec<SnapshotInfo>, ReadError> {
         all(&mut SnapshotElements::new(arriving(json, length), false)).0
     }
 
@@ -178,7 +179,7 @@ mod tests {
         read(json, 3).unwrap().iter().map(|snapshot| snapshot.name().to_owned()).collect()
     }
 
-    /// A listing as servers write it, with the entries in another order.
+    /// Returns a listing as servers write it, with its entries in any order.
     fn listing() -> impl Strategy<Value = (String, usize)> {
         let other = prop_oneof![
             Just(r#""total":2"#),
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_a_listing_whatever_stands_around_the_list() {
+    fn reads_a_listing_with_other_entries_around_the_list() {
         assert_eq!(names(r#"{"total":1,"snapshots":[{"snapshot":"a"}],"next":null,"x":[{}]}"#), ["a"]);
         assert_eq!(names(r#"{"snapshots":[]}"#), [""; 0]);
         assert_eq!(
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_before_or_after_the_list_is_a_failure() {
+    fn returns_a_failure_before_or_after_the_list() {
         for json in [
             r#"{"failures":{"r":{"type":"repository_exception"}},"snapshots":[]}"#,
             r#"{"snapshots":[{"snapshot":"a"}],"failures":{"r":{"type":"repository_exception"}}}"#,
@@ -225,7 +226,7 @@ mod tests {
             r#"{"responses":[{"error":{"type":"repository_exception"}}]}"#,
         ] {
             match read(json, 1) {
-                Err(Trouble::Failure(text)) => {
+                Err(ReadError::Failure(text)) => {
                     assert_eq!(str::from_utf8(&text), Ok(r#"{"type":"repository_exception"}"#), "{json}");
                 }
                 other => panic!("{json}: {other:?}"),
@@ -234,14 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn a_response_without_a_list_is_not_an_empty_list() {
+    fn refuses_a_response_without_a_list() {
         for json in ["{}", "null", r#"{"acknowledged":true}"#, r#"{"error":null}"#] {
             assert_eq!(malformed(SnapshotElements::new(arriving(json, 1), false)).path, "snapshots", "{json}");
         }
     }
 
     #[test]
-    fn a_document_has_one_list() {
+    fn refuses_a_document_with_two_lists() {
         let lists = [r#""snapshots":[]"#, r#""responses":[]"#];
         for (first, second) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
             let json = format!("{{{},{}}}", lists[first], lists[second]);
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_place_of_a_malformed_snapshot() {
+    fn reports_the_place_of_a_malformed_snapshot() {
         let path = |json| malformed(SnapshotElements::new(arriving(json, 2), false)).path;
 
         assert_eq!(path(r#"{"snapshots":[{"snapshot":"a"},{"snapshot":7}]}"#), "snapshots[1].snapshot");
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_the_next_page() {
+    fn returns_the_cursor_of_the_next_page() {
         let mut elements =
             SnapshotElements::new(arriving(r#"{"snapshots":[{"snapshot":"a"}],"next":"c2","total":9}"#, 4), false);
 
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_unknown_fields_only_when_asked_for() {
+    fn keeps_unknown_fields_only_if_requested() {
         let json = r#"{"snapshots":[{"snapshot":"a","new_field":1}]}"#;
         let kept = |keep| all(&mut SnapshotElements::new(arriving(json, 9), keep)).0.unwrap().remove(0).other().len();
 
@@ -278,7 +279,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_the_same_however_the_listing_arrives((json, count) in listing(), length in 1..40_usize) {
+        fn reads_the_same_snapshots_from_chunks_of_any_length((json, count) in listing(), length in 1..40_usize) {
             let whole = read(&json, json.len()).unwrap();
 
             prop_assert_eq!(whole.len(), count);
@@ -286,7 +287,7 @@ mod tests {
         }
 
         #[test]
-        fn what_breaks_off_is_a_typed_error((json, _) in listing(), cut in 0..1000_usize) {
+        fn reports_a_listing_that_breaks_off((json, _) in listing(), cut in 0..1000_usize) {
             let mut end = cut * json.len() / 1000;
             while !json.is_char_boundary(end) {
                 end -= 1;
@@ -296,7 +297,7 @@ mod tests {
         }
 
         #[test]
-        fn a_listing_that_was_tampered_with_is_read_as_what_it_says_or_not_at_all(
+        fn reads_a_changed_listing_as_serde_json_does_or_refuses_it(
             (json, _) in listing(),
             edits in prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, any::<u8>()), 1..4),
             length in 1..40_usize,
@@ -310,7 +311,7 @@ mod tests {
                     _ => drop(bytes.remove(at)),
                 }
             }
-            // What is ignored may have numbers and surrogates that a tree does not take.
+            // Ignored values may contain numbers and surrogates that `serde_json::Value` refuses.
             if let (Ok(snapshots), Ok(whole)) = (read(&bytes, length), serde_json::from_slice::<Value>(&bytes)) {
                 let names: Vec<&str> = snapshots.iter().map(SnapshotInfo::name).collect();
                 let expected = whole["snapshots"].as_array().into_iter().flatten().map(|one| one["snapshot"].as_str().unwrap());
@@ -319,7 +320,7 @@ mod tests {
         }
 
         #[test]
-        fn garbage_never_panics(json in r#"(\{|\}|\[|\]|,|:|"|snapshots"|"snapshot":|1|null|\\| ){0,24}"#, length in 1..9_usize) {
+        fn never_panics_on_garbage(json in r#"(\{|\}|\[|\]|,|:|"|snapshots"|"snapshot":|1|null|\\| ){0,24}"#, length in 1..9_usize) {
             if let Ok(snapshots) = read(&json, length) {
                 let whole: Value = serde_json::from_str(&json).unwrap();
                 prop_assert_eq!(snapshots.len(), whole["snapshots"].as_array().map_or(0, Vec::len));

@@ -1,4 +1,4 @@
-//! What comes back: snapshots as the domain describes them.
+//! Snapshots as the server describes them.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::open::{OpenFields, with_unknown_fields};
 use crate::ticket::TOKEN_KEY;
-use crate::wire::{integer_or_text, moment, null_as_default, open_vocabulary, span};
+use crate::wire::{duration_from_millis, integer_or_text, null_as_default, open_vocabulary, time_from_millis};
 
-/// How a create or a clone began.
+/// How a create or a clone was started.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "CreatedResponse")]
 pub(crate) enum CreatedSnapshot {
-    /// The server responded that the snapshot has begun.
+    /// The server responded that the snapshot has started.
     Accepted,
     /// The server responded that the snapshot has ended.
     Finished(Box<SnapshotInfo>),
@@ -42,26 +42,47 @@ impl TryFrom<CreatedResponse> for CreatedSnapshot {
 }
 
 open_vocabulary! {
-    /// How a snapshot stands, as `GET /_snapshot/{repository}/{snapshot}` tells it.
+    /// The state of a snapshot, as `GET /_snapshot/{repository}/{snapshot}` reports it.
     ///
-    /// Only [`Success`](Self::Success) is complete.
+    /// Only a snapshot in the state [`Success`](Self::Success) is complete.
+    ///
+    /// ```
+    /// use es_snapshot::SnapshotState;
+    ///
+    /// assert_eq!(SnapshotState::from("PARTIAL"), SnapshotState::Partial);
+    /// assert_eq!(SnapshotState::Partial.to_string(), "PARTIAL");
+    /// ```
     SnapshotState {
-        /// Being taken, or being aborted.
+        /// The snapshot is being taken or aborted.
         InProgress = "IN_PROGRESS",
-        /// Every shard is in it.
+        /// The snapshot contains every shard.
         Success = "SUCCESS",
-        /// Some shards are not in it.
+        /// The snapshot lacks some shards.
         Partial = "PARTIAL",
-        /// It holds nothing that can be restored.
+        /// The snapshot contains nothing that can be restored.
         Failed = "FAILED",
-        /// Written by a version that this one cannot read.
+        /// The snapshot was written by a version that this server cannot read.
         Incompatible = "INCOMPATIBLE",
     }
 }
 
-/// A snapshot as the domain describes it. A listing with
-/// [`verbose(false)`](crate::ListSnapshots::verbose) tells only name, uuid, indices and state; the
-/// rest is then `None` or empty.
+/// A snapshot as the server describes it.
+///
+/// A listing [without details](crate::ListSnapshots::with_verbose) contains only name, uuid,
+/// indices and state. The other methods then return `None` or an empty value.
+///
+/// ```
+/// use es_snapshot::{SnapshotInfo, SnapshotState};
+///
+/// let snapshot: SnapshotInfo = serde_json::from_str(
+///     r#"{"snapshot":"monday","state":"SUCCESS","indices":["movies"],"end_time_in_millis":1500}"#,
+/// )?;
+/// assert_eq!(snapshot.name(), "monday");
+/// assert_eq!(*snapshot.state(), SnapshotState::Success);
+/// assert_eq!(snapshot.indices(), ["movies"]);
+/// assert!(snapshot.end_time().is_some());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(into = "WireSnapshot")]
 pub struct SnapshotInfo {
@@ -71,8 +92,8 @@ pub struct SnapshotInfo {
     indices: Vec<String>,
     data_streams: Vec<String>,
     state: SnapshotState,
-    /// What a listing without details leaves out: apart, so that one of many thousand snapshots
-    /// costs little.
+    /// The fields that a listing without details lacks. They are boxed, so that each snapshot of
+    /// such a listing takes little memory.
     details: Option<Box<Details>>,
 }
 
@@ -92,7 +113,7 @@ struct Details {
     other: OpenFields,
 }
 
-/// A snapshot on the wire.
+/// A snapshot in the form of the REST API.
 #[derive(Serialize, Deserialize)]
 struct WireSnapshot {
     snapshot: String,
@@ -128,7 +149,7 @@ struct WireSnapshot {
     shards: Option<ShardCounts>,
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     feature_states: Vec<FeatureState>,
-    // The readable twins of the times: named here so that they are not kept for every snapshot of a listing.
+    // The times as text. They have fields here so that `other` does not keep them.
     #[serde(default, skip_serializing)]
     #[expect(dead_code, reason = "read and dropped")]
     start_time: IgnoredAny,
@@ -149,7 +170,7 @@ impl<'de> Deserialize<'de> for SnapshotInfo {
     }
 }
 
-/// A snapshot without what this crate has no field for.
+/// A snapshot, read without the fields that this crate does not know.
 #[derive(Deserialize)]
 #[serde(from = "WireSnapshot")]
 pub(super) struct WithoutUnknownFields(pub(super) SnapshotInfo);
@@ -225,127 +246,139 @@ impl SnapshotInfo {
         self
     }
 
-    /// The name as the domain wrote it; `parse` makes a [`SnapshotName`](crate::name::SnapshotName)
-    /// of it.
+    /// Returns the name as the server wrote it.
+    ///
+    /// Use `parse` to get a [`SnapshotName`](crate::name::SnapshotName).
     #[must_use]
     pub fn name(&self) -> &str {
         &self.snapshot
     }
 
-    /// The id, which tells two snapshots apart that had the same name one after the other.
+    /// Returns the id. A later snapshot of the same name has another one.
     #[must_use]
     pub fn uuid(&self) -> Option<&str> {
         self.uuid.as_deref()
     }
 
-    /// The repository: Elasticsearch 7.14 and later.
+    /// Returns the repository's name. Elasticsearch 7.14 and later.
     #[must_use]
     pub fn repository(&self) -> Option<&str> {
         self.repository.as_deref()
     }
 
-    /// The version that took it. Not always a version number: Elasticsearch 8.10 and later write
-    /// ranges such as `8.11.0-8.12.0`, and an Amazon domain of 7.10 writes `7.9.1`.
+    /// Returns the version of the server that took the snapshot.
+    ///
+    /// It may differ from the server's version number. Elasticsearch 8.10 and later write ranges
+    /// such as `8.11.0-8.12.0`. An Amazon domain with Elasticsearch 7.10 writes `7.9.1`.
     #[must_use]
     pub fn version(&self) -> Option<&str> {
         self.details.as_ref()?.version.as_deref()
     }
 
-    /// The version as the server's own number, whose meaning differs between engines.
+    /// Returns the version as a number. Elasticsearch and OpenSearch encode it differently.
     #[must_use]
     pub fn version_id(&self) -> Option<i64> {
         self.details.as_ref()?.version_id
     }
 
-    /// The indices in it, those of data streams included.
+    /// Returns the indices in the snapshot, including the backing indices of data streams.
     #[must_use]
     pub fn indices(&self) -> &[String] {
         &self.indices
     }
 
-    /// The data streams in it.
+    /// Returns the data streams in the snapshot.
     #[must_use]
     pub fn data_streams(&self) -> &[String] {
         &self.data_streams
     }
 
-    /// Whether the cluster state is in it.
+    /// Returns whether the snapshot contains the cluster state.
     #[must_use]
     pub fn include_global_state(&self) -> Option<bool> {
         self.details.as_ref()?.include_global_state
     }
 
-    /// What was stored with it by [`CreateSnapshot::metadata`](crate::CreateSnapshot::metadata).
+    /// Returns the metadata that was stored with the snapshot, including the client's token.
+    ///
+    /// [`CreateSnapshot::with_metadata`](crate::CreateSnapshot::with_metadata) sets it.
     #[must_use]
     pub fn metadata(&self) -> Option<&Map<String, Value>> {
         self.details.as_ref()?.metadata.as_ref().map(OpenFields::get)
     }
 
-    /// How it stands. The empty word if the domain does not say.
+    /// Returns the state. It is the empty [`Other`](SnapshotState::Other) if the server sent none.
     #[must_use]
     pub fn state(&self) -> &SnapshotState {
         &self.state
     }
 
-    /// Why it failed, if the domain says so.
+    /// Returns why the snapshot failed, if the server reports a reason.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.details.as_ref()?.reason.as_deref()
     }
 
-    /// When it began.
+    /// Returns when the snapshot started.
     #[must_use]
     pub fn start_time(&self) -> Option<SystemTime> {
-        moment(self.details.as_ref()?.start_time_in_millis)
+        time_from_millis(self.details.as_ref()?.start_time_in_millis)
     }
 
-    /// When it ended; `None` while it runs.
+    /// Returns when the snapshot ended. `None` while it runs.
     #[must_use]
     pub fn end_time(&self) -> Option<SystemTime> {
-        moment(self.details.as_ref()?.end_time_in_millis)
+        time_from_millis(self.details.as_ref()?.end_time_in_millis)
     }
 
-    /// How long it took; `None` while it runs.
+    /// Returns how long the snapshot took. `None` while it runs.
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
         self.end_time()?;
-        span(self.details.as_ref()?.duration_in_millis)
+        duration_from_millis(self.details.as_ref()?.duration_in_millis)
     }
 
-    /// The shards that are not in it, and why. Empty while it runs.
+    /// Returns the shards that are not in the snapshot, and why. Empty while it runs.
     #[must_use]
     pub fn failures(&self) -> &[ShardFailure] {
         self.details.as_ref().map_or(&[], |details| &details.failures)
     }
 
-    /// How many shards it has. All 0 while it runs, but for Elasticsearch 8 and later.
+    /// Returns the shard counts.
+    ///
+    /// All are 0 while the snapshot runs, except on Elasticsearch 8 and later.
     #[must_use]
     pub fn shards(&self) -> Option<ShardCounts> {
         self.details.as_ref()?.shards
     }
 
-    /// The states of features in it: Elasticsearch 7.12 and later.
+    /// Returns the feature states in the snapshot. Elasticsearch 7.12 and later.
     #[must_use]
     pub fn feature_states(&self) -> &[FeatureState] {
         self.details.as_ref().map_or(&[], |details| &details.feature_states)
     }
 
-    /// What else the domain said.
+    /// Returns the fields of the response that this crate does not know.
+    ///
+    /// A listing keeps them only if
+    /// [`with_unknown_fields`](crate::ListSnapshots::with_unknown_fields) is set.
     #[must_use]
     pub fn other(&self) -> &Map<String, Value> {
         static NOTHING: OpenFields = OpenFields::NONE;
         self.details.as_ref().map_or(&NOTHING, |details| &details.other).get()
     }
 
-    /// The token that its creation was marked with; see
-    /// [`SnapshotToken`](crate::snapshot::SnapshotToken).
+    /// Returns the [token](crate::snapshot::SnapshotToken) in the snapshot's metadata.
+    ///
+    /// The client recognises the snapshot of a call by it.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
         self.metadata()?.get(TOKEN_KEY)?.as_str()
     }
 
-    /// Returns whether every shard is in the snapshot: its state is
-    /// [`Success`](SnapshotState::Success).
+    /// Returns whether the snapshot contains every shard.
+    ///
+    /// Its state is then [`Success`](SnapshotState::Success).
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.state == SnapshotState::Success
@@ -355,13 +388,16 @@ impl SnapshotInfo {
     ///
     /// # Errors
     ///
-    /// [`Incomplete`](ErrorKind::Incomplete) for any other state, with the number of failed shards
-    /// and the first reasons.
+    /// [`Incomplete`](ErrorKind::Incomplete) in any other state. The error contains the number of
+    /// failed shards and the first three reasons.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use es_snapshot::{ErrorKind, SnapshotInfo};
     ///
-    /// let snapshot: SnapshotInfo = serde_json::from_str(r#"{"snapshot":"nightly","state":"PARTIAL"}"#)?;
+    /// let snapshot: SnapshotInfo =
+    ///     serde_json::from_str(r#"{"snapshot":"monday","state":"PARTIAL"}"#)?;
     /// assert_eq!(snapshot.into_complete().unwrap_err().kind(), ErrorKind::Incomplete);
     /// # Ok::<(), serde_json::Error>(())
     /// ```
@@ -369,15 +405,15 @@ impl SnapshotInfo {
         if self.is_complete() {
             return Ok(self);
         }
-        Err(Error::new(ErrorKind::Incomplete, Outcome::Rejected, self.what_is_missing()))
+        Err(Error::new(ErrorKind::Incomplete, Outcome::Rejected, self.incomplete_message()))
     }
 
-    fn what_is_missing(&self) -> String {
+    fn incomplete_message(&self) -> String {
         const SHOWN: usize = 3;
         let mut text = format!(
             "snapshot {:?} is {}",
             self.snapshot,
-            if self.state.as_str().is_empty() { "of no state" } else { self.state.as_str() }
+            if self.state.as_str().is_empty() { "without a state" } else { self.state.as_str() }
         );
         if let Some(reason) = self.reason() {
             text = format!("{text}: {reason}");
@@ -415,44 +451,44 @@ pub struct ShardFailure {
 }
 
 impl ShardFailure {
-    /// The index.
+    /// Returns the name of the index.
     #[must_use]
     pub fn index(&self) -> &str {
         &self.index
     }
 
-    /// The index's id. Elasticsearch 7 and OpenSearch write its name here.
+    /// Returns the id of the index. Elasticsearch 7 and OpenSearch write the name here.
     #[must_use]
     pub fn index_uuid(&self) -> Option<&str> {
         self.index_uuid.as_deref()
     }
 
-    /// The number of the shard.
+    /// Returns the number of the shard within its index.
     #[must_use]
     pub fn shard_id(&self) -> Option<u32> {
         self.shard_id
     }
 
-    /// Why it failed.
+    /// Returns why the shard failed.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
 
-    /// The node that was to write the shard.
+    /// Returns the id of the node that should have written the shard.
     #[must_use]
     pub fn node_id(&self) -> Option<&str> {
         self.node_id.as_deref()
     }
 
-    /// The status by its name, such as `INTERNAL_SERVER_ERROR`.
+    /// Returns the name of the HTTP status, such as `INTERNAL_SERVER_ERROR`.
     #[must_use]
     pub fn status(&self) -> Option<&str> {
         self.status.as_deref()
     }
 }
 
-/// The shards of a snapshot or a restore, counted.
+/// How many shards of a snapshot or a restore succeeded and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ShardCounts {
@@ -462,26 +498,26 @@ pub struct ShardCounts {
 }
 
 impl ShardCounts {
-    /// All of them.
+    /// Returns the number of all shards.
     #[must_use]
     pub fn total(self) -> u64 {
         self.total
     }
 
-    /// Those that failed.
+    /// Returns the number of shards that failed.
     #[must_use]
     pub fn failed(self) -> u64 {
         self.failed
     }
 
-    /// Those that are done.
+    /// Returns the number of shards that succeeded.
     #[must_use]
     pub fn successful(self) -> u64 {
         self.successful
     }
 }
 
-/// The state of a feature in a snapshot.
+/// The state of a feature in a snapshot: the feature and its system indices.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FeatureState {
@@ -491,13 +527,13 @@ pub struct FeatureState {
 }
 
 impl FeatureState {
-    /// The feature, such as `kibana`.
+    /// Returns the name of the feature, such as `kibana`.
     #[must_use]
     pub fn feature_name(&self) -> &str {
         &self.feature_name
     }
 
-    /// Its system indices.
+    /// Returns the system indices of the feature.
     #[must_use]
     pub fn indices(&self) -> &[String] {
         &self.indices
@@ -513,7 +549,7 @@ mod tests {
     use super::*;
     use crate::pieces::tests::read_all;
 
-    /// What an Amazon domain of 7.10 answered.
+    /// The response of an Amazon domain with Elasticsearch 7.10.
     const FINISHED: &str = r#"{"snapshots":[{"snapshot":"my-first-snapshot","uuid":"lw31y3buT1iJyV-09Gy85Q","version_id":7090199,"version":"7.9.1",
         "indices":["movies",".kibana_1"],"data_streams":[],"include_global_state":true,"state":"SUCCESS","start_time":"2021-06-04T07:43:34.170Z",
         "start_time_in_millis":1622792614170,"end_time":"2021-06-04T07:43:34.770Z","end_time_in_millis":1622792614770,"duration_in_millis":600,
@@ -537,7 +573,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_snapshot_is_read_to_the_last_field() {
+    fn reads_every_field_of_a_finished_snapshot() {
         let response = list(FINISHED);
         let snapshot = &response[0];
         assert_eq!(snapshot.name(), "my-first-snapshot");
@@ -557,7 +593,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_snapshot_has_neither_end_nor_duration() {
+    fn returns_neither_end_nor_duration_of_a_running_snapshot() {
         let response = list(RUNNING);
         let snapshot = &response[0];
         assert_eq!(snapshot.state(), &SnapshotState::InProgress);
@@ -566,7 +602,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terse_listing_is_enough() {
+    fn reads_a_listing_without_details() {
         let response = list(
             r#"{"snapshots":[{"snapshot":"s0","uuid":"aa","indices":["logs"],"data_streams":[],"state":"SUCCESS"}]}"#,
         );
@@ -576,7 +612,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_of_elasticsearch_8_is_read_with_its_additions() {
+    fn reads_the_additional_fields_of_elasticsearch_8() {
         let response = list(
             r#"{"snapshots":[{"snapshot":"s","uuid":"u","repository":"r","version_id":8505000,"version":"8.11.0-8.12.0","indices":[],"data_streams":["d"],
             "feature_states":[{"feature_name":"kibana","indices":[".kibana_1"]}],"metadata":{"policy":"nightly"},"state":"PAUSED","index_details":{}}],
@@ -592,7 +628,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_name_is_needed_and_null_is_absent() {
+    fn requires_only_the_name_and_reads_null_as_absent() {
         let snapshot: SnapshotInfo = serde_json::from_str(
             r#"{"snapshot":"Odd Name","state":null,"indices":null,"failures":null,"shards":null,"uuid":null,"metadata":null,"end_time_in_millis":null}"#,
         )
@@ -604,7 +640,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_shards_are_told_one_by_one() {
+    fn returns_each_failed_shard() {
         let snapshot: SnapshotInfo = serde_json::from_str(PARTIAL).unwrap();
         let [first, second, ..] = snapshot.failures() else { panic!("{snapshot:?}") };
         assert_eq!((first.index(), first.shard_id(), first.reason()), ("logs", Some(1), Some("disk full")));
@@ -616,7 +652,7 @@ mod tests {
     }
 
     #[test]
-    fn only_success_is_complete() {
+    fn treats_only_success_as_complete() {
         for state in ["IN_PROGRESS", "PARTIAL", "FAILED", "INCOMPATIBLE", "PAUSED", ""] {
             let snapshot: SnapshotInfo = serde_json::from_value(json!({"snapshot": "s", "state": state})).unwrap();
             let error = snapshot.into_complete().unwrap_err();
@@ -627,7 +663,7 @@ mod tests {
     }
 
     #[test]
-    fn an_incomplete_snapshot_names_state_and_failed_shards() {
+    fn reports_state_and_failed_shards_of_an_incomplete_snapshot() {
         let snapshot: SnapshotInfo = serde_json::from_str(PARTIAL).unwrap();
         assert_eq!(
             snapshot.into_complete().unwrap_err().to_string(),
@@ -636,7 +672,7 @@ mod tests {
     }
 
     #[test]
-    fn both_answers_to_a_creation_are_read() {
+    fn reads_both_responses_to_a_create() {
         assert_eq!(serde_json::from_str::<CreatedSnapshot>(r#"{"accepted":true}"#).unwrap(), CreatedSnapshot::Accepted);
         let finished: CreatedSnapshot = serde_json::from_str(&format!(r#"{{"snapshot":{PARTIAL}}}"#)).unwrap();
         assert!(matches!(finished, CreatedSnapshot::Finished(snapshot) if snapshot.state() == &SnapshotState::Partial));
@@ -663,7 +699,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reading_any_json_and_asking_for_everything_never_panics(value in arbitrary_json()) {
+        fn never_panics_on_any_json(value in arbitrary_json()) {
             let mut named = value.clone();
             if let Value::Object(map) = &mut named {
                 map.insert("snapshot".to_owned(), json!("s"));
@@ -676,7 +712,7 @@ mod tests {
         }
 
         #[test]
-        fn a_snapshot_survives_being_written_and_read(
+        fn reads_the_snapshot_that_it_has_written(
             name in ".{0,8}",
             state in "IN_PROGRESS|SUCCESS|[A-Z]{0,4}",
             times in any::<(Option<i64>, Option<i64>, Option<i64>)>(),

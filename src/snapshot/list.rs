@@ -1,4 +1,4 @@
-//! A listing that names what the server could not read.
+//! The results of operations on several snapshots: what succeeded, and what failed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,9 +8,19 @@ use serde::{Serialize, Serializer};
 use super::SnapshotInfo;
 use crate::error::{Error, Operation};
 
-/// The snapshots of a repository; returned by [`Repository::list`](crate::Repository::list).
+/// The snapshots of a repository, returned by [`Repository::list`](crate::Repository::list).
 ///
-/// Iterates over those that the server could read.
+/// Its iterator returns the snapshots that the server could read.
+///
+/// ```
+/// use es_snapshot::snapshot::SnapshotList;
+///
+/// let monday = serde_json::from_str(r#"{"snapshot":"monday","state":"SUCCESS"}"#)?;
+/// let list = SnapshotList::new(vec![monday], Vec::new());
+/// assert!(list.is_complete());
+/// assert_eq!(list.snapshots()[0].name(), "monday");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, Serialize)]
 #[must_use = "some of the snapshots may not be readable"]
 pub struct SnapshotList {
@@ -19,19 +29,22 @@ pub struct SnapshotList {
 }
 
 impl SnapshotList {
-    /// Returns a list of these snapshots.
+    /// Returns a list of these snapshots, for use in tests.
     pub fn new(snapshots: Vec<SnapshotInfo>, unreadable: Vec<SnapshotFailure>) -> Self {
         Self { snapshots, unreadable }
     }
 
-    /// Returns the snapshots that the server could read, oldest first unless they were requested
-    /// without details.
+    /// Returns the snapshots that the server could read.
+    ///
+    /// The oldest is first, unless they were requested without details.
     #[must_use]
     pub fn snapshots(&self) -> &[SnapshotInfo] {
         &self.snapshots
     }
 
-    /// Returns the snapshots that the repository lists, but whose own file is gone or broken.
+    /// Returns the snapshots that are in the repository, but that the server could not read.
+    ///
+    /// The file of such a snapshot is gone or broken.
     #[must_use]
     pub fn unreadable(&self) -> &[SnapshotFailure] {
         &self.unreadable
@@ -43,12 +56,12 @@ impl SnapshotList {
         self.unreadable.is_empty()
     }
 
-    /// Returns the snapshots if the server could read every one.
+    /// Returns the snapshots if the server could read all of them.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete), which names the first three of the
-    /// others.
+    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete) if it could not. The error names the
+    /// first three that it could not read.
     pub fn into_complete(self) -> Result<Vec<SnapshotInfo>, Error> {
         if self.is_complete() {
             return Ok(self.snapshots);
@@ -67,8 +80,9 @@ impl IntoIterator for SnapshotList {
     }
 }
 
-/// What became of each of several snapshots that were to be deleted; returned by
-/// [`Repository::delete_snapshots`](crate::Repository::delete_snapshots).
+/// The result of deleting several snapshots: which are deleted, and which are not.
+///
+/// [`Repository::delete_snapshots`](crate::Repository::delete_snapshots) returns it.
 ///
 /// ```
 /// use es_snapshot::snapshot::DeletionReport;
@@ -85,7 +99,7 @@ pub struct DeletionReport {
 }
 
 impl DeletionReport {
-    /// Returns a report of these snapshots.
+    /// Returns a report of these snapshots, for use in tests.
     pub fn new(deleted: Vec<String>, failed: Vec<SnapshotFailure>) -> Self {
         Self { deleted, failed }
     }
@@ -96,7 +110,7 @@ impl DeletionReport {
         &self.deleted
     }
 
-    /// Returns the snapshots whose deletion failed.
+    /// Returns the snapshots that could not be deleted, and why.
     #[must_use]
     pub fn failed(&self) -> &[SnapshotFailure] {
         &self.failed
@@ -112,8 +126,8 @@ impl DeletionReport {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete), which names the first three of the
-    /// others.
+    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete) if one is not. The error names the
+    /// first three that failed.
     pub fn into_complete(self) -> Result<Self, Error> {
         if self.is_complete() {
             return Ok(self);
@@ -123,7 +137,7 @@ impl DeletionReport {
     }
 }
 
-/// One of several snapshots, and why it could not be read or deleted.
+/// A snapshot that could not be read or deleted, and why.
 #[derive(Clone, Debug, Serialize)]
 pub struct SnapshotFailure {
     name: String,
@@ -147,7 +161,7 @@ impl SnapshotFailure {
         &self.name
     }
 
-    /// Returns why it failed.
+    /// Returns why the snapshot could not be read or deleted.
     #[must_use]
     pub fn error(&self) -> &Error {
         &self.error

@@ -1,4 +1,4 @@
-//! What is asked for: the options of a creation, a clone and a listing.
+//! The options for creating, cloning and listing snapshots.
 
 use std::fmt;
 
@@ -9,10 +9,19 @@ use crate::error::Error;
 use crate::name::{IndexPattern, SnapshotPattern};
 use crate::ticket::{SnapshotToken, TOKEN_KEY};
 
-/// The largest `metadata` in bytes of compact JSON; the server counts the same way.
+/// The largest `metadata` that the server accepts. In bytes of compact JSON.
 const MAX_METADATA_BYTES: usize = 1024;
 
-/// Which kinds of indices a wildcard may stand for.
+/// A kind of index that wildcards match.
+///
+/// ```
+/// use es_snapshot::CreateSnapshot;
+/// use es_snapshot::snapshot::ExpandWildcards;
+///
+/// let options = CreateSnapshot::new().with_expand_wildcards([ExpandWildcards::Open]);
+/// assert_eq!(serde_json::to_string(&options)?, r#"{"expand_wildcards":["open"]}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -21,16 +30,16 @@ pub enum ExpandWildcards {
     Open,
     /// Closed indices.
     Closed,
-    /// Hidden indices, together with `Open` or `Closed`.
+    /// Hidden indices. Only together with `Open` or `Closed`.
     Hidden,
     /// All indices.
     All,
-    /// None: wildcards are not expanded.
+    /// No indices: wildcards are not expanded.
     None,
 }
 
 impl ExpandWildcards {
-    /// Returns the word as the REST API has it.
+    /// Returns the word that the REST API uses, such as `open`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -49,15 +58,20 @@ impl fmt::Display for ExpandWildcards {
     }
 }
 
-/// What goes into a new snapshot. Only what is set is sent; without `indices` that is every index.
+/// Options of a create: what a new snapshot contains.
 ///
-/// Elasticsearch/OpenSearch REST API, create snapshot.
+/// Only the options that are set are sent. Without [`with_indices`](Self::with_indices), the
+/// snapshot contains every index. See the [create snapshot
+/// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-create).
 ///
 /// ```
 /// use es_snapshot::CreateSnapshot;
 ///
 /// let options = CreateSnapshot::new().with_indices(["movies"]).with_include_global_state(false);
-/// assert_eq!(serde_json::to_string(&options)?, r#"{"indices":["movies"],"include_global_state":false}"#);
+/// assert_eq!(
+///     serde_json::to_string(&options)?,
+///     r#"{"indices":["movies"],"include_global_state":false}"#,
+/// );
 /// assert_eq!(serde_json::to_string(&CreateSnapshot::new())?, "{}");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
@@ -100,15 +114,17 @@ impl TokenChoice {
 }
 
 impl CreateSnapshot {
-    /// Every index and data stream, with the server's defaults.
+    /// Returns the default options: every index and data stream, and the server's defaults.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The indices and data streams to take in: names, wildcards, `-exclusions`, date math. Each is
-    /// checked as an [`IndexPattern`] before anything is sent. Server's default, and the
-    /// meaning of an empty list: all.
+    /// Sets the indices and data streams to include.
+    ///
+    /// Each is a name, a pattern with wildcards, an exclusion such as `-logs-*`, or date math. The
+    /// client checks each as an [`IndexPattern`] before it sends anything. An empty list means all.
+    /// Server default: all.
     #[must_use]
     pub fn with_indices<I>(mut self, patterns: I) -> Self
     where
@@ -119,41 +135,47 @@ impl CreateSnapshot {
         self
     }
 
-    /// Which kinds of indices the wildcards stand for. Server's default: open and hidden ones, from
-    /// Elasticsearch 8 all.
+    /// Sets which indices wildcards match.
+    ///
+    /// Server default: open and hidden; all since Elasticsearch 8.
     #[must_use]
     pub fn with_expand_wildcards(mut self, kinds: impl IntoIterator<Item = ExpandWildcards>) -> Self {
         self.expand_wildcards = Some(kinds.into_iter().collect());
         self
     }
 
-    /// Whether named indices that are missing or closed are passed over. Server's default: no, they
-    /// make the call fail.
+    /// Sets whether named indices that are missing or closed are skipped.
+    ///
+    /// If not, they make the call fail. Server default: no.
     #[must_use]
     pub fn with_ignore_unavailable(mut self, ignore: bool) -> Self {
         self.ignore_unavailable = Some(ignore);
         self
     }
 
-    /// Whether the cluster state (templates, persistent settings…) is taken in. Server's default:
-    /// yes.
+    /// Sets whether the cluster state is included, such as templates and persistent settings.
+    ///
+    /// Server default: yes.
     #[must_use]
     pub fn with_include_global_state(mut self, include: bool) -> Self {
         self.include_global_state = Some(include);
         self
     }
 
-    /// Whether the snapshot may start while a primary shard is not available. Server's default: no.
-    /// Even then a snapshot can end as [`Partial`](crate::SnapshotState::Partial), if a shard
-    /// fails on the way.
+    /// Sets whether the snapshot may start while a primary shard is not available.
+    ///
+    /// With or without this option, the snapshot ends as
+    /// [`Partial`](crate::SnapshotState::Partial) if a shard fails while it runs. Server default:
+    /// no.
     #[must_use]
     pub fn with_partial(mut self, partial: bool) -> Self {
         self.partial = Some(partial);
         self
     }
 
-    /// The features whose state is taken in, or `none` alone. Elasticsearch 7.12 and later; other
-    /// servers ignore it.
+    /// Sets the features whose state is included, or only `none`.
+    ///
+    /// Elasticsearch 7.12 and later. Other servers ignore it.
     #[must_use]
     pub fn with_feature_states<I>(mut self, features: I) -> Self
     where
@@ -164,9 +186,19 @@ impl CreateSnapshot {
         self
     }
 
-    /// Anything to be kept with the snapshot: at most 1024 bytes of JSON together with the token,
-    /// which takes 55 of them if it is random. The keys `policy` and `sm_policy` belong to the
-    /// servers' own schedulers.
+    /// Sets metadata that the server stores with the snapshot.
+    ///
+    /// It may have at most 1024 bytes of JSON, including the token. A random token takes 55. The
+    /// keys `policy` and `sm_policy` are used by the servers' own schedulers.
+    ///
+    /// ```
+    /// use es_snapshot::CreateSnapshot;
+    /// use serde_json::{Map, Value};
+    ///
+    /// let metadata = Map::from_iter([("taken_by".to_owned(), Value::from("nightly job"))]);
+    /// let options = CreateSnapshot::new().with_metadata(metadata);
+    /// assert!(options.metadata().is_some());
+    /// ```
     #[must_use]
     pub fn with_metadata(mut self, metadata: Map<String, Value>) -> Self {
         self.metadata = Some(metadata);
@@ -209,7 +241,7 @@ impl CreateSnapshot {
         self.feature_states.as_deref()
     }
 
-    /// Returns the token that the caller has set.
+    /// Returns the token, if set.
     #[must_use]
     pub fn token(&self) -> Option<&SnapshotToken> {
         match &self.token {
@@ -224,32 +256,44 @@ impl CreateSnapshot {
         self.metadata.as_ref()
     }
 
-    /// Sets the token that marks the snapshot, instead of a random one. A process that lost its
-    /// memory can then find the snapshot again: creating with the same name and token adopts what
-    /// an earlier call has made.
+    /// Sets the token in the snapshot's metadata, instead of a random one.
+    ///
+    /// A process that was restarted can then find the snapshot again. A create with the same name
+    /// and token adopts the snapshot of an earlier call.
+    ///
+    /// ```
+    /// use es_snapshot::CreateSnapshot;
+    /// use es_snapshot::snapshot::SnapshotToken;
+    ///
+    /// let token = SnapshotToken::new("nightly-2024.05.01")?;
+    /// let options = CreateSnapshot::new().with_token(token.clone());
+    /// assert_eq!(options.token(), Some(&token));
+    /// # Ok::<(), es_snapshot::Error>(())
+    /// ```
     #[must_use]
     pub fn with_token(mut self, token: SnapshotToken) -> Self {
         self.token = TokenChoice::Given(token);
         self
     }
 
-    /// Puts no token into the metadata, for those who must not.
+    /// Stores no token in the snapshot's metadata.
     ///
-    /// The client then looks for the name before it sends the request. After a lost response a
-    /// snapshot of this name counts as this call's unless it carries a token. That is probable, not
-    /// certain: another client may have taken the name meanwhile.
+    /// The client then checks that the name is free before it sends the request. After a lost
+    /// response, it adopts a snapshot of this name, unless that snapshot has a token. The adopted
+    /// snapshot is probably the one of this call. This is not certain, because another client may
+    /// have taken the name.
     #[must_use]
     pub fn without_token(mut self) -> Self {
         self.token = TokenChoice::None;
         self
     }
 
-    /// Sets whether the server responds only when the snapshot has ended. Default: no.
+    /// Sets whether the server responds only when the snapshot has ended.
     ///
-    /// For small snapshots on self-managed clusters. The limits of the client
-    /// ([`Timeouts`](crate::Timeouts)) or of a gateway (Amazon's: about a minute) cut the request
-    /// off. The snapshot is then adopted, and may still be running. A
-    /// [wait](crate::StartedSnapshot::wait) has no such limit.
+    /// Use it only for small snapshots on self-managed clusters. The request ends at the time
+    /// limits of the client ([`Timeouts`](crate::Timeouts)) or of a gateway (about a minute for
+    /// Amazon's). The client then adopts the snapshot, which may still be running. A
+    /// [wait](crate::StartedSnapshot::wait) has no such limit. Default: no.
     #[must_use]
     pub fn with_wait_for_completion(mut self, wait: bool) -> Self {
         self.wait_for_completion = wait;
@@ -262,9 +306,8 @@ impl CreateSnapshot {
         self.wait_for_completion
     }
 
-    /// The token that a call with these options marks the snapshot with: the caller's, or a new
-    /// one.
-    pub(crate) fn mark(
+    /// Returns the token for one call with these options: the caller's, or a new random one.
+    pub(crate) fn choose_token(
         &self,
         random: impl FnOnce() -> Result<SnapshotToken, Error>,
     ) -> Result<Option<SnapshotToken>, Error> {
@@ -275,13 +318,12 @@ impl CreateSnapshot {
         }
     }
 
-    /// The request's body: these options with the token among the metadata, once nothing is found
-    /// wrong with them.
-    pub(crate) fn marked(&self, token: Option<&SnapshotToken>) -> Result<Self, Error> {
+    /// Validates the options, and returns them with the token in the metadata.
+    pub(crate) fn request_body(&self, token: Option<&SnapshotToken>) -> Result<Self, Error> {
         let mut body = Self { token: TokenChoice::Random, wait_for_completion: false, ..self.clone() };
         if body.metadata.as_ref().is_some_and(|metadata| metadata.contains_key(TOKEN_KEY)) {
             return Err(Error::invalid(format!(
-                "metadata must not have the key {TOKEN_KEY:?}; give CreateSnapshot::token a token"
+                "metadata has the reserved key `{TOKEN_KEY}`; set a token by CreateSnapshot::with_token"
             )));
         }
         if let Some(token) = token {
@@ -291,7 +333,7 @@ impl CreateSnapshot {
         Ok(body)
     }
 
-    /// What can be seen to be wrong before anything is sent.
+    /// Checks the options before anything is sent.
     fn validate(&self) -> Result<(), Error> {
         for pattern in self.indices.iter().flatten() {
             pattern.parse::<IndexPattern>()?;
@@ -299,16 +341,24 @@ impl CreateSnapshot {
         let metadata = self.metadata.as_ref().map(|metadata| Value::Object(metadata.clone()).to_string().len());
         match metadata.filter(|bytes| *bytes > MAX_METADATA_BYTES) {
             Some(bytes) => Err(Error::invalid(format!(
-                "the metadata with its token is {bytes} bytes of JSON; at most {MAX_METADATA_BYTES} are allowed"
+                "metadata with its token has {bytes} bytes of JSON, expected at most {MAX_METADATA_BYTES}"
             ))),
             None => Ok(()),
         }
     }
 }
 
-/// Which indices of a snapshot go into its clone.
+/// Options of a clone: which indices of the snapshot it contains.
 ///
-/// Elasticsearch/OpenSearch REST API, clone snapshot.
+/// See the [clone snapshot
+/// API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-clone).
+///
+/// ```
+/// use es_snapshot::CloneSnapshot;
+///
+/// let options = CloneSnapshot::new(["logs-*", "-logs-debug"]);
+/// assert_eq!(options.indices(), ["logs-*", "-logs-debug"]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CloneSnapshot {
@@ -316,7 +366,10 @@ pub struct CloneSnapshot {
 }
 
 impl CloneSnapshot {
-    /// The indices to take over: names, wildcards, `-exclusions`. `["*"]` is all.
+    /// Returns the options to clone these indices.
+    ///
+    /// Each is a name, a pattern with wildcards, or an exclusion such as `-logs-*`. `["*"]` means
+    /// all.
     #[must_use]
     pub fn new<I>(patterns: I) -> Self
     where
@@ -332,22 +385,23 @@ impl CloneSnapshot {
         &self.indices
     }
 
-    /// What can be seen to be wrong before anything is sent.
+    /// Checks the options before anything is sent.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         if self.indices.is_empty() {
-            return Err(Error::invalid("a clone needs at least one index pattern"));
+            return Err(Error::invalid("a clone has no index pattern, expected at least one, such as `*`"));
         }
         self.indices.iter().try_for_each(|pattern| pattern.parse::<IndexPattern>().map(|_| ()))
     }
 }
 
-/// Which snapshots of a repository are listed, and how much of each.
+/// Options of a listing: which snapshots it contains, and with which details.
 ///
 /// ```
 /// use es_snapshot::{ListSnapshots, SnapshotPattern};
 ///
-/// let nightly = ListSnapshots::new().with_pattern(SnapshotPattern::new(["nightly-*"])?).with_verbose(false);
-/// assert_eq!(nightly.pattern().map(ToString::to_string).as_deref(), Some("nightly-*"));
+/// let nightly = SnapshotPattern::new(["nightly-*"])?;
+/// let options = ListSnapshots::new().with_pattern(nightly).with_verbose(false);
+/// assert_eq!(options.pattern().map(ToString::to_string).as_deref(), Some("nightly-*"));
 /// # Ok::<(), es_snapshot::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -366,85 +420,88 @@ pub struct ListSnapshots {
 }
 
 impl ListSnapshots {
-    /// Every snapshot, in full.
+    /// Returns the default options: every snapshot, with all details.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only these. Default: all.
+    /// Sets which snapshots are listed. Default: all.
     #[must_use]
     pub fn with_pattern(mut self, pattern: impl Into<SnapshotPattern>) -> Self {
         self.pattern = Some(pattern.into());
         self
     }
 
-    /// Whether everything is read of each snapshot, one object of the repository for each. Server's
-    /// default: yes. If not, only name, uuid, indices and state are returned.
+    /// Sets whether the server returns all details of each snapshot.
+    ///
+    /// It then reads one file of the repository for each snapshot. Otherwise it returns only name,
+    /// uuid, indices and state. Server default: yes.
     #[must_use]
     pub fn with_verbose(mut self, verbose: bool) -> Self {
         self.verbose = Some(verbose);
         self
     }
 
-    /// Sets whether names without a snapshot are passed over. Server's default: no, they make the
-    /// call fail.
+    /// Sets whether names that have no snapshot are skipped.
     ///
-    /// The server then also passes over a snapshot that it cannot read, and does not say so.
+    /// If set, the server also skips every snapshot that it cannot read, and does not report it.
+    /// If not, a name that has no snapshot makes the call fail. Server default: no.
     #[must_use]
     pub fn with_ignore_unavailable(mut self, ignore: bool) -> Self {
         self.ignore_unavailable = Some(ignore);
         self
     }
 
-    /// Sets how many snapshots the server puts into one response (`size`): the client requests the
-    /// next page when it has read one to its end. Without it, one response contains all of them.
+    /// Sets how many snapshots the server puts into one response (`size`).
     ///
-    /// Elasticsearch 7.14 and later have pages, of snapshots with all details. Other servers refuse
-    /// the request.
+    /// The client requests the next page when it has read one to its end. Pages require
+    /// Elasticsearch 7.14 or later, and a listing with all details. Other servers refuse the
+    /// request. Default: one response contains all snapshots.
     #[must_use]
     pub fn with_page_size(mut self, snapshots: u32) -> Self {
         self.page_size = Some(snapshots);
         self
     }
 
-    /// Sets whether [`SnapshotInfo::other`](crate::SnapshotInfo::other) keeps the fields that this
-    /// crate does not know. Default: no.
+    /// Sets whether fields that this crate does not know are kept.
+    ///
+    /// [`SnapshotInfo::other`](crate::SnapshotInfo::other) returns them. Default: no.
     #[must_use]
     pub fn with_unknown_fields(mut self, keep: bool) -> Self {
         self.unknown_fields = keep;
         self
     }
 
-    /// The pattern, if set.
+    /// Returns which snapshots are listed, if set.
     #[must_use]
     pub fn pattern(&self) -> Option<&SnapshotPattern> {
         self.pattern.as_ref()
     }
 
-    /// Whether a snapshot of this name is asked for.
+    /// Returns whether the listing includes a snapshot of this name.
     pub(crate) fn selects(&self, name: &str) -> bool {
         self.pattern.as_ref().is_none_or(|pattern| pattern.matches(name))
     }
 
-    /// Whether there are only wildcards, and no name of which a snapshot has to exist.
-    pub(crate) fn names_none(&self) -> bool {
+    /// Returns whether every part of the pattern has a wildcard, so that no name has to exist.
+    pub(crate) fn has_only_wildcards(&self) -> bool {
         self.pattern.as_ref().is_none_or(|pattern| pattern.parts().all(|part| part.contains('*')))
     }
 
-    /// Whether everything is read, if set.
+    /// Returns whether the server returns all details, if set.
     #[must_use]
     pub fn verbose(&self) -> Option<bool> {
         self.verbose
     }
 
-    /// Whether missing names are passed over, if set.
+    /// Returns whether names that have no snapshot are skipped, if set.
     #[must_use]
     pub fn ignore_unavailable(&self) -> Option<bool> {
         self.ignore_unavailable
     }
 
-    /// Returns how many snapshots one response has, if set.
+    /// Returns how many snapshots one response contains, if set.
     #[must_use]
     pub fn page_size(&self) -> Option<u32> {
         self.page_size
@@ -456,17 +513,18 @@ impl ListSnapshots {
         self.unknown_fields
     }
 
-    /// The same snapshots, without what only their own files contain.
+    /// Returns the options for these snapshots without the details, which only their files contain.
     pub(crate) fn without_details(self) -> Self {
         Self { verbose: Some(false), page_size: None, ..self }
     }
 
-    /// What can be seen to be wrong before anything is sent.
+    /// Checks the options before anything is sent.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         match self.page_size {
-            Some(0) => Err(Error::invalid("a page has at least one snapshot")),
+            Some(0) => Err(Error::invalid("invalid page size 0, expected at least 1")),
             Some(_) if self.verbose == Some(false) => Err(Error::invalid(
-                "a listing without details has no pages: the server refuses `size` with `verbose=false`",
+                "a listing without details cannot have a page size, because the server refuses `size` with \
+                 `verbose=false`; leave out one of them",
             )),
             _ => Ok(()),
         }
@@ -481,7 +539,7 @@ mod tests {
     use crate::error::ErrorKind;
 
     #[test]
-    fn kinds_of_indices_are_shown_as_they_are_sent() {
+    fn displays_kinds_of_indices_as_it_sends_them() {
         use ExpandWildcards::{All, Closed, Hidden, None, Open};
         for kind in [Open, Closed, Hidden, All, None] {
             assert_eq!(json!(kind), json!(kind.to_string()));
@@ -489,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_set_is_sent() {
+    fn sends_only_the_options_that_are_set() {
         let options = CreateSnapshot::new()
             .with_indices(["movies", "-.kibana*"])
             .with_expand_wildcards([ExpandWildcards::Open, ExpandWildcards::Hidden])
@@ -509,7 +567,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_that_is_not_known_is_not_dropped_without_a_word() {
+    fn refuses_unknown_options() {
         for read in [
             serde_json::from_value::<CreateSnapshot>(json!({"ignore_unavailble": true})).map(drop),
             serde_json::from_value::<CloneSnapshot>(json!({"indices": ["*"], "partial": true})).map(drop),
@@ -520,14 +578,14 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_index_pattern_is_refused_before_sending() {
+    fn refuses_an_invalid_index_pattern() {
         for pattern in ["a,b", "", "_all", "a b"] {
             assert!(CreateSnapshot::new().with_indices([pattern]).validate().is_err(), "{pattern}");
         }
     }
 
     #[test]
-    fn metadata_may_have_1024_bytes_and_no_more() {
+    fn accepts_metadata_of_up_to_1024_bytes() {
         let options =
             |length| CreateSnapshot::new().with_metadata(Map::from_iter([("k".to_owned(), json!("x".repeat(length)))]));
         assert!(options(1016).validate().is_ok());
@@ -535,17 +593,17 @@ mod tests {
     }
 
     #[test]
-    fn the_token_counts_among_the_metadatas_bytes() {
+    fn counts_the_token_as_part_of_the_metadata() {
         let options =
             |length| CreateSnapshot::new().with_metadata(Map::from_iter([("k".to_owned(), json!("x".repeat(length)))]));
         let token = SnapshotToken::random();
-        assert!(options(1016 - 55).marked(Some(&token)).is_ok());
-        assert!(options(1017 - 55).marked(Some(&token)).is_err());
+        assert!(options(1016 - 55).request_body(Some(&token)).is_ok());
+        assert!(options(1017 - 55).request_body(Some(&token)).is_err());
     }
 
     #[test]
-    fn the_key_of_the_token_is_not_the_callers() {
+    fn refuses_metadata_with_the_key_of_the_token() {
         let options = CreateSnapshot::new().with_metadata(Map::from_iter([(TOKEN_KEY.to_owned(), json!("mine"))]));
-        assert_eq!(options.marked(None).unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!(options.request_body(None).unwrap_err().kind(), ErrorKind::InvalidInput);
     }
 }

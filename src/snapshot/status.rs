@@ -1,4 +1,4 @@
-//! The detailed status of snapshots: how far each shard is.
+//! The status of snapshots: the progress of each shard.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -6,47 +6,56 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::byte_size::ByteSize;
-use crate::wire::{count, moment, null_as_default, open_vocabulary, span};
+use crate::wire::{count, duration_from_millis, null_as_default, open_vocabulary, time_from_millis};
 
 open_vocabulary! {
-    /// How a snapshot stands, as the status API tells it: other words than [`SnapshotState`](crate::SnapshotState), and not the final
-    /// word: a snapshot that is `PARTIAL` reads [`Success`](Self::Success) here on Elasticsearch and OpenSearch 1.
+    /// The state of a snapshot, as the status API reports it.
+    ///
+    /// It is not the final state. Elasticsearch and OpenSearch 1 report
+    /// [`Success`](Self::Success) for a snapshot that is `PARTIAL`.
+    /// [`SnapshotState`](crate::SnapshotState) is the final state, with other words.
+    ///
+    /// ```
+    /// use es_snapshot::snapshot::SnapshotStatusState;
+    ///
+    /// assert_eq!(SnapshotStatusState::from("STARTED"), SnapshotStatusState::Started);
+    /// ```
     SnapshotStatusState {
-        /// Not begun: old versions.
+        /// The snapshot has not started. Only old versions.
         Init = "INIT",
-        /// Being taken.
+        /// The snapshot is being taken.
         Started = "STARTED",
-        /// Being aborted.
+        /// The snapshot is being aborted.
         Aborted = "ABORTED",
-        /// Ended, perhaps without some shards.
+        /// The snapshot has ended. It may lack some shards.
         Success = "SUCCESS",
-        /// Ended without some shards: OpenSearch 2 and later.
+        /// The snapshot has ended and lacks some shards. OpenSearch 2 and later.
         Partial = "PARTIAL",
-        /// Failed.
+        /// The snapshot has failed.
         Failed = "FAILED",
     }
 }
 
 open_vocabulary! {
-    /// How far a shard of a snapshot is.
+    /// The stage of a shard of a snapshot.
     ShardStage {
-        /// Not begun.
+        /// The shard has not started.
         Init = "INIT",
-        /// Files are being written.
+        /// The shard's files are being written.
         Started = "STARTED",
         /// The shard's metadata is being written.
         Finalize = "FINALIZE",
-        /// In the snapshot.
+        /// The shard is in the snapshot.
         Done = "DONE",
-        /// Not in the snapshot.
+        /// The shard has failed, and is not in the snapshot.
         Failure = "FAILURE",
     }
 }
 
-/// How far a snapshot is, shard by shard.
+/// The progress of a snapshot, shard by shard.
 ///
-/// For progress, not for the outcome: only [`SnapshotInfo`](crate::SnapshotInfo) tells whether a
-/// snapshot is complete.
+/// [`Snapshot::status`](crate::Snapshot::status) returns it, and has an example. It does not show
+/// whether the snapshot is complete. [`SnapshotInfo`](crate::SnapshotInfo) does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotStatus {
     snapshot: String,
@@ -67,62 +76,62 @@ pub struct SnapshotStatus {
 }
 
 impl SnapshotStatus {
-    /// The snapshot's name as the domain wrote it.
+    /// Returns the snapshot's name as the server wrote it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.snapshot
     }
 
-    /// The repository.
+    /// Returns the repository's name.
     #[must_use]
     pub fn repository(&self) -> Option<&str> {
         self.repository.as_deref()
     }
 
-    /// The snapshot's id.
+    /// Returns the snapshot's id.
     #[must_use]
     pub fn uuid(&self) -> Option<&str> {
         self.uuid.as_deref()
     }
 
-    /// How it stands.
+    /// Returns the state. It is not the snapshot's final state.
     #[must_use]
     pub fn state(&self) -> &SnapshotStatusState {
         &self.state
     }
 
-    /// Whether the cluster state is taken in.
+    /// Returns whether the snapshot includes the cluster state.
     #[must_use]
     pub fn include_global_state(&self) -> Option<bool> {
         self.include_global_state
     }
 
-    /// The shards by stage.
+    /// Returns how many shards are in each stage.
     #[must_use]
     pub fn shards(&self) -> ShardStageCounts {
         self.shards_stats
     }
 
-    /// Files and bytes of the whole snapshot.
+    /// Returns the files and bytes of the whole snapshot.
     #[must_use]
     pub fn stats(&self) -> &SnapshotStats {
         &self.stats
     }
 
-    /// Each index.
+    /// Returns the status of each index, by its name.
     #[must_use]
     pub fn indices(&self) -> &BTreeMap<String, IndexStatus> {
         &self.indices
     }
 }
 
-/// How far an index of a snapshot is.
+/// The progress of an index of a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct IndexStatus {
     shards_stats: ShardStageCounts,
     stats: SnapshotStats,
-    // Not a map: most indices have one shard, and a map has room for eleven at once.
+    // Not a map, because most indices have one shard and a map allocates room for eleven.
     #[serde(with = "shards_by_number")]
     shards: Vec<(Box<str>, ShardStatus)>,
 }
@@ -148,7 +157,7 @@ mod shards_by_number {
             type Value = Shards;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("shards by number")
+                f.write_str("an object of shards by number")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shards, A::Error> {
@@ -168,26 +177,26 @@ mod shards_by_number {
 }
 
 impl IndexStatus {
-    /// The shards by stage.
+    /// Returns how many shards are in each stage.
     #[must_use]
     pub fn shard_counts(&self) -> ShardStageCounts {
         self.shards_stats
     }
 
-    /// Files and bytes of the index.
+    /// Returns the files and bytes of the index.
     #[must_use]
     pub fn stats(&self) -> &SnapshotStats {
         &self.stats
     }
 
-    /// Each shard with its number, in the order of numbers.
+    /// Returns the status of each shard, by its number.
     #[must_use]
     pub fn shards(&self) -> BTreeMap<u32, &ShardStatus> {
         self.shards.iter().filter_map(|(number, shard)| Some((number.parse().ok()?, shard))).collect()
     }
 }
 
-/// How far a shard of a snapshot is.
+/// The progress of a shard of a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ShardStatus {
@@ -199,38 +208,38 @@ pub struct ShardStatus {
 }
 
 impl ShardStatus {
-    /// How far it is.
+    /// Returns the stage of the shard.
     #[must_use]
     pub fn stage(&self) -> &ShardStage {
         &self.stage
     }
 
-    /// Its files and bytes.
+    /// Returns the files and bytes of the shard.
     #[must_use]
     pub fn stats(&self) -> &SnapshotStats {
         &self.stats
     }
 
-    /// The node that writes it, while it does.
+    /// Returns the id of the node that writes the shard. `None` when no node does.
     #[must_use]
     pub fn node(&self) -> Option<&str> {
         self.node.as_deref()
     }
 
-    /// Why it failed.
+    /// Returns why the shard failed.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
 
-    /// Why its numbers are not known: Elasticsearch 9.1 and later.
+    /// Returns why the shard's figures are unknown. Elasticsearch 9.1 and later.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
 }
 
-/// Shards by stage; their sum is [`total`](Self::total).
+/// How many shards of a snapshot or an index are in each stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ShardStageCounts {
@@ -255,21 +264,21 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Not begun.
+    /// Returns the number of shards that have not started.
     initializing;
-    /// Writing files.
+    /// Returns the number of shards that write their files.
     started;
-    /// Writing metadata.
+    /// Returns the number of shards that write their metadata.
     finalizing;
-    /// In the snapshot.
+    /// Returns the number of shards that are in the snapshot.
     done;
-    /// Not in the snapshot.
+    /// Returns the number of shards that have failed.
     failed;
-    /// All of them.
+    /// Returns the number of all shards.
     total;
 }
 
-/// Files and bytes of a snapshot, an index or a shard, and the time spent.
+/// The files and bytes of a snapshot, an index or a shard, and the time spent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SnapshotStats {
@@ -282,35 +291,36 @@ pub struct SnapshotStats {
 }
 
 impl SnapshotStats {
-    /// What has to be written, since no earlier snapshot has it.
+    /// Returns the number and size of the files to write, which no earlier snapshot contains.
     #[must_use]
     pub fn incremental(&self) -> FileStats {
         self.incremental
     }
 
-    /// What has been written of [`incremental`](Self::incremental). A domain leaves it out once
-    /// that is everything.
+    /// Returns how much of [`incremental`](Self::incremental) is written.
+    ///
+    /// The server omits this figure once all files are written. It then equals `incremental`.
     #[must_use]
     pub fn processed(&self) -> FileStats {
         self.processed.unwrap_or(self.incremental)
     }
 
-    /// What the snapshot refers to, whether written now or before.
+    /// Returns the number and size of all files, including those of earlier snapshots.
     #[must_use]
     pub fn total(&self) -> FileStats {
         self.total
     }
 
-    /// When the work began; `None` if it has not.
+    /// Returns when the work started. `None` if it has not.
     #[must_use]
     pub fn start_time(&self) -> Option<SystemTime> {
-        moment(self.start_time_in_millis)
+        time_from_millis(self.start_time_in_millis)
     }
 
-    /// How long the work has taken so far.
+    /// Returns how long the work has taken so far.
     #[must_use]
     pub fn elapsed(&self) -> Option<Duration> {
-        span(self.time_in_millis)
+        duration_from_millis(self.time_in_millis)
     }
 }
 
@@ -323,20 +333,20 @@ pub struct FileStats {
 }
 
 impl FileStats {
-    /// How many; `None` if the domain does not know, for example because the node has left.
+    /// Returns the number of files. `None` if unknown, for example because the node has left.
     #[must_use]
     pub fn files(self) -> Option<u64> {
         count(Some(self.file_count))
     }
 
-    /// How large; `None` if the domain does not know.
+    /// Returns the size of the files. `None` if unknown.
     #[must_use]
     pub fn size(self) -> Option<ByteSize> {
         count(Some(self.size_in_bytes)).map(ByteSize::from)
     }
 }
 
-/// The reply of `GET /_snapshot/{repository}/{snapshot}/_status` and its shorter forms.
+/// The response to `GET /_snapshot/{repository}/{snapshot}/_status` and its shorter forms.
 #[derive(Debug, Deserialize)]
 pub(crate) struct SnapshotStatusList {
     #[serde(default, deserialize_with = "null_as_default")]
@@ -363,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_snapshot_is_read_to_the_last_field() {
+    fn reads_every_field_of_a_running_snapshot() {
         let status = running();
         assert_eq!((status.name(), status.repository(), status.uuid()), ("s1", Some("r"), Some("bT3")));
         assert_eq!((status.state(), status.include_global_state()), (&SnapshotStatusState::Started, Some(true)));
@@ -378,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_come_in_the_order_of_their_numbers() {
+    fn returns_shards_in_the_order_of_their_numbers() {
         let status = running();
         let index = &status.indices()["logs"];
         assert_eq!(index.shard_counts().total(), 3);
@@ -389,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_below_zero_are_not_known() {
+    fn reads_negative_figures_as_unknown() {
         let status = running();
         let shards = status.indices()["logs"].shards();
         let incremental = shards[&2].stats().incremental();
@@ -398,19 +408,19 @@ mod tests {
     }
 
     #[test]
-    fn without_processed_everything_is_written() {
+    fn counts_all_files_as_written_without_processed() {
         assert_eq!(running().indices()["logs"].stats().processed().files(), Some(10));
     }
 
     #[test]
-    fn only_the_name_is_needed() {
+    fn requires_only_the_name() {
         let list: SnapshotStatusList =
             serde_json::from_str(r#"{"snapshots":[{"snapshot":"s","state":"THAWING","indices":null}]}"#).unwrap();
         assert_eq!(list.snapshots[0].state(), &SnapshotStatusState::from("THAWING"));
     }
 
     #[test]
-    fn a_status_survives_being_written_and_read() {
+    fn reads_the_status_that_it_has_written() {
         let again: SnapshotStatus = serde_json::from_value(serde_json::to_value(running()).unwrap()).unwrap();
         assert_eq!(again, running());
     }

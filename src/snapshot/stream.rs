@@ -1,4 +1,4 @@
-//! A listing as a stream.
+//! A listing of snapshots as a stream.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,18 +10,18 @@ use futures_util::StreamExt as _;
 use super::SnapshotInfo;
 use crate::error::Error;
 
-/// The snapshots of a repository, one after the other while the response arrives; returned by
-/// [`Repository::snapshots`](crate::Repository::snapshots).
+/// A stream of the snapshots of a repository, while the response arrives.
 ///
-/// Only `None` ends the stream. An error does not: if the server cannot read one of the snapshots,
-/// the error names it, and the stream goes on with the next one. After any other error `None`
-/// follows.
+/// [`Repository::snapshots`](crate::Repository::snapshots) returns it, and has an example.
+///
+/// An error need not end the stream. If the server cannot read a snapshot, the error names it, and
+/// the stream continues with the next one. After any other error, the stream ends with `None`.
 #[must_use = "streams do nothing unless polled"]
 pub struct SnapshotStream(Pin<Box<dyn Stream<Item = Result<SnapshotInfo, Error>> + Send>>);
 
 impl SnapshotStream {
     pub(crate) fn new(stream: impl Stream<Item = Result<SnapshotInfo, Error>> + Send + 'static) -> Self {
-        // A consumer may ask again after the end, as `select!` in a loop does.
+        // A caller may poll again after the end, for example with `select!` in a loop.
         Self(Box::pin(stream.fuse()))
     }
 }

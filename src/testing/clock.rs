@@ -1,4 +1,4 @@
-//! Time that a test drives.
+//! A clock that a test drives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,19 +11,20 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::{BoxFuture, Clock};
 
-/// A [`Clock`] that stands still until a test, or a sleep, moves it. Clones share one time.
+/// A [`Clock`] that does not move until a test or a sleep moves it.
 ///
-/// There are three ways to let time pass:
+/// It has a wall time and a monotonic time. Clones share both. There are three ways to let time
+/// pass:
 ///
-/// * [`block_on`](Self::block_on) runs a future to its end. Whenever nothing in it can go on, time
-///   moves to the end of the earliest sleep or time limit. Parallel sleeps overlap, time limits
-///   fire in order, and every run is the same. Use it with a domain that is [in
-///   process](super::FakeDomainBuilder::in_process).
-/// * By default, and under a runtime, a [`sleep`](Clock::sleep) moves both times on by its duration
-///   and yields once, so that back-off and polls cost no real time. Several tasks that sleep at the
-///   same time each move the clock: their sleeps add up. A [`timeout`](Clock::timeout) never moves
-///   the clock. It ends when another sleep or `advance` reaches its end, so a time limit on a
-///   response over a real socket does not fire by itself.
+/// * [`block_on`](Self::block_on) runs a future to its end. Whenever the future cannot make
+///   progress, both times move to the end of the earliest sleep or time limit. Parallel sleeps
+///   overlap, time limits fire in order, and all runs are identical. Use it with a domain that is
+///   [in process](super::FakeDomainBuilder::in_process).
+/// * Under a runtime, a [`sleep`](Clock::sleep) moves both times by its duration and yields once.
+///   So pauses between attempts and polls take no real time. If several tasks sleep at the same
+///   time, their sleeps add up. A [`timeout`](Clock::timeout) never moves the clock. It ends when a
+///   sleep or `advance` reaches its end, so a time limit on a response over a socket does not fire
+///   by itself. This is the default.
 /// * After [`set_auto_advance(false)`](Self::set_auto_advance), sleeps wait for
 ///   [`advance`](Self::advance).
 ///
@@ -37,7 +38,7 @@ use crate::clock::{BoxFuture, Clock};
 ///     clock.sleep(Duration::from_secs(3600)).await; // no real time passes
 /// });
 /// assert_eq!(clock.monotonic(), Duration::from_secs(3600));
-/// clock.step_wall(-60); // as a time server would
+/// clock.step_wall(-60); // as if a time server had corrected it
 /// assert_eq!(clock.wall(), SystemTime::UNIX_EPOCH + Duration::from_secs(3540));
 /// assert_eq!(clock.sleeps(), [Duration::from_secs(3600)]);
 /// ```
@@ -53,11 +54,11 @@ struct Times {
     wall: SystemTime,
     monotonic: Duration,
     auto_advance: bool,
-    /// [`ManualClock::block_on`] moves the time.
+    /// Whether [`ManualClock::block_on`] moves the time.
     is_driven: bool,
     sleeps: Vec<Duration>,
     waiters: BTreeMap<Due, Waker>,
-    /// Waits that have ended and that nobody has polled since.
+    /// Waits that have ended and were not polled since.
     ended: BTreeSet<Due>,
     next: u64,
 }
@@ -68,13 +69,14 @@ impl Times {
         self.monotonic = self.monotonic.saturating_add(by);
     }
 
-    /// Forgets a wait; its waker is the caller's to drop once nothing is locked.
+    /// Removes a wait. The caller drops its waker after releasing the lock.
     fn forget(&mut self, waiter: Due) -> Option<Waker> {
         self.ended.remove(&waiter);
         self.waiters.remove(&waiter)
     }
 
-    /// Moves the time to the earliest wait that ends before `limit`, and ends that one alone.
+    /// Moves the time to the end of the earliest wait, if it is before `limit`. Ends only that
+    /// wait.
     fn end_earliest(&mut self, limit: Duration) -> Option<(Due, Waker)> {
         let due = *self.waiters.first_key_value()?.0;
         let (due, waker) = if due.0 < limit { self.waiters.pop_first()? } else { return None };
@@ -85,7 +87,7 @@ impl Times {
 }
 
 impl ManualClock {
-    /// Creates a clock that shows this wall time; its monotonic time starts at zero.
+    /// Returns a clock with this wall time. Its monotonic time starts at zero.
     #[must_use]
     pub fn new(wall: SystemTime) -> Self {
         let times = Times {
@@ -101,8 +103,9 @@ impl ManualClock {
         Self { times: Arc::new(Mutex::new(times)) }
     }
 
-    /// Creates a clock that shows this time, in the form of RFC 3339; its monotonic time starts at
-    /// zero.
+    /// Returns a clock with this wall time, in the format of RFC 3339.
+    ///
+    /// Its monotonic time starts at zero.
     ///
     /// ```
     /// use es_snapshot::clock::Clock;
@@ -114,22 +117,23 @@ impl ManualClock {
     ///
     /// # Panics
     ///
-    /// When the text is not such a time.
+    /// Panics if the text is not a time in this format.
     #[must_use]
     pub fn at(time: &str) -> Self {
         match time.parse::<jiff::Timestamp>() {
             Ok(time) => Self::new(time.into()),
-            Err(error) => panic!("{time:?} is not a time such as 2026-05-01T00:00:00Z: {error}"),
+            Err(error) => panic!("invalid time `{time}`, expected one such as `2026-05-01T00:00:00Z`: {error}"),
         }
     }
 
     /// Runs a future to its end on this thread, without a runtime.
     ///
-    /// The future is polled until nothing in it can go on. Then time moves to the end of the
-    /// earliest wait on this clock, and that wait ends; of waits that end at the same time, the
-    /// one that began first. All concurrency is inside the future, for example by `join!` or
-    /// `FuturesUnordered`. Whatever needs a runtime, such as sockets or `tokio::spawn`, does not
-    /// work here.
+    /// The future is polled until it cannot make progress. Then the time moves to the end of the
+    /// earliest wait on this clock, and that wait ends. If several waits end at the same time, the
+    /// one that began first ends first.
+    ///
+    /// All concurrency must be inside the future, for example with `join!` or `FuturesUnordered`.
+    /// Sockets, `tokio::spawn` and everything else that needs a runtime do not work here.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -138,14 +142,15 @@ impl ManualClock {
     ///
     /// let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
     /// let second = Duration::from_secs(1);
-    /// clock.block_on(futures_util::future::join(clock.sleep(second * 5), clock.sleep(second * 3)));
+    /// let sleeps = futures_util::future::join(clock.sleep(second * 5), clock.sleep(second * 3));
+    /// clock.block_on(sleeps);
     /// assert_eq!(clock.monotonic(), second * 5);
     /// ```
     ///
     /// # Panics
     ///
-    /// When the future can never end, because nothing in it can go on and nothing waits on this
-    /// clock, and when the clock is driven by another `block_on` already.
+    /// Panics if the future can never end: it cannot make progress, and it does not wait on this
+    /// clock. Also panics if another `block_on` already drives the clock.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _driving = Driving::begin(self);
         let mut future = pin!(future);
@@ -158,28 +163,40 @@ impl ManualClock {
                     return output;
                 }
             }
-            // Apart, so that the lock is free when the wait's owner is woken.
+            // A separate statement, so that the lock is released before the waker runs.
             let earliest = self.lock().end_earliest(Duration::MAX);
             match earliest {
                 Some((_, waker)) => waker.wake(),
-                None => panic!("deadlock: the future cannot go on, and nothing in it waits on this clock"),
+                None => panic!("deadlock: the future cannot make progress and does not wait on this clock"),
             }
         }
     }
 
-    /// Moves both times on and ends the waits that this reaches.
+    /// Moves both times forward, and ends the waits that are due by then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use es_snapshot::clock::Clock as _;
+    /// use es_snapshot::testing::ManualClock;
+    ///
+    /// let clock = ManualClock::at("2026-05-01T00:00:00Z");
+    /// clock.advance(Duration::from_secs(3600));
+    /// assert_eq!(clock.wall(), ManualClock::at("2026-05-01T01:00:00Z").wall());
+    /// assert_eq!(clock.monotonic(), Duration::from_secs(3600));
+    /// ```
     pub fn advance(&self, by: Duration) {
         self.advance_and_count(by);
     }
 
-    /// As [`advance`](Self::advance); returns how many waits ended.
+    /// Moves both times forward, and returns the number of waits that this ends.
     pub(super) fn advance_and_count(&self, by: Duration) -> usize {
         let mut times = self.lock();
         times.advance(by);
         let now = times.monotonic;
         let (ended, wakers): (Vec<Due>, Vec<Waker>) = times.waiters.extract_if(.., |(due, _), _| *due <= now).unzip();
         times.ended.extend(ended);
-        // A waker may run what it wakes, and that may ask for the time.
+        // A waker may run the code that it wakes, and that code may read this clock.
         drop(times);
         let count = wakers.len();
         for waker in wakers {
@@ -188,12 +205,14 @@ impl ManualClock {
         count
     }
 
-    /// Sets the wall time alone; the monotonic time stays.
+    /// Sets the wall time, and leaves the monotonic time as it is.
     pub fn set_wall(&self, wall: SystemTime) {
         self.lock().wall = wall;
     }
 
-    /// Moves the wall time alone by so many seconds, as a time server corrects a host's clock.
+    /// Moves the wall time by this number of seconds, as if a time server had corrected it.
+    ///
+    /// A negative number moves it back. The monotonic time does not change.
     pub fn step_wall(&self, seconds: i64) {
         let mut times = self.lock();
         let step = Duration::from_secs(seconds.unsigned_abs());
@@ -201,27 +220,31 @@ impl ManualClock {
         times.wall = stepped.unwrap_or(times.wall);
     }
 
-    /// Sets whether a sleep moves the clock by itself. It makes no difference within
-    /// [`block_on`](Self::block_on). Default: true.
+    /// Sets whether a sleep moves the clock by itself.
+    ///
+    /// This has no effect within [`block_on`](Self::block_on). Default: true.
     pub fn set_auto_advance(&self, auto_advance: bool) {
         self.lock().auto_advance = auto_advance;
     }
 
     /// Returns the durations of all sleeps so far, in the order in which they began.
+    ///
+    /// With the clock of a client, these are its pauses between attempts and polls. Time limits are
+    /// not included.
     #[must_use]
     pub fn sleeps(&self) -> Vec<Duration> {
         self.lock().sleeps.clone()
     }
 
-    /// Lets a server on this clock hold a response back. Time limits of others that end before it
-    /// fire before it.
+    /// Waits for this time on behalf of a domain that holds a response back. Other waits that end
+    /// earlier end first.
     pub(super) async fn hold(&self, duration: Duration) {
         let due = self.monotonic().saturating_add(duration);
-        // Time limits around this call begin when they are first polled, which may be after this.
+        // The client may start its time limit only after it has polled this future once.
         tokio::task::yield_now().await;
         while let Some(earliest) = self.auto_advance_towards(due) {
-            // Whoever waits there may be in the task that polls this: it needs turns to notice. One that never
-            // polls its wait holds nobody up for long.
+            // The task of that wait may be the one that polls this future, so it needs turns to
+            // notice. The limit is for a wait that nobody polls.
             for _ in 0..TURNS {
                 if !self.lock().ended.contains(&earliest) {
                     break;
@@ -232,8 +255,8 @@ impl ManualClock {
         self.until(due).await;
     }
 
-    /// Where sleeps move the clock: ends the earliest wait that is due before this time, or else
-    /// moves on to it.
+    /// Ends the earliest wait before `target`, or moves the time to `target` if there is none. Does
+    /// nothing unless sleeps move the clock.
     fn auto_advance_towards(&self, target: Duration) -> Option<Due> {
         let mut times = self.lock();
         if times.is_driven || !times.auto_advance {
@@ -262,10 +285,10 @@ impl ManualClock {
     }
 }
 
-/// How many turns a held response leaves to those whose time limit has ended before it.
+/// How often [`ManualClock::hold`] yields to a task whose wait has ended.
 const TURNS: usize = 1000;
 
-/// Whether the future of [`ManualClock::block_on`] can go on.
+/// Whether the future of [`ManualClock::block_on`] was woken.
 struct Awake(AtomicBool);
 
 impl Wake for Awake {
@@ -274,13 +297,13 @@ impl Wake for Awake {
     }
 }
 
-/// While this lives, [`ManualClock::block_on`] moves the time.
+/// A guard: while it exists, [`ManualClock::block_on`] moves the time.
 struct Driving<'a>(&'a ManualClock);
 
 impl<'a> Driving<'a> {
     fn begin(clock: &'a ManualClock) -> Self {
         let was_driven = std::mem::replace(&mut clock.lock().is_driven, true);
-        assert!(!was_driven, "this clock is driven by another `block_on` already");
+        assert!(!was_driven, "this clock is already driven by another `block_on`");
         Self(clock)
     }
 }
@@ -320,7 +343,7 @@ impl Clock for ManualClock {
             };
             if auto_advance {
                 clock.advance(duration);
-                // Others get a turn, as they would during a real sleep.
+                // Other tasks get a turn, as they would during a real sleep.
                 tokio::task::yield_now().await;
             } else if duration.is_zero() {
                 tokio::task::yield_now().await;
@@ -335,7 +358,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Ends when the monotonic time has come to `due`.
+/// A future that ends when the monotonic time reaches `due`.
 struct Until {
     clock: ManualClock,
     due: Duration,
@@ -347,7 +370,7 @@ impl Future for Until {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let clock = self.clock.clone();
-        // Wakers are cloned before the lock is taken, and dropped after it is free: both may run foreign
+        // The lock is not held while a waker is cloned or dropped, because both may run foreign
         // code.
         let waker = context.waker().clone();
         let mut times = clock.lock();
@@ -372,7 +395,7 @@ impl Future for Until {
 impl Drop for Until {
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter {
-            // The lock is free again when the waker is dropped.
+            // The lock is released before the waker is dropped.
             let waker = self.clock.lock().forget(waiter);
             drop(waker);
         }
@@ -406,10 +429,10 @@ mod tests {
     }
 
     #[test]
-    fn a_sleep_moves_the_clock_and_yields_once() {
+    fn sleep_moves_the_clock_and_yields_once() {
         let (clock, count) = (ManualClock::new(SystemTime::UNIX_EPOCH), Arc::new(Count::default()));
         let mut sleep = clock.sleep(second(30));
-        assert_eq!(clock.monotonic(), Duration::ZERO, "a sleep that nobody polls takes no time");
+        assert_eq!(clock.monotonic(), Duration::ZERO, "a sleep that was not polled takes no time");
 
         assert!(!poll(&mut sleep, &count));
         assert_eq!((clock.monotonic(), clock.wall()), (second(30), SystemTime::UNIX_EPOCH + second(30)));
@@ -418,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_ends_by_the_sleep_of_another_and_wakes_its_task_once() {
+    fn timeout_ends_with_the_sleep_of_another_task_and_wakes_its_task_once() {
         let (clock, waiting, other) =
             (ManualClock::new(SystemTime::UNIX_EPOCH), Arc::new(Count::default()), Arc::default());
         let mut timeout = clock.timeout(second(10));
@@ -431,11 +454,11 @@ mod tests {
         assert!(!poll(&mut clock.sleep(second(1)), &other));
         assert_eq!(waiting.0.load(Ordering::SeqCst), 1);
         assert!(poll(&mut timeout, &waiting));
-        assert_eq!(clock.sleeps(), [second(9), second(1)], "a time-out is no sleep");
+        assert_eq!(clock.sleeps(), [second(9), second(1)], "a time-out does not count as a sleep");
     }
 
     #[test]
-    fn without_auto_advance_a_sleep_waits_for_the_test() {
+    fn sleep_waits_for_advance_without_auto_advance() {
         let (clock, count) = (ManualClock::new(SystemTime::UNIX_EPOCH), Arc::new(Count::default()));
         clock.set_auto_advance(false);
         let mut sleep = clock.sleep(second(5));
@@ -448,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_the_wall_ends_no_wait() {
+    fn stepping_the_wall_time_does_not_end_a_wait() {
         let (clock, count) = (ManualClock::new(SystemTime::UNIX_EPOCH + second(100)), Arc::new(Count::default()));
         let mut timeout = clock.timeout(second(1));
         clock.step_wall(3600);
@@ -457,14 +480,14 @@ mod tests {
         assert_eq!((clock.wall(), clock.monotonic()), (SystemTime::UNIX_EPOCH, Duration::ZERO));
     }
 
-    /// A waker that asks for the time when it is dropped.
-    struct Curious(ManualClock);
+    /// A waker that locks the clock when it is dropped.
+    struct LocksOnDrop(ManualClock);
 
-    impl Wake for Curious {
+    impl Wake for LocksOnDrop {
         fn wake(self: Arc<Self>) {}
     }
 
-    impl Drop for Curious {
+    impl Drop for LocksOnDrop {
         fn drop(&mut self) {
             let free = self.0.times.try_lock().is_ok();
             assert!(free || std::thread::panicking(), "the clock is locked while a waker is dropped");
@@ -472,12 +495,12 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_can_be_asked_while_a_waker_is_dropped() {
+    fn is_not_locked_while_a_waker_is_dropped() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let mut timeouts = [clock.timeout(second(1)), clock.timeout(second(1))];
         for timeout in &mut timeouts {
             for _ in 0..2 {
-                let waker = Waker::from(Arc::new(Curious(clock.clone())));
+                let waker = Waker::from(Arc::new(LocksOnDrop(clock.clone())));
                 assert!(timeout.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
             }
         }
@@ -490,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_wait_leaves_nothing_behind() {
+    fn forgets_a_wait_that_is_dropped() {
         let (clock, count) = (ManualClock::new(SystemTime::UNIX_EPOCH), Arc::new(Count::default()));
         let mut timeout = clock.timeout(second(1));
         assert!(!poll(&mut timeout, &count));
@@ -499,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn parallel_sleeps_overlap_and_end_in_the_order_of_their_ends() {
+    fn block_on_overlaps_parallel_sleeps_and_ends_them_in_order() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let ended = Mutex::new(Vec::new());
         let nap = async |name, seconds| {
@@ -514,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_limit_fires_before_a_longer_sleep_beside_it() {
+    fn block_on_fires_a_time_limit_before_a_longer_parallel_sleep() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let first = clock.block_on(select(clock.sleep(second(80)), clock.timeout(second(75))));
         assert!(matches!(first, Either::Right(_)));
@@ -523,20 +546,20 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "deadlock")]
-    fn a_future_that_can_never_end_is_reported() {
+    fn block_on_panics_if_the_future_can_never_end() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         clock.block_on(join(clock.sleep(second(1)), std::future::pending::<()>()));
     }
 
     #[test]
     #[should_panic(expected = "driven by another")]
-    fn a_clock_is_driven_by_one_only() {
+    fn block_on_panics_if_another_one_drives_the_clock() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         clock.block_on(async { clock.block_on(async {}) });
     }
 
     #[test]
-    fn a_sleep_of_nothing_lets_others_go_on() {
+    fn zero_sleep_lets_other_futures_make_progress() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let turns = Mutex::new(Vec::new());
         let walk = async |name| {
@@ -550,7 +573,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_held_response_comes_after_the_time_limits_that_end_before_it() {
+    async fn hold_lets_earlier_time_limits_fire_first() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let mut held = pin!(clock.hold(second(80)));
         let first = select(held.as_mut(), clock.timeout(second(75))).await;

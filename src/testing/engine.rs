@@ -1,6 +1,19 @@
-//! Which engine, of which version, the fake domain answers as.
+//! The engine and version that the fake domain imitates.
 
-/// The engine and its version that the fake domain answers as.
+/// The engine and version that a [`FakeDomain`](super::FakeDomain) imitates.
+///
+/// ```
+/// use es_snapshot::testing::{Engine, FakeDomain};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), es_snapshot::Error> {
+/// let domain =
+///     FakeDomain::builder().engine(Engine::opensearch("2.19.6")).in_process().start().await;
+///
+/// assert_eq!(domain.client().server_info().await?.version(), "2.19.6");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Engine {
     pub(super) opensearch: bool,
@@ -9,13 +22,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Elasticsearch of this version, such as `7.10.2`.
+    /// Returns Elasticsearch in a version such as `7.10.2`.
     #[must_use]
     pub fn elasticsearch(version: &str) -> Self {
         Self::new(false, version)
     }
 
-    /// OpenSearch of this version, such as `2.19.6`.
+    /// Returns OpenSearch in a version such as `2.19.6`.
     #[must_use]
     pub fn opensearch(version: &str) -> Self {
         Self::new(true, version)
@@ -27,37 +40,39 @@ impl Engine {
         Self { opensearch, version: version.to_owned(), number: [part(), part(), part()] }
     }
 
-    /// Elasticsearch from this version on.
+    /// Returns whether this is Elasticsearch in this version or a later one.
     pub(super) fn es(&self, major: u32, minor: u32) -> bool {
         !self.opensearch && self.number >= [major, minor, 0]
     }
 
-    /// OpenSearch from this version on.
+    /// Returns whether this is OpenSearch in this version or a later one.
     pub(super) fn os(&self, major: u32, minor: u32) -> bool {
         self.opensearch && self.number >= [major, minor, 0]
     }
 
-    /// `version_id` and `version` of a snapshot.
+    /// Returns the fields `version_id` and `version` of a snapshot.
     pub(super) fn snapshot_version(&self) -> (u64, String) {
         let [major, minor, patch] = self.number.map(u64::from);
         let id = major * 1_000_000 + minor * 10_000 + patch * 100 + 99;
         if self.opensearch {
             (id ^ 0x0800_0000, self.version.clone())
         } else if self.es(8, 10) {
-            // From 8.10 on a snapshot tells the version of its index format; one number stands for all here.
+            // Since 8.10 `version_id` is the version of the index format. The fake uses one for all
+            // versions.
             (8_536_000, format!("{major}.{minor}.0-{}", self.version))
         } else {
             (id, self.version.clone())
         }
     }
 
-    /// Whether a listing that may be empty and finds nothing shows the running snapshots instead.
-    /// Seen on Elasticsearch 7.10.2 and OpenSearch 1.3.20, and not on 8.19.5 and 2.19.6.
+    /// Returns whether a listing with `ignore_unavailable` that finds nothing shows the running
+    /// snapshots instead. Seen on Elasticsearch 7.10.2 and OpenSearch 1.3.20, but not on
+    /// Elasticsearch 8.19.5 and OpenSearch 2.19.6.
     pub(super) fn shows_running(&self) -> bool {
         !self.es(7, 14) && !self.os(2, 0)
     }
 
-    /// What the elected node is called.
+    /// Returns what error texts call the elected node.
     pub(super) fn master(&self) -> &'static str {
         if self.os(2, 0) { "cluster-manager" } else { "master" }
     }
@@ -68,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn version_ids_are_those_of_the_engines() {
+    fn snapshot_versions_match_those_of_the_engines() {
         assert_eq!(Engine::elasticsearch("7.10.2").snapshot_version(), (7_100_299, "7.10.2".to_owned()));
         assert_eq!(Engine::opensearch("2.19.6").snapshot_version(), (136_408_427, "2.19.6".to_owned()));
         assert_eq!(Engine::elasticsearch("8.19.5").snapshot_version(), (8_536_000, "8.19.0-8.19.5".to_owned()));

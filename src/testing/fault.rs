@@ -1,4 +1,4 @@
-//! What goes wrong between a client and the domain.
+//! Rules that make requests or responses fail.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,30 +6,36 @@ use std::time::Duration;
 
 type Matches = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 
-/// A rule that makes requests go wrong; see [`FakeDomain::fault`](super::FakeDomain::fault). Rules
-/// are tried in the order in which they were given; the first that matches acts.
+/// A rule that makes requests or responses fail.
 ///
-/// A rule matches every request, any number of times, unless it is narrowed:
+/// [`FakeDomain::fault`](super::FakeDomain::fault) adds a rule to a domain. At most one rule acts
+/// on a request. Rules are tried in the order in which they were added, until one matches and acts.
+/// A matching rule does not act if it has acted [often enough](Self::times), or if chance decides
+/// against its [probability](Self::probability).
+///
+/// Without conditions a rule acts on every request, any number of times. These rules are narrower:
 ///
 /// ```
 /// use es_snapshot::testing::Fault;
 ///
-/// let lost_answer = Fault::drop_after().on_method("PUT").on_path("/_snapshot/").times(1);
-/// let overload = Fault::status(429, "Too Many Requests", "text/plain").header("retry-after", "7").probability(0.3);
-/// # drop((lost_answer, overload));
+/// let lost_response = Fault::drop_after().on_method("PUT").on_path("/_snapshot/").times(1);
+/// let overload = Fault::status(429, "Too Many Requests", "text/plain")
+///     .header("retry-after", "7")
+///     .probability(0.3);
+/// # drop((lost_response, overload));
 /// ```
 #[derive(Clone)]
-#[must_use = "a rule does nothing until it is given to a domain"]
+#[must_use = "a rule does nothing until it is given to `FakeDomain::fault`"]
 pub struct Fault {
     pub(super) action: Action,
-    /// Clones of a rule are recognised by this.
+    /// Also identifies the rule, because its clones share this `Arc`.
     matches: Arc<Vec<Matches>>,
     times: Option<u32>,
     probability: f64,
     headers: Vec<(String, String)>,
 }
 
-/// What a rule does.
+/// The effect of a rule on a request.
 #[derive(Clone, Debug)]
 pub(super) enum Action {
     Status { status: u16, body: Vec<u8>, content_type: String },
@@ -44,7 +50,7 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// The name that the log of events uses.
+    /// Returns the name for [`Event::fault`](super::Event::fault).
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Status { .. } => "status",
@@ -59,8 +65,8 @@ impl Action {
         }
     }
 
-    /// Whether the request never comes to the engine.
-    pub(super) fn is_before_engine(&self) -> bool {
+    /// Returns whether the request does not reach the server at all.
+    pub(super) fn is_before_server(&self) -> bool {
         matches!(self, Self::Status { .. } | Self::DropBefore | Self::Restart)
     }
 }
@@ -70,110 +76,151 @@ impl Fault {
         Self { action, matches: Arc::default(), times: None, probability: 1.0, headers: Vec::new() }
     }
 
-    /// Answers this; the engine never sees the request.
+    /// Returns a rule that sends this response before the request reaches the server.
     pub fn status(status: u16, body: impl Into<Vec<u8>>, content_type: impl Into<String>) -> Self {
         Self::new(Action::Status { status, body: body.into(), content_type: content_type.into() })
     }
 
-    /// Answers 200 with a body that is no JSON; the engine never sees the request.
+    /// Returns a rule that responds with 200 and HTML before the request reaches the server.
+    ///
+    /// A client cannot decode this response.
     pub fn garbage() -> Self {
         Self::status(200, "<html>nope</html>", "text/html")
     }
 
-    /// Closes the connection; the engine never sees the request.
+    /// Returns a rule that closes the connection before the request reaches the server.
     pub fn drop_before() -> Self {
         Self::new(Action::DropBefore)
     }
 
-    /// Lets the engine carry the request out, then closes the connection without an answer.
+    /// Returns a rule that closes the connection after the server has carried the request out.
+    ///
+    /// The client receives no response.
+    ///
+    /// ```
+    /// use es_snapshot::testing::{FakeDomain, Fault};
+    /// use es_snapshot::wait::HowStarted;
+    /// use es_snapshot::CreateSnapshot;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// let domain = FakeDomain::with_repository("backups").await;
+    /// domain.fault(Fault::drop_after().on_method("PUT").times(1));
+    ///
+    /// let backups = domain.client().repository("backups")?;
+    /// let started = backups.create_snapshot("monday", CreateSnapshot::new()).await?;
+    /// assert_eq!(started.how(), HowStarted::Adopted);
+    /// assert_eq!(domain.snapshots("backups").len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn drop_after() -> Self {
         Self::new(Action::DropAfter)
     }
 
-    /// Lets the engine carry the request out, then answers this status with a page, as a load
-    /// balancer does with 504.
+    /// Returns a rule that replaces the server's response with an HTML page of this status.
+    ///
+    /// The server has carried the request out by then. A load balancer does this with 504.
     pub fn status_after(status: u16) -> Self {
         Self::new(Action::StatusAfter { status })
     }
 
-    /// Lets the engine carry the request out, then sends half of the answer's body and closes the
-    /// connection.
+    /// Returns a rule that sends half of the response's body and then closes the connection.
+    ///
+    /// The server has carried the request out by then.
     pub fn truncate() -> Self {
         Self::new(Action::Truncate)
     }
 
-    /// Lets the engine carry the request out, then sends the answer's body byte by byte with this
-    /// pause after each.
+    /// Returns a rule that sends the response's body byte by byte, with this pause for each byte.
+    ///
+    /// The server has carried the request out by then. Each pause passes on the domain's clock, as
+    /// the delay of [`delay`](Self::delay) does.
     pub fn trickle(pause: Duration) -> Self {
         Self::new(Action::Trickle { pause })
     }
 
-    /// Lets the engine carry the request out, and answers this much later.
+    /// Returns a rule that delays the response by this time.
     ///
-    /// On a [`ManualClock`](super::ManualClock) the clock is moved on by `by`. If that ended a
-    /// time-out or a sleep that was pending, the answer is held back until the client has
-    /// closed the connection (or, were it not the client's, for a fifth of a real second): so
-    /// the client's time-out comes first. [In process](super::FakeDomainBuilder::in_process) no
-    /// real time passes.
+    /// The server has carried the request out by then.
+    ///
+    /// On a [`ManualClock`](super::ManualClock) the domain advances the clock by `by`. If this ends
+    /// a pending time limit or sleep, the domain holds the response back until the client has
+    /// closed the connection, for at most 200 ms of real time. So a time limit of the client fires
+    /// before the response arrives. [In process](super::FakeDomainBuilder::in_process) time limits
+    /// fire in order, and no real time passes.
     pub fn delay(by: Duration) -> Self {
         Self::new(Action::Delay { by })
     }
 
-    /// Closes the connection at once; the request stays in a queue and comes to the engine when the
-    /// domain's clock has moved on by `by`. The hardest case for whoever repeats a request.
+    /// Returns a rule that closes the connection, and delivers the request to the server later.
+    ///
+    /// The front end checks the request at once. The server receives it when the domain's clock has
+    /// advanced by `by`. If the client sends the request again before that, it may be carried out
+    /// twice.
     pub fn late(by: Duration) -> Self {
         Self::new(Action::Late { by })
     }
 
-    /// The domain's front end restarts: every open connection is closed. The engine does not see
-    /// this request.
+    /// Returns a rule that closes every open connection, as a restart of the front end does.
+    ///
+    /// The request does not reach the server.
     pub fn restart() -> Self {
         Self::new(Action::Restart)
     }
 
-    /// Only requests of this method.
+    /// Limits the rule to requests with this method.
     pub fn on_method(self, method: impl Into<String>) -> Self {
         let wanted = method.into();
         self.on(move |method, _| method == wanted)
     }
 
-    /// Only requests whose raw path and query contain this.
+    /// Limits the rule to requests with this text in the path and query, as they were sent.
     pub fn on_path(self, part: impl Into<String>) -> Self {
         let part = part.into();
         self.on(move |_, path| path.contains(&part))
     }
 
-    /// Only requests for which this is true; it gets the method and the raw path with its query.
+    /// Limits the rule to requests for which this function returns true.
+    ///
+    /// The function receives the method, and the path with its query as they were sent. If there
+    /// are several conditions, a request must meet all of them.
     pub fn on(mut self, matches: impl Fn(&str, &str) -> bool + Send + Sync + 'static) -> Self {
         Arc::make_mut(&mut self.matches).push(Arc::new(matches));
         self
     }
 
-    /// Acts so many times, then no more. Default: no limit.
+    /// Sets how many times the rule acts. Default: no limit.
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
         self
     }
 
-    /// Acts with this probability, from 0 to 1, by the domain's seed. Default: 1.
+    /// Sets the probability that the rule acts on a request that matches, from 0 to 1.
+    ///
+    /// The [seed](super::FakeDomainBuilder::seed) of the domain makes the choices repeatable.
+    /// Default: 1.
     pub fn probability(mut self, probability: f64) -> Self {
         self.probability = probability;
         self
     }
 
-    /// Adds a header to the answer of [`status`](Self::status), [`garbage`](Self::garbage) or
-    /// [`status_after`](Self::status_after), such as `retry-after`.
+    /// Adds a header, such as `retry-after`, to the response that the rule sends.
+    ///
+    /// It has an effect on [`status`](Self::status), [`garbage`](Self::garbage) and
+    /// [`status_after`](Self::status_after).
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Whether this rule is about a request. It runs a test's own code, so no lock may be held.
+    /// Returns whether a request meets the conditions of this rule. Hold no lock while calling
+    /// this, because it runs code of the test.
     pub(super) fn matches(&self, method: &str, path: &str) -> bool {
         self.times != Some(0) && self.matches.iter().all(|matches| matches(method, path))
     }
 
-    /// Whether this rule acts on a request that it matches; counts it if so.
+    /// Decides whether this rule acts on a request that matches, and counts it if so.
     fn acts(&mut self, random: &mut fastrand::Rng) -> bool {
         let acts = self.times != Some(0) && (self.probability >= 1.0 || random.f64() < self.probability);
         if acts && let Some(times) = &mut self.times {
@@ -194,12 +241,15 @@ impl fmt::Debug for Fault {
     }
 }
 
-/// What a rule does, and the headers it adds.
+/// The action of a rule, and the headers that it adds.
 pub(super) type Effect = (Action, Vec<(String, String)>);
 
-/// What the rule at this place, which matches a request, does to it, if it is still there and acts.
-pub(super) fn apply(faults: &mut [Fault], place: usize, rule: &Fault, random: &mut fastrand::Rng) -> Option<Effect> {
-    let fault = faults.get_mut(place).filter(|fault| Arc::ptr_eq(&fault.matches, &rule.matches))?;
+/// Returns the effect of a rule on a request that matches it, or `None` if it does not act.
+///
+/// The test may have removed the rule after it matched, so `faults` must still have `rule` at
+/// `position`.
+pub(super) fn apply(faults: &mut [Fault], position: usize, rule: &Fault, random: &mut fastrand::Rng) -> Option<Effect> {
+    let fault = faults.get_mut(position).filter(|fault| Arc::ptr_eq(&fault.matches, &rule.matches))?;
     let fault = fault.acts(random).then_some(fault)?;
     Some((fault.action.clone(), fault.headers.clone()))
 }
@@ -211,7 +261,7 @@ mod tests {
     fn pick(faults: &mut [Fault], method: &str, path: &str, random: &mut fastrand::Rng) -> Option<Effect> {
         let rules = faults.to_vec();
         let mut matching = rules.iter().enumerate().filter(|(_, rule)| rule.matches(method, path));
-        matching.find_map(|(place, rule)| apply(faults, place, rule, random))
+        matching.find_map(|(position, rule)| apply(faults, position, rule, random))
     }
 
     fn picked(faults: &mut [Fault], method: &str, path: &str) -> Option<&'static str> {
@@ -219,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_matches_acts_and_a_spent_one_gives_way() {
+    fn applies_the_first_matching_rule_that_is_not_used_up() {
         let mut faults =
             [Fault::drop_after().on_method("PUT").on_path("/_snapshot/").times(1), Fault::restart().on_path("/r")];
         assert_eq!(picked(&mut faults, "GET", "/_cat/shards"), None);
@@ -228,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probability_is_kept_and_replayed_by_its_seed() {
+    fn acts_with_the_given_probability_and_repeats_itself_with_the_same_seed() {
         let run = || {
             let (mut faults, mut random) = ([Fault::drop_before().probability(0.25)], fastrand::Rng::with_seed(7));
             (0..1000).map(|_| pick(&mut faults, "GET", "/", &mut random).is_some()).collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! A transport that is one function.
+//! A transport that passes each request to a function.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,10 +12,11 @@ use crate::transport::{Body, Transport, TransportError};
 
 /// Returns a transport that passes each request to a function, and keeps the requests.
 ///
-/// Use it for canned responses, and for what no domain would do. Use
-/// [`FakeDomain`](super::FakeDomain) for everything that has a state. [`response`] makes what the
-/// function returns. A response made by hand may have headers, and a [`Body`] that comes in pieces.
-/// Clones share the log.
+/// Use it for canned responses, and for responses that no domain would send. Use
+/// [`FakeDomain`](super::FakeDomain) for everything that has a state.
+///
+/// The function returns a response, for example one made with [`response`]. To set headers, or to
+/// send the [`Body`] in pieces, build the [`Response`] yourself. Clones share the list of requests.
 ///
 /// ```
 /// use es_snapshot::testing::{response, transport_fn};
@@ -45,19 +46,27 @@ where
 
 /// Returns a response with this status and body, and without headers.
 ///
+/// ```
+/// use es_snapshot::testing::response;
+///
+/// let throttled = response(429, r#"{"Message":"Rate exceeded"}"#);
+/// assert_eq!(throttled.status(), 429);
+/// ```
+///
 /// # Panics
 ///
-/// If the status is not between 100 and 999.
+/// Panics if the status is not between 100 and 999.
 #[must_use]
 pub fn response(status: u16, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_else(|error| panic!("{status}: {error}"));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or_else(|error| panic!("{error} `{status}`, expected 100 to 999"));
     response
 }
 
 type Respond = dyn Fn(&Request<Bytes>) -> Result<Response<Body>, TransportError> + Send + Sync;
 
-/// A transport made by [`transport_fn`].
+/// A [`Transport`] made by [`transport_fn`].
 #[derive(Clone)]
 pub struct TransportFn {
     respond: Arc<Respond>,
@@ -65,7 +74,7 @@ pub struct TransportFn {
 }
 
 impl TransportFn {
-    /// Returns the requests that have arrived, the first one first.
+    /// Returns the requests that have arrived, oldest first.
     #[must_use]
     pub fn requests(&self) -> Vec<Request<Bytes>> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -1,18 +1,26 @@
-//! A stand-in for an Amazon domain to test against, and a clock that a test drives. Feature
-//! `testing`.
+//! A fake domain and a manual clock for tests of code that uses this crate.
 //!
-//! [`FakeDomain`] is an HTTP server on loopback. Its front does what Amazon's does: it recomputes
-//! the signature of each request from the bytes that arrived, knows temporary credentials and when
-//! they expire, refuses what its policy and its allow-list do not let through, and words its
-//! refusals as Amazon does. Behind that it keeps repositories, snapshots, indices and restores, and
-//! responds as Elasticsearch or OpenSearch of the requested version. [`Fault`] makes requests and
-//! responses go wrong. [`ManualClock`] lets hours pass at once.
+//! [`FakeDomain`] imitates an Amazon domain. By default it is an HTTP server on loopback. It
+//! consists of two parts:
 //!
-//! A test goes by [`FakeDomain::events`], the log of all that arrived, and by the state, such as
-//! [`FakeDomain::snapshots`]: not by what the client says about itself.
-//! [`FakeDomain::assert_no_unexpected_calls`] panics if there was a call that the fake does not
-//! know; such a call gets a 400. [`FakeDomain::assert_no_storm`] panics if a create, clone, restore
-//! or delete was sent more than 3 times while its earlier sends were unaccounted for.
+//! * The front end behaves as Amazon's does. It recomputes the signature of each request from the
+//!   bytes that arrived. It issues temporary credentials and refuses them once they have expired.
+//!   A test can deny actions ([`FakeDomain::deny`]) and paths ([`FakeDomain::forbid`]). Refusals
+//!   have Amazon's wording.
+//! * The server behind it keeps repositories, snapshots, indices and restores. It responds as
+//!   Elasticsearch or OpenSearch in the version that [`Engine`] names.
+//!
+//! A [`Fault`] makes a request fail or a response get lost. [`ManualClock`] makes hours pass
+//! without waiting.
+//!
+//! Base assertions on what the domain saw, not on what the client reports:
+//!
+//! * [`FakeDomain::events`] returns the log of all requests as they arrived. Methods such as
+//!   [`FakeDomain::snapshots`] return the state.
+//! * [`FakeDomain::assert_no_unexpected_calls`] panics if a request used an endpoint or an option
+//!   that the fake domain does not support. Such a request is refused.
+//! * [`FakeDomain::assert_no_storm`] panics if a create, clone, restore or delete was sent more
+//!   than three times while nobody could know whether the earlier requests took effect.
 //!
 //! ```
 //! use std::time::{Duration, SystemTime};
@@ -20,7 +28,7 @@
 //! use es_snapshot::testing::{FakeDomain, FakeOutcome, Fault, ManualClock};
 //! use es_snapshot::{CreateSnapshot, Error, ErrorKind, Repository, S3Settings, SnapshotClient};
 //!
-//! // What a service does each night, and what its test is about.
+//! // The code under test: what a service does each night.
 //! async fn back_up(backups: &Repository, name: &str) -> Result<(), Error> {
 //!     let options = CreateSnapshot::new().with_indices(["movies"]);
 //!     let started = backups.create_snapshot(name, options).await?;
@@ -46,13 +54,13 @@
 //! let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
 //! backups.register(S3Settings::new("my-bucket-4-es").with_role_arn(role)).await?;
 //!
-//! // The response to the create is lost, and the domain has an hour's work. Neither costs the test
-//! // any time.
+//! // The response to the create is lost, and the snapshot takes an hour. The test does not wait
+//! // for either.
 //! domain.fault(Fault::drop_after().on_method("PUT").times(1));
 //! back_up(&backups, "monday").await?;
 //! assert_eq!(domain.snapshots("my-snapshot-repo").len(), 1);
 //!
-//! // A shard fails: that is no backup, and the service has to notice.
+//! // A shard fails. The service must not take this snapshot for a backup.
 //! domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] });
 //! let error = back_up(&backups, "tuesday").await.unwrap_err();
 //! assert_eq!(error.kind(), ErrorKind::Incomplete);
@@ -64,35 +72,38 @@
 //!
 //! # Without sockets
 //!
-//! A domain can run [in process](FakeDomainBuilder::in_process): no port, no thread. Clients reach
-//! it by [`FakeDomain::transport`], a [`Transport`](crate::transport::Transport) that calls the
-//! same rules directly. [`ManualClock::block_on`] runs the test without a runtime. It moves time to
-//! the end of the earliest wait once nothing else can go on. With a seed for the domain
-//! ([`FakeDomainBuilder::seed`]) and one for the client
-//! ([`SnapshotClientBuilder::seed`](crate::SnapshotClientBuilder::seed)) a run replays to the same
-//! log byte for byte, faults by chance included.
+//! [`FakeDomainBuilder::in_process`] starts a domain without a port and without a thread. Clients
+//! reach it through [`FakeDomain::transport`]. This [`Transport`](crate::transport::Transport)
+//! passes each request directly to the domain. [`ManualClock::block_on`] runs such a test without a
+//! runtime. Whenever no future can make progress, it moves the time to the end of the earliest
+//! wait.
 //!
-//! Dropping a call takes nothing back there either: the domain has carried the request out, or
-//! will.
+//! To make runs repeatable, give a seed to the domain ([`FakeDomainBuilder::seed`]) and one to the
+//! client ([`SnapshotClientBuilder::seed`](crate::SnapshotClientBuilder::seed)). Every run then
+//! produces the same log, byte for byte. This includes faults with a probability.
+//!
+//! Dropping a call that was polled does not cancel its request: the domain has carried it out, or
+//! still will.
 //!
 //! # Clocks and held snapshots
 //!
-//! A domain goes by real time unless it gets a [`ManualClock`]. Give the domain and the client the
-//! same one, as [`FakeDomain::client`] does. What moves that clock depends on how the test runs:
+//! A domain runs on real time unless it gets a [`ManualClock`]. Give the same clock to the domain
+//! and to the client, as [`FakeDomain::client`] does. What moves the clock depends on how the test
+//! runs:
 //!
 //! | the test runs | the clock moves |
 //! | --- | --- |
 //! | under a runtime | when the client pauses between two attempts or polls: by the whole pause, at once |
-//! | in [`ManualClock::block_on`] | when nothing can go on: to the end of the earliest pause or time limit |
+//! | in [`ManualClock::block_on`] | when no future can make progress: to the end of the earliest pause or time limit |
 //! | after [`set_auto_advance(false)`](ManualClock::set_auto_advance) under a runtime | when the test calls [`advance`](ManualClock::advance) |
 //!
-//! So a wait for a snapshot that takes an hour costs a test no time. A snapshot takes 3 s by the
-//! domain's clock, unless the builder sets [another time](FakeDomainBuilder::snapshots_take).
+//! So a test does not wait for a snapshot that takes an hour. By default, a snapshot takes 3 s on
+//! the domain's clock. [`FakeDomainBuilder::snapshots_take`] sets another time.
 //!
-//! While [`FakeDomain::hold_snapshots`] is on, snapshots that were started stay `IN_PROGRESS`,
-//! however far the clock moves. A snapshot ends when the test turns that off, or calls
+//! While [`FakeDomain::hold_snapshots`] is on, snapshots that start stay `IN_PROGRESS`, however far
+//! the clock moves. A held snapshot ends when the test turns the hold off or calls
 //! [`FakeDomain::finish_snapshot`]. Until then a wait polls up to its deadline.
-//! [`FakeDomain::hold_restores`] does this for restores.
+//! [`FakeDomain::hold_restores`] does the same for restores.
 //!
 //! ```
 //! use es_snapshot::testing::{FakeDomain, FakeOutcome};
@@ -123,42 +134,49 @@
 //!
 //! # When a test hangs
 //!
-//! * The client has no [`ManualClock`]: its pauses take real time, and meanwhile the domain's time
-//!   stands still.
+//! Look for one of these causes:
+//!
+//! * The client has no [`ManualClock`], but the domain has. The client's pauses then take real
+//!   time, and the domain's time does not move.
 //! * Pauses wait for [`advance`](ManualClock::advance), and no task calls it.
-//! * A response never comes. Under a runtime a time limit does not move the clock, so it does not
-//!   end by itself. Advance the clock, or run the test in [`ManualClock::block_on`]. There, a
-//!   future that can never end panics instead.
-//! * In [`ManualClock::block_on`] the domain is not [in process](FakeDomainBuilder::in_process).
-//!   Nothing waits for sockets there, so time limits end at once, or it panics.
+//! * A response never arrives. Under a runtime a time limit does not move the clock, so it does not
+//!   fire by itself. Advance the clock, or run the test in [`ManualClock::block_on`].
 //!
-//! [`FakeDomain::events`] shows the last request, and [`ManualClock::sleeps`] the pauses so far.
+//! [`ManualClock::block_on`] panics if a future can never end. It needs a domain that is [in
+//! process](FakeDomainBuilder::in_process), because it does not wait for sockets: time limits fire
+//! at once, or it panics.
 //!
-//! # Behind the client's back
+//! [`FakeDomain::events`] shows the last request. [`ManualClock::sleeps`] shows the pauses so far.
 //!
-//! Other clients and operators act through methods of [`FakeDomain`]. They close, hide, write to
-//! and delete indices, move shards, restart nodes, elect a master, restore snapshots, and place and
-//! damage them. [`Event`] shows each request as it arrived. What the engines show after that, such
-//! as a recovery that is gone once its index was closed, was compared with real nodes of
-//! Elasticsearch 7.10 and 8.19 and of OpenSearch 1.3, 2.19 and 3.8.
+//! # Other clients and operators
 //!
-//! # What it is not
+//! Methods of [`FakeDomain`] do what other clients and operators of the domain could do. They
+//! close, hide, write to and delete indices, move shards, restart nodes, elect a master, restore
+//! snapshots, and place and damage snapshots. The client does not notice until it sends the next
+//! request.
 //!
-//! It is neither an engine nor Amazon:
+//! The effects were compared with real nodes of Elasticsearch 7.10 and 8.19 and of OpenSearch 1.3,
+//! 2.19 and 3.8. For example, once an index was closed, the recovery that restored it is no longer
+//! listed.
 //!
-//! * Nothing is stored. An index has shards and a count of documents, but no documents.
-//! * A role is not assumed, and IAM is a few rules.
-//! * There is no TLS, HTTP/2 or compression. In process there are no connections at all, so what
-//!   depends on them (pools, name resolution, TLS errors) needs sockets.
-//! * Date math in names, `human`, `flat_settings`, and a `rename_pattern` with lookaround or
-//!   backreferences are refused as unexpected. An unknown query parameter gets no "did you mean".
-//! * A path with `.` or `..` as a segment is signed as AWS's signers normalise it, and routed as it
-//!   stands.
+//! # Limits
+//!
+//! The fake domain is neither a search engine nor Amazon:
+//!
+//! * Nothing is stored. An index has shards and a number of documents, but no documents.
+//! * No role is assumed, and IAM consists of a few rules.
+//! * There is no TLS, HTTP/2 or compression. In process there are no connections either, so test
+//!   connection pools, name resolution and TLS errors over sockets.
+//! * Some requests are refused as unexpected: date math in names, `human`, `flat_settings`, and a
+//!   `rename_pattern` with lookaround or backreferences.
+//! * The error for an unknown query parameter does not suggest a similar one.
+//! * A path with a segment `.` or `..` is routed as it was sent. Its signature must cover the
+//!   normalised path, because AWS's own signers normalise it.
 //!
 //! # Stability
 //!
 //! This module is exempt from semantic versioning. Its items and its responses may change in any
-//! release, to follow the engines and the needs of tests.
+//! release, to follow the servers and the needs of tests.
 
 mod clock;
 mod cluster;

@@ -1,7 +1,8 @@
-//! Forwards requests to the HTTP server and spoils its answers as the server cannot do itself.
+//! Forwards requests to the mock server, and disrupts responses in ways that the mock server
+//! cannot.
 //!
-//! The server gets each request under the path `/`, with what the client wrote in a header: so
-//! nothing between the two can normalise a path that has been signed.
+//! The mock server gets each request under the path `/`. A header carries the target as the client
+//! wrote it, so nothing on the way can normalise a path that was signed.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,19 +16,19 @@ use tokio::task::JoinSet;
 use super::clock::ManualClock;
 use crate::clock::{Clock, SystemClock};
 
-/// The request header with the target as the client wrote it.
+/// The request header that carries the target as the client wrote it.
 pub(super) const TARGET: &str = "x-relay-target";
-/// The answer header that says how to spoil the answer.
-pub(super) const SPOIL: &str = "x-relay-spoil";
+/// The response header that names the disruption.
+pub(super) const DISRUPTION: &str = "x-relay-disruption";
 
-/// The largest head of a message.
+/// The largest head of a message. In bytes.
 const HEAD: usize = 256 * 1024;
-/// How long an answer is held back, in real time, for a client whose time-out has fired.
+/// How long a response is held back, in real time, so that a client with a time-out can hang up.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// How to spoil an answer.
+/// What the relay does to a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spoil {
+pub(super) enum Disruption {
     Drop,
     Truncate,
     Restart,
@@ -35,7 +36,7 @@ pub(super) enum Spoil {
     Delay(Duration),
 }
 
-impl Spoil {
+impl Disruption {
     pub(super) fn to_header(self) -> String {
         match self {
             Self::Drop => "drop".to_owned(),
@@ -60,21 +61,20 @@ impl Spoil {
     }
 }
 
-/// What a domain that is stopped, or started again, asks of its relay. The relay drops the sender
-/// inside when it has obeyed.
-pub(super) enum Order {
-    /// Close the port and every connection.
+/// A command of a domain to its relay. The relay drops the sender once the command is carried out.
+pub(super) enum Command {
+    /// Closes the port and every connection.
     Stop(std::sync::mpsc::Sender<()>),
-    /// Listen again on the same port.
+    /// Listens on the same port again.
     Start(std::sync::mpsc::Sender<()>),
 }
 
-/// Serves until the other end of `orders` is dropped, or until the port cannot be had again.
+/// Serves until the other end of `commands` is dropped, or until the port cannot be bound again.
 pub(super) async fn serve(
     listener: TcpListener,
     server: SocketAddr,
     clock: Option<ManualClock>,
-    mut orders: mpsc::UnboundedReceiver<Order>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     let mut listener = Some(listener);
@@ -88,18 +88,18 @@ pub(super) async fn serve(
             }
         };
         tokio::select! {
-            order = orders.recv() => match order {
+            command = commands.recv() => match command {
                 None => return Ok(()),
-                Some(Order::Stop(obeyed)) => {
+                Some(Command::Stop(done)) => {
                     listener = None;
                     connections.shutdown().await;
-                    drop(obeyed);
+                    drop(done);
                 }
-                Some(Order::Start(obeyed)) => {
+                Some(Command::Start(done)) => {
                     if listener.is_none() {
                         listener = Some(TcpListener::bind(address).await?);
                     }
-                    drop(obeyed);
+                    drop(done);
                 }
             },
             accepted = accept => {
@@ -108,7 +108,7 @@ pub(super) async fn serve(
                 connections.spawn(async move {
                     let mut restarted = restart.subscribe();
                     tokio::select! {
-                        // A client that goes away in the middle is no news to anybody.
+                        // A client may close its connection at any time, so errors do not matter.
                         _ = connection(client, server, clock, &restart) => {}
                         _ = restarted.changed() => {}
                     }
@@ -119,7 +119,7 @@ pub(super) async fn serve(
     }
 }
 
-/// Serves one connection of a client, request by request.
+/// Serves one connection, one request after the other.
 async fn connection(
     mut client: TcpStream,
     server: SocketAddr,
@@ -144,22 +144,22 @@ async fn connection(
         let Some(response) = Message::read(&mut upstream, &mut from_server, method != "HEAD").await? else {
             return Ok(());
         };
-        let spoil = response.header(SPOIL).and_then(Spoil::from_header);
-        let head: String = response.head.split_inclusive("\r\n").filter(|line| !line.starts_with(SPOIL)).collect();
-        match spoil {
+        let disruption = response.header(DISRUPTION).and_then(Disruption::from_header);
+        let head: String = response.head.split_inclusive("\r\n").filter(|line| !line.starts_with(DISRUPTION)).collect();
+        match disruption {
             None => {}
-            Some(Spoil::Drop) => return Ok(()),
-            Some(Spoil::Restart) => {
+            Some(Disruption::Drop) => return Ok(()),
+            Some(Disruption::Restart) => {
                 restart.send_replace(());
                 return Ok(());
             }
-            Some(Spoil::Truncate) => {
+            Some(Disruption::Truncate) => {
                 client.write_all(head.as_bytes()).await?;
                 let half = response.body.get(..response.body.len() / 2).unwrap_or_default();
                 client.write_all(half).await?;
                 return client.shutdown().await;
             }
-            Some(Spoil::Trickle(pause)) => {
+            Some(Disruption::Trickle(pause)) => {
                 client.write_all(head.as_bytes()).await?;
                 for byte in response.body {
                     client.write_all(&[byte]).await?;
@@ -167,7 +167,7 @@ async fn connection(
                 }
                 continue;
             }
-            Some(Spoil::Delay(by)) => pass_time(&mut client, clock.as_ref(), by).await?,
+            Some(Disruption::Delay(by)) => pass_time(&mut client, clock.as_ref(), by).await?,
         }
         let mut whole = head.into_bytes();
         whole.extend_from_slice(&response.body);
@@ -176,8 +176,8 @@ async fn connection(
     Ok(())
 }
 
-/// Lets time pass by the domain's clock. Where that ended somebody's wait, the client gets the
-/// chance to hang up first.
+/// Lets time pass on the domain's clock. If this ends a wait, the client gets the chance to close
+/// the connection before the response is sent.
 async fn pass_time(client: &mut TcpStream, clock: Option<&ManualClock>, by: Duration) -> io::Result<()> {
     let Some(clock) = clock else {
         SystemClock.sleep(by).await;
@@ -185,7 +185,7 @@ async fn pass_time(client: &mut TcpStream, clock: Option<&ManualClock>, by: Dura
     };
     if clock.advance_and_count(by) > 0 {
         tokio::select! {
-            // No client pipelines: what can be read here is the end.
+            // Clients do not pipeline, so the socket is readable only if the client has closed it.
             ready = client.readable() => {
                 ready?;
                 return Err(io::ErrorKind::ConnectionAborted.into());
@@ -196,16 +196,16 @@ async fn pass_time(client: &mut TcpStream, clock: Option<&ManualClock>, by: Dura
     Ok(())
 }
 
-/// A request or an answer.
+/// A request or a response.
 struct Message {
-    /// The first line and the headers, up to and with the empty line.
+    /// The first line and the headers, including the empty line after them.
     head: String,
     body: Vec<u8>,
 }
 
 impl Message {
-    /// Reads one message; none when the peer has closed the connection before it. What was read
-    /// beyond it stays in `buffer`.
+    /// Reads one message, or returns `None` if the peer closes the connection before its end. Bytes
+    /// after the message stay in `buffer`.
     async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>, with_body: bool) -> io::Result<Option<Self>> {
         let end = loop {
             if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {

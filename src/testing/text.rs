@@ -1,14 +1,13 @@
-//! Texts that several parts of a domain write: times, and what stands for something secret or
-//! unique.
+//! Texts that several parts of a domain write: times, and random keys and identifiers.
 
 use std::time::SystemTime;
 
-/// Returns a time in UTC in the form of `strftime`.
+/// Formats a time in UTC, with a format as `strftime` takes it.
 pub(super) fn format_time(time: SystemTime, format: &str) -> String {
     jiff::Timestamp::try_from(time).map(|time| time.strftime(format).to_string()).unwrap_or_default()
 }
 
-/// Returns a text of so many letters of an alphabet, chosen by chance.
+/// Returns `length` random characters of an alphabet.
 pub(super) fn random_text(random: &mut fastrand::Rng, length: usize, alphabet: &[u8]) -> String {
     (0..length).filter_map(|_| random.choice(alphabet)).map(|byte| char::from(*byte)).collect()
 }

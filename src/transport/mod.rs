@@ -1,5 +1,21 @@
-//! How requests leave: the trait [`Transport`], which a caller may implement, and the transport
-//! over hyper (feature `hyper`).
+//! The layer that sends requests: the trait [`Transport`] and an implementation with hyper.
+//!
+//! A client uses `HyperTransport` (feature `hyper`) unless
+//! [`SnapshotClientBuilder::transport`](crate::SnapshotClientBuilder::transport) sets another one.
+//! Configure it for certificate authorities of your own, for client certificates, or to share its
+//! connections among clients. Implement [`Transport`] to use another HTTP client, or to wrap
+//! `HyperTransport`, for example for metrics.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use es_snapshot::SnapshotClient;
+//! use es_snapshot::transport::HyperTransport;
+//!
+//! let transport = HyperTransport::builder().connect_timeout(Duration::from_secs(3)).build()?;
+//! let client = SnapshotClient::builder("http://localhost:9200").transport(transport).build()?;
+//! # Ok::<(), es_snapshot::Error>(())
+//! ```
 
 #[cfg(feature = "hyper")]
 mod hyper;
@@ -23,36 +39,40 @@ pub use crate::endpoint::ConnectTarget;
 use crate::clock::{BoxFuture, NoRuntime};
 use crate::error::{Error, ErrorKind, Outcome};
 
-/// Sends one request and returns the head of its response. The body follows as a stream.
+/// A transport, which sends HTTP requests and returns their responses.
 ///
-/// The request's URI is absolute. Its authority is what was signed: send it as `Host` (it is set
-/// already) and show its host to TLS as the server name. Connect to `target`, which is another
-/// address when a tunnel leads to the domain. The [`Operation`](crate::error::Operation) is in the
-/// request's extensions.
+/// One transport can serve the clients of several endpoints.
 ///
-/// One transport may serve clients of many endpoints.
+/// # The request
 ///
-/// # What may be added after signing
+/// * The URI is absolute. Its authority was signed. The header `Host` already contains it, and TLS
+///   must use its host as the server name.
+/// * The transport must connect to `target`. That is another address than the URI's if a tunnel
+///   leads to the domain.
+/// * The extensions of the request contain the [`Operation`](crate::error::Operation).
 ///
-/// The request is signed when the transport receives it, if the client [signs](crate::Auth::sigv4).
-/// The domain recomputes the signature from what arrives. Signed are
+/// # What a transport may change
+///
+/// If the client [signs](crate::Auth::sigv4), the request is already signed when the transport
+/// receives it. The domain computes the signature again from the request that arrives. The
+/// signature covers:
 ///
 /// * the method, the path and the query, byte for byte;
 /// * the body, by its hash;
-/// * the headers `host` and `x-amz-date`, with a body `content-type`, with temporary credentials
-///   `x-amz-security-token`, and `x-amz-content-sha256` where it is present. The list
-///   `SignedHeaders` in `authorization` is complete.
+/// * the headers `host` and `x-amz-date`; `content-type` if there is a body;
+///   `x-amz-security-token` if the credentials are temporary; and `x-amz-content-sha256` if it is
+///   present. The list `SignedHeaders` in `authorization` is complete.
 ///
-/// Change nothing of this. So:
+/// So a transport must follow these rules:
 ///
-/// * Send path and query as they are: decode, normalise or reorder nothing.
+/// * Send the path and the query as they are, without decoding, normalising or reordering.
 /// * Do not compress the body.
-/// * Neither replace a signed header nor add a second value to it.
-/// * Follow no redirect and repeat nothing. The client repeats requests, each with a new signature.
+/// * Do not replace a signed header, and do not add a second value to it.
+/// * Do not follow redirects and do not resend. The client resends, each time with a new signature.
 ///
-/// Headers that are not signed may be added or changed, for example `connection`, `user-agent`,
-/// `x-opaque-id`, and those of distributed tracing. A transport that adds `accept-encoding` has to
-/// decode the response's body, because the client does not. `HyperTransport` does so with gzip.
+/// A transport may add or change other headers, for example `connection`, `user-agent`,
+/// `x-opaque-id` and those of distributed tracing. A transport that adds `accept-encoding` must
+/// decode the body of the response, because the client does not. `HyperTransport` does so for gzip.
 ///
 /// # Examples
 ///
@@ -84,14 +104,14 @@ use crate::error::{Error, ErrorKind, Outcome};
 /// # let domain = FakeDomain::with_repository("backups").await;
 /// let transport = Traced(domain.transport());
 /// let client = domain.client_builder().transport(transport).build()?;
-/// // The signature is still right.
+/// // The domain still accepts the signature.
 /// client.repositories().await?;
 /// assert_eq!(domain.events()[0].headers["x-trace-id"], "a1b2c3");
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// A transport that responds by itself:
+/// A transport that returns a fixed response, for a test:
 ///
 /// ```
 /// use bytes::Bytes;
@@ -124,17 +144,17 @@ use crate::error::{Error, ErrorKind, Outcome};
 /// # }
 /// ```
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
-    /// Sends the request.
+    /// Sends the request and returns the head of the response. The body follows as a stream.
     ///
     /// # Errors
     ///
-    /// A [`TransportError`] that shows whether the request can have reached the domain. When in
-    /// doubt, it can.
+    /// A [`TransportError`], which shows whether the request can have reached the domain. Where
+    /// that is not certain, return [`TransportError::unknown`].
     ///
     /// # Cancel safety
     ///
     /// The client may drop the future at any time, for example when a time limit ends. The domain
-    /// may then have carried out the request.
+    /// may have carried out the request nevertheless.
     fn call<'a>(
         &'a self,
         request: http::Request<Bytes>,
@@ -152,13 +172,13 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
     }
 }
 
-/// Among a request's extensions: how many calls of this crate's own transport were begun, and how
-/// many of them were dropped without a connection.
+/// An extension of a request that records whether `HyperTransport` can have sent it.
 ///
-/// A caller's transport may be around that one. It may make several calls of one, or let them go on
-/// when its own is dropped.
+/// It counts the calls that were begun, and those that were dropped before they had a connection.
+/// There may be several calls, because a caller's transport may wrap `HyperTransport`. That
+/// transport may also let a call continue after its own future was dropped.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Departure(Arc<Calls>);
+pub(crate) struct SendRecord(Arc<Calls>);
 
 #[derive(Debug, Default)]
 struct Calls {
@@ -166,93 +186,105 @@ struct Calls {
     unsent: AtomicUsize,
 }
 
-impl Departure {
+impl SendRecord {
     #[cfg(feature = "hyper")]
     pub(crate) fn begin(&self) {
         self.0.begun.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that a call was dropped and never had a connection. One that has ended does not count:
-    /// the transport around it may have gone another way since.
+    /// Records that a call was dropped before it had a connection. A call that ended is not
+    /// recorded: after it, a wrapping transport may have sent the request in another way.
     #[cfg(feature = "hyper")]
     pub(crate) fn dropped_unsent(&self) {
         self.0.unsent.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns whether no byte can have left.
+    /// Returns whether certainly no byte of the request was sent.
     pub(crate) fn is_unsent(&self) -> bool {
         let (begun, unsent) = (self.0.begun.load(Ordering::Relaxed), self.0.unsent.load(Ordering::Relaxed));
         begun > 0 && begun == unsent
     }
 }
 
-/// The failure of a request that got no whole response, and whether the request can have arrived.
+/// The failure of a request, and whether the request can have reached the domain.
+///
+/// ```
+/// use std::io;
+///
+/// use es_snapshot::transport::TransportError;
+///
+/// let error = TransportError::not_sent(io::Error::from(io::ErrorKind::ConnectionRefused));
+/// assert!(error.is_not_sent() && !error.is_lasting());
+/// ```
 #[derive(Debug)]
 pub struct TransportError {
-    what: What,
+    kind: Kind,
     source: Box<dyn StdError + Send + Sync>,
 }
 
 #[derive(Debug)]
-enum What {
+enum Kind {
     NotSent,
     Unknown,
-    /// Not sent, and why no repetition can help.
+    /// Not sent, with the reason why resending cannot help.
     Lasting(String),
-    /// Not sent, since the domain's name has no address.
-    #[cfg_attr(not(feature = "hyper"), expect(dead_code, reason = "only that transport resolves names"))]
+    /// Not sent, because the domain's name does not resolve.
+    #[cfg_attr(not(feature = "hyper"), expect(dead_code, reason = "only the transport over hyper resolves names"))]
     Unresolved(String),
 }
 
 impl TransportError {
-    /// Returns an error of a request of which no byte can have reached the domain, for example
-    /// because no connection was made. The client may send it again.
+    /// Returns the error for a request that certainly did not reach the domain.
+    ///
+    /// No byte of it was sent, for example because no connection was made. The client may resend.
     pub fn not_sent(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { what: What::NotSent, source: source.into() }
+        Self { kind: Kind::NotSent, source: source.into() }
     }
 
-    /// Returns an error of a request that may have reached the domain and may have been carried
-    /// out. When in doubt, use this one.
+    /// Returns the error for a request that may have reached the domain.
+    ///
+    /// The domain may have carried it out. In case of doubt, use this error.
     pub fn unknown(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { what: What::Unknown, source: source.into() }
+        Self { kind: Kind::Unknown, source: source.into() }
     }
 
-    /// Returns an error of a request of which no byte can have reached the domain, and none will
-    /// until somebody changes a setting: for example because a certificate does not verify. The
-    /// client sends nothing again, and waits end. Let `why` name the cause and the way out, because
-    /// errors show it.
+    /// Returns the error for a request that cannot be sent until a setting is changed.
+    ///
+    /// No byte of it was sent, for example because a certificate cannot be verified. The client
+    /// does not resend, and waits end. `why` must name the cause and the way out, because errors
+    /// show it.
     pub fn lasting(why: impl Into<String>, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { what: What::Lasting(why.into()), source: source.into() }
+        Self { kind: Kind::Lasting(why.into()), source: source.into() }
     }
 
     #[cfg(feature = "hyper")]
     pub(crate) fn unresolved(why: String, source: Box<dyn StdError + Send + Sync>) -> Self {
-        Self { what: What::Unresolved(why), source }
+        Self { kind: Kind::Unresolved(why), source }
     }
 
     /// Returns whether the request certainly did not reach the domain.
     #[must_use]
     pub fn is_not_sent(&self) -> bool {
-        !matches!(self.what, What::Unknown)
+        !matches!(self.kind, Kind::Unknown)
     }
 
-    /// Returns whether no repetition can help until somebody changes a setting.
+    /// Returns whether resending cannot help until a setting is changed.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
-        matches!(self.what, What::Lasting(_))
+        matches!(self.kind, Kind::Lasting(_))
     }
 
-    /// Returns the error of a call that ends with this one.
+    /// Returns the error of a call that failed with this error.
     pub(crate) fn into_error(self) -> Error {
         let error = |kind, outcome, message| Error::new(kind, outcome, message);
         if self.source.is::<NoRuntime>() {
             return Error::invalid(NoRuntime.to_string());
         }
-        match self.what {
-            What::NotSent => error(ErrorKind::Connect, Outcome::NotSent, String::new()).with_source(self),
-            What::Unknown => error(ErrorKind::Interrupted, Outcome::Unknown, String::new()).with_source(self),
-            What::Lasting(why) => error(ErrorKind::Connect, Outcome::NotSent, why).with_source(self.source).lasting(),
-            What::Unresolved(why) => {
+        match self.kind {
+            Kind::NotSent => error(ErrorKind::Connect, Outcome::NotSent, String::new()).with_source(self),
+            Kind::Unknown => error(ErrorKind::Interrupted, Outcome::Unknown, String::new()).with_source(self),
+            Kind::Lasting(why) => error(ErrorKind::Connect, Outcome::NotSent, why).with_source(self.source).lasting(),
+            Kind::Unresolved(why) => {
                 error(ErrorKind::Connect, Outcome::NotSent, why).with_source(self.source).unresolved()
             }
         }
@@ -261,10 +293,10 @@ impl TransportError {
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.what {
-            What::NotSent => f.write_str("request was not sent"),
-            What::Unknown => f.write_str("connection failed after the request was sent"),
-            What::Lasting(why) | What::Unresolved(why) => f.write_str(why),
+        match &self.kind {
+            Kind::NotSent => f.write_str("the request was not sent"),
+            Kind::Unknown => f.write_str("the connection failed after the request may have been sent"),
+            Kind::Lasting(why) | Kind::Unresolved(why) => f.write_str(why),
         }
     }
 }
@@ -275,12 +307,23 @@ impl StdError for TransportError {
     }
 }
 
-/// The body of a response, as it arrives.
+/// The body of a response, read while it arrives.
+///
+/// For a body that is already complete, convert a [`Bytes`], a `String` or a `&'static str`.
 pub struct Body(Pin<Box<dyn http_body::Body<Data = Bytes, Error = TransportError> + Send>>);
 
 impl Body {
-    /// Returns a body that reads from another one. Its errors become those of
-    /// [`TransportError::unknown`].
+    /// Returns a body that reads from another body.
+    ///
+    /// Errors of that body become errors of the kind [`TransportError::unknown`].
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use es_snapshot::transport::Body;
+    /// use http_body_util::Full;
+    ///
+    /// let body = Body::new(Full::new(Bytes::from_static(br#"{"acknowledged":true}"#)));
+    /// ```
     pub fn new<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,

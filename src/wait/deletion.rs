@@ -1,4 +1,4 @@
-//! Waiting for a snapshot to be gone.
+//! Polls for the end of a deletion.
 
 use super::{AnyOutcome, Checked};
 use crate::call::Session;
@@ -15,12 +15,12 @@ impl DeletionWatch {
         Self { ticket }
     }
 
-    pub(super) fn what(&self) -> String {
+    pub(super) fn description(&self) -> String {
         format!("deletion of snapshot {}:{}", self.ticket.repository(), self.ticket.snapshot())
     }
 
     pub(super) async fn check(&mut self, session: &Session) -> Result<Checked, Error> {
-        // Without details, because the snapshot's own file may be the first part of it that is gone.
+        // Without details, because the file of the snapshot may be deleted first.
         let found = match session.find_snapshot(self.ticket.repository(), self.ticket.snapshot(), true).await {
             Err(error) if error.kind() == ErrorKind::SnapshotMissing => {
                 return Ok(Checked::Ended(AnyOutcome::Deletion));

@@ -1,5 +1,31 @@
-//! Waits for what was started, their progress, and the tickets by which another process goes on
-//! with them.
+//! Waiting for operations: waits, their progress, and tickets.
+//!
+//! A snapshot, a restore or a deletion can take hours. A [`Wait`] polls the server until it has
+//! ended. A [`Ticket`] is data that identifies the operation. It can be stored, so that another
+//! process can wait for the operation, or check it once.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use es_snapshot::CreateSnapshot;
+//! use es_snapshot::wait::SnapshotTicket;
+//! # use es_snapshot::testing::FakeDomain;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let client = FakeDomain::with_repository("backups").await.client();
+//! # let backups = client.repository("backups")?;
+//! let started = backups.create_snapshot("monday", CreateSnapshot::new()).await?;
+//! let stored = serde_json::to_string(started.ticket())?;
+//!
+//! // Another process reads the ticket.
+//! let ticket: SnapshotTicket = serde_json::from_str(&stored)?;
+//! let six_hours = Duration::from_secs(6 * 60 * 60);
+//! let snapshot = client.resume(ticket).with_deadline(six_hours).await?.into_complete()?;
+//! assert_eq!(snapshot.name(), "monday");
+//! # Ok(())
+//! # }
+//! ```
 
 mod deletion;
 mod restore;
@@ -29,30 +55,30 @@ use deletion::DeletionWatch;
 use restore::RestoreWatch;
 use snapshot::SnapshotWatch;
 
-/// How long a wait lasts by default: a day.
-const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
-/// The first pause between two polls, and the longest.
-const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(30);
-/// How many polls in a row have to miss the thing waited for, or have to be refused, before the
-/// wait believes it.
-const PATIENCE: u32 = 5;
-/// How long responses have to be failures of the engine (HTTP 5xx), or nothing of the API at all,
-/// before the wait believes that they stay.
-const OUTAGE: Duration = Duration::from_secs(120);
-/// How much of a poll may be spent on what the verdict does not need: figures, and why shards wait.
-const ASIDE: Duration = Duration::from_secs(5);
-/// How long the poll at the deadline may take.
+/// The default deadline of a wait.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The first pause between two polls, and the longest one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How many polls in a row must fail or find nothing before the wait takes that as final.
+const POLLS_IN_A_ROW: u32 = 5;
+/// How long the server must fail (HTTP 5xx), or respond with something else than the API does,
+/// before the wait takes that as final.
+const OUTAGE_LIMIT: Duration = Duration::from_secs(120);
+/// The time limit for each request that a poll can do without, such as one for figures or reasons.
+const DETAILS_LIMIT: Duration = Duration::from_secs(5);
+/// The time limit for the poll at the deadline.
 const LAST_POLL: Duration = Duration::from_secs(5);
 
-/// How something that a [`Ticket`] names has ended.
+/// How an operation has ended; the result of a wait for a [`Ticket`] of any kind.
 ///
-/// It converts into the outcome of its kind by `TryFrom`.
+/// It converts into the result of its kind by `TryFrom`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AnyOutcome {
-    /// A snapshot has ended, not necessarily well: see [`SnapshotInfo::into_complete`].
+    /// A snapshot or a clone has ended. It may be partial or failed: see
+    /// [`SnapshotInfo::into_complete`].
     Snapshot(Box<SnapshotInfo>),
     /// A restore has ended. Shards may have failed: see [`RestoreReport::into_complete`].
     Restore(RestoreReport),
@@ -93,26 +119,26 @@ impl TryFrom<AnyOutcome> for () {
     }
 }
 
-/// What a [`Ticket`] names, as one check found it; returned by
-/// [`SnapshotClient::check`](crate::SnapshotClient::check).
+/// The state of an operation; returned by [`SnapshotClient::check`](crate::SnapshotClient::check).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TicketState {
-    /// It is running.
+    /// The operation is running.
     Running(Progress),
-    /// It has ended.
+    /// The operation has ended.
     Ended(AnyOutcome),
-    /// The domain has nothing of it: the snapshot does not exist, or no shard is restored from it.
+    /// Nothing of the operation was found. The snapshot does not exist, or no shard is restored
+    /// from it.
     NotFound,
 }
 
-/// A ticket whose kind is known, and with it the outcome of a wait: [`SnapshotTicket`],
-/// [`RestoreTicket`] and [`DeletionTicket`].
+/// A ticket of a known kind, which determines the type of a wait's result.
 ///
-/// No other type can implement it.
+/// The trait is sealed. Only [`SnapshotTicket`], [`RestoreTicket`] and [`DeletionTicket`] implement
+/// it.
 pub trait TypedTicket: Into<Ticket> + sealed::Sealed {
-    /// What a wait for it ends with.
+    /// The result of a wait for this ticket.
     type Outcome: TryFrom<AnyOutcome> + Send + 'static;
 }
 
@@ -136,87 +162,104 @@ typed_tickets! {
     DeletionTicket => ()
 }
 
-/// A wait for the end of a snapshot, a restore or a deletion.
+/// A wait for the end of a snapshot, a clone, a restore or a deletion.
 ///
-/// Await it for its outcome:
+/// Awaiting it returns the result:
 ///
-/// | a wait for | returned by | outcome |
+/// | a wait for | returned by | result |
 /// | --- | --- | --- |
 /// | a snapshot or a clone | [`StartedSnapshot::wait`](crate::StartedSnapshot::wait), [`Snapshot::wait`](crate::Snapshot::wait) | [`SnapshotInfo`] |
 /// | a restore | [`StartedRestore::wait`](crate::StartedRestore::wait) | [`RestoreReport`] |
 /// | a deletion | [`Snapshot::wait_for_deletion`](crate::Snapshot::wait_for_deletion) | `()` |
-/// | what a ticket names | [`SnapshotClient::resume`](crate::SnapshotClient::resume) | that of its kind |
-/// | what any ticket names | [`SnapshotClient::resume_any`](crate::SnapshotClient::resume_any) | [`AnyOutcome`] |
+/// | a ticket of a known kind | [`SnapshotClient::resume`](crate::SnapshotClient::resume) | one of these, by the kind of the ticket |
+/// | a ticket of any kind | [`SnapshotClient::resume_any`](crate::SnapshotClient::resume_any) | [`AnyOutcome`] |
 ///
-/// [`progress`](Self::progress) shows how far it has come. `tokio::spawn` and `join!` take futures:
-/// give them [`into_future`](IntoFuture::into_future) or an `async move` block.
+/// A snapshot can end as partial or failed, and a restore without some shards. The wait returns
+/// these results like others. [`SnapshotInfo::into_complete`] and [`RestoreReport::into_complete`]
+/// turn them into errors.
 ///
-/// # Requests
+/// [`progress`](Self::progress) returns a stream that also shows how far the operation has come. A
+/// wait is not itself a future. To pass one to `tokio::spawn` or `join!`, call
+/// [`into_future`](IntoFuture::into_future) or write an `async move` block.
 ///
-/// A wait polls at once, after 1 s and then less and less often, down to every 30 s. A wait of one
-/// hour makes 128 polls, one after the other and so over one connection at a time. It survives, for
-/// as long as they last, throttling, gateway errors, lost connections, and credentials that have
-/// expired or cannot be had. It survives failures of the server's own (HTTP 500, such as a
-/// repository that cannot be read) and responses that are not the API's (such as the page of a
-/// login) for two minutes, and a 404 shortly after the snapshot was created.
+/// # Polling
 ///
-/// A poll of a snapshot is one request, two with [`progress`](Self::progress). The state is that of
-/// `GET _snapshot/{repository}/{snapshot}`, never that of `_status`, where many versions call a
-/// partial snapshot `SUCCESS`. A poll of a deletion is one request.
+/// A wait polls at once and then after 1 s. The following pauses grow to 30 s. So a wait of one
+/// hour makes 128 polls, one after the other. Each poll sends these requests:
 ///
-/// A poll of a restore is three requests: `_cat/shards`, `_recovery` and the running restores of
-/// the cluster state. There are more while shards rest unassigned, and once a shard has failed or
-/// shows no origin. Once the indices are known, only they are requested, unless their names are too
-/// long for one request.
+/// * **Snapshot:** `GET _snapshot/{repository}/{snapshot}`, and with [`progress`](Self::progress)
+///   also `_status`. The result always has the state of the former. In `_status`, many versions
+///   report a partial snapshot as `SUCCESS`.
+/// * **Deletion:** `GET _snapshot/{repository}/{snapshot}`.
+/// * **Restore:** `_cat/shards`, `_recovery`, and the running restores in the cluster state. The
+///   wait sends more requests if shards stay unassigned, if a shard has failed, or if nothing shows
+///   where its data comes from. Once the restored indices are known, it requests only these, unless
+///   their names are too long for one request.
 ///
-/// # What counts in a restore
+/// # Failed polls
 ///
-/// A wait considers exactly the indices of its [`RestoreTicket`]. The name of a data stream means
-/// its backing indices. Where none are known, it considers every index that has a shard from this
-/// snapshot, whichever restore that was. So prefer the ticket of
-/// [`StartedRestore`](crate::StartedRestore::ticket). Each primary has to be started and to come
-/// from the snapshot. Replicas are not waited for.
+/// | failure | the wait |
+/// | --- | --- |
+/// | throttling, a gateway's error, a lost connection, expired or missing credentials | continues until the deadline |
+/// | HTTP 500 from the server, for example because it cannot read the repository | ends after two minutes |
+/// | a response that is not from the API, such as a login page | ends after two minutes |
+/// | another refusal, such as a 404 right after the start of a snapshot | ends after five in a row |
+/// | TLS that cannot work until a setting changes, such as an untrusted certificate | ends at once |
 ///
-/// * The server shows a shard's origin until the shard moves or its node restarts. The wait
-///   remembers what it saw, also that a shard came back empty or from another snapshot.
-/// * If the wait never saw the origin, an index counts if it still has the uuid of the ticket, or
-///   if other shards of it come from the snapshot. The snapshot must have all shards of the index.
-/// * An index that has another uuid than the ticket says, or the data of another index of the
-///   snapshot, is reported as not restored.
-/// * A named index is reported as not restored if nothing shows that it comes from this snapshot.
-/// * A shard that failed counts as lost only when the server has given it up, as
-///   `_cluster/allocation/explain` or the cluster state shows. Until then the server tries it
-///   again.
+/// # When a restore counts as complete
 ///
-/// A request that is refused five times in a row is done without:
+/// A wait considers exactly the indices in its [`RestoreTicket`]. The name of a data stream stands
+/// for its backing indices. If the ticket contains no indices, the wait considers every index with
+/// a shard from this snapshot, even if another restore has written it. So use the ticket of
+/// [`StartedRestore::ticket`](crate::StartedRestore::ticket) if you can.
 ///
-/// * `_cat/shards`: shards that failed, or that no node has begun, are not seen. The wait then ends
-///   only when five polls in a row found the same shards and all of them done.
-/// * `_recovery`: a shard counts if it was seen waiting to be restored from the snapshot, even if
-///   it came back empty. One of `_cat/shards` and `_recovery` has to be allowed.
-/// * The explanation (`cluster:monitor/allocation/explain`): a shard that waits for its restore
-///   counts as given up when the cluster state shows no restore that writes its index.
-/// * The cluster state (`cluster:monitor/state`) as well: a shard that the server has given up is
-///   waited for until the deadline.
+/// Each primary shard must be started, and its data must come from the snapshot. Replicas do not
+/// count.
+///
+/// * The server shows the origin of a shard only until the shard is moved or its node is restarted.
+///   The wait remembers what it has seen, for example that a shard came back empty.
+/// * If the wait has never seen the origin of a shard, the shard counts as restored under two
+///   conditions. The index must have the uuid in the ticket, or other shards of it must come from
+///   the snapshot. And the snapshot must contain all shards of the index.
+/// * An index is reported as not restored if its uuid differs from the one in the ticket, if its
+///   data comes from another index of the snapshot, or if nothing shows that it comes from this
+///   snapshot.
+/// * A failed shard counts as lost only after the server has given it up. Until then, the server
+///   tries again. `_cluster/allocation/explain` or the cluster state shows when it has given up.
+///
+/// # Restores with missing permissions
+///
+/// If the server refuses one of the requests five times in a row, the wait continues without it:
+///
+/// * **`_cat/shards`:** The wait does not see shards that have failed, or that no node has begun.
+///   It ends only after five polls in a row have found the same shards, all of them restored.
+/// * **`_recovery`:** A shard counts as restored if it was waiting for its restore before, even if
+///   it came back empty. `_cat/shards` or `_recovery` must be allowed.
+/// * **`_cluster/allocation/explain`** (`cluster:monitor/allocation/explain`): A shard that waits
+///   for its restore counts as lost once the cluster state shows no restore that writes its index.
+/// * **The cluster state** (`cluster:monitor/state`), if the explanation is refused too: The wait
+///   does not notice when the server has given a shard up. It then lasts until the deadline.
 ///
 /// # Errors
 ///
-/// * [`ErrorKind::Deadline`] if it has not ended at the deadline. The last failed poll, if any, is
-///   the source. The poll at the deadline may take 5 s more.
-/// * [`ErrorKind::SnapshotMissing`] if a snapshot is gone, or another one has taken its name.
-/// * [`ErrorKind::IndexMissing`] if a restore's ticket names no index, and five polls found no
-///   shard that is restored from the snapshot.
-/// * [`ErrorKind::RepositoryMissing`]. A missing repository is an error, not a deletion.
-/// * [`ErrorKind::Connect`] at once if TLS cannot work until a setting changes, such as a
-///   certificate that does not verify.
-/// * Another kind if five polls in a row are refused for a reason that does not pass.
+/// * [`ErrorKind::Deadline`] if the operation has not ended at the deadline. The source is the
+///   error of the last poll, if it failed. The last poll may take 5 s longer.
+/// * [`ErrorKind::SnapshotMissing`] if the snapshot is gone, or another snapshot has taken its
+///   name. A wait for a deletion succeeds instead.
+/// * [`ErrorKind::IndexMissing`] if the ticket of a restore contains no indices, and five polls in
+///   a row have found no shard that is restored from the snapshot.
+/// * [`ErrorKind::RepositoryMissing`] if the repository is not registered, even for a deletion.
+/// * [`ErrorKind::Connect`] if TLS cannot work until a setting changes.
+/// * [`ErrorKind::InvalidInput`] if the clock or the transport needs a tokio runtime and there is
+///   none.
+/// * The kind of the last error, if the wait ends because of [failed polls](#failed-polls).
 ///
-/// Each carries the [ticket](Error::ticket), the [elapsed time](Error::elapsed) and the
-/// [last progress](Error::last_progress). So the caller can resume the wait.
+/// Each error contains the [ticket](Error::ticket), the [elapsed time](Error::elapsed) and the
+/// [last progress](Error::last_progress). With the ticket, the caller can resume the wait.
 ///
 /// # Cancel safety
 ///
-/// Dropping the wait stops watching. What it waits for goes on.
+/// Dropping the wait stops the polling. The operation goes on.
 ///
 /// # Examples
 ///
@@ -258,18 +301,20 @@ pub struct Wait<O> {
     outcome: Extract<O>,
 }
 
-/// Takes the outcome of one kind from any.
+/// Converts the result of a wait into the type that the caller expects.
 type Extract<O> = fn(AnyOutcome) -> Option<O>;
 
 impl<O: TryFrom<AnyOutcome>> Wait<O> {
     pub(crate) fn new(session: Session, ticket: Ticket) -> Self {
-        Self { session, ticket, limit: DEADLINE, outcome: |any| any.try_into().ok() }
+        Self { session, ticket, limit: DEFAULT_DEADLINE, outcome: |any| any.try_into().ok() }
     }
 }
 
 impl<O> Wait<O> {
-    /// Sets how long to wait at most, on the monotonic clock. The wait then ends with
-    /// [`ErrorKind::Deadline`]. Default: 24 h.
+    /// Sets how long the wait lasts at most.
+    ///
+    /// After that it ends with [`ErrorKind::Deadline`], and the operation goes on. The time is
+    /// measured by the monotonic clock. Default: 24 h.
     ///
     /// ```
     /// use std::time::Duration;
@@ -282,13 +327,13 @@ impl<O> Wait<O> {
     /// # async fn main() -> Result<(), es_snapshot::Error> {
     /// # let domain = FakeDomain::with_repository("backups").await;
     /// # let backups = domain.client().repository("backups")?;
-    /// domain.hold_snapshots(true); // Snapshots do not end.
+    /// domain.hold_snapshots(true); // In this example, snapshots do not end.
     /// let started = backups.create_snapshot("monday", CreateSnapshot::new()).await?;
     ///
     /// let hour = Duration::from_secs(60 * 60);
     /// let error = started.wait().with_deadline(hour).await.unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Deadline);
-    /// // The snapshot goes on, and the ticket finds it.
+    /// // The snapshot goes on. Its ticket can resume the wait.
     /// assert!(error.ticket().is_some());
     /// # Ok(())
     /// # }
@@ -298,7 +343,7 @@ impl<O> Wait<O> {
         self
     }
 
-    /// Returns the ticket with which another process can resume the wait.
+    /// Returns the ticket, by which another process can resume the wait.
     #[must_use]
     pub fn ticket(&self) -> &Ticket {
         &self.ticket
@@ -306,15 +351,16 @@ impl<O> Wait<O> {
 }
 
 impl<O: Send + 'static> Wait<O> {
-    /// Returns a stream with a [`WaitUpdate::Progress`] for every change, then
-    /// [`WaitUpdate::Ended`].
+    /// Returns a stream of the progress and of the result.
     ///
-    /// The stream of a snapshot also requests `_status`. Where that is refused, the stream does
-    /// without. The stream of a deletion reports only the uuid and the time.
+    /// The stream returns a [`WaitUpdate::Progress`] for each change, and [`WaitUpdate::Ended`] at
+    /// the end. For a snapshot, each poll also requests `_status`. If the server refuses that, the
+    /// stream contains no figures for bytes and files. For a deletion, the progress contains only
+    /// the uuid and the time.
     ///
     /// # Errors
     ///
-    /// Those of the wait. After one the stream ends.
+    /// Those of the [wait](Wait#errors). The stream ends after an error.
     ///
     /// # Examples
     ///
@@ -346,16 +392,16 @@ impl<O: Send + 'static> Wait<O> {
     /// ```
     pub fn progress(self) -> WaitStream<O> {
         let Self { session, ticket, limit, outcome } = self;
-        let state = (Pace::new(&session, limit), Watch::new(ticket));
-        let updates = stream::unfold(state, move |(mut pace, mut watch)| async move {
-            if pace.over {
+        let state = (Polling::new(&session, limit), Watch::new(ticket));
+        let updates = stream::unfold(state, move |(mut polling, mut watch)| async move {
+            if polling.has_ended {
                 return None;
             }
-            let update = advance(&mut pace, &mut watch, true, outcome).await;
-            pace.over = !matches!(update, Ok(WaitUpdate::Progress(_)));
-            Some((update, (pace, watch)))
+            let update = advance(&mut polling, &mut watch, true, outcome).await;
+            polling.has_ended = !matches!(update, Ok(WaitUpdate::Progress(_)));
+            Some((update, (polling, watch)))
         });
-        // An unfolded stream panics when it is polled after its end.
+        // Without `fuse`, polling the stream after its end would panic.
         WaitStream(Box::pin(updates.fuse()))
     }
 }
@@ -367,9 +413,9 @@ impl<O: Send + 'static> IntoFuture for Wait<O> {
     fn into_future(self) -> Self::IntoFuture {
         let Self { session, ticket, limit, outcome } = self;
         Box::pin(async move {
-            let (mut pace, mut watch) = (Pace::new(&session, limit), Watch::new(ticket));
+            let (mut polling, mut watch) = (Polling::new(&session, limit), Watch::new(ticket));
             loop {
-                if let WaitUpdate::Ended(outcome) = advance(&mut pace, &mut watch, false, outcome).await? {
+                if let WaitUpdate::Ended(outcome) = advance(&mut polling, &mut watch, false, outcome).await? {
                     return Ok(outcome);
                 }
             }
@@ -389,22 +435,24 @@ impl<O> fmt::Debug for Wait<O> {
     }
 }
 
-/// An item of a [`WaitStream`]: any number of changes, then the end.
+/// An item of a [`WaitStream`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WaitUpdate<O> {
-    /// Something has changed.
+    /// The progress has changed.
     Progress(Progress),
-    /// It has ended. Nothing follows.
+    /// The operation has ended. This is the last item.
     Ended(O),
 }
 
 /// A stream of [`WaitUpdate`]s; returned by [`Wait::progress`].
 ///
+/// It returns any number of [`WaitUpdate::Progress`], then [`WaitUpdate::Ended`] or an error.
+///
 /// # Cancel safety
 ///
-/// Dropping it stops watching. It cancels and deletes nothing on the domain.
+/// Dropping the stream stops the polling. The operation goes on.
 pub struct WaitStream<O>(Pin<Box<dyn Stream<Item = Result<WaitUpdate<O>, Error>> + Send>>);
 
 impl<O> Stream for WaitStream<O> {
@@ -421,7 +469,7 @@ impl<O> fmt::Debug for WaitStream<O> {
     }
 }
 
-/// Whether an endpoint may be asked: not after [`PATIENCE`] refusals in a row.
+/// Whether the server allows a request. It counts as denied after several refusals in a row.
 #[derive(Default)]
 struct Permission {
     refusals: u32,
@@ -429,49 +477,50 @@ struct Permission {
 
 impl Permission {
     fn is_denied(&self) -> bool {
-        self.refusals >= PATIENCE
+        self.refusals >= POLLS_IN_A_ROW
     }
 
-    fn counts(error: &Error) -> bool {
+    fn is_refusal(error: &Error) -> bool {
         matches!(error.kind(), ErrorKind::NotAllowed | ErrorKind::AccessDenied)
     }
 
-    /// Notes a response that is of no use, as if it were a refusal.
-    fn refuse(&mut self) {
+    /// Counts a response without use as a refusal.
+    fn count_refusal(&mut self) {
         self.refusals += 1;
     }
 
-    /// The response; `None` if the endpoint may not be asked.
+    /// Returns the response, or `None` once the request counts as denied.
     fn tolerate<T>(&mut self, response: Result<T, Error>) -> Result<Option<T>, Error> {
-        let refused = matches!(&response, Err(error) if Self::counts(error));
+        let refused = matches!(&response, Err(error) if Self::is_refusal(error));
         self.refusals = if refused { self.refusals + 1 } else { 0 };
         if self.is_denied() { Ok(None) } else { response.map(Some) }
     }
 }
 
-/// When to poll, and when to stop.
-struct Pace {
+/// The state of the polling: when to poll next, and when to stop.
+struct Polling {
     session: Session,
     began: Duration,
     deadline: Duration,
     /// `None` before the first poll.
     pause: Option<Duration>,
-    /// No poll follows this one.
+    /// Whether this poll is the last one.
     is_last: bool,
-    /// Refusals of one sort in a row, whether they are the engine's failures, when the first of
-    /// them was, and the last trouble.
+    /// How many polls in a row have failed in the same way: with HTTP 5xx (`outage`), or with
+    /// another refusal.
     refusals: u32,
     outage: bool,
     refused_since: Duration,
-    trouble: Option<Error>,
-    /// The last progress that was reported; and how many bytes were done at the first report with
-    /// figures, and when that was.
+    /// The last failed poll, unless a later one has succeeded.
+    last_error: Option<Error>,
+    /// The last progress that was reported.
     reported: Option<(Counts, Option<String>)>,
-    at_first: Option<(u64, Duration)>,
-    over: bool,
+    /// How many bytes were copied when the number of bytes was first known, and when that was.
+    first_bytes: Option<(u64, Duration)>,
+    has_ended: bool,
 }
 
-impl Pace {
+impl Polling {
     fn new(session: &Session, limit: Duration) -> Self {
         let began = session.core.clock.monotonic();
         let session = session.for_polling();
@@ -485,10 +534,10 @@ impl Pace {
             refusals: 0,
             outage: false,
             refused_since: began,
-            trouble: None,
+            last_error: None,
             reported: None,
-            at_first: None,
-            over: false,
+            first_bytes: None,
+            has_ended: false,
         }
     }
 
@@ -496,76 +545,77 @@ impl Pace {
         self.session.core.clock.monotonic().saturating_sub(self.began)
     }
 
-    /// What a poll may take, so that one that hangs does not outlast the deadline.
+    /// The time limit for a poll. A poll that hangs must not outlast the deadline.
     fn left(&self) -> Duration {
         self.deadline.saturating_sub(self.session.core.clock.monotonic()).max(LAST_POLL)
     }
 
-    /// Waits for the next poll; the last one begins at the deadline, or when one that hung until
-    /// then is over.
-    async fn next_poll(&mut self, what: &str) -> Result<(), Error> {
+    /// Pauses until the next poll. The last poll begins at the deadline, or right after a poll that
+    /// hung until then.
+    async fn next_poll(&mut self, description: &str) -> Result<(), Error> {
         let clock = &self.session.core.clock;
         if self.is_last {
             let limit = self.deadline.saturating_sub(self.began);
-            let text = format!("{what} has not ended within {limit:?}; it goes on at the domain");
+            let text =
+                format!("{description} has not ended within {limit:?} and goes on; its ticket can resume the wait");
             let error = Error::new(ErrorKind::Deadline, Outcome::Unknown, text);
-            return Err(match self.trouble.take() {
-                Some(trouble) => error.with_source(trouble),
+            return Err(match self.last_error.take() {
+                Some(last) => error.with_source(last),
                 None => error,
             });
         }
         match self.pause {
-            None => self.pause = Some(FIRST),
+            None => self.pause = Some(FIRST_PAUSE),
             Some(pause) => {
                 let left = self.deadline.saturating_sub(clock.monotonic());
                 clock.sleep(pause.min(left)).await;
-                self.pause = Some(pause.mul_f64(1.5).min(LONGEST));
+                self.pause = Some(pause.mul_f64(1.5).min(LONGEST_PAUSE));
             }
         }
         self.is_last = clock.monotonic() >= self.deadline;
         Ok(())
     }
 
-    /// Puts a failed poll down as passing trouble, or gives it back if it is not.
+    /// Returns the error of a failed poll if the wait must end with it.
     fn tolerate(&mut self, error: Error) -> Result<(), Error> {
-        let passing = error.passes()
+        let is_passing = error.may_pass()
             || error.server().is_some_and(|server| server.status() >= 500 && server.layer() != ServerLayer::Engine);
         let now = self.elapsed();
         let outage = error.is_garbled() || error.server().is_some_and(|server| server.status() >= 500);
         if self.refusals == 0 || self.outage != outage {
             (self.refusals, self.outage, self.refused_since) = (0, outage, now);
         }
-        self.refusals = if passing { 0 } else { self.refusals + 1 };
-        let span = if outage { OUTAGE } else { Duration::ZERO };
-        let refused = self.refusals >= PATIENCE && now.saturating_sub(self.refused_since) >= span;
+        self.refusals = if is_passing { 0 } else { self.refusals + 1 };
+        let span = if outage { OUTAGE_LIMIT } else { Duration::ZERO };
+        let refused = self.refusals >= POLLS_IN_A_ROW && now.saturating_sub(self.refused_since) >= span;
         if error.is_lasting() || error.kind() == ErrorKind::InvalidInput || refused {
             return Err(error);
         }
         tracing::debug!(kind = ?error.kind(), "poll failed");
-        self.trouble = Some(error);
+        self.last_error = Some(error);
         Ok(())
     }
 
-    /// How far it had come when it was last seen, and how long this has been watching by now.
+    /// Returns the last progress, with the time that has passed until now.
     fn last_progress(&self) -> Progress {
         let (counts, uuid) = self.reported.clone().unwrap_or_default();
         Progress { counts, uuid, elapsed: self.elapsed(), rate: None }
     }
 
-    /// The progress, if it differs from the one before.
+    /// Notes a successful poll. Returns the progress if it differs from the one before.
     fn changed(&mut self, counts: Counts, uuid: Option<&str>) -> Option<Progress> {
         self.refusals = 0;
-        self.trouble = None;
+        self.last_error = None;
         let now = (counts, uuid.map(str::to_owned));
         if self.reported.as_ref() == Some(&now) {
             return None;
         }
         self.reported = Some(now);
         let elapsed = self.elapsed();
-        if self.at_first.is_none() && counts.bytes_total > 0 {
-            self.at_first = Some((counts.bytes_done, elapsed));
+        if self.first_bytes.is_none() && counts.bytes_total > 0 {
+            self.first_bytes = Some((counts.bytes_done, elapsed));
         }
-        let rate = self.at_first.and_then(|(bytes, when)| {
+        let rate = self.first_bytes.and_then(|(bytes, when)| {
             let (copied, took) = (counts.bytes_done.saturating_sub(bytes), elapsed.saturating_sub(when));
             #[expect(clippy::cast_precision_loss, reason = "an estimate")]
             let rate = copied as f64 / took.as_secs_f64();
@@ -575,13 +625,13 @@ impl Pace {
     }
 }
 
-/// What one poll shows.
+/// The result of a poll.
 enum Checked {
     Running(Counts),
     Ended(AnyOutcome),
 }
 
-/// What is waited for, with what polls have shown of it.
+/// The operation that a wait watches, and what polls have shown of it.
 enum Watch {
     Snapshot(SnapshotWatch),
     Restore(Box<RestoreWatch>),
@@ -597,7 +647,7 @@ impl Watch {
         }
     }
 
-    /// The ticket, with what polls have added to it.
+    /// Returns the ticket, with the uuid if a poll has found it.
     fn ticket(&self) -> Ticket {
         match self {
             Self::Snapshot(watch) => watch.ticket.clone().into(),
@@ -606,15 +656,15 @@ impl Watch {
         }
     }
 
-    fn what(&self) -> String {
+    fn description(&self) -> String {
         match self {
-            Self::Snapshot(watch) => watch.what(),
-            Self::Restore(watch) => watch.what(),
-            Self::Deletion(watch) => watch.what(),
+            Self::Snapshot(watch) => watch.description(),
+            Self::Restore(watch) => watch.description(),
+            Self::Deletion(watch) => watch.description(),
         }
     }
 
-    /// The uuid of the snapshot that is waited for, once known; `None` for a restore.
+    /// Returns the uuid of the snapshot, if it is known. `None` for a restore.
     fn uuid(&self) -> Option<&str> {
         match self {
             Self::Snapshot(watch) => watch.ticket.uuid(),
@@ -632,49 +682,50 @@ impl Watch {
     }
 }
 
-/// The next change or the end.
+/// Polls until the progress changes or the operation ends.
 async fn advance<O>(
-    pace: &mut Pace,
+    polling: &mut Polling,
     watch: &mut Watch,
     details: bool,
     outcome: Extract<O>,
 ) -> Result<WaitUpdate<O>, Error> {
-    let update = match poll(pace, watch, details).await {
+    let update = match poll(polling, watch, details).await {
         Ok(WaitUpdate::Progress(progress)) => return Ok(WaitUpdate::Progress(progress)),
         Ok(WaitUpdate::Ended(any)) => {
-            outcome(any).ok_or_else(|| Error::invalid("the ticket is of another kind than the wait"))
+            outcome(any).ok_or_else(|| Error::invalid("the kind of the ticket does not match the wait"))
         }
         Err(error) => Err(error),
     };
     update
         .map(WaitUpdate::Ended)
-        .map_err(|error| error.resumable(watch.ticket(), pace.elapsed(), Some(pace.last_progress())))
+        .map_err(|error| error.resumable(watch.ticket(), polling.elapsed(), Some(polling.last_progress())))
 }
 
-async fn poll(pace: &mut Pace, watch: &mut Watch, details: bool) -> Result<WaitUpdate<AnyOutcome>, Error> {
+async fn poll(polling: &mut Polling, watch: &mut Watch, details: bool) -> Result<WaitUpdate<AnyOutcome>, Error> {
     loop {
-        pace.next_poll(&watch.what()).await?;
-        let checked = within(pace.session.clock(), pace.left(), pin!(watch.check(&pace.session, details))).await;
+        polling.next_poll(&watch.description()).await?;
         let checked =
-            checked.unwrap_or_else(|| Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, "no response to a poll")));
+            within(polling.session.clock(), polling.left(), pin!(watch.check(&polling.session, details))).await;
+        let checked =
+            checked.unwrap_or_else(|| Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, "a poll took too long")));
         match checked {
             Ok(Checked::Ended(outcome)) => return Ok(WaitUpdate::Ended(outcome)),
             Ok(Checked::Running(counts)) => {
-                if let Some(progress) = pace.changed(counts, watch.uuid()) {
+                if let Some(progress) = polling.changed(counts, watch.uuid()) {
                     return Ok(WaitUpdate::Progress(progress));
                 }
             }
-            Err(error) => pace.tolerate(error)?,
+            Err(error) => polling.tolerate(error)?,
         }
     }
 }
 
-/// Checks once what a ticket names.
+/// Checks the operation of a ticket once.
 pub(crate) async fn check(session: &Session, ticket: Ticket) -> Result<TicketState, Error> {
     let began = session.clock().monotonic();
     let mut watch = Watch::new(ticket);
     if let Watch::Restore(watch) = &mut watch {
-        watch.checks_once();
+        watch.check_only_once();
     }
     match watch.check(session, true).await {
         Ok(Checked::Ended(AnyOutcome::Restore(report))) if report.shards_total() == 0 && !report.is_complete() => {

@@ -1,6 +1,6 @@
-//! Waiting for the end of a restore.
+//! Polls for the end of a restore.
 
-use super::{ASIDE, AnyOutcome, Checked, PATIENCE, Permission};
+use super::{AnyOutcome, Checked, DETAILS_LIMIT, POLLS_IN_A_ROW, Permission};
 use crate::call::Session;
 use crate::error::{Error, ErrorKind, Failure, Operation, Outcome, ServerError};
 use crate::name::IndexName;
@@ -14,29 +14,28 @@ use crate::ticket::RestoreTicket;
 pub(super) struct RestoreWatch {
     pub(super) ticket: RestoreTicket,
     view: RestoreView,
-    /// Polls in a row that would end the wait, but may be wrong: an index may not be there yet, and
-    /// without rows a shard that no node has begun is not seen.
-    unstable: u32,
-    /// Polls in a row that found every shard done and the restore running.
-    lingering: u32,
-    /// Whether `_cat/shards`, `_recovery`, the cluster state and explanations may be read.
+    /// How many polls in a row found the end of the restore, but need to be confirmed: an index may
+    /// not exist yet, and without rows a shard that no node has begun is not shown.
+    unconfirmed: u32,
+    /// How many polls in a row found every shard done, but the restore still running.
+    still_running: u32,
+    /// Whether the server allows `_cat/shards`, `_recovery`, the cluster state and explanations.
     rows: Permission,
     recoveries: Permission,
     state: Permission,
     explanations: Permission,
-    /// Whether it was asked why the engine gave up the shards that only the cluster state shows as
-    /// such.
-    has_asked: bool,
-    /// No poll follows the first one.
-    once: bool,
-    /// Whether the last poll found no further index.
-    complete: bool,
+    /// Whether the reasons were requested for the shards that only the cluster state shows as lost.
+    has_explained: bool,
+    /// Whether no poll follows the first one.
+    is_single_check: bool,
+    /// Whether all indices of the restore are known: the last poll found no further one.
+    has_all_indices: bool,
     shards: u64,
-    /// The shards that the last poll found not yet restored.
+    /// The shards that were not restored yet at the last poll.
     pending: Vec<(String, u32)>,
 }
 
-/// What one poll has read.
+/// What one poll has read. `None` for a part that the server does not allow.
 struct Reading {
     rows: Option<Vec<ShardRow>>,
     recoveries: Vec<ShardRecovery>,
@@ -47,75 +46,79 @@ impl RestoreWatch {
     pub(super) fn new(ticket: RestoreTicket) -> Self {
         let view = RestoreView::new(&ticket);
         Self {
-            complete: view.is_named(),
+            has_all_indices: view.is_named(),
             view,
             ticket,
-            unstable: 0,
-            lingering: 0,
+            unconfirmed: 0,
+            still_running: 0,
             rows: Permission::default(),
             recoveries: Permission::default(),
             state: Permission::default(),
             explanations: Permission::default(),
-            has_asked: false,
-            once: false,
+            has_explained: false,
+            is_single_check: false,
             shards: 0,
             pending: Vec::new(),
         }
     }
 
-    /// Takes what the first poll finds for the whole truth.
-    pub(super) fn checks_once(&mut self) {
-        self.once = true;
+    /// Makes the first poll final, without others to confirm it.
+    pub(super) fn check_only_once(&mut self) {
+        self.is_single_check = true;
     }
 
-    /// The indices to ask for: all of the cluster's until those of the restore are known, or if
-    /// they are too many for one request.
-    fn narrowed(&self, session: &Session) -> Vec<IndexName> {
-        if !self.complete {
+    /// Returns the indices to request. Empty, which requests all indices, until those of the
+    /// restore are known, or if their names are too long for one request.
+    fn names_to_request(&self, session: &Session) -> Vec<IndexName> {
+        if !self.has_all_indices {
             return Vec::new();
         }
         let names: Vec<IndexName> = self.view.indices().map(str::parse).collect::<Result<_, _>>().unwrap_or_default();
-        if request::is_one_list(session.core.endpoint.prefix(), &names) { names } else { Vec::new() }
+        if request::fits_one_request(session.core.endpoint.prefix(), &names) { names } else { Vec::new() }
     }
 
     async fn read(&mut self, session: &Session, indices: &[IndexName]) -> Result<Reading, Error> {
-        // Also after refusals: rights may be given late, and only rows show shards that failed.
+        // Requested even after refusals: permissions may change, and only rows show failed shards.
         let rows = self.rows.tolerate(session.shards_where(indices, |row| self.view.wants_row(row)).await)?;
-        // One of the two has to be allowed.
+        // The server must allow at least one of the two requests.
         let recoveries = session.recoveries_where(indices, |recovery| self.view.wants_recovery(recovery)).await;
         let recoveries =
             if rows.is_some() { self.recoveries.tolerate(recoveries)?.unwrap_or_default() } else { recoveries? };
         Ok(Reading { rows, recoveries, running: None })
     }
 
-    /// Takes names that no index has for data streams of the snapshot; gives whether one is.
+    /// Replaces names of data streams in the ticket by their backing indices. Returns whether there
+    /// was one.
     async fn resolve_streams(&mut self, session: &Session, reading: &Reading) -> bool {
         if !self.view.may_name_streams(reading.rows.as_deref(), &reading.recoveries) {
             return false;
         }
-        let snapshot =
-            session.with_limit(ASIDE).find_snapshot(self.ticket.repository(), self.ticket.snapshot(), false).await;
+        let snapshot = session
+            .with_limit(DETAILS_LIMIT)
+            .find_snapshot(self.ticket.repository(), self.ticket.snapshot(), false)
+            .await;
         snapshot.is_ok_and(|snapshot| self.view.resolve_streams(&snapshot, &reading.recoveries))
     }
 
-    /// Asks of the shards that no node has, one after the other, whether the engine has given them
-    /// up, until one has a future or the time for it is over. Where that may not be asked, a
-    /// restore that no longer runs has given them up.
-    async fn ask_why(&mut self, session: &Session, shards: &[(String, u32)], reading: &Reading) {
+    /// Determines which of the unassigned shards the server has given up. It stops after a time
+    /// limit, or at the first shard that the server will try again: then the wait goes on anyway.
+    ///
+    /// If the server does not allow the request, a shard counts as lost once its restore has ended.
+    async fn explain_unassigned(&mut self, session: &Session, shards: &[(String, u32)], reading: &Reading) {
         let waits = |index: &str, shard: u32| {
             let mut rows = reading.rows.iter().flatten();
             rows.any(|row| {
-                row.is_primary && &*row.index == index && row.shard == Some(shard) && row.waits_for_its_restore()
+                row.is_primary && &*row.index == index && row.shard == Some(shard) && row.waits_for_restore()
             })
         };
         let clock = session.clock();
-        let deadline = clock.monotonic().saturating_add(ASIDE);
-        let session = session.with_limit(ASIDE);
+        let deadline = clock.monotonic().saturating_add(DETAILS_LIMIT);
+        let session = session.with_limit(DETAILS_LIMIT);
         for (index, shard) in shards {
             if self.explanations.is_denied() {
                 let ended = reading.running.as_ref().is_some_and(|running| !running.write(index));
                 if ended && waits(index, *shard) && !self.view.has_restored_shard(index, *shard) {
-                    self.view.give_up(index, *shard, "the restore has ended without it".to_owned());
+                    self.view.note_given_up(index, *shard, "the restore has ended without this shard".to_owned());
                 }
                 continue;
             }
@@ -126,29 +129,30 @@ impl RestoreWatch {
                 async { session.call::<AllocationExplanation>(&request::allocation_explain(index, *shard)?).await };
             match self.explanations.tolerate(explained.await) {
                 Ok(Some(explanation)) => match explanation.given_up() {
-                    Some(reason) => self.view.give_up(index, *shard, reason),
+                    Some(reason) => self.view.note_given_up(index, *shard, reason),
                     None => return,
                 },
                 Ok(None) => {}
-                // The state is known; the reason can wait for the next poll.
+                // The next poll can request the explanation again.
                 Err(error) => {
                     let refused =
-                        error.outcome() == Outcome::Rejected && !error.passes() && !Permission::counts(&error);
+                        error.outcome() == Outcome::Rejected && !error.may_pass() && !Permission::is_refusal(&error);
                     if refused || error.server().is_some_and(|server| server.failure() == Failure::Other) {
-                        self.explanations.refuse();
+                        self.explanations.count_refusal();
                     }
-                    return tracing::debug!(kind = ?error.kind(), "no explanation");
+                    return tracing::debug!(kind = ?error.kind(), "could not read why a shard is unassigned");
                 }
             }
         }
     }
 
-    /// Looks whether the indices are still those of the ticket; and, for those with started shards
-    /// without an origin, for what shows that they come from this restore: the index has the
-    /// uuid of the ticket, or other shards of it come from the snapshot; and the snapshot has
-    /// all of its shards, so that none came back empty.
+    /// Notes which indices have another uuid than in the ticket, and confirms doubtful indices.
+    ///
+    /// An index is doubtful if a started shard shows no origin. It is confirmed if it has the uuid
+    /// in the ticket, or if other shards of it come from the snapshot. The snapshot must also
+    /// contain all of its shards, so that none came back empty.
     async fn compare_uuids(&mut self, session: &Session, doubtful: &[String]) {
-        let session = session.with_limit(ASIDE);
+        let session = session.with_limit(DETAILS_LIMIT);
         let has_uuid = self.ticket.indices().filter(|index| self.ticket.index_uuid(index).is_some());
         let names: Vec<IndexName> = has_uuid.filter_map(|index| index.parse().ok()).collect();
         let marks = if names.is_empty() { None } else { session.index_marks(&names).await.ok() };
@@ -157,8 +161,8 @@ impl RestoreWatch {
                 .ticket
                 .index_uuid(index)
                 .zip(marks.as_ref().and_then(|marks| marks.get(index)).map(IndexMark::uuid));
-            if uuids.is_some_and(|(ours, now)| !now.is_empty() && ours != now) {
-                self.view.replace(index);
+            if uuids.is_some_and(|(expected, found)| !found.is_empty() && expected != found) {
+                self.view.note_replaced(index);
             }
         }
         let ours: Vec<&String> = doubtful
@@ -188,82 +192,84 @@ impl RestoreWatch {
                 _ => false,
             };
             if has_all {
-                self.view.vouch(index);
+                self.view.confirm_origin(index);
             }
         }
     }
 }
 
-/// Whether a request was refused because it named a closed index.
+/// Returns whether the server refused a request because it contains the name of a closed index.
 fn is_closed(error: &Error) -> bool {
     let error_type = error.server().and_then(ServerError::error_type);
     error_type.is_some_and(|error_type| error_type.as_str() == "index_closed_exception")
 }
 
 impl RestoreWatch {
-    pub(super) fn what(&self) -> String {
+    pub(super) fn description(&self) -> String {
         let first: Vec<String> =
             self.pending.iter().take(3).map(|(index, shard)| format!("[{index}][{shard}]")).collect();
         let open =
-            if first.is_empty() { String::new() } else { format!(", open shards such as {},", first.join(", ")) };
+            if first.is_empty() { String::new() } else { format!(" (open shards such as {})", first.join(", ")) };
         format!("restore of {}:{}{open}", self.ticket.repository(), self.ticket.snapshot())
     }
 
     pub(super) async fn check(&mut self, session: &Session) -> Result<Checked, Error> {
-        let narrowed = self.narrowed(session);
-        let mut reading = match self.read(session, &narrowed).await {
-            // An index is gone or closed, and with it the response for the others.
+        let names = self.names_to_request(session);
+        let mut reading = match self.read(session, &names).await {
+            // One index that is gone or closed makes the request fail for all others too.
             Err(error) if error.kind() == ErrorKind::IndexMissing || is_closed(&error) => {
                 self.read(session, &[]).await?
             }
             reading => reading?,
         };
-        // Only for what shards do not show, so a failure of it does not fail the poll.
-        reading.running = self.state.tolerate(session.with_limit(ASIDE).running_restores().await).unwrap_or_default();
+        // The wait can do without it, so its failure does not make the poll fail.
+        reading.running =
+            self.state.tolerate(session.with_limit(DETAILS_LIMIT).running_restores().await).unwrap_or_default();
         if self.resolve_streams(session, &reading).await {
-            let indices = self.narrowed(session);
+            let indices = self.names_to_request(session);
             let running = reading.running.take();
             reading = Reading { running, ..self.read(session, &indices).await? };
         }
         session.identify(self.view.source_mut(), reading.rows.as_deref().unwrap_or_default()).await;
         let mut view = self.observe(&reading);
-        // All indices of a restore are there from its beginning; but only their rows show those that no
-        // node has begun.
-        self.complete =
-            self.view.is_named() || self.view.indices().len() > 0 && reading.rows.is_some() && !view.is_wider;
+        // A restore creates all its indices at its start, but only rows show those that no node has
+        // begun.
+        self.has_all_indices =
+            self.view.is_named() || self.view.indices().len() > 0 && reading.rows.is_some() && !view.has_new_index;
         let pending: Vec<_> = view.pending().cloned().collect();
-        let is_resting =
-            view.under_way.is_empty() && !view.unassigned.is_empty() && (self.once || pending == self.pending);
+        let is_stalled = view.under_way.is_empty()
+            && !view.unassigned.is_empty()
+            && (self.is_single_check || pending == self.pending);
         self.pending = pending;
-        if is_resting {
-            self.ask_why(session, &view.unassigned, &reading).await;
+        if is_stalled {
+            self.explain_unassigned(session, &view.unassigned, &reading).await;
             view = self.observe(&reading);
         } else if !view.has_pending() {
-            if !std::mem::replace(&mut self.has_asked, true) {
-                self.ask_why(session, &view.unexplained, &reading).await;
+            if !std::mem::replace(&mut self.has_explained, true) {
+                self.explain_unassigned(session, &view.unexplained, &reading).await;
             }
             self.compare_uuids(session, &view.doubtful).await;
             view = self.observe(&reading);
         }
-        let more = std::mem::replace(&mut self.shards, view.counts.shards_total) != view.counts.shards_total;
+        let has_changed = std::mem::replace(&mut self.shards, view.counts.shards_total) != view.counts.shards_total;
         if self.view.is_named() && self.view.indices().len() == 0 {
             return Ok(Checked::Ended(AnyOutcome::Restore(self.view.report(view))));
         }
-        // The cluster state may be behind the shards, but not for long.
-        self.lingering = if view.is_running && !view.has_pending() { self.lingering + 1 } else { 0 };
-        if view.has_pending() || (1..PATIENCE).contains(&self.lingering) {
-            self.unstable = 0;
+        // The cluster state may lag behind the shards for a short time.
+        self.still_running = if view.is_running && !view.has_pending() { self.still_running + 1 } else { 0 };
+        if view.has_pending() || (1..POLLS_IN_A_ROW).contains(&self.still_running) {
+            self.unconfirmed = 0;
             return Ok(Checked::Running(view.counts));
         }
         if !view.unrestored.is_empty() || view.counts.shards_total == 0 || view.lacks_rows || reading.rows.is_none() {
-            self.unstable = if more { 1 } else { self.unstable + 1 };
-            if self.unstable < PATIENCE && !self.once {
+            self.unconfirmed = if has_changed { 1 } else { self.unconfirmed + 1 };
+            if self.unconfirmed < POLLS_IN_A_ROW && !self.is_single_check {
                 return Ok(Checked::Running(view.counts));
             }
         }
         if view.counts.shards_total == 0 && self.view.indices().len() == 0 {
             let text =
-                format!("no shard is being restored from {}:{}", self.ticket.repository(), self.ticket.snapshot());
+                format!("found no shard that is restored from {}:{}", self.ticket.repository(), self.ticket.snapshot());
             let error = Error::new(ErrorKind::IndexMissing, Outcome::Rejected, text);
             return Err(error.during(Operation::Recovery, 1).lasting());
         }

@@ -1,8 +1,8 @@
-//! Waiting for the end of a snapshot.
+//! Polls for the end of a snapshot.
 
 use std::time::SystemTime;
 
-use super::{ASIDE, AnyOutcome, Checked, Permission};
+use super::{AnyOutcome, Checked, DETAILS_LIMIT, Permission};
 use crate::byte_size::ByteSize;
 use crate::call::Session;
 use crate::error::{Error, ErrorKind, Operation, Outcome};
@@ -12,8 +12,9 @@ use crate::ticket::SnapshotTicket;
 
 pub(super) struct SnapshotWatch {
     pub(super) ticket: SnapshotTicket,
-    /// Whether `_status` may be asked for, and what it returned last.
+    /// Whether the server allows `_status`.
     status: Permission,
+    /// The last figures from `_status`.
     figures: Option<Counts>,
 }
 
@@ -22,15 +23,15 @@ impl SnapshotWatch {
         Self { ticket, status: Permission::default(), figures: None }
     }
 
-    pub(super) fn what(&self) -> String {
+    pub(super) fn description(&self) -> String {
         format!("snapshot {}:{}", self.ticket.repository(), self.ticket.snapshot())
     }
 
     pub(super) async fn check(&mut self, session: &Session, details: bool) -> Result<Checked, Error> {
-        // Right after create it may be missing for a moment, as any refusal may pass.
+        // The wait tolerates a few 404s: the snapshot may be missing right after its start.
         let snapshot = session.find_snapshot(self.ticket.repository(), self.ticket.snapshot(), false).await?;
         if !self.ticket.matches(snapshot.uuid(), snapshot.token()) {
-            let text = format!("{} is gone, and another snapshot has taken its name", self.what());
+            let text = format!("{} is gone, and another snapshot has taken its name", self.description());
             let error = Error::new(ErrorKind::SnapshotMissing, Outcome::Rejected, text);
             return Err(error.during(Operation::GetSnapshot, 1).lasting());
         }
@@ -46,13 +47,15 @@ impl SnapshotWatch {
             return Ok(Checked::Ended(AnyOutcome::Snapshot(Box::new(snapshot))));
         }
         if details && !self.status.is_denied() {
-            let status =
-                session.with_limit(ASIDE).snapshot_status(self.ticket.repository(), self.ticket.snapshot()).await;
+            let status = session
+                .with_limit(DETAILS_LIMIT)
+                .snapshot_status(self.ticket.repository(), self.ticket.snapshot())
+                .await;
             match self.status.tolerate(status) {
                 Ok(Some(status)) => self.figures = Some(status_counts(&status)),
                 Ok(None) => {}
-                // The state is known; the figures can wait for the next poll.
-                Err(error) => tracing::debug!(kind = ?error.kind(), "no status"),
+                // The next poll can request the figures again.
+                Err(error) => tracing::debug!(kind = ?error.kind(), "could not read the figures of the snapshot"),
             }
         }
         let counts = self.figures.unwrap_or_else(|| shard_counts(&snapshot));
@@ -76,7 +79,7 @@ fn epoch_millis(time: SystemTime) -> Option<u64> {
 
 fn status_counts(status: &SnapshotStatus) -> Counts {
     let (shards, files) = (status.shards(), status.stats());
-    // Until a shard has begun, its files are not counted.
+    // Before the first shard has begun, the figures contain no files.
     let begun = shards.total() > 0 && shards.initializing() < shards.total();
     let copied = if begun { files.processed() } else { FileStats::default() };
     Counts {

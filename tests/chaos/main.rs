@@ -1,22 +1,25 @@
-//! A client, a fake domain, and everything that can go wrong between them: what the client says of
-//! each call is compared with what the domain did.
+//! Random calls, faults and other clients against a fake domain. The result of each call is
+//! compared with the domain's own record.
 //!
-//! Each seed plays rounds of some 280 operations. A round is one domain in process, and every
-//! operation under every trouble once, in an order by chance, with other clients acting before any
-//! request, or between a change and the first check. Time is a [`ManualClock`]'s, and everything
-//! that is by chance comes from the seed.
+//! Each seed plays rounds of about 280 calls. A round uses one domain in process and makes every
+//! call with every kind of trouble once, in random order. Another client may interfere before any
+//! request, or between a change and the first check. Time comes from a [`ManualClock`], and
+//! everything random from the seed.
 //!
-//! * `ES_SNAPSHOT_CHAOS_SEED=7 cargo test --test chaos` replays a seed; a failed run names its own.
-//!   Several are separated by commas.
-//! * `ES_SNAPSHOT_CHAOS_SEEDS=20 cargo test --test chaos` runs that many seeds by chance.
-//! * `ES_SNAPSHOT_CHAOS_OPERATIONS=50000` sets how many operations each seed plays at least.
+//! * `ES_SNAPSHOT_CHAOS_SEED=7 cargo test --test chaos` replays a seed. A failed run prints its
+//!   seed. Commas separate several seeds.
+//! * `ES_SNAPSHOT_CHAOS_SEEDS=20 cargo test --test chaos` plays 20 random seeds.
+//! * `ES_SNAPSHOT_CHAOS_OPERATIONS=50000` sets how many calls each seed makes at least.
 //!
-//! A call may end unknown only where the record shows that nothing which the client may read could
-//! settle it. Three races are documented and left out: a lost delete that arrives late may hit what
-//! another client makes under that name meanwhile, a clone or a create without a token cannot be
-//! told from another client's that begins at the same time, and neither can an identical restore.
+//! A call may end with an unknown outcome only if nothing that the client may read could determine
+//! it. Three documented races are left out:
+//!
+//! * A lost delete that arrives late may delete what another client has created under that name.
+//! * A clone, or a create without a token, cannot be distinguished from one that another client
+//!   starts at the same time.
+//! * Neither can an identical restore.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail the test, and tell the seed")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "test helpers may panic, and print the seed")]
 
 mod repositories;
 mod restores;
@@ -34,32 +37,32 @@ use std::time::{Duration, SystemTime};
 use es_snapshot::error::Operation;
 use es_snapshot::testing::{Event, ManualClock};
 
-use round::{Round, Way};
-use trouble::{Act, Trouble};
+use round::{Connection, Round};
+use trouble::{Call, Trouble};
 
-/// How many operations a seed plays at least.
+/// How many calls a seed makes at least.
 const OPERATIONS: u32 = 500;
-/// The seeds that are run unless others are asked for.
+/// The default seeds.
 const SEEDS: [u64; 2] = [1, 2];
-/// Longer than any request is kept on its way.
+/// Longer than any fault delays a request.
 const LONG: Duration = Duration::from_secs(200);
-/// The repository with the snapshots.
+/// The repository that contains the snapshots.
 const MAIN: &str = "main";
-/// A snapshot that stays, of the index `movies` among others.
+/// A snapshot that is never deleted. It contains the index `movies`, among others.
 const BASE: &str = "base";
 
-/// What a seed has seen.
+/// The results of a seed.
 #[derive(Debug, Default)]
 struct Tally {
     calls: u32,
     definite: u32,
-    /// Calls that ended unknown although the client could have read what became of them.
+    /// Calls that ended with an unknown outcome although the client could have determined it.
     unknown: BTreeMap<Operation, u32>,
-    /// Calls that ended unknown where nothing that may be read could settle it.
+    /// Calls that ended with an unknown outcome that the client could not have determined.
     excused: u32,
-    /// How often a trouble struck an operation.
-    struck: BTreeMap<(Act, Trouble), u32>,
-    /// A hash of all that the domains have logged.
+    /// How often each trouble affected each call.
+    affected: BTreeMap<(Call, Trouble), u32>,
+    /// A hash of the logs of all domains.
     log: u64,
 }
 
@@ -75,18 +78,25 @@ fn clock() -> ManualClock {
     ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000))
 }
 
-/// Plays a round of a seed: every call under every trouble once, or only the first of them.
-async fn play_round(seed: u64, number: u64, way: Way, limit: usize, clock: &ManualClock, tally: &mut Tally) {
-    let mut round = Round::new(seed.wrapping_mul(1_000_003).wrapping_add(number), way, clock).await;
+/// Plays a round of a seed: the first `limit` pairs of a call and a trouble, in random order.
+async fn play_round(
+    seed: u64,
+    number: u64,
+    connection: Connection,
+    limit: usize,
+    clock: &ManualClock,
+    tally: &mut Tally,
+) {
+    let mut round = Round::new(seed.wrapping_mul(1_000_003).wrapping_add(number), connection, clock).await;
     round.label = format!("seed {seed}, round {number}");
-    let mut calls: Vec<(Act, Trouble)> =
-        Act::ALL.into_iter().flat_map(|act| Trouble::ALL.map(|trouble| (act, trouble))).collect();
-    calls.retain(|(act, trouble)| trouble.concerns(*act));
+    let mut calls: Vec<(Call, Trouble)> =
+        Call::ALL.into_iter().flat_map(|call| Trouble::ALL.map(|trouble| (call, trouble))).collect();
+    calls.retain(|(call, trouble)| trouble.applies_to(*call));
     round.random.shuffle(&mut calls);
-    for (act, trouble) in calls.into_iter().take(limit) {
-        round.play(act, trouble, tally).await;
+    for (call, trouble) in calls.into_iter().take(limit) {
+        round.play(call, trouble, tally).await;
     }
-    // Rarely: these are the calls that have to end unknown.
+    // Only in every second round, because these calls must end with an unknown outcome.
     if number.is_multiple_of(2) {
         round.black_out(tally).await;
     }
@@ -94,7 +104,7 @@ async fn play_round(seed: u64, number: u64, way: Way, limit: usize, clock: &Manu
     tally.hash(&round.domain.events());
 }
 
-/// Plays a seed until so many operations are done.
+/// Plays rounds of a seed until it has made `operations` calls.
 fn play(seed: u64, operations: u32) -> Tally {
     println!("seed {seed}: ES_SNAPSHOT_CHAOS_SEED={seed} replays it");
     let mut tally = Tally::default();
@@ -103,44 +113,50 @@ fn play(seed: u64, operations: u32) -> Tally {
             break;
         }
         let clock = clock();
-        clock.block_on(play_round(seed, number, Way::InProcess, usize::MAX, &clock, &mut tally));
+        clock.block_on(play_round(seed, number, Connection::InProcess, usize::MAX, &clock, &mut tally));
     }
     println!(
-        "seed {seed}: {} calls, {} with a definite result, {} unknown that nobody could settle, others {:?}; log {:016x}",
+        "seed {seed}: {} calls, {} with a definite result, {} unavoidably unknown, other unknown {:?}; log {:016x}",
         tally.calls, tally.definite, tally.excused, tally.unknown, tally.log
     );
     tally
 }
 
-/// What holds for every seed's calls together.
+/// Asserts what must hold for all calls of a seed together.
 fn check(seed: u64, tally: &Tally) {
     let rounds = tally.calls / 280;
-    let struck = |act, trouble| tally.struck.get(&(act, trouble)).copied().unwrap_or_default();
-    for act in Act::ALL {
-        for trouble in Trouble::ALL.into_iter().filter(|trouble| trouble.concerns(act)) {
-            // Some troubles strike only if the moment is right, and a seed is any.
-            let times = struck(act, trouble);
-            assert!(times >= rounds / 20, "seed {seed}: {trouble:?} struck {act:?} {times} times only");
+    let affected = |call, trouble| tally.affected.get(&(call, trouble)).copied().unwrap_or_default();
+    for call in Call::ALL {
+        for trouble in Trouble::ALL.into_iter().filter(|trouble| trouble.applies_to(call)) {
+            // Some troubles affect a call only at the right moment, so a few times are enough.
+            let times = affected(call, trouble);
+            assert!(times >= rounds / 20, "seed {seed}: {trouble:?} affected {call:?} only {times} times");
         }
     }
-    let share = |acts: &[Act]| {
+    let share = |kinds: &[Call]| {
         let sum = |troubles: &[Trouble]| -> u32 {
-            acts.iter().flat_map(|act| troubles.iter().map(|trouble| struck(*act, *trouble))).sum()
+            kinds.iter().flat_map(|call| troubles.iter().map(|trouble| affected(*call, *trouble))).sum()
         };
         100 * (sum(&Trouble::ALL) - sum(&[Trouble::None])) / sum(&Trouble::ALL)
     };
-    assert!(share(&[Act::Create, Act::CreateUnmarked, Act::Clone, Act::Restore, Act::RestoreAgain]) >= 40);
-    assert!(share(&[Act::Delete, Act::DeleteQueued, Act::DeleteMatching]) >= 30);
-    assert!(share(&[Act::Get, Act::List, Act::Status, Act::GetRepository, Act::ListRepositories]) >= 20);
+    assert!(
+        share(&[Call::Create, Call::CreateWithoutToken, Call::Clone, Call::Restore, Call::RestoreOverClosed]) >= 40
+    );
+    assert!(share(&[Call::Delete, Call::DeleteQueued, Call::DeleteMatching]) >= 30);
+    assert!(share(&[Call::Get, Call::List, Call::Status, Call::GetRepository, Call::ListRepositories]) >= 20);
     let unknown: u32 = tally.unknown.values().sum();
-    assert!(unknown * 100 <= tally.calls, "seed {seed}: {unknown} of {} calls ended unknown without need", tally.calls);
+    assert!(
+        unknown * 100 <= tally.calls,
+        "seed {seed}: {unknown} of {} calls ended with an avoidable unknown outcome",
+        tally.calls
+    );
 }
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
 }
 
-#[expect(clippy::disallowed_methods, reason = "not the client's randomness")]
+#[expect(clippy::disallowed_methods, reason = "the client does not use this randomness")]
 fn seeds() -> Vec<u64> {
     if let Ok(list) = std::env::var("ES_SNAPSHOT_CHAOS_SEED") {
         return list.split(',').rev().map(|seed| seed.parse().unwrap()).collect();
@@ -152,7 +168,7 @@ fn seeds() -> Vec<u64> {
 }
 
 #[test]
-fn the_client_tells_the_truth_whatever_goes_wrong() {
+fn every_result_agrees_with_the_record_of_the_domain() {
     let operations = number("ES_SNAPSHOT_CHAOS_OPERATIONS").map_or(OPERATIONS, |count| u32::try_from(count).unwrap());
     let queue = Mutex::new(seeds());
     let next = || queue.lock().unwrap().pop();
@@ -169,18 +185,18 @@ fn the_client_tells_the_truth_whatever_goes_wrong() {
 }
 
 #[test]
-fn a_seed_replays_to_the_same_log() {
+fn a_seed_always_produces_the_same_log() {
     let play = || {
         let (clock, mut tally) = (clock(), Tally::default());
-        clock.block_on(play_round(7, 0, Way::InProcess, usize::MAX, &clock, &mut tally));
+        clock.block_on(play_round(7, 0, Connection::InProcess, usize::MAX, &clock, &mut tally));
         tally.log
     };
     assert_eq!(play(), play());
 }
 
 #[tokio::test]
-async fn the_client_tells_the_truth_over_sockets_too() {
+async fn every_result_agrees_with_the_record_of_the_domain_over_sockets() {
     let mut tally = Tally::default();
-    play_round(1, 1, Way::Sockets, 200, &clock(), &mut tally).await;
+    play_round(1, 1, Connection::Sockets, 200, &clock(), &mut tally).await;
     assert!(tally.calls >= 200);
 }

@@ -1,4 +1,4 @@
-//! One domain with its clients, and what every call under test begins and ends with.
+//! A domain with its clients, and the beginning and end that all calls share.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -14,17 +14,17 @@ use es_snapshot::transport::{HyperTransport, Transport};
 use es_snapshot::{Error, Outcome, S3Settings, SnapshotClient};
 use serde_json::json;
 
-use crate::trouble::{Act, Trouble};
+use crate::trouble::{Call, Trouble};
 use crate::wire::Wire;
 use crate::{BASE, LONG, MAIN, Tally};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
-/// What the clients other than the one under test call themselves.
+/// The user agent of the client that is not under test.
 const JANITOR: &str = "janitor/1";
 
 /// How the client reaches the domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Connection {
     InProcess,
     Sockets,
 }
@@ -35,15 +35,15 @@ pub(crate) struct Round {
     pub(crate) domain: FakeDomain,
     pub(crate) wire: Arc<Wire>,
     pub(crate) client: SnapshotClient,
-    /// Tidies up between the calls.
+    /// A client that cleans up between calls.
     pub(crate) janitor: SnapshotClient,
     pub(crate) number: u32,
-    /// How far the domain's clock is ahead, now and when the call began.
+    /// By how many seconds the clock of the domain is ahead: now, and at the start of the call.
     pub(crate) skew: i64,
     pub(crate) skew_before: i64,
-    /// Where the events of the call in hand begin.
-    pub(crate) mark: usize,
-    /// Which path its trouble is to strike.
+    /// The position in the log of the first event of the current call.
+    pub(crate) first_event: usize,
+    /// The path that the trouble of the current call should affect.
     pub(crate) path: String,
     pub(crate) label: String,
 }
@@ -61,7 +61,7 @@ pub(crate) fn settings(bucket: &str, repository: &RepositoryName) -> es_snapshot
 }
 
 impl Round {
-    pub(crate) async fn new(seed: u64, way: Way, clock: &ManualClock) -> Self {
+    pub(crate) async fn new(seed: u64, connection: Connection, clock: &ManualClock) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let engine = match random.u32(..4) {
             0 => Engine::opensearch("2.19.6"),
@@ -70,12 +70,12 @@ impl Round {
             _ => Engine::elasticsearch("7.10.2"),
         };
         let domain = FakeDomain::builder().engine(engine).clock(clock.clone()).seed(random.u64(..));
-        let domain = if way == Way::InProcess { domain.in_process() } else { domain }.start().await;
+        let domain = if connection == Connection::InProcess { domain.in_process() } else { domain }.start().await;
         domain.keep_requests(false);
         let transport = || -> Box<dyn Transport> {
-            match way {
-                Way::InProcess => Box::new(domain.transport()),
-                Way::Sockets => Box::new(HyperTransport::builder().clock(clock.clone()).build().unwrap()),
+            match connection {
+                Connection::InProcess => Box::new(domain.transport()),
+                Connection::Sockets => Box::new(HyperTransport::builder().clock(clock.clone()).build().unwrap()),
             }
         };
         let inner = transport();
@@ -107,22 +107,35 @@ impl Round {
         clock.advance(LONG);
         let (path, label) = (String::new(), String::new());
         let clock = clock.clone();
-        Self { random, clock, domain, wire, client, janitor, number: 0, skew: 0, skew_before: 0, mark: 0, path, label }
+        Self {
+            random,
+            clock,
+            domain,
+            wire,
+            client,
+            janitor,
+            number: 0,
+            skew: 0,
+            skew_before: 0,
+            first_event: 0,
+            path,
+            label,
+        }
     }
 
     pub(crate) fn chance(&mut self, of: u32) -> bool {
         self.random.u32(..of) == 0
     }
 
-    /// Fails the test; tells what happened.
-    pub(crate) fn broken(&self, why: &str, result: &dyn fmt::Debug) -> ! {
+    /// Fails the test, and prints the events of the current call.
+    pub(crate) fn fail(&self, reason: &str, result: &dyn fmt::Debug) -> ! {
         let events: Vec<String> = self.events().iter().map(|event| format!("  {}", describe(event))).collect();
-        panic!("{why}: {}\n{result:?}\n{}", self.label, events.join("\n"));
+        panic!("{reason}: {}\n{result:?}\n{}", self.label, events.join("\n"));
     }
 
-    /// What arrived during this call.
+    /// Returns the events of the current call.
     pub(crate) fn events(&self) -> Vec<Event> {
-        self.domain.events_since(self.mark)
+        self.domain.events_since(self.first_event)
     }
 
     pub(crate) fn executed(&self, operation: Operation) -> usize {
@@ -132,12 +145,12 @@ impl Round {
             .count()
     }
 
-    /// Whether nothing that the client may read could settle what became of its change.
+    /// Returns whether nothing that the client may read could determine the outcome of its change.
     pub(crate) fn is_unsettled(&self) -> bool {
         is_unsettled(&self.events())
     }
 
-    /// The snapshots that carry the mark of this call.
+    /// Returns the snapshots with the number of the current call in their metadata.
     pub(crate) fn ours(&self) -> Vec<FakeSnapshot> {
         let mine = json!(self.number);
         let is_ours =
@@ -149,7 +162,7 @@ impl Round {
         self.domain.snapshots(MAIN).into_iter().find(|found| found.name == name)
     }
 
-    /// Makes a snapshot of another client that has ended.
+    /// Adds a complete snapshot of another client.
     pub(crate) fn other_snapshot(&mut self) -> SnapshotName {
         let other = name(&format!("other-{}", self.number));
         self.domain.another_client_creates(MAIN, other.as_str());
@@ -157,13 +170,13 @@ impl Round {
         other
     }
 
-    /// Arranges that the trouble strikes requests of this method and path.
+    /// Sets up the trouble for requests with this method and path.
     pub(crate) fn arm(&mut self, trouble: Trouble, method: &'static str, path: &str) {
         let path = path.to_owned();
         let times = self.random.u32(1..=3);
-        let on_it = move |fault: Fault| {
+        let on_target = move |fault: Fault| {
             let path = path.clone();
-            fault.on(move |actual, target| actual == method && is_of(target, &path))
+            fault.on(move |actual, target| actual == method && has_path(target, &path))
         };
         let seconds = |random: &mut fastrand::Rng, range: Range<u64>| Duration::from_secs(random.u64(range));
         let fault = match trouble {
@@ -173,9 +186,9 @@ impl Round {
             Trouble::StatusAfter => Fault::status_after(self.random.u16(502..=504)).times(times),
             Trouble::Truncate => Fault::truncate().times(times),
             Trouble::Garbage => Fault::garbage().times(times),
-            // Past the time-out of one attempt, 75 s.
+            // Longer than an attempt may take, which is 75 s.
             Trouble::Delay => Fault::delay(seconds(&mut self.random, 76..120)).times(times.min(2)),
-            // Past the time-out of one attempt, of the gap between two pieces (30 s), or of neither.
+            // Exceeds the limit of an attempt, the one between two pieces (30 s), or neither.
             Trouble::Trickle => {
                 Fault::trickle(Duration::from_millis(*self.random.choice(&[20, 4000, 31_000]).unwrap())).times(1)
             }
@@ -211,34 +224,34 @@ impl Round {
                 Fault::drop_after().times(times)
             }
         };
-        self.domain.fault(on_it(fault));
+        self.domain.fault(on_target(fault));
         if method != "GET" && self.chance(4) {
-            // The checks that follow have their troubles too.
+            // Some of the checks that follow fail, too.
             self.domain.fault(Fault::drop_before().on_method("GET").probability(0.5).times(3));
         }
     }
 
-    /// Lets another client act before one of the next requests, or between the change and the first
-    /// check.
-    pub(crate) fn meddle(&mut self, deed: impl FnOnce(&FakeDomain) + Send + 'static) {
+    /// Runs an action of another client before one of the next requests, or between the change and
+    /// the first check.
+    pub(crate) fn interfere(&mut self, action: impl FnOnce(&FakeDomain) + Send + 'static) {
         let domain = self.domain.clone();
         if self.random.bool() {
-            self.wire.before_the_check(move || deed(&domain));
+            self.wire.before_check(move || action(&domain));
         } else {
-            self.wire.before_request(self.random.u32(1..=6), move || deed(&domain));
+            self.wire.before_request(self.random.u32(1..=6), move || action(&domain));
         }
     }
 
-    /// Ends a call: nothing is on its way any more.
+    /// Ends a call: removes its faults, and lets delayed requests arrive.
     pub(crate) fn settle(&mut self) {
-        self.wire.rest();
+        self.wire.reset();
         self.domain.clear_faults();
         self.clock.advance(LONG);
     }
 
-    /// Counts a call. It may end unknown where nothing that the client may read could settle it;
-    /// otherwise hardly ever.
-    pub(crate) fn note<T, E: Borrow<Error>>(tally: &mut Tally, result: &Result<T, E>, excused: bool) {
+    /// Counts a call. With `excused` it may end with an unknown outcome, because nothing that the
+    /// client may read could determine it.
+    pub(crate) fn count_call<T, E: Borrow<Error>>(tally: &mut Tally, result: &Result<T, E>, excused: bool) {
         tally.calls += 1;
         match result {
             Err(error) if error.borrow().outcome() == Outcome::Unknown => {
@@ -254,9 +267,10 @@ impl Round {
     }
 }
 
-/// Whether nothing that the client may read could settle what became of the change among these
-/// requests: it could read nothing at all once that had left, or all three sends that it is allowed
-/// were lost, of which none arrived, but each may arrive yet.
+/// Returns whether nothing that the client may read could determine the outcome of the change.
+///
+/// That is so if it could read nothing after it sent the change. It is also so if all three sends
+/// that it may make were lost and none was carried out, because each may still arrive.
 pub(crate) fn is_unsettled(events: &[Event]) -> bool {
     let is_change = |event: &&Event| event.method != "GET" && is_ours(event);
     let is_read = |event: &Event| event.method == "GET" && is_ours(event) && matches!(event.response, Some(200 | 404));
@@ -266,20 +280,20 @@ pub(crate) fn is_unsettled(events: &[Event]) -> bool {
     is_spent || !events.iter().skip_while(|event| !is_change(event)).any(is_read)
 }
 
-/// Whether a request is the client's under test.
+/// Returns whether a request comes from the client under test.
 pub(crate) fn is_ours(event: &Event) -> bool {
     event.user_agent.as_ref().is_none_or(|agent| !agent.contains(JANITOR))
 }
 
-/// Whether a request is of this path, or where that is a part such as `/_recovery`, ends with it.
-fn is_of(target: &str, path: &str) -> bool {
+/// Returns whether a request has this path. `/_recovery` and `/_cat` also match longer paths.
+fn has_path(target: &str, path: &str) -> bool {
     let actual = target.split('?').next().unwrap_or_default();
     actual == path
         || path.starts_with("/_recovery") && actual.ends_with(path)
         || path.starts_with("/_cat") && actual.starts_with(path)
 }
 
-/// What a check has to show before a request is sent again.
+/// The checks that must precede a resend.
 #[derive(Clone, Copy)]
 pub(crate) struct Proof {
     checks: usize,
@@ -287,17 +301,17 @@ pub(crate) struct Proof {
 }
 
 impl Proof {
-    /// Of a create whose connection broke: the name, and the token, tell whether it is there.
+    /// For a create whose connection broke: its name and token show whether it took effect.
     pub(crate) const QUICK: Self = Self { checks: 1, span: Duration::ZERO };
     pub(crate) const SLOW: Self = Self { checks: 3, span: Duration::from_secs(10) };
 }
 
-/// Whether each repetition after a dropped connection came after the checks that are promised.
-pub(crate) fn proven(events: &[Event], method: &str, path: &str, proof: Proof) -> bool {
+/// Returns whether the promised checks precede each resend after a dropped connection.
+pub(crate) fn is_proven(events: &[Event], method: &str, path: &str, proof: Proof) -> bool {
     let (mut is_lost, mut checks) = (false, Vec::new());
     for event in events {
         match event.fault {
-            // Logged when it arrives, not when it was sent.
+            // The log contains it when it arrives, not when it was sent.
             Some("late") => {}
             _ if event.method == method && event.path == path => {
                 let span = checks
@@ -321,61 +335,61 @@ pub(crate) fn proven(events: &[Event], method: &str, path: &str, proof: Proof) -
 pub(crate) fn describe(event: &Event) -> String {
     let executed = if event.executed { "executed" } else { "-" };
     let (method, path, status) = (&event.method, &event.path, event.status);
-    let whose = if is_ours(event) { "" } else { " by another client" };
-    format!("{method} {path} {:?} {status:?} {executed} {:?}{whose}", event.verdict, event.fault)
+    let client = if is_ours(event) { "" } else { " by another client" };
+    format!("{method} {path} {:?} {status:?} {executed} {:?}{client}", event.verdict, event.fault)
 }
 
-/// The calls, each with what is to be true of its answer.
+/// The calls, with the checks of their results.
 impl Round {
-    pub(crate) async fn play(&mut self, act: Act, trouble: Trouble, tally: &mut Tally) {
+    pub(crate) async fn play(&mut self, call: Call, trouble: Trouble, tally: &mut Tally) {
         self.number += 1;
-        match act {
-            Act::Register => self.register(trouble, tally).await,
-            Act::GetRepository | Act::ListRepositories | Act::Verify => {
-                self.read_repositories(act, trouble, tally).await
+        match call {
+            Call::Register => self.register(trouble, tally).await,
+            Call::GetRepository | Call::ListRepositories | Call::Verify => {
+                self.read_repositories(call, trouble, tally).await;
             }
-            Act::CleanUp => self.clean_up(trouble, tally).await,
-            Act::Unregister => self.unregister(trouble, tally).await,
-            Act::Create => self.create(trouble, tally, true).await,
-            Act::CreateUnmarked => self.create(trouble, tally, false).await,
-            Act::Get | Act::List | Act::Status => self.read_snapshots(act, trouble, tally).await,
-            Act::Delete => self.delete(trouble, tally, false).await,
-            Act::DeleteQueued => self.delete(trouble, tally, true).await,
-            Act::DeleteMatching => self.delete_matching(trouble, tally).await,
-            Act::Clone => self.clone_base(trouble, tally).await,
-            Act::Restore => self.restore(trouble, tally, false).await,
-            Act::RestoreAgain => self.restore(trouble, tally, true).await,
-            Act::WaitForSnapshot => self.wait_for_snapshot(trouble, tally).await,
-            Act::WaitForRestore => self.wait_for_restore(trouble, tally).await,
-            Act::WaitForDeletion => self.wait_for_deletion(trouble, tally).await,
+            Call::CleanUp => self.clean_up(trouble, tally).await,
+            Call::Unregister => self.unregister(trouble, tally).await,
+            Call::Create => self.create(trouble, tally, true).await,
+            Call::CreateWithoutToken => self.create(trouble, tally, false).await,
+            Call::Get | Call::List | Call::Status => self.read_snapshots(call, trouble, tally).await,
+            Call::Delete => self.delete(trouble, tally, false).await,
+            Call::DeleteQueued => self.delete(trouble, tally, true).await,
+            Call::DeleteMatching => self.delete_matching(trouble, tally).await,
+            Call::Clone => self.clone_base(trouble, tally).await,
+            Call::Restore => self.restore(trouble, tally, false).await,
+            Call::RestoreOverClosed => self.restore(trouble, tally, true).await,
+            Call::WaitForSnapshot => self.wait_for_snapshot(trouble, tally).await,
+            Call::WaitForRestore => self.wait_for_restore(trouble, tally).await,
+            Call::WaitForDeletion => self.wait_for_deletion(trouble, tally).await,
         }
-        let (method, path) = (act.method(), self.path.as_str());
-        let struck = trouble == Trouble::None
+        let (method, path) = (call.method(), self.path.as_str());
+        let is_affected = trouble == Trouble::None
             || self.events().iter().any(|event| match trouble.fault() {
                 None => event.verdict == Verdict::Denied,
-                fault => event.fault == fault && event.method == method && is_of(&event.path, path),
+                fault => event.fault == fault && event.method == method && has_path(&event.path, path),
             });
-        if struck {
-            *tally.struck.entry((act, trouble)).or_default() += 1;
+        if is_affected {
+            *tally.affected.entry((call, trouble)).or_default() += 1;
         }
         self.tidy().await;
     }
 
-    /// Begins a call: from here on events count.
-    pub(crate) fn begin(&mut self, act: Act, trouble: Trouble, path: &str) {
-        self.mark = self.domain.event_count();
+    /// Begins a call: marks its first event, and sets up its trouble.
+    pub(crate) fn begin(&mut self, call: Call, trouble: Trouble, path: &str) {
+        self.first_event = self.domain.event_count();
         self.skew_before = self.skew;
-        self.label = format!("{} ({act:?} under {trouble:?} of {path})", self.label.split(" (").next().unwrap());
+        self.label = format!("{} ({call:?} under {trouble:?} of {path})", self.label.split(" (").next().unwrap());
         path.clone_into(&mut self.path);
         if self.chance(8) && (trouble == Trouble::None || trouble.fault().is_some()) {
-            // Two at once: such as a clock that is found to be wrong, and then a lost answer.
+            // Two troubles in one call, for example a wrong clock and then a lost response.
             let first = *self.random.choice(&[Trouble::Skew, Trouble::ExpiredToken]).unwrap();
-            self.arm(first, act.method(), path);
+            self.arm(first, call.method(), path);
         }
-        self.arm(trouble, act.method(), path);
+        self.arm(trouble, call.method(), path);
     }
 
-    /// Removes what a call has left behind, so that a round does not get slower and slower.
+    /// Removes what a call has left, so that a round does not get slower and slower.
     pub(crate) async fn tidy(&mut self) {
         for snapshot in self.domain.snapshots(MAIN) {
             if snapshot.name != BASE {

@@ -1,10 +1,10 @@
-//! What a client is asked to do, and what goes wrong with it.
+//! The calls that the client under test makes, and what goes wrong with them.
 
 use es_snapshot::{Error, Outcome};
 
-/// What the client under test is asked to do.
+/// A call of the client under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Act {
+pub(crate) enum Call {
     Register,
     GetRepository,
     ListRepositories,
@@ -12,7 +12,7 @@ pub(crate) enum Act {
     CleanUp,
     Unregister,
     Create,
-    CreateUnmarked,
+    CreateWithoutToken,
     Get,
     List,
     Status,
@@ -21,13 +21,13 @@ pub(crate) enum Act {
     DeleteMatching,
     Clone,
     Restore,
-    RestoreAgain,
+    RestoreOverClosed,
     WaitForSnapshot,
     WaitForRestore,
     WaitForDeletion,
 }
 
-impl Act {
+impl Call {
     pub(crate) const ALL: [Self; 20] = [
         Self::Register,
         Self::GetRepository,
@@ -36,7 +36,7 @@ impl Act {
         Self::CleanUp,
         Self::Unregister,
         Self::Create,
-        Self::CreateUnmarked,
+        Self::CreateWithoutToken,
         Self::Get,
         Self::List,
         Self::Status,
@@ -45,39 +45,39 @@ impl Act {
         Self::DeleteMatching,
         Self::Clone,
         Self::Restore,
-        Self::RestoreAgain,
+        Self::RestoreOverClosed,
         Self::WaitForSnapshot,
         Self::WaitForRestore,
         Self::WaitForDeletion,
     ];
 
-    /// The method of the request that makes the change, or is polled.
+    /// Returns the method of the request that makes the change, or that a wait repeats.
     pub(crate) fn method(self) -> &'static str {
         match self {
-            Self::Register | Self::Create | Self::CreateUnmarked | Self::Clone => "PUT",
-            Self::Verify | Self::CleanUp | Self::Restore | Self::RestoreAgain => "POST",
+            Self::Register | Self::Create | Self::CreateWithoutToken | Self::Clone => "PUT",
+            Self::Verify | Self::CleanUp | Self::Restore | Self::RestoreOverClosed => "POST",
             Self::Unregister | Self::Delete | Self::DeleteQueued | Self::DeleteMatching => "DELETE",
             _ => "GET",
         }
     }
 
-    /// Whether the client may not simply repeat this.
+    /// Returns whether the client must investigate a lost response before it resends this call.
     pub(crate) fn is_change(self) -> bool {
         matches!(
             self,
             Self::Create
-                | Self::CreateUnmarked
+                | Self::CreateWithoutToken
                 | Self::Delete
                 | Self::DeleteQueued
                 | Self::DeleteMatching
                 | Self::Clone
                 | Self::Restore
-                | Self::RestoreAgain
+                | Self::RestoreOverClosed
         )
     }
 }
 
-/// What goes wrong with that request.
+/// What goes wrong with the request of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Trouble {
     None,
@@ -93,9 +93,9 @@ pub(crate) enum Trouble {
     Throttled,
     Late,
     Restart,
-    /// The engine fails every time in the same way.
+    /// The server always reports the same failure.
     Broken,
-    /// The response is lost, and then the client may not read.
+    /// The response is lost, and after that the client may not read.
     Unreadable,
 }
 
@@ -118,19 +118,19 @@ impl Trouble {
         Self::Unreadable,
     ];
 
-    /// Whether it makes sense for this act.
-    pub(crate) fn concerns(self, act: Act) -> bool {
-        act.is_change() || !matches!(self, Self::Broken | Self::Unreadable)
+    /// Returns whether this trouble makes sense for this call.
+    pub(crate) fn applies_to(self, call: Call) -> bool {
+        call.is_change() || !matches!(self, Self::Broken | Self::Unreadable)
     }
 
-    /// Whether a change that was not carried out may end with this error: the engine is broken, or
-    /// a refusal came only in part.
-    pub(crate) fn excuses(self, error: &Error) -> bool {
+    /// Returns whether a change that was not carried out may end with this error: the server fails,
+    /// or a refusal was truncated.
+    pub(crate) fn explains(self, error: &Error) -> bool {
         let is_cut = matches!(self, Self::Truncate | Self::Trickle) && error.outcome() == Outcome::Rejected;
         is_cut || self == Self::Broken && error.outcome() != Outcome::Unknown
     }
 
-    /// What the domain's log calls it; `None` if a refusal is what comes of it.
+    /// Returns the name in the log of the domain, or `None` if the domain refuses the request.
     pub(crate) fn fault(self) -> Option<&'static str> {
         match self {
             Self::None | Self::ExpiredToken | Self::Skew => None,

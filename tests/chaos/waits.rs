@@ -1,4 +1,4 @@
-//! Waits, and calls that have to end unknown.
+//! Waits, and calls that must end with an unknown outcome.
 
 use std::sync::atomic::Ordering;
 
@@ -10,10 +10,10 @@ use futures_util::TryStreamExt as _;
 use serde_json::json;
 
 use crate::round::{Round, name, repository};
-use crate::trouble::{Act, Trouble};
+use crate::trouble::{Call, Trouble};
 use crate::{BASE, MAIN, Tally};
 
-/// What a wait comes to that is watched on its way.
+/// Returns the outcome that ends a progress stream.
 pub(crate) async fn end<O>(mut progress: WaitStream<O>) -> Result<O, Error> {
     while let Some(update) = progress.try_next().await? {
         if let WaitUpdate::Ended(outcome) = update {
@@ -23,7 +23,7 @@ pub(crate) async fn end<O>(mut progress: WaitStream<O>) -> Result<O, Error> {
     panic!("the stream ended without an outcome");
 }
 
-/// The waits: each comes to its end, and to the right one.
+/// Waits. Each must end with the right outcome.
 impl Round {
     pub(crate) async fn wait_for_snapshot(&mut self, trouble: Trouble, tally: &mut Tally) {
         let target = name(&format!("waited-{}", self.number));
@@ -36,20 +36,20 @@ impl Round {
         self.domain.another_client_creates(MAIN, target.as_str());
         let uuid = self.snapshot(target.as_str()).unwrap().uuid;
         let path = format!("/_snapshot/{MAIN}/{target}");
-        let meddles = self.chance(8);
-        if meddles {
-            let (target, makes) = (target.clone(), self.random.bool());
-            self.meddle(move |domain| {
+        let interferes = self.chance(8);
+        if interferes {
+            let (target, creates) = (target.clone(), self.random.bool());
+            self.interfere(move |domain| {
                 domain.another_client_deletes(MAIN, target.as_str());
-                if makes {
+                if creates {
                     domain.another_client_creates(MAIN, target.as_str());
                 }
             });
         }
-        self.begin(Act::WaitForSnapshot, trouble, &path);
-        // Not under a moved clock, which that answer would tell.
+        self.begin(Call::WaitForSnapshot, trouble, &path);
+        // Not with a moved clock, because this response would reveal it.
         if trouble != Trouble::Skew && self.chance(3) {
-            // As right after a create, before every node knows of it.
+            // As right after a create, when not every node has the snapshot yet.
             let body = json!({"error": {"type": "snapshot_missing_exception", "reason": "is missing"}, "status": 404})
                 .to_string();
             let times = self.random.u32(1..=4);
@@ -62,55 +62,55 @@ impl Round {
 
         let now = self.snapshot(target.as_str());
         self.settle();
-        Self::note(tally, &result, false);
+        Self::count_call(tally, &result, false);
         match (&result, now) {
             (Ok(found), Some(now)) => {
                 if found.uuid() != Some(now.uuid.as_str()) || found.state().as_str() != now.state || now.end.is_none() {
-                    self.broken("a wrong end", &result);
+                    self.fail("a wrong outcome", &result);
                 }
                 if found.clone().into_complete().is_ok() != (now.state == "SUCCESS") {
-                    self.broken("took for complete what is not", &result);
+                    self.fail("reported an incomplete snapshot as complete", &result);
                 }
             }
-            (Ok(_), None) => self.broken("a false success", &result),
-            (Err(error), now) if meddles && error.kind() == ErrorKind::SnapshotMissing => {
+            (Ok(_), None) => self.fail("a false success", &result),
+            (Err(error), now) if interferes && error.kind() == ErrorKind::SnapshotMissing => {
                 if now.is_some_and(|now| now.uuid == uuid) {
-                    self.broken("a false failure", &result);
+                    self.fail("a false failure", &result);
                 }
             }
-            (Err(_), _) => self.broken("a needless failure", &result),
+            (Err(_), _) => self.fail("a needless failure", &result),
         }
     }
 
     pub(crate) async fn wait_for_deletion(&mut self, trouble: Trouble, tally: &mut Tally) {
         let target = self.other_snapshot();
         let uuid = self.snapshot(target.as_str()).unwrap().uuid;
-        let (gone, makes, domain) = (target.clone(), self.random.bool(), self.domain.clone());
-        let deed = move || {
+        let (gone, creates, domain) = (target.clone(), self.random.bool(), self.domain.clone());
+        let action = move || {
             domain.another_client_deletes(MAIN, gone.as_str());
-            if makes {
+            if creates {
                 domain.another_client_creates(MAIN, gone.as_str());
             }
         };
-        // Not before the second poll where it is made anew, so that the wait knows whom it waits for.
-        self.wire.before_request(if makes { 12 } else { self.random.u32(1..=4) }, deed);
-        self.begin(Act::WaitForDeletion, trouble, &format!("/_snapshot/{MAIN}/{target}"));
+        // If a new snapshot follows, the first poll comes before, so that the wait knows the uuid.
+        self.wire.before_request(if creates { 12 } else { self.random.u32(1..=4) }, action);
+        self.begin(Call::WaitForDeletion, trouble, &format!("/_snapshot/{MAIN}/{target}"));
 
         let wait = self.client.repository(repository(MAIN)).unwrap().snapshot(&target).unwrap().wait_for_deletion();
         let result = if self.chance(3) { end(wait.progress()).await } else { wait.await };
 
         let now = self.snapshot(target.as_str());
         self.settle();
-        Self::note(tally, &result, false);
+        Self::count_call(tally, &result, false);
         match &result {
-            Ok(()) if now.as_ref().is_some_and(|now| now.uuid == uuid) => self.broken("a false success", &result),
+            Ok(()) if now.as_ref().is_some_and(|now| now.uuid == uuid) => self.fail("a false success", &result),
             Ok(()) => {}
-            Err(_) => self.broken("a needless failure", &result),
+            Err(_) => self.fail("a needless failure", &result),
         }
     }
 
-    /// The domain is out of reach until the deadline: nobody knows what became of the request, and
-    /// the client says so.
+    /// Makes the domain unreachable after the change was sent, until the time limit. The call must
+    /// end with an unknown outcome.
     pub(crate) async fn black_out(&mut self, tally: &mut Tally) {
         self.number += 1;
         let (main, snapshot) = (repository(MAIN), name(&format!("snap-{}", self.number)));
@@ -119,13 +119,13 @@ impl Round {
         if kind == 3 {
             self.domain.another_client_creates(MAIN, snapshot.as_str());
         }
-        let (act, method, operation) = match kind {
-            0 => (Act::Create, "PUT", Operation::CreateSnapshot),
-            1 => (Act::Clone, "PUT", Operation::CloneSnapshot),
-            2 => (Act::Restore, "POST", Operation::RestoreSnapshot),
-            _ => (Act::Delete, "DELETE", Operation::DeleteSnapshot),
+        let (call, method, operation) = match kind {
+            0 => (Call::Create, "PUT", Operation::CreateSnapshot),
+            1 => (Call::Clone, "PUT", Operation::CloneSnapshot),
+            2 => (Call::Restore, "POST", Operation::RestoreSnapshot),
+            _ => (Call::Delete, "DELETE", Operation::DeleteSnapshot),
         };
-        self.begin(act, Trouble::None, "everything");
+        self.begin(call, Trouble::None, "everything");
         if self.chance(2) {
             self.domain.fault(Fault::drop_after().on_method(method).times(1));
         }
@@ -153,11 +153,11 @@ impl Round {
         };
 
         self.settle();
-        Self::note(tally, &result, true);
+        Self::count_call(tally, &result, true);
         match &result {
-            _ if self.executed(operation) > 1 => self.broken("a duplicate", &result),
+            _ if self.executed(operation) > 1 => self.fail("a duplicate", &result),
             Err(error) if error.outcome() == Outcome::Unknown => {}
-            _ => self.broken("claims to know", &result),
+            _ => self.fail("claims a known outcome", &result),
         }
         self.tidy().await;
     }

@@ -1,5 +1,5 @@
-//! Indices, restores and the cluster's state of the fake domain. What is said of real nodes was
-//! seen on them.
+//! Indices, restores and the cluster state of the fake domain. "Observed on" names the real servers
+//! that were seen to behave as the test expects.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Scene;
 
-/// What a client reads to learn whether an index was restored over.
+/// What a client reads to determine whether a restore has overwritten an index.
 const MARKS: &str = "filter_path=version,metadata.cluster_uuid,metadata.cluster_coordination.term,metadata.indices.*.state,\
                      metadata.indices.*.settings.index.uuid,metadata.indices.*.mapping_version,metadata.indices.*.settings_version,\
                      metadata.indices.*.aliases_version";
@@ -44,13 +44,13 @@ impl Scene {
         list.iter().map(|one| one["index"]["index_name"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Kinds of the recoveries by index.
+    /// The types of the recoveries, by index.
     async fn recoveries(&self, target: &str) -> Value {
         self.get(&format!("{target}{}filter_path=*.shards.type", if target.contains('?') { '&' } else { '?' })).await
     }
 
-    /// Takes the snapshot `s` of all that is open.
-    async fn take(&self) {
+    /// Takes the snapshot `s` of all open indices.
+    async fn take_snapshot(&self) {
         assert_eq!(self.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await.status, 200);
     }
 
@@ -75,18 +75,18 @@ impl Scene {
     }
 }
 
-/// A domain with the index `movies` of two shards, which its snapshot `s` holds.
+/// A domain whose snapshot `s` contains the index `movies` with two shards.
 async fn backed_up() -> Scene {
     let scene = Scene::registered().await;
-    scene.take().await;
+    scene.take_snapshot().await;
     scene
 }
 
-// ---- the cluster's state
+// ---- the cluster state
 
-/// Seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
+/// Observed on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
 #[tokio::test]
-async fn the_clusters_state_shows_the_indices_that_are_named() {
+async fn the_cluster_state_shows_the_requested_indices() {
     let scene = Scene::registered().await;
     for index in ["hidden", "closed"] {
         scene.domain.create_index(index, 1);
@@ -112,18 +112,18 @@ async fn the_clusters_state_shows_the_indices_that_are_named() {
         let marks = scene.marks(list).await;
         marks.as_object().map(|object| object.keys().cloned().collect::<Vec<_>>())
     };
-    assert_eq!(names("films").await.unwrap(), ["movies"], "an alias shows its index");
+    assert_eq!(names("films").await.unwrap(), ["movies"], "an alias selects its index");
     assert_eq!(
         names("logs").await.unwrap(),
         [".ds-logs-000001", ".ds-logs-000002"],
-        "a data stream shows its backing indices"
+        "a data stream selects its backing indices"
     );
     assert_eq!(names("absent").await, None);
-    assert_eq!(names("hid*,clo*").await, None, "patterns stand for neither hidden nor closed indices");
+    assert_eq!(names("hid*,clo*").await, None, "patterns match neither hidden nor closed indices");
     scene.domain.assert_no_unexpected_calls();
 }
 
-/// Seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
+/// Observed on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
 #[tokio::test]
 async fn each_change_of_an_index_raises_its_own_counters() {
     let scene = Scene::registered().await;
@@ -148,60 +148,60 @@ async fn each_change_of_an_index_raises_its_own_counters() {
 }
 
 #[tokio::test]
-async fn every_change_gives_the_clusters_state_another_version() {
+async fn every_change_raises_the_version_of_the_cluster_state() {
     let scene = backed_up().await;
     let mut last = 0;
-    let mut newer = async |what: &str| {
+    let mut assert_newer = async |what: &str| {
         let version = scene.get("/_cluster/state/version").await["version"].as_u64().unwrap();
         assert!(version > last, "{what}: {version} after {last}");
         last = version;
     };
-    newer("start").await;
+    assert_newer("start").await;
     scene.domain.create_index("other", 1);
-    newer("create").await;
+    assert_newer("create").await;
     scene.domain.close_index("other");
-    newer("close").await;
+    assert_newer("close").await;
     scene.domain.open_index("other");
-    newer("open").await;
+    assert_newer("open").await;
     scene.domain.change_settings("other");
-    newer("settings").await;
+    assert_newer("settings").await;
     scene.domain.delete_index("other");
-    newer("delete").await;
+    assert_newer("delete").await;
     scene.restore(json!({"rename_pattern": "(.+)", "rename_replacement": "r-$1"})).await;
-    newer("restore").await;
+    assert_newer("restore").await;
     scene.clock.advance(Duration::from_secs(3));
-    newer("the restore's end").await;
+    assert_newer("end of the restore").await;
     scene.domain.another_client_creates("r", "t");
-    newer("snapshot").await;
+    assert_newer("snapshot").await;
 }
 
 #[tokio::test]
-async fn terms_clusters_and_nodes_that_lag_can_be_told_apart() {
+async fn the_cluster_state_shows_a_new_term_another_cluster_and_a_lagging_node() {
     let scene = Scene::registered().await;
-    let seen = async || {
-        let state = scene.get(&format!("/_cluster/state/metadata,version/movies?local=true&{MARKS}")).await;
-        (state["metadata"]["cluster_coordination"]["term"].as_u64().unwrap(), state["version"].as_u64().unwrap(), state)
+    let state = async || {
+        let found = scene.get(&format!("/_cluster/state/metadata,version/movies?local=true&{MARKS}")).await;
+        (found["metadata"]["cluster_coordination"]["term"].as_u64().unwrap(), found["version"].as_u64().unwrap(), found)
     };
-    let (term, version, first) = seen().await;
+    let (term, version, first) = state().await;
 
     scene.domain.lag_cluster_state(true);
     scene.domain.change_settings("movies");
-    assert_eq!(seen().await.2, first);
+    assert_eq!(state().await.2, first);
     scene.domain.lag_cluster_state(false);
-    assert!(seen().await.1 > version);
+    assert!(state().await.1 > version);
     scene.domain.elect_master();
-    assert_eq!(seen().await.0, term + 1);
+    assert_eq!(state().await.0, term + 1);
 
     scene.domain.replace_cluster();
-    let other = seen().await.2;
+    let other = state().await.2;
     assert_ne!(other["metadata"]["cluster_uuid"], first["metadata"]["cluster_uuid"]);
     assert_eq!(other["metadata"].get("indices"), None);
     assert_eq!(scene.domain.repositories(), ["r"]);
 }
 
-/// Seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
+/// Observed on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
 #[tokio::test]
-async fn deleted_indices_leave_tombstones_that_only_the_unnamed_state_shows() {
+async fn tombstones_of_deleted_indices_appear_only_in_the_state_without_index_names() {
     let scene = Scene::registered().await;
     let uuid = scene.uuid("movies").await;
     scene.call("DELETE", "/movies", None).await;
@@ -220,12 +220,12 @@ async fn deleted_indices_leave_tombstones_that_only_the_unnamed_state_shows() {
         scene.domain.delete_index(&name);
     }
     let all = scene.tombstones().await;
-    assert_eq!((all.len(), all[0].as_str()), (500, "old-000"), "the last 500 are kept");
+    assert_eq!((all.len(), all[0].as_str()), (500, "old-000"), "the domain keeps the last 500");
 }
 
-/// Seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6, for errors on both as well.
+/// Observed on Elasticsearch 7.10.2 and OpenSearch 2.19.6, errors included.
 #[tokio::test]
-async fn a_filter_narrows_every_answer_but_errors() {
+async fn filter_path_applies_to_every_response_except_errors() {
     let scene = backed_up().await;
     assert_eq!(
         scene.get("/?filter_path=version.num*,name").await,
@@ -239,9 +239,9 @@ async fn a_filter_narrows_every_answer_but_errors() {
 
 // ---- restores
 
-/// Seen on Elasticsearch 7.10.2 and 8.19.5, OpenSearch 1.3.20, 2.19.6 and 3.8.0.
+/// Observed on Elasticsearch 7.10.2 and 8.19.5, OpenSearch 1.3.20, 2.19.6 and 3.8.0.
 #[tokio::test]
-async fn a_restore_over_a_closed_index_keeps_its_uuid_and_overwrites_the_rest() {
+async fn a_restore_over_a_closed_index_keeps_its_uuid_and_replaces_its_documents() {
     let scene = backed_up().await;
     let (uuid, documents) = (scene.uuid("movies").await, scene.domain.documents("movies").unwrap());
     scene.domain.write("movies");
@@ -253,15 +253,19 @@ async fn a_restore_over_a_closed_index_keeps_its_uuid_and_overwrites_the_rest() 
     assert_eq!(scene.uuid("movies").await, uuid);
     assert_eq!(scene.marks("movies").await["movies"]["state"], "open");
     assert_eq!(scene.counters("movies").await, [mapping + 1, settings + 1, aliases + 1]);
-    assert_eq!(scene.domain.documents("movies"), Some(documents), "what was written since is gone");
+    assert_eq!(
+        scene.domain.documents("movies"),
+        Some(documents),
+        "the restore discards what was written since the snapshot"
+    );
     assert_eq!(scene.shard("movies", 0).await["unassigned.reason"], "EXISTING_INDEX_RESTORED");
 }
 
 #[tokio::test]
-async fn a_restore_under_a_new_name_has_its_own_uuid_and_the_counters_of_the_snapshot() {
+async fn a_restore_under_a_new_name_gets_a_new_uuid_and_the_counters_of_the_snapshot() {
     let scene = Scene::registered().await;
     scene.domain.add_field("movies");
-    scene.take().await;
+    scene.take_snapshot().await;
     scene.domain.change_settings("movies");
 
     scene.restore(json!({"rename_pattern": "(.+)", "rename_replacement": "new-$1"})).await;
@@ -270,9 +274,9 @@ async fn a_restore_under_a_new_name_has_its_own_uuid_and_the_counters_of_the_sna
     assert_eq!(scene.counters("new-movies").await, [2, 1, 1]);
 }
 
-/// Seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
+/// Observed on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
 #[tokio::test]
-async fn an_existing_index_refuses_a_restore_over_it_unless_it_is_closed_and_fits() {
+async fn restores_over_an_existing_index_only_if_it_is_closed_and_compatible() {
     let scene = backed_up().await;
     let uuid = scene.domain.snapshots("r")[0].uuid.clone();
     for (index, shards) in [("open", 2), ("fits", 2), ("other-count", 3)] {
@@ -281,31 +285,32 @@ async fn an_existing_index_refuses_a_restore_over_it_unless_it_is_closed_and_fit
     scene.domain.add_alias("open", "alias");
     scene.domain.close_index("fits");
     scene.domain.close_index("other-count");
-    let over = async |name: &str| scene.restore(json!({"rename_pattern": "movies", "rename_replacement": name})).await;
+    let restore_over =
+        async |name: &str| scene.restore(json!({"rename_pattern": "movies", "rename_replacement": name})).await;
 
     assert_eq!(
-        over("open").await[2].as_str().unwrap().split(" because ").next().unwrap(),
+        restore_over("open").await[2].as_str().unwrap().split(" because ").next().unwrap(),
         format!("[r:s/{uuid}] cannot restore index [open]")
     );
-    let words = format!(
+    let reason = format!(
         "[r:s/{uuid}] cannot restore index [other-count] with [3] shards from a snapshot of index [movies] with [2] shards"
     );
-    assert_eq!(over("other-count").await, json!([500, "snapshot_restore_exception", words]));
-    let words = "Invalid index name [alias], already exists as alias";
-    assert_eq!(over("alias").await, json!([400, "invalid_index_name_exception", words]));
+    assert_eq!(restore_over("other-count").await, json!([500, "snapshot_restore_exception", reason]));
+    let reason = "Invalid index name [alias], already exists as alias";
+    assert_eq!(restore_over("alias").await, json!([400, "invalid_index_name_exception", reason]));
     let fits = json!({"rename_pattern": "movies", "rename_replacement": "fits", "partial": true});
     assert_eq!(
         scene.restore(fits).await,
         json!({"accepted": true}),
-        "to allow for missing shards is no matter where none is missing"
+        "`partial` does not matter if no shard is missing"
     );
 }
 
 #[tokio::test]
-async fn an_index_that_lacks_shards_is_not_restored_over_another() {
+async fn does_not_restore_an_incomplete_index_over_an_existing_one() {
     let scene = Scene::registered().await;
     scene.domain.plan_snapshot(FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 0)] });
-    scene.take().await;
+    scene.take_snapshot().await;
     scene.domain.close_index("movies");
     let refused = scene.restore(json!({"partial": true})).await;
     assert!(
@@ -317,14 +322,14 @@ async fn an_index_that_lacks_shards_is_not_restored_over_another() {
     );
 }
 
-/// Seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6. The latter two states were seen on
+/// Observed on Elasticsearch 7.10.2 and OpenSearch 2.19.6. The last two states were observed on
 /// OpenSearch only.
 #[tokio::test]
-async fn a_running_restore_shows_its_targets_and_their_shards_until_it_has_ended() {
+async fn the_cluster_state_shows_the_targets_and_shards_of_a_running_restore() {
     let scene = Scene::registered().await;
     scene.domain.create_index("books", 1);
-    scene.take().await;
-    assert_eq!(scene.running_restores().await, json!({}), "there was none yet");
+    scene.take_snapshot().await;
+    assert_eq!(scene.running_restores().await, json!({}), "no restore has run yet");
     scene.domain.fail_restore_shard("r-movies", 1);
 
     scene.restore(json!({"rename_pattern": "(.+)", "rename_replacement": "r-$1"})).await;
@@ -344,9 +349,9 @@ async fn a_running_restore_shows_its_targets_and_their_shards_until_it_has_ended
     assert_eq!(scene.running_restores().await, json!({"restore": {"snapshots": []}}));
 }
 
-/// Seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
+/// Observed on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
 #[tokio::test]
-async fn an_index_that_is_being_restored_cannot_be_closed_but_deleted() {
+async fn an_index_that_is_being_restored_can_be_deleted_but_not_closed() {
     let scene = backed_up().await;
     scene.domain.hold_restores(true);
     scene.restore(json!({"rename_pattern": "(.+)", "rename_replacement": "r-$1"})).await;
@@ -356,14 +361,14 @@ async fn an_index_that_is_being_restored_cannot_be_closed_but_deleted() {
     assert_eq!(refused.reason(), format!("Cannot close indices that are being restored: [[r-movies/{uuid}]]"));
     scene.call("DELETE", "/r-movies", None).await;
     assert_eq!(scene.running_restores().await, json!({"restore": {"snapshots": []}}));
-    assert_eq!(scene.call("DELETE", "/_snapshot/r/s", None).await.status, 200, "the snapshot is free again");
+    assert_eq!(scene.call("DELETE", "/_snapshot/r/s", None).await.status, 200, "the snapshot is no longer in use");
 }
 
 // ---- recoveries and shards
 
-/// Seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
+/// Observed on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
 #[tokio::test]
-async fn the_recovery_of_all_leaves_hidden_indices_out_unless_they_are_asked_for() {
+async fn recovery_omits_hidden_indices_unless_they_are_requested() {
     let scene = Scene::registered().await;
     scene.domain.create_index("hidden", 1);
     scene.domain.hide_index("hidden");
@@ -380,47 +385,51 @@ async fn the_recovery_of_all_leaves_hidden_indices_out_unless_they_are_asked_for
     assert_eq!(
         shards[0],
         json!({"index": "hidden", "state": "STARTED", "docs": null}),
-        "shown, but without its documents"
+        "listed, but without a document count"
     );
     assert_eq!(scene.get("/_cat/shards/hidden?format=json&h=docs").await, json!([{"docs": "100"}]));
 }
 
-/// Closing was seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6, restarts on Elasticsearch 8.19.5
-/// and OpenSearch 1.3.20.
+/// Closing was observed on Elasticsearch 7.10.2 and OpenSearch 2.19.6, restarts on Elasticsearch
+/// 8.19.5 and OpenSearch 1.3.20.
 #[tokio::test]
-async fn a_recovery_from_a_snapshot_is_gone_once_its_shard_was_closed_moved_or_restarted() {
+async fn a_recovery_from_a_snapshot_vanishes_when_its_shard_closes_moves_or_restarts() {
     let scene = backed_up().await;
     for name in ["closed", "moved", "restarted"] {
         scene.restore(json!({"rename_pattern": "(.+)", "rename_replacement": name})).await;
         scene.clock.advance(Duration::from_secs(3));
     }
-    let kinds = async |index: &str| {
+    let types = async |index: &str| {
         let all = scene.recoveries(&format!("/{index}/_recovery")).await;
         [0, 1].map(|shard| all[index]["shards"][shard]["type"].as_str().unwrap().to_owned())
     };
-    assert_eq!(kinds("closed").await, ["SNAPSHOT", "SNAPSHOT"]);
+    assert_eq!(types("closed").await, ["SNAPSHOT", "SNAPSHOT"]);
 
     scene.domain.close_index("closed");
     scene.domain.relocate_shard("moved", 1);
-    assert_eq!(kinds("closed").await, ["EXISTING_STORE", "EXISTING_STORE"]);
-    assert_eq!(kinds("moved").await, ["SNAPSHOT", "PEER"]);
+    assert_eq!(types("closed").await, ["EXISTING_STORE", "EXISTING_STORE"]);
+    assert_eq!(types("moved").await, ["SNAPSHOT", "PEER"]);
     assert_eq!(scene.shard("moved", 1).await["node"], "node-2");
-    assert_eq!(kinds("restarted").await, ["SNAPSHOT", "SNAPSHOT"]);
+    assert_eq!(types("restarted").await, ["SNAPSHOT", "SNAPSHOT"]);
 
     scene.domain.fail_restore_shard("lost", 0);
     scene.restore(json!({"rename_pattern": "(.+)", "rename_replacement": "lost"})).await;
     scene.clock.advance(Duration::from_secs(3));
     scene.domain.restart_node();
     let lost = scene.recoveries("/lost/_recovery").await;
-    assert_eq!(lost, json!({"lost": {"shards": [{"type": "EXISTING_STORE"}]}}), "what was lost stays lost");
-    assert_eq!(kinds("restarted").await, ["EXISTING_STORE", "EXISTING_STORE"]);
+    assert_eq!(lost, json!({"lost": {"shards": [{"type": "EXISTING_STORE"}]}}), "the failed shard does not recover");
+    assert_eq!(types("restarted").await, ["EXISTING_STORE", "EXISTING_STORE"]);
     scene.domain.open_index("closed");
-    assert_eq!(kinds("closed").await, ["EXISTING_STORE", "EXISTING_STORE"], "opening brings nothing back");
+    assert_eq!(
+        types("closed").await,
+        ["EXISTING_STORE", "EXISTING_STORE"],
+        "opening the index does not bring the recoveries back"
+    );
 }
 
-/// Seen on Elasticsearch 7.10.2, OpenSearch 2.19.6 and 3.8.0.
+/// Observed on Elasticsearch 7.10.2, OpenSearch 2.19.6 and 3.8.0.
 #[tokio::test]
-async fn the_shards_of_a_closed_index_are_shown_unless_it_is_named() {
+async fn cat_shards_lists_closed_indices_but_refuses_one_by_name() {
     let scene = Scene::registered().await;
     let uuid = scene.uuid("movies").await;
     scene.domain.close_index("movies");
@@ -433,9 +442,9 @@ async fn the_shards_of_a_closed_index_are_shown_unless_it_is_named() {
     assert_eq!(scene.recoveries("/movies/_recovery").await["movies"]["shards"][0]["type"], "EXISTING_STORE");
 }
 
-/// Seen on Elasticsearch 8.19.5.
+/// Observed on Elasticsearch 8.19.5.
 #[tokio::test]
-async fn elasticsearch_8_shows_closed_and_hidden_shards_in_full() {
+async fn elasticsearch_8_shows_the_documents_of_closed_and_hidden_indices() {
     let scene = Scene::with(|builder| builder.engine(Engine::elasticsearch("8.19.5"))).await;
     scene.domain.create_index("closed", 1);
     scene.domain.create_index("hidden", 1);
@@ -448,9 +457,9 @@ async fn elasticsearch_8_shows_closed_and_hidden_shards_in_full() {
 
 // ---- allocation
 
-/// Seen on OpenSearch 1.3.20 and 2.19.6.
+/// Observed on OpenSearch 1.3.20 and 2.19.6.
 #[tokio::test]
-async fn a_shard_that_has_failed_is_tried_again_until_the_engine_gives_it_up() {
+async fn the_server_retries_a_failed_shard_until_it_gives_up() {
     let scene = backed_up().await;
     scene.domain.fail_restore_shard_times("again", 0, 2);
     scene.domain.fail_restore_shard("never", 0);
@@ -460,7 +469,7 @@ async fn a_shard_that_has_failed_is_tried_again_until_the_engine_gives_it_up() {
     let unassigned =
         json!({"shard": "0", "state": "UNASSIGNED", "node": null, "unassigned.reason": "ALLOCATION_FAILED"});
     assert_eq!(scene.shard("again", 0).await, unassigned);
-    assert_eq!(scene.shard("never", 0).await, unassigned, "the same to look at");
+    assert_eq!(scene.shard("never", 0).await, unassigned, "`_cat/shards` shows no difference");
 
     let (again, never) = (scene.explain("again", 0).await, scene.explain("never", 0).await);
     assert_eq!(
@@ -475,8 +484,11 @@ async fn a_shard_that_has_failed_is_tried_again_until_the_engine_gives_it_up() {
     assert_eq!(deciders.iter().map(|one| &one["decider"]).collect::<Vec<_>>(), ["max_retry", "restore_in_progress"]);
 
     scene.clock.advance(Duration::from_secs(3));
-    let trying = scene.shard("again", 0).await;
-    assert_eq!((&trying["state"], &trying["unassigned.reason"]), (&json!("INITIALIZING"), &json!("ALLOCATION_FAILED")));
+    let retried = scene.shard("again", 0).await;
+    assert_eq!(
+        (&retried["state"], &retried["unassigned.reason"]),
+        (&json!("INITIALIZING"), &json!("ALLOCATION_FAILED"))
+    );
     assert_eq!(scene.running_restores().await["restore"]["snapshots"][0]["indices"], json!(["again"]));
     scene.clock.advance(Duration::from_secs(3));
     assert_eq!(scene.shard("again", 0).await["state"], "STARTED");
@@ -484,9 +496,9 @@ async fn a_shard_that_has_failed_is_tried_again_until_the_engine_gives_it_up() {
     assert_eq!(scene.running_restores().await, json!({"restore": {"snapshots": []}}));
 }
 
-/// Seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
+/// Observed on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
 #[tokio::test]
-async fn a_shard_that_waits_for_its_turn_is_throttled_and_one_that_no_node_takes_is_lost() {
+async fn a_queued_shard_is_throttled_and_a_shard_without_an_allowed_node_is_given_up() {
     let scene = backed_up().await;
     scene.domain.throttle_restores(true);
     scene.restore(json!({"rename_pattern": "movies", "rename_replacement": "waits"})).await;
@@ -498,8 +510,8 @@ async fn a_shard_that_waits_for_its_turn_is_throttled_and_one_that_no_node_takes
     assert_eq!((scene.shard("waits", 0).await, scene.shard("lost", 0).await), (restored.clone(), restored));
     let (waits, lost) = (scene.explain("waits", 0).await, scene.explain("lost", 0).await);
     assert_eq!((&waits["can_allocate"], &lost["can_allocate"]), (&json!("throttled"), &json!("no")));
-    let decider = |explained: &Value, number: usize| {
-        explained["node_allocation_decisions"][0]["deciders"][number]["decider"].clone()
+    let decider = |explanation: &Value, number: usize| {
+        explanation["node_allocation_decisions"][0]["deciders"][number]["decider"].clone()
     };
     assert_eq!(
         (decider(&waits, 0), decider(&lost, 0), decider(&lost, 1)),
@@ -508,7 +520,7 @@ async fn a_shard_that_waits_for_its_turn_is_throttled_and_one_that_no_node_takes
     assert_eq!(
         scene.running_restores().await["restore"]["snapshots"][0]["indices"],
         json!(["waits"]),
-        "the other has ended"
+        "the restore of `lost` has ended"
     );
 
     scene.domain.throttle_restores(false);
@@ -517,9 +529,9 @@ async fn a_shard_that_waits_for_its_turn_is_throttled_and_one_that_no_node_takes
     assert_eq!(scene.explain("waits", 0).await["current_state"], "started");
 }
 
-/// Seen on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
+/// Observed on Elasticsearch 7.10.2 and OpenSearch 2.19.6.
 #[tokio::test]
-async fn an_explanation_needs_a_shard_or_one_that_is_unassigned() {
+async fn allocation_explain_needs_a_complete_request_or_an_unassigned_shard() {
     let scene = backed_up().await;
     let refusal = async |method: &'static str, body: Option<Value>| {
         let response = scene.call(method, "/_cluster/allocation/explain", body).await;
@@ -535,9 +547,9 @@ async fn an_explanation_needs_a_shard_or_one_that_is_unassigned() {
     );
     let ninth = json!({"index": "movies", "shard": 9, "primary": true});
     assert_eq!(refusal("POST", Some(ninth)).await, (404, "shard_not_found_exception".into(), "no such shard".into()));
-    let words = "Validation Failed: 1: shard must be specified;2: primary must be specified;";
+    let reason = "Validation Failed: 1: shard must be specified;2: primary must be specified;";
     let short = json!({"index": "movies"});
-    assert_eq!(refusal("POST", Some(short)).await, (400, "action_request_validation_exception".into(), words.into()));
+    assert_eq!(refusal("POST", Some(short)).await, (400, "action_request_validation_exception".into(), reason.into()));
 
     scene.domain.fail_restore_shard("x", 1);
     scene.restore(json!({"rename_pattern": "movies", "rename_replacement": "x"})).await;
@@ -547,10 +559,10 @@ async fn an_explanation_needs_a_shard_or_one_that_is_unassigned() {
 
 // ---- closed indices, hidden indices and data streams in snapshots
 
-/// Seen on OpenSearch 2.19.6; for closed ones that are named also on Elasticsearch 7.10.2 and
+/// Observed on OpenSearch 2.19.6. For closed indices in the list, also on Elasticsearch 7.10.2 and
 /// 8.19.5, and OpenSearch 1.3.20.
 #[tokio::test]
-async fn a_snapshot_of_all_has_hidden_indices_and_leaves_closed_ones_out() {
+async fn a_snapshot_without_a_list_includes_hidden_indices_and_omits_closed_ones() {
     let scene = Scene::registered().await;
     for index in ["hidden", "closed"] {
         scene.domain.create_index(index, 1);
@@ -558,7 +570,7 @@ async fn a_snapshot_of_all_has_hidden_indices_and_leaves_closed_ones_out() {
     scene.domain.hide_index("hidden");
     scene.domain.add_alias("closed", "alias");
     scene.domain.close_index("closed");
-    scene.take().await;
+    scene.take_snapshot().await;
     assert_eq!(scene.domain.snapshots("r")[0].indices, ["hidden", "movies"]);
 
     for (name, list, expected) in
@@ -569,13 +581,13 @@ async fn a_snapshot_of_all_has_hidden_indices_and_leaves_closed_ones_out() {
     }
 }
 
-/// Seen on OpenSearch 1.3.20 and 2.19.6, and but for the deletion on Elasticsearch 8.19.5.
+/// Observed on OpenSearch 1.3.20 and 2.19.6, and except for the deletion on Elasticsearch 8.19.5.
 #[tokio::test]
 async fn a_data_stream_is_restored_with_its_backing_indices() {
     let scene = Scene::with(|builder| builder.engine(Engine::opensearch("2.19.6"))).await;
     scene.prepare().await;
     scene.domain.create_data_stream("ds", 2);
-    scene.take().await;
+    scene.take_snapshot().await;
     let info = scene.get("/_snapshot/r/s?filter_path=snapshots.data_streams,snapshots.indices").await;
     let all = [".ds-ds-000001", ".ds-ds-000002", "movies"];
     assert_eq!(info, json!({"snapshots": [{"indices": all, "data_streams": ["ds"]}]}));
@@ -589,10 +601,14 @@ async fn a_data_stream_is_restored_with_its_backing_indices() {
     assert_eq!(
         restored(renamed("^(.+)$", "ds")).await,
         json!([".ds-new-ds-000001", ".ds-new-ds-000002"]),
-        "the prefix stays in front"
+        "`.ds-` stays at the start of a renamed backing index"
     );
     let lone = json!(["new-.ds-ds-000002"]);
-    assert_eq!(restored(renamed("^(.+)$", ".ds-ds-000002")).await, lone, "but not where the stream is not restored");
+    assert_eq!(
+        restored(renamed("^(.+)$", ".ds-ds-000002")).await,
+        lone,
+        "`.ds-` does not stay in front if the stream itself is not restored"
+    );
     let refused = scene.restore(json!({"indices": "ds"})).await;
     assert!(
         refused[2].as_str().unwrap().contains("cannot restore index [.ds-ds-000001] because an open index"),
@@ -615,11 +631,11 @@ async fn a_data_stream_is_restored_with_its_backing_indices() {
 }
 
 #[tokio::test]
-async fn a_data_stream_that_is_restored_leaves_the_backing_indices_of_its_name_alone() {
+async fn a_restored_data_stream_replaces_its_name_and_keeps_other_backing_indices() {
     let scene = Scene::with(|builder| builder.engine(Engine::elasticsearch("8.19.5"))).await;
     scene.prepare().await;
     scene.domain.create_data_stream("ds", 1);
-    scene.take().await;
+    scene.take_snapshot().await;
     scene.domain.delete_index(".ds-ds-2023.11.14-000001");
     scene.clock.advance(Duration::from_hours(24));
     scene.domain.create_data_stream("ds", 1);
@@ -632,7 +648,7 @@ async fn a_data_stream_that_is_restored_leaves_the_backing_indices_of_its_name_a
 }
 
 #[tokio::test]
-async fn a_pattern_that_finds_nothing_fails_where_that_is_not_allowed() {
+async fn a_pattern_that_matches_nothing_fails_with_allow_no_indices_false() {
     let scene = Scene::registered().await;
     assert_eq!(scene.recoveries("/absent*/_recovery").await, json!({}));
     let refused = scene.call("GET", "/absent*/_recovery?allow_no_indices=false", None).await;
@@ -640,10 +656,10 @@ async fn a_pattern_that_finds_nothing_fails_where_that_is_not_allowed() {
 }
 
 #[tokio::test]
-async fn a_restore_may_hide_an_index_and_leave_its_aliases_out() {
+async fn a_restore_can_hide_an_index_and_omit_its_aliases() {
     let scene = Scene::registered().await;
     scene.domain.add_alias("movies", "films");
-    scene.take().await;
+    scene.take_snapshot().await;
     scene.domain.delete_index("movies");
 
     let body = json!({"rename_pattern": "movies", "rename_replacement": "quiet", "include_aliases": false, "index_settings": {"index.hidden": true}});

@@ -1,5 +1,5 @@
-//! What tests arrange in the fake domain: other clients, snapshots of the past, damage, and the log
-//! of requests.
+//! What a test can set up in the fake domain: accounts and policies, other clients, earlier and
+//! damaged snapshots, and the log of requests.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 
 use super::Scene;
 
-/// A domain with the index `movies` of two shards, which its snapshot `s` holds.
+/// A domain whose snapshot `s` contains the index `movies` with two shards.
 async fn backed_up() -> Scene {
     let scene = Scene::registered().await;
     assert_eq!(scene.call("PUT", "/_snapshot/r/s?wait_for_completion=true", None).await.status, 200);
     scene
 }
 
-/// The message of a panic.
-fn panic_of(act: impl FnOnce() + Send + 'static) -> String {
+/// Runs `act`, which must panic, and returns the message.
+fn panic_message(act: impl FnOnce() + Send + 'static) -> String {
     let panic = std::thread::spawn(act).join().expect_err("a panic");
     *panic.downcast::<String>().unwrap()
 }
@@ -36,17 +36,17 @@ async fn domains_of_one_account_accept_the_same_keys() {
     let here = Scene { domain: sister.clone(), clock: scene.clock.clone(), provider: scene.provider.clone() };
     assert_eq!(here.call("GET", "/_snapshot", None).await.status, 200);
     scene.domain.revoke();
-    assert_eq!(here.call("GET", "/_snapshot", None).await.status, 200, "the new ones are good here, too");
+    assert_eq!(here.call("GET", "/_snapshot", None).await.status, 200, "the sister domain accepts the new keys");
     let there = Scene { domain: stranger, clock: scene.clock.clone(), provider: scene.provider.clone() };
     assert_eq!(there.call("GET", "/_snapshot", None).await.status, 403);
 }
 
 #[tokio::test]
-async fn actions_are_denied_by_name_or_pattern_and_misspelt_ones_are_refused() {
+async fn denies_actions_by_name_or_pattern_and_rejects_misspelt_ones() {
     let scene = Scene::new().await;
     let domain = scene.domain.clone();
     assert_eq!(
-        panic_of(move || domain.deny("es:ESHttpGett")),
+        panic_message(move || domain.deny("es:ESHttpGett")),
         "unknown action `es:ESHttpGett`, expected one such as `es:ESHttpGet`"
     );
     assert_eq!(scene.call("GET", "/_snapshot", None).await.status, 200);
@@ -62,7 +62,7 @@ async fn actions_are_denied_by_name_or_pattern_and_misspelt_ones_are_refused() {
 // ---- other clients
 
 #[tokio::test]
-async fn another_client_restores_as_the_engine_lets_it() {
+async fn a_restore_by_another_client_follows_the_rules_of_the_server() {
     let scene = backed_up().await;
     scene.domain.another_client_restores("r", "s", &["movies"], Some(("(.+)", "their-$1")));
     scene.clock.advance(Duration::from_secs(3));
@@ -71,14 +71,14 @@ async fn another_client_restores_as_the_engine_lets_it() {
     assert_eq!(recovery["their-movies"]["shards"][0]["source"]["snapshot"], "s");
 
     let domain = scene.domain.clone();
-    let words = panic_of(move || domain.another_client_restores("r", "s", &[], None));
-    assert!(words.contains("because an open index with same name already exists"), "{words}");
+    let message = panic_message(move || domain.another_client_restores("r", "s", &[], None));
+    assert!(message.contains("because an open index with same name already exists"), "{message}");
 }
 
-// ---- snapshots of the past
+// ---- earlier and damaged snapshots
 
 #[tokio::test]
-async fn a_snapshot_can_be_placed_with_its_start_and_outcome() {
+async fn places_a_snapshot_with_a_start_time_and_an_outcome() {
     let scene = Scene::registered().await;
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
     scene.domain.plan_snapshot(FakeOutcome::Failed { reason: "for a later one".to_owned() });
@@ -103,8 +103,8 @@ async fn a_snapshot_can_be_placed_with_its_start_and_outcome() {
         ]})
     );
     let domain = scene.domain.clone();
-    let words = panic_of(move || domain.place_snapshot("r", "old", start, FakeOutcome::Success));
-    assert_eq!(words, "[r:old] cannot be placed");
+    let message = panic_message(move || domain.place_snapshot("r", "old", start, FakeOutcome::Success));
+    assert_eq!(message, "[r:old] cannot be placed: no such repository, or the name is taken");
 }
 
 #[tokio::test]
@@ -119,9 +119,9 @@ async fn a_snapshot_can_have_any_state_and_failures() {
     assert_eq!(scene.call("GET", "/_snapshot/r/s/_status", None).await.json()["snapshots"][0]["state"], "FROZEN");
 }
 
-/// Seen on Elasticsearch 7.10.2 and 8.19.5, OpenSearch 1.3.20 and 2.19.6.
+/// Observed on Elasticsearch 7.10.2 and 8.19.5, OpenSearch 1.3.20 and 2.19.6.
 #[tokio::test]
-async fn a_damaged_snapshot_shows_in_short_listings_only() {
+async fn a_damaged_snapshot_appears_only_in_listings_without_details() {
     let scene = backed_up().await;
     scene.call("PUT", "/_snapshot/r/whole?wait_for_completion=true", None).await;
     let uuid = scene.domain.snapshots("r").iter().find(|found| found.name == "s").unwrap().uuid.clone();
@@ -134,12 +134,12 @@ async fn a_damaged_snapshot_shows_in_short_listings_only() {
         let found = scene.call("GET", &target, None).await.json();
         found["snapshots"].as_array().into_iter().flatten().map(|one| one["snapshot"].clone()).collect::<Vec<Value>>()
     };
-    for (damage, status, error_type, words) in [
+    for (damage, status, error_type, reason) in [
         (FakeDamage::Lost, 404, "snapshot_missing_exception", "is missing"),
         (FakeDamage::Corrupt, 500, "snapshot_exception", "failed to get snapshots"),
     ] {
         scene.domain.damage_snapshot("r", "s", damage);
-        let expected = (status, error_type.to_owned(), format!("[r:s/{uuid}] {words}"));
+        let expected = (status, error_type.to_owned(), format!("[r:s/{uuid}] {reason}"));
         for (method, target) in [
             ("GET", "/_snapshot/r/s"),
             ("GET", "/_snapshot/r/_all"),
@@ -157,10 +157,10 @@ async fn a_damaged_snapshot_shows_in_short_listings_only() {
     assert_eq!(scene.call("DELETE", "/_snapshot/r/s", None).await.status, 200);
 }
 
-/// Seen on Elasticsearch 7.10.2 and OpenSearch 1.3.20; not so on 8.19.5 and 2.19.6.
+/// Observed on Elasticsearch 7.10.2 and OpenSearch 1.3.20. Versions 8.19.5 and 2.19.6 do not.
 #[tokio::test]
-async fn older_engines_show_what_runs_where_a_listing_finds_nothing() {
-    for (engine, odd) in [
+async fn older_servers_list_running_snapshots_if_nothing_else_matches() {
+    for (engine, lists_running) in [
         (Engine::elasticsearch("7.10.2"), true),
         (Engine::opensearch("1.3.20"), true),
         (Engine::elasticsearch("8.19.5"), false),
@@ -174,17 +174,21 @@ async fn older_engines_show_what_runs_where_a_listing_finds_nothing() {
             let target = format!("/_snapshot/r/{list}?ignore_unavailable=true&filter_path=snapshots.snapshot");
             scene.call("GET", &target, None).await.json()
         };
-        let running = if odd { json!({"snapshots": [{"snapshot": "running"}]}) } else { json!({}) };
+        let running = if lists_running { json!({"snapshots": [{"snapshot": "running"}]}) } else { json!({}) };
         assert_eq!(names("absent").await, running);
         assert_eq!(names("abs*").await, running);
-        assert_eq!(names("s,absent").await, json!({"snapshots": [{"snapshot": "s"}]}), "what is found is all");
+        assert_eq!(
+            names("s,absent").await,
+            json!({"snapshots": [{"snapshot": "s"}]}),
+            "a match hides the running snapshot"
+        );
     }
 }
 
 // ---- the log
 
 #[tokio::test]
-async fn the_log_keeps_headers_and_bodies_as_they_arrived_unless_told_otherwise() {
+async fn the_log_keeps_headers_and_bodies_unless_a_test_disables_it() {
     let scene = Scene::registered().await;
     let mut draft = scene.draft("PUT", "/_snapshot/r/s", Some(json!({"indices": "movies"}))).await;
     draft.extra.push(("x-opaque-id", "night-run".to_owned()));

@@ -1,4 +1,4 @@
-//! What the live tests share: the description of the domain, clients of it, and who may run.
+//! Shared by the live tests: the description of the domain, clients of it, and which tests can run.
 
 use std::env;
 use std::fs;
@@ -23,32 +23,33 @@ use http_body_util::BodyExt as _;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
 
-/// The domain that the variable `ES_SNAPSHOT_LIVE` describes; `tests/live/README.md` tells the
-/// fields.
+/// The description of the domain in the file that `ES_SNAPSHOT_LIVE` names.
+///
+/// `tests/live/README.md` lists its fields.
 #[derive(Debug)]
 pub(crate) struct Live(Value);
 
 pub(crate) type Outcome = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 
-/// A test, what it needs of the domain, and what it does.
+/// A test: its name, what it needs from the domain, and its body.
 pub(crate) struct LiveTest {
     pub(crate) name: &'static str,
     pub(crate) needs: &'static [Need],
     pub(crate) run: fn(Arc<Live>) -> Outcome,
 }
 
-/// What not every domain has.
+/// A capability that not every domain has.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Need {
-    /// Requests have to be signed.
+    /// The domain requires signed requests.
     SigV4,
-    /// User and password are let in.
+    /// The domain accepts a user and a password.
     Basic,
-    /// The gate's control port and the node behind it.
+    /// The control port of the gate and the node behind it can be reached.
     Gate,
-    /// The files that steer a bucket of the stand-in S3.
+    /// A bucket of the stand-in for S3 can be controlled by files.
     Steering,
-    /// TLS with an authority of the domain's own.
+    /// The domain uses TLS with its own certificate authority.
     Tls,
 }
 
@@ -79,27 +80,27 @@ impl Live {
         self.0.get(field).and_then(Value::as_str)
     }
 
-    /// A field that the test's needs promise.
+    /// Returns a field that must be present because of the needs of the test.
     pub(crate) fn given(&self, field: &str) -> &str {
         self.text(field).unwrap_or_else(|| panic!("the description of the domain has no {field:?}"))
     }
 
-    /// The first bucket, and its folder where it is a stand-in.
+    /// Returns the first bucket, and its folder if it is a stand-in.
     pub(crate) fn bucket(&self) -> (&str, Option<PathBuf>) {
         let buckets = self.0["buckets"].as_object().expect("the description of the domain has no buckets");
         let (name, folder) = buckets.iter().next().expect("the description of the domain has no bucket");
         (name, folder.as_str().map(PathBuf::from))
     }
 
-    /// A file that steers the bucket for as long as the value lives.
+    /// Writes a control file for the bucket. It is removed when the value is dropped.
     pub(crate) fn steer(&self, file: &str, text: &str) -> Steering {
         let (_, folder) = self.bucket();
-        let path = folder.expect("the bucket is no stand-in").join(file);
+        let path = folder.expect("the bucket must be a stand-in").join(file);
         fs::write(&path, text).unwrap();
         Steering(path)
     }
 
-    /// A client as the domain wants it, with credentials from where AWS tools find them.
+    /// Returns a builder with the authentication of the domain and the default AWS credentials.
     pub(crate) async fn builder(&self) -> SnapshotClientBuilder {
         let builder = self.plain_builder();
         match self.text("auth") {
@@ -113,7 +114,7 @@ impl Live {
         }
     }
 
-    /// A client that is not authenticated yet.
+    /// Returns a builder without authentication.
     pub(crate) fn plain_builder(&self) -> SnapshotClientBuilder {
         let mut builder = SnapshotClient::builder(self.given("endpoint"));
         if let Some(region) = self.text("region") {
@@ -125,7 +126,7 @@ impl Live {
         builder
     }
 
-    /// A transport that trusts the domain.
+    /// Returns a transport that trusts the certificate authority of the domain.
     pub(crate) fn transport(&self) -> HyperTransport {
         let builder = HyperTransport::builder();
         match self.text("ca") {
@@ -138,12 +139,12 @@ impl Live {
         self.builder().await.build().unwrap()
     }
 
-    /// The credentials that the instance has now.
+    /// Returns the current credentials of the instance.
     pub(crate) async fn credentials(&self) -> Credentials {
         default_credentials().await.provide_credentials().await.unwrap()
     }
 
-    /// The engine past the gate, to set a scene.
+    /// Returns a client of the node itself, without the gate, to prepare a test.
     pub(crate) fn node(&self) -> SnapshotClient {
         let mut builder = SnapshotClient::builder(self.text("node").unwrap_or_else(|| self.given("endpoint")));
         if let Some((user, password)) = self.text("node_user").and_then(|user| user.split_once(':')) {
@@ -152,7 +153,7 @@ impl Live {
         builder.build().unwrap()
     }
 
-    /// Sends a PUT to the engine past the gate, with a path that no client would let through.
+    /// Sends a PUT to the node itself, with a path that the client would refuse.
     pub(crate) async fn put_on_node(&self, segments: &[&str], query: &str, body: &Value) -> Value {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
         let encode = |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
@@ -174,23 +175,23 @@ impl Live {
         SnapshotClient::builder(self.given("control")).build().unwrap()
     }
 
-    /// Has the gate change something: its `faults`, its `clock`, or its credentials by `rotate`.
-    pub(crate) async fn gate(&self, what: &str, body: Value) {
-        self.control().raw(RawRequest::new(Method::POST, [what]).with_body(body)).await.unwrap();
+    /// Sends a command to the gate: `faults`, `clock`, `rotate` (its credentials), or `reset`.
+    pub(crate) async fn gate(&self, command: &str, body: Value) {
+        self.control().raw(RawRequest::new(Method::POST, [command]).with_body(body)).await.unwrap();
     }
 
-    /// Clears the gate's log, faults and clock.
+    /// Clears the log, the faults and the clock of the gate.
     pub(crate) async fn reset(&self) {
         self.gate("reset", json!({})).await;
     }
 
-    /// What the gate saw, but for the metadata service.
+    /// Returns the log of the gate, except requests to the metadata service.
     pub(crate) async fn log(&self) -> Vec<Value> {
         let log = self.control().raw(RawRequest::get(["log"])).await.unwrap().into_body();
         log.as_array().unwrap().iter().filter(|entry| entry["verdict"] != "imds").cloned().collect()
     }
 
-    /// Settings of a repository of this domain, below a folder of its own.
+    /// Returns the settings of a repository at `base_path` in the first bucket.
     pub(crate) fn s3(&self, base_path: &str) -> S3Settings {
         let (bucket, _) = self.bucket();
         let settings = S3Settings::new(bucket).with_base_path(base_path);
@@ -202,14 +203,14 @@ impl Live {
         }
     }
 
-    /// Registers a repository and gives its name.
+    /// Registers a repository and returns its name.
     pub(crate) async fn repository(&self, client: &SnapshotClient, test: &str) -> Result<RepositoryName, Error> {
         let name: RepositoryName = unique(test).parse()?;
         client.repository(&name)?.register(self.s3(name.as_str())).await?;
         Ok(name)
     }
 
-    /// Makes an index with some documents and gives its name.
+    /// Creates an index with 20 documents and returns its name.
     pub(crate) async fn index(&self, test: &str, shards: u32) -> Result<IndexName, Error> {
         let name: IndexName = unique(test).parse()?;
         let node = self.node();
@@ -224,7 +225,7 @@ impl Live {
     }
 }
 
-/// Takes a snapshot of one index and waits for its end.
+/// Takes a snapshot of one index and waits for it.
 pub(crate) async fn take(
     client: &SnapshotClient,
     repository: &RepositoryName,
@@ -236,7 +237,7 @@ pub(crate) async fn take(
     client.repository(repository)?.snapshot(name)?.wait().with_deadline(Duration::from_secs(60)).await
 }
 
-/// A bucket's steering file, which is removed with this value.
+/// A control file of a bucket. It is removed when this value is dropped.
 pub(crate) struct Steering(PathBuf);
 
 impl Drop for Steering {
@@ -245,25 +246,25 @@ impl Drop for Steering {
     }
 }
 
-/// A name that no other test and no earlier run has used.
-#[expect(clippy::disallowed_methods, reason = "not the client's randomness")]
+/// Returns a name that no other test and no earlier run has used.
+#[expect(clippy::disallowed_methods, reason = "the client does not use this randomness")]
 pub(crate) fn unique(test: &str) -> String {
     format!("{test}-{:012x}", fastrand::u64(..) & 0xffff_ffff_ffff)
 }
 
-/// The error of a call that has to fail.
+/// Returns the error of a call that must fail.
 pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Error>) -> Error {
     match result {
-        Ok(value) => panic!("was let through: {value:?}"),
+        Ok(value) => panic!("the call must fail, but it returned {value:?}"),
         Err(error) => error,
     }
 }
 
-/// Runs the tests that the described domain can run; the others, or all if none is described, show
-/// as ignored.
+/// Runs the tests that the described domain supports. The others are shown as ignored, and so are
+/// all of them if no domain is described.
 pub(crate) fn main(tests: Vec<LiveTest>) -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // The gate's faults and clock are one for all.
+    // All tests share the faults and the clock of the gate.
     arguments.test_threads = Some(1);
     let live = Live::from_env().map(Arc::new);
     let trials = tests

@@ -1,9 +1,9 @@
-//! A domain with something to back up.
+//! A domain that contains an index to back up.
 
 use es_snapshot::Repository;
 use es_snapshot::testing::FakeDomain;
 
-/// A domain with the index `movies` and the repository `backups`.
+/// Starts a domain with the index `movies` and the repository `backups`.
 pub(crate) async fn domain() -> FakeDomain {
     let domain = FakeDomain::with_repository("backups").await;
     domain.create_index("movies", 2);

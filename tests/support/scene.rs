@@ -1,5 +1,5 @@
-//! What the tests against the fake domain share: a domain, the clock of both sides, and a client of
-//! it.
+//! Shared by the tests against the fake domain: a domain, a client of it, and the manual clock that
+//! both use.
 
 use std::future::Future;
 use std::ops::Deref;
@@ -17,17 +17,17 @@ use tracing::Dispatch;
 
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
 
-/// The longest pause between two polls: once it has passed, every wait has polled.
+/// The longest pause between two polls. After this time, every wait has polled.
 pub(crate) const STEP: Duration = Duration::from_secs(30);
 
-/// The repository `r` of this client.
+/// Returns the repository `r`.
 pub(crate) fn backups(client: &SnapshotClient) -> Repository {
     client.repository(repository()).unwrap()
 }
 
-/// A fake domain and a signing client of it, both on one manual clock.
+/// A fake domain and a client that signs requests for it, both on one manual clock.
 pub(crate) struct Scene {
-    pub(crate) domain: CalmDomain,
+    pub(crate) domain: CheckedDomain,
     pub(crate) clock: ManualClock,
     pub(crate) provider: FakeCredentials,
     pub(crate) client: SnapshotClient,
@@ -44,7 +44,7 @@ impl Scene {
     ) -> Self {
         want_every_trace();
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
-        let domain = CalmDomain(domain(FakeDomain::builder()).clock(clock.clone()).start().await);
+        let domain = CheckedDomain(domain(FakeDomain::builder()).clock(clock.clone()).start().await);
         let provider = domain.credentials_provider();
         let builder = SnapshotClient::builder(domain.endpoint())
             .region(domain.region())
@@ -55,7 +55,7 @@ impl Scene {
         Self { domain, clock, provider, client }
     }
 
-    /// Another client of the domain, authorised in this way.
+    /// Returns another client of the domain that authenticates with `auth`.
     pub(crate) fn client_with(&self, auth: Auth) -> SnapshotClient {
         SnapshotClient::builder(self.domain.endpoint())
             .region(self.domain.region())
@@ -76,23 +76,23 @@ impl Scene {
         backups(&self.client).create_snapshot(snapshot(), CreateSnapshot::new()).await.unwrap();
     }
 
-    /// Takes the snapshot `s`, to its end.
+    /// Takes the snapshot `s` and waits until it is complete.
     pub(crate) async fn take_snapshot(&self) {
         self.start_snapshot().await;
         backups(&self.client).snapshot(snapshot()).unwrap().wait().await.unwrap().into_complete().unwrap();
     }
 
-    /// The requests since that many, by the domain's log.
+    /// Returns the requests in the log of the domain after the first `count`.
     pub(crate) fn events_since(&self, count: usize) -> Vec<Event> {
         self.domain.events().split_off(count)
     }
 }
 
-/// A domain that is held to it at the end of each test: nothing was sent again and again while
-/// nobody could know what had become of it.
-pub(crate) struct CalmDomain(FakeDomain);
+/// A domain that asserts at the end of each test that no change was resent too often after lost
+/// responses.
+pub(crate) struct CheckedDomain(FakeDomain);
 
-impl Deref for CalmDomain {
+impl Deref for CheckedDomain {
     type Target = FakeDomain;
 
     fn deref(&self) -> &FakeDomain {
@@ -100,7 +100,7 @@ impl Deref for CalmDomain {
     }
 }
 
-impl Drop for CalmDomain {
+impl Drop for CheckedDomain {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             self.0.assert_no_storm();
@@ -108,11 +108,14 @@ impl Drop for CalmDomain {
     }
 }
 
-/// Has somebody want every span and event before it is first met: one that is first met just when
-/// another thread's test begins to watch could be taken for unwanted, for all tests.
+/// Installs a subscriber that is interested in every span and event.
+///
+/// `tracing` caches for each span and event whether a subscriber wants it. Without this subscriber,
+/// one that is first reached just as another thread starts to subscribe could stay disabled for all
+/// tests.
 pub(crate) fn want_every_trace() {
-    static WANTED: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
-    LazyLock::force(&WANTED);
+    static SUBSCRIBER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+    LazyLock::force(&SUBSCRIBER);
 }
 
 pub(crate) fn repository() -> RepositoryName {
@@ -127,8 +130,10 @@ pub(crate) fn settings() -> RepositorySettings {
     S3Settings::new("my-bucket-4-es").with_region("ap-northeast-1").with_role_arn(ROLE).into()
 }
 
-/// Runs waits, as many as `count`; `between` happens so many times, each time when all of them
-/// rest, and then a pause passes.
+/// Runs `waits`, a future of `count` waits at a time.
+///
+/// `times` times, as soon as every wait has paused, it calls `between` and advances the clock by
+/// [`STEP`].
 pub(crate) async fn drive<T>(
     clock: &ManualClock,
     count: usize,
@@ -137,10 +142,10 @@ pub(crate) async fn drive<T>(
     waits: impl Future<Output = T>,
 ) -> T {
     clock.set_auto_advance(false);
-    // A request that is signed anew goes out after a pause of nothing.
+    // Before it signs a request again, the client sleeps for zero seconds. Those do not count.
     let pauses = || clock.sleeps().iter().filter(|sleep| !sleep.is_zero()).count();
     let before = pauses();
-    let passing = async {
+    let advance = async {
         for time in 1..=times {
             while pauses() < before + time * count {
                 tokio::task::yield_now().await;
@@ -149,8 +154,8 @@ pub(crate) async fn drive<T>(
             clock.advance(STEP);
         }
     };
-    match select(pin!(waits), pin!(passing)).await {
-        // Too early, which is for the test to judge.
+    match select(pin!(waits), pin!(advance)).await {
+        // The waits ended early. The test decides whether that is a failure.
         Either::Left((ended, _)) => ended,
         Either::Right(((), waits)) => waits.await,
     }

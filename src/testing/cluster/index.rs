@@ -1,5 +1,5 @@
-//! Indices: their metadata with its counters, their shards, and what clients and operators do to
-//! them.
+//! Indices: their metadata and its counters, their shards, and the changes that clients and
+//! operators make.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -8,14 +8,14 @@ use super::super::text::format_time;
 use super::restore::Restored;
 use super::{Cluster, Now};
 
-/// How many deleted indices the engines remember.
+/// How many deleted indices the servers remember.
 const TOMBSTONES: usize = 500;
 
-/// How often an engine tries to bring a shard up before it gives up:
-/// `index.allocation.max_retries`.
+/// How often a server tries to allocate a shard before it gives up
+/// (`index.allocation.max_retries`).
 pub(in crate::testing) const MAX_RETRIES: u32 = 5;
 
-/// The versions of an index's metadata.
+/// The version counters in the metadata of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::testing) struct Counters {
     pub(in crate::testing) metadata: u64,
@@ -27,8 +27,8 @@ pub(in crate::testing) struct Counters {
 impl Counters {
     const NEW: Self = Self { metadata: 4, mapping: 1, settings: 1, aliases: 1 };
 
-    /// The counters of an index after a restore over it: one more than it had, and no less than the
-    /// snapshot has.
+    /// Returns the counters of an index after a restore over it. Each is higher than before, and at
+    /// least as high as in the snapshot.
     pub(super) fn restored_over(self, snapshot: Self) -> Self {
         Self {
             metadata: snapshot.metadata.max(self.metadata + 1),
@@ -39,14 +39,14 @@ impl Counters {
     }
 }
 
-/// How a shard came to be where it is.
+/// How a shard was recovered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::testing) enum Origin {
     /// It was created empty.
     Empty,
-    /// It was opened where it lay: after a restart, or when its index was closed or opened.
+    /// It was opened from its own disk, after a restart or when its index was closed or opened.
     Existing,
-    /// It is restored from a snapshot, or empty where the snapshot lacks the shard.
+    /// It was restored from a snapshot. It is empty if the snapshot lacks the shard.
     Restore,
     /// It was moved to another node.
     Peer,
@@ -57,7 +57,7 @@ pub(in crate::testing) enum Origin {
 pub(in crate::testing) struct Shard {
     pub(in crate::testing) origin: Origin,
     pub(in crate::testing) since: SystemTime,
-    /// On which of the two nodes it is.
+    /// The number of its node: 0 or 1.
     pub(in crate::testing) node: usize,
 }
 
@@ -69,13 +69,13 @@ pub(in crate::testing) struct Index {
     pub(in crate::testing) is_open: bool,
     pub(in crate::testing) is_hidden: bool,
     pub(in crate::testing) aliases: BTreeSet<String>,
-    /// The data stream that it is a part of.
+    /// The data stream to which it belongs.
     pub(in crate::testing) stream: Option<String>,
     pub(in crate::testing) counters: Counters,
     pub(in crate::testing) primaries: Vec<Shard>,
     /// The last restore of it.
     pub(in crate::testing) restored: Option<Restored>,
-    /// Whether its settings ask for nodes that do not exist.
+    /// Whether its settings require nodes that do not exist.
     pub(in crate::testing) is_filtered: bool,
 }
 
@@ -108,11 +108,11 @@ pub(in crate::testing) enum ShardState {
 /// Why a shard is on no node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::testing) enum Unassigned {
-    /// It failed so often; the engine tries [`MAX_RETRIES`] times.
+    /// It failed this many times. After [`MAX_RETRIES`] failures the server gives up.
     Failed(u32),
-    /// No node may take it.
+    /// No node may hold it.
     Filtered,
-    /// Its turn has not come.
+    /// It waits until fewer other shards are recovering.
     Throttled,
 }
 
@@ -121,8 +121,8 @@ impl ShardState {
         matches!(self, Self::Unassigned(_))
     }
 
-    /// Whether the engine has given the shard up.
-    pub(in crate::testing) fn is_lost(self) -> bool {
+    /// Returns whether the server has given the shard up.
+    pub(in crate::testing) fn is_given_up(self) -> bool {
         match self {
             Self::Unassigned(Unassigned::Failed(attempts)) => attempts >= MAX_RETRIES,
             Self::Unassigned(Unassigned::Filtered) => true,
@@ -151,7 +151,7 @@ impl Cluster {
         self.version += 1;
     }
 
-    /// Creates a data stream with so many backing indices of one shard each.
+    /// Creates a data stream with this number of backing indices, of one shard each.
     pub(in crate::testing) fn create_data_stream(&mut self, name: &str, backing: u32, now: Now) {
         let date = if self.engine.es(7, 11) { format_time(now.wall, "%Y.%m.%d-") } else { String::new() };
         for number in 1..=backing {
@@ -163,12 +163,12 @@ impl Cluster {
         }
     }
 
-    /// The names of the indices that a snapshot of all takes.
+    /// Returns the names of the open indices, which a snapshot of all indices contains.
     pub(in crate::testing) fn open_names(&self) -> Vec<String> {
         self.indices.iter().filter(|(_, index)| index.is_open).map(|(name, _)| name.clone()).collect()
     }
 
-    /// The data streams, with their backing indices.
+    /// Returns the data streams with their backing indices.
     pub(in crate::testing) fn streams(&self) -> BTreeMap<String, BTreeSet<String>> {
         let mut streams: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (name, index) in &self.indices {
@@ -189,12 +189,12 @@ impl Cluster {
         self.failing_shards.retain(|(index, _), _| index != name);
     }
 
-    /// Closes an index; whether it was open.
+    /// Closes an index. Returns whether it was open.
     pub(in crate::testing) fn close_index(&mut self, name: &str, now: Now) -> bool {
         self.set_open(name, false, now)
     }
 
-    /// Opens an index; whether it was closed.
+    /// Opens an index. Returns whether it was closed.
     pub(in crate::testing) fn open_index(&mut self, name: &str, now: Now) -> bool {
         self.set_open(name, true, now)
     }
@@ -213,7 +213,7 @@ impl Cluster {
         changed
     }
 
-    /// Changes a setting of an index; whether there is one.
+    /// Changes a setting of an index. Returns whether the index exists.
     pub(in crate::testing) fn change_settings(&mut self, name: &str, is_hidden: Option<bool>) -> bool {
         self.change_index(name, |index| {
             index.is_hidden = is_hidden.unwrap_or(index.is_hidden);
@@ -223,7 +223,7 @@ impl Cluster {
         })
     }
 
-    /// Adds a field to the mapping of an index; whether there is one.
+    /// Adds a field to the mapping of an index. Returns whether the index exists.
     pub(in crate::testing) fn add_field(&mut self, name: &str) -> bool {
         self.change_index(name, |index| {
             index.counters.mapping += 1;
@@ -232,7 +232,7 @@ impl Cluster {
         })
     }
 
-    /// Gives an index an alias; whether there is one.
+    /// Adds an alias to an index. Returns whether the index exists.
     pub(in crate::testing) fn add_alias(&mut self, name: &str, alias: &str) -> bool {
         self.change_index(name, |index| {
             index.aliases.insert(alias.to_owned());
@@ -242,13 +242,13 @@ impl Cluster {
         })
     }
 
-    /// Writes a document; whether there is an open index. No metadata changes.
+    /// Writes a document, which changes no metadata. Returns whether the index exists and is open.
     pub(in crate::testing) fn write(&mut self, name: &str) -> bool {
         let open = self.indices.get_mut(name).filter(|index| index.is_open);
         open.map(|index| index.docs += 1).is_some()
     }
 
-    /// Moves a started shard to the other node; whether there is such a shard.
+    /// Moves a started shard to the other node. Returns whether there is such a shard.
     pub(in crate::testing) fn relocate_shard(&mut self, name: &str, number: u32, now: Now) -> bool {
         let started = self
             .indices
@@ -263,8 +263,8 @@ impl Cluster {
             })
     }
 
-    /// Restarts the nodes: all shards that are up come up anew from their disks; what is being
-    /// restored goes on.
+    /// Restarts the nodes. All started shards are recovered from their own disks. Running restores
+    /// continue.
     pub(in crate::testing) fn restart_node(&mut self, now: Now) {
         for name in self.indices.keys().cloned().collect::<Vec<_>>() {
             self.reopen_shards(&name, now);
@@ -273,7 +273,7 @@ impl Cluster {
         self.elect_master();
     }
 
-    /// Lets the shards of an index that are up come up anew from what lies on their disks.
+    /// Recovers the started shards of an index from their own disks.
     fn reopen_shards(&mut self, name: &str, now: Now) {
         let Some(index) = self.indices.get(name) else { return };
         let is_up = |shard: u32| self.shard_state(name, index, shard, now) == ShardState::Started;
@@ -284,7 +284,7 @@ impl Cluster {
         }
     }
 
-    /// Elects a master anew.
+    /// Elects a master again, which starts a new term.
     pub(in crate::testing) fn elect_master(&mut self) {
         self.term += 1;
         self.version += 1;
@@ -313,7 +313,7 @@ impl Cluster {
         } else if self.throttle_restores {
             ShardState::Unassigned(Unassigned::Throttled)
         } else if failures > 0 && restored.work.ended(now).is_none() {
-            let done = restored.work.done_of(u64::from(failures), now);
+            let done = restored.work.parts_done(u64::from(failures), now);
             ShardState::Unassigned(Unassigned::Failed(failures.min(1 + u32::try_from(done).unwrap_or(u32::MAX))))
         } else {
             ShardState::Initializing

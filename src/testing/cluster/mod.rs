@@ -1,5 +1,5 @@
-//! What the engine behind the front end knows: repositories, snapshots, indices, and how they
-//! change as time passes.
+//! The state of the server behind the front end: repositories, snapshots and indices, and how they
+//! change with time.
 
 mod index;
 mod restore;
@@ -19,10 +19,10 @@ pub(super) use self::snapshot::{Phase, Snapshot, SnapshotIndex, SnapshotOptions}
 use super::engine::Engine;
 use super::text::random_text;
 
-/// The time of one look at the engine.
+/// The time at which the state is read or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Now {
-    /// The domain's own wall clock.
+    /// The wall time of the domain, which may differ from that of its clock.
     pub(super) wall: SystemTime,
     pub(super) monotonic: Duration,
 }
@@ -31,7 +31,7 @@ pub(super) struct Now {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Work {
     pub(super) began: Now,
-    /// When it is done, on the monotonic clock; none while it is held.
+    /// When it ends, on the monotonic clock. `None` while it is held.
     due: Option<Duration>,
 }
 
@@ -45,16 +45,16 @@ impl Work {
     }
 
     fn end(&mut self, now: Now) {
-        // From now to now, so that what it does twice has ended as well.
+        // It takes no time, so that work that takes twice as long has ended as well.
         *self = Self::new(now, Duration::ZERO, false);
     }
 
-    /// The wall time at which it was done, if it is.
+    /// Returns the wall time at which it ended, if it has.
     pub(super) fn ended(&self, now: Now) -> Option<SystemTime> {
         self.ended_after(1, now)
     }
 
-    /// The wall time at which it was done twice over, if it is.
+    /// Returns the wall time at which twice its duration had passed, if it has.
     fn ended_twice(&self, now: Now) -> Option<SystemTime> {
         self.ended_after(2, now)
     }
@@ -64,8 +64,8 @@ impl Work {
         (self.began.monotonic.saturating_add(took) <= now.monotonic).then(|| self.began.wall.checked_add(took))?
     }
 
-    /// How many of so many parts are done.
-    pub(super) fn done_of(&self, parts: u64, now: Now) -> u64 {
+    /// Returns how many of `parts` equal parts are done.
+    pub(super) fn parts_done(&self, parts: u64, now: Now) -> u64 {
         let Some(due) = self.due else { return 0 };
         let whole = due.saturating_sub(self.began.monotonic).as_millis();
         let passed = now.monotonic.saturating_sub(self.began.monotonic).as_millis();
@@ -76,9 +76,9 @@ impl Work {
 #[derive(Clone)]
 pub(super) struct Repository {
     pub(super) kind: String,
-    /// As it comes back: all scalars are strings.
+    /// As the server returns them: all scalars are strings.
     pub(super) settings: Map<String, Value>,
-    /// Where its snapshots are; two registrations of one place see the same ones.
+    /// Where its snapshots are. Two repositories with the same place have the same snapshots.
     pub(super) place: String,
 }
 
@@ -88,26 +88,28 @@ impl Repository {
     }
 }
 
-/// All that the engine knows.
+/// The state of the server.
 #[derive(Clone)]
 pub(super) struct Cluster {
     pub(super) engine: Engine,
     random: fastrand::Rng,
     pub(super) node_id: String,
     pub(super) uuid: String,
-    /// Term and version of the cluster's state.
+    /// The term of the cluster state.
     pub(super) term: u64,
+    /// The version of the cluster state.
     pub(super) version: u64,
-    /// The cluster's state as a node that lags behind shows it.
+    /// The state that a lagging node shows, and the time at which it was current.
     pub(super) past: Option<(Box<Self>, Now)>,
     pub(super) repositories: BTreeMap<String, Repository>,
+    /// The snapshots by [`Repository::place`].
     places: BTreeMap<String, Vec<Snapshot>>,
     pub(super) indices: BTreeMap<String, Index>,
-    /// Those of the last deleted indices, oldest first.
+    /// The last deleted indices, oldest first.
     pub(super) tombstones: Vec<Tombstone>,
-    /// Those that have shards to do yet; none where there was no restore since the master started.
+    /// The running restores. `None` if there was no restore since the master started.
     pub(super) restores: Option<Vec<Restore>>,
-    /// The buckets there are, with the region of those whose region matters.
+    /// The buckets. One without a region accepts any.
     pub(super) buckets: BTreeMap<String, Option<String>>,
     pub(super) snapshots_take: Duration,
     pub(super) restores_take: Duration,
@@ -115,7 +117,7 @@ pub(super) struct Cluster {
     pub(super) hold_restores: bool,
     pub(super) throttle_restores: bool,
     pub(super) next_outcomes: VecDeque<FakeOutcome>,
-    /// How often the restore of a shard fails.
+    /// How often the restore of a shard fails, by index and number.
     pub(super) failing_shards: BTreeMap<(String, u32), u32>,
 }
 
@@ -146,12 +148,12 @@ impl Cluster {
         }
     }
 
-    /// An id in the manner of the engines: 22 letters of URL-safe base64.
+    /// Returns a random identifier like those of the servers: 22 characters of URL-safe base64.
     fn new_uuid(&mut self) -> String {
         new_uuid(&mut self.random)
     }
 
-    /// Shows the past of the cluster's state from now on, or the present again.
+    /// Freezes the cluster state that is shown, or shows the current one again.
     pub(super) fn lag(&mut self, lag: bool, now: Now) {
         let past = self.past.take();
         if lag {
@@ -159,7 +161,7 @@ impl Cluster {
         }
     }
 
-    /// Begins anew as another cluster, with the repositories of this one.
+    /// Becomes another cluster, which has only the repositories of this one.
     pub(super) fn replace(&mut self) {
         (self.node_id, self.uuid) = (self.new_uuid(), self.new_uuid());
         (self.term, self.version, self.past) = (1, 1, None);
@@ -168,10 +170,10 @@ impl Cluster {
         self.restores = None;
     }
 
-    /// Ends what has come to its end.
-    pub(super) fn settle(&mut self, now: Now) {
-        self.settle_snapshots(now);
-        self.settle_restores(now);
+    /// Ends the snapshots and restores that are due.
+    pub(super) fn finish_due_work(&mut self, now: Now) {
+        self.end_due_snapshots(now);
+        self.remove_ended_restores(now);
     }
 }
 

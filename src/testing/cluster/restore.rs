@@ -1,4 +1,4 @@
-//! Restores: what they write, and how far they are.
+//! Restores: the indices that they write, and their progress.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::index::{Counters, Index, Origin, Shard, ShardState};
 use super::{Cluster, Now, Snapshot, Work};
 
-/// Where a restored index is from.
+/// The restore from which an index comes.
 #[derive(Clone)]
 pub(in crate::testing) struct Restored {
     pub(in crate::testing) work: Work,
@@ -17,12 +17,12 @@ pub(in crate::testing) struct Restored {
     pub(in crate::testing) uuid: String,
     /// Whether it was restored over a closed index.
     pub(in crate::testing) is_over_closed: bool,
-    /// Shards that the snapshot does not have: they start empty.
+    /// The shards that the snapshot lacks. They start empty.
     pub(in crate::testing) missing: BTreeSet<u32>,
 }
 
 impl Restored {
-    /// What an engine says of a shard of this restore that it could not bring back.
+    /// Returns the server's text for a shard that this restore could not bring back.
     pub(in crate::testing) fn shard_failure(&self, index: &str, shard: u32) -> String {
         format!(
             "failed shard on node: failed recovery, failure RecoveryFailedException[[{index}][{shard}]: Recovery failed]; nested: \
@@ -31,14 +31,14 @@ impl Restored {
         )
     }
 
-    /// When a shard that fails so often was up, if it is. The attempts that fail take the time of a
-    /// restore, and the one that succeeds takes it once more.
+    /// Returns when a shard was started that fails this many times, if it is. All failing attempts
+    /// together take the time of a restore, and so does the one that succeeds.
     pub(in crate::testing) fn shard_ended(&self, failures: u32, now: Now) -> Option<SystemTime> {
         if failures == 0 { self.work.ended(now) } else { self.work.ended_twice(now) }
     }
 }
 
-/// A restore that has shards to do yet.
+/// A running restore.
 #[derive(Clone)]
 pub(in crate::testing) struct Restore {
     pub(in crate::testing) uuid: String,
@@ -46,7 +46,7 @@ pub(in crate::testing) struct Restore {
     place: String,
     pub(in crate::testing) snapshot: String,
     snapshot_uuid: String,
-    /// Uuid and number of shards of each index that it writes.
+    /// The indices that it writes, with uuid and number of shards.
     pub(in crate::testing) targets: BTreeMap<String, (String, u32)>,
 }
 
@@ -54,13 +54,13 @@ pub(in crate::testing) struct Restore {
 pub(in crate::testing) struct Target {
     /// Its name in the snapshot.
     pub(in crate::testing) index: String,
-    /// The name that it gets.
+    /// Its name after the restore.
     pub(in crate::testing) name: String,
-    /// The data stream that it becomes a part of.
+    /// The data stream to which it belongs after the restore.
     pub(in crate::testing) stream: Option<String>,
 }
 
-/// How a restore brings indices back.
+/// The options of a restore that change the restored indices.
 #[derive(Clone, Copy)]
 pub(in crate::testing) struct RestoreOptions {
     pub(in crate::testing) include_aliases: bool,
@@ -69,7 +69,7 @@ pub(in crate::testing) struct RestoreOptions {
 }
 
 impl Cluster {
-    /// Starts a restore of these indices, all in one update of the cluster's state.
+    /// Starts a restore of these indices, in one update of the cluster state.
     pub(in crate::testing) fn start_restore(
         &mut self,
         repository: &str,
@@ -83,8 +83,8 @@ impl Cluster {
         for index in
             self.indices.values_mut().filter(|index| index.stream.as_ref().is_some_and(|name| streams.contains(name)))
         {
-            // A data stream that is restored takes the place of the one of its name, whose backing indices stay
-            // alone.
+            // A restored data stream replaces the one with its name. The old backing indices stay
+            // as plain indices.
             index.stream = None;
         }
         let uuid = self.new_uuid();
@@ -136,14 +136,14 @@ impl Cluster {
         });
     }
 
-    /// Ends the restores of these indices at once.
+    /// Ends the restores of these indices now.
     pub(in crate::testing) fn end_restores(&mut self, targets: &[String], now: Now) {
         for name in targets {
             if let Some(restored) = self.indices.get_mut(name).and_then(|index| index.restored.as_mut()) {
                 restored.work.end(now);
             }
         }
-        self.settle_restores(now);
+        self.remove_ended_restores(now);
     }
 
     pub(in crate::testing) fn release_restores(&mut self, now: Now) {
@@ -152,15 +152,15 @@ impl Cluster {
         }
     }
 
-    /// Forgets the restores that have ended.
-    pub(super) fn settle_restores(&mut self, now: Now) {
+    /// Removes the restores that have ended.
+    pub(super) fn remove_ended_restores(&mut self, now: Now) {
         let Some(all) = self.restores.take() else { return };
         let (running, ended): (Vec<_>, Vec<_>) = all.into_iter().partition(|restore| self.is_running(restore, now));
         self.restores = Some(running);
         self.version += ended.len() as u64;
     }
 
-    /// The shards of a restore, each with its state as the cluster's state has it.
+    /// Returns the shards of a restore as index, uuid, number and state in the cluster state.
     pub(in crate::testing) fn restore_shards<'a>(
         &'a self,
         restore: &'a Restore,
@@ -173,7 +173,7 @@ impl Cluster {
             (0..*shards).map(move |shard| {
                 let state = match index.map(|index| self.shard_state(name, index, shard, now)) {
                     Some(ShardState::Started) => "SUCCESS",
-                    Some(state) if !state.is_lost() => "INIT",
+                    Some(state) if !state.is_given_up() => "INIT",
                     _ => "FAILURE",
                 };
                 (name.as_str(), uuid.as_str(), shard, state)
@@ -185,7 +185,7 @@ impl Cluster {
         self.restore_shards(restore, now).any(|(.., state)| state == "INIT")
     }
 
-    /// The running restore of a snapshot.
+    /// Returns a running restore of a snapshot.
     pub(in crate::testing) fn restore_from(&self, snapshot: &Snapshot, now: Now) -> Option<&Restore> {
         self.restores
             .iter()
@@ -193,7 +193,7 @@ impl Cluster {
             .find(|restore| restore.snapshot_uuid == snapshot.uuid && self.is_running(restore, now))
     }
 
-    /// Whether this index is being restored.
+    /// Returns whether an index belongs to a running restore.
     pub(in crate::testing) fn is_being_restored(&self, name: &str, now: Now) -> bool {
         self.restores
             .iter()
@@ -201,7 +201,8 @@ impl Cluster {
             .any(|restore| restore.targets.contains_key(name) && self.is_running(restore, now))
     }
 
-    /// Whether a snapshot or a restore keeps a repository from being changed.
+    /// Returns whether a running snapshot or restore uses a repository, which then cannot be
+    /// changed.
     pub(in crate::testing) fn is_in_use(&self, repository: &str, now: Now) -> bool {
         let Some(place) = self.repositories.get(repository).map(|repository| &repository.place) else { return false };
         self.running().any(|(name, _)| name == repository)

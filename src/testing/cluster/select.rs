@@ -1,8 +1,8 @@
-//! What lists of names and patterns stand for.
+//! Resolves lists of names and patterns.
 
 use std::collections::BTreeSet;
 
-/// Whether a text matches a pattern with `*`.
+/// Returns whether a text matches a pattern with `*`.
 pub(in crate::testing) fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -13,8 +13,8 @@ pub(in crate::testing) fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// The names that a list of names, patterns and exclusions means; the first concrete name that does
-/// not exist, unless such are ignored.
+/// Returns the existing names that a list of names, patterns and exclusions selects. Fails with the
+/// first plain name that does not exist, unless `ignore_unavailable` is set.
 pub(in crate::testing) fn select<'a>(
     expressions: &[String],
     existing: impl Iterator<Item = &'a String> + Clone,
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_matches_any_run_of_letters() {
+    fn star_matches_any_characters() {
         for (pattern, text, expected) in [
             ("*", "", true),
             ("a*", "abc", true),
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn exclusions_take_away_and_missing_names_are_told() {
+    fn applies_exclusions_and_returns_missing_names() {
         let existing: Vec<String> = ["logs-1", "logs-2", "movies"].map(String::from).to_vec();
         let pick =
             |list: &[&str]| select(&list.iter().map(ToString::to_string).collect::<Vec<_>>(), existing.iter(), false);

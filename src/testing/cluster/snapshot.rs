@@ -1,4 +1,4 @@
-//! Snapshots: what they hold, and how they run and end.
+//! Snapshots: their contents, and how they run and end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -8,41 +8,66 @@ use serde_json::Value;
 use super::index::Counters;
 use super::{Cluster, Index, Now, Work};
 
-/// How a snapshot of the fake domain ends.
+/// How a snapshot of a [`FakeDomain`](crate::testing::FakeDomain) ends.
+///
+/// [`FakeDomain::plan_snapshot`](crate::testing::FakeDomain::plan_snapshot),
+/// [`finish_snapshot`](crate::testing::FakeDomain::finish_snapshot) and
+/// [`place_snapshot`](crate::testing::FakeDomain::place_snapshot) take it. Default:
+/// [`Success`](Self::Success).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FakeOutcome {
-    /// All shards are done: `SUCCESS`.
+    /// All shards succeed. The state is `SUCCESS`.
     #[default]
     Success,
-    /// Some shards failed: `PARTIAL`.
+    /// Some shards fail. The state is `PARTIAL`.
     Partial {
-        /// Index and number of each shard that fails. If none is part of this snapshot, the first
-        /// shard of its first index fails.
+        /// The index and number of each shard that fails. If the snapshot contains none of them,
+        /// the first shard of its first index fails.
         failed_shards: Vec<(String, u32)>,
     },
-    /// Nothing of it can be used: `FAILED`.
+    /// All shards fail. The state is `FAILED`.
     Failed {
-        /// The reason that the snapshot and each of its shards give.
+        /// The reason that is reported for the snapshot and for each of its shards.
         reason: String,
     },
-    /// A state in the words of the test, such as one that no engine has yet.
+    /// The snapshot gets any other state, such as one that no server has yet.
     Other {
         /// The state.
         state: String,
-        /// Index, number and reason of each shard that fails.
+        /// The index, number and reason of each shard that fails.
         failures: Vec<(String, u32, String)>,
     },
 }
 
-/// What is wrong with the file that describes a snapshot; see
-/// [`FakeDomain::damage_snapshot`](crate::testing::FakeDomain::damage_snapshot).
+/// The damage to the file that describes a snapshot.
+///
+/// [`FakeDomain::damage_snapshot`](crate::testing::FakeDomain::damage_snapshot) takes it.
+///
+/// ```
+/// use es_snapshot::CreateSnapshot;
+/// use es_snapshot::testing::{FakeDamage, FakeDomain};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), es_snapshot::Error> {
+/// let domain = FakeDomain::with_repository("backups").await;
+/// let backups = domain.client().repository("backups")?;
+/// backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
+///
+/// domain.damage_snapshot("backups", "monday", FakeDamage::Corrupt);
+/// assert!(backups.snapshot("monday")?.info().await.is_err());
+///
+/// domain.damage_snapshot("backups", "monday", None);
+/// assert!(backups.snapshot("monday")?.info().await.is_ok());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FakeDamage {
-    /// It is gone: 404.
+    /// The file is missing. Requests that need it get 404.
     Lost,
-    /// It is not what it was: 500.
+    /// The file cannot be read. Requests that need it get 500.
     Corrupt,
 }
 
@@ -55,7 +80,7 @@ pub(in crate::testing) struct SnapshotIndex {
     pub(in crate::testing) is_hidden: bool,
     pub(in crate::testing) aliases: BTreeSet<String>,
     pub(in crate::testing) counters: Counters,
-    /// Reasons of the shards that failed.
+    /// The shards that failed, with the reason.
     pub(in crate::testing) failed: BTreeMap<u32, String>,
 }
 
@@ -79,7 +104,7 @@ pub(in crate::testing) struct Snapshot {
     pub(in crate::testing) name: String,
     pub(in crate::testing) uuid: String,
     pub(in crate::testing) indices: BTreeMap<String, SnapshotIndex>,
-    /// Data streams, with their backing indices.
+    /// The data streams with their backing indices.
     pub(in crate::testing) streams: BTreeMap<String, BTreeSet<String>>,
     pub(in crate::testing) include_global_state: bool,
     pub(in crate::testing) metadata: Option<Value>,
@@ -154,7 +179,7 @@ impl Snapshot {
 const SHARD_FAILURE: &str = "UncategorizedExecutionException[Failed execution]; nested: ExecutionException[java.io.IOException: \
                              Unable to upload object using a single upload]";
 
-/// What a snapshot is besides its indices.
+/// The properties of a new snapshot apart from its indices.
 #[derive(Default)]
 pub(in crate::testing) struct SnapshotOptions {
     pub(in crate::testing) include_global_state: bool,
@@ -163,8 +188,8 @@ pub(in crate::testing) struct SnapshotOptions {
 }
 
 impl Cluster {
-    /// Ends the snapshots that have come to their end.
-    pub(super) fn settle_snapshots(&mut self, now: Now) {
+    /// Ends the snapshots that are due.
+    pub(super) fn end_due_snapshots(&mut self, now: Now) {
         for snapshot in self.places.values_mut().flatten() {
             if let Phase::Running { work, outcome } = &snapshot.phase
                 && let Some(at) = work.ended(now)
@@ -184,7 +209,7 @@ impl Cluster {
         }
     }
 
-    /// The snapshots of a registered repository, by time of start and name.
+    /// Returns the snapshots of a registered repository, sorted by start and name.
     pub(in crate::testing) fn snapshots(&self, repository: &str) -> Option<Vec<&Snapshot>> {
         let repository = self.repositories.get(repository)?;
         let mut all: Vec<_> = self.places.get(&repository.place).into_iter().flatten().collect();
@@ -196,7 +221,7 @@ impl Cluster {
         self.snapshots(repository)?.into_iter().find(|snapshot| snapshot.name == name)
     }
 
-    /// All running snapshots with the repository through which they are seen.
+    /// Returns all running snapshots, each with every repository that contains it.
     pub(in crate::testing) fn running(&self) -> impl Iterator<Item = (&str, &Snapshot)> {
         self.repositories.iter().flat_map(|(name, repository)| {
             let snapshots = self.places.get(&repository.place).into_iter().flatten();
@@ -204,7 +229,7 @@ impl Cluster {
         })
     }
 
-    /// Starts a snapshot of these indices; gives its uuid.
+    /// Starts a snapshot of these indices. Returns its uuid.
     pub(in crate::testing) fn start_snapshot(
         &mut self,
         repository: &str,
@@ -233,8 +258,8 @@ impl Cluster {
         Some(uuid)
     }
 
-    /// Puts a snapshot of all open indices there that has begun at some time and ended with this
-    /// outcome; whether it could.
+    /// Adds a snapshot of all open indices that started at `start` and ended with this outcome.
+    /// Returns whether that was possible.
     pub(in crate::testing) fn place_snapshot(
         &mut self,
         repository: &str,
@@ -254,7 +279,7 @@ impl Cluster {
         is_placed && self.end_snapshot(repository, name, Some(outcome), end)
     }
 
-    /// Damages or repairs the file that describes a snapshot; whether there is such a snapshot.
+    /// Damages or repairs the file that describes a snapshot. Returns whether the snapshot exists.
     pub(in crate::testing) fn damage_snapshot(
         &mut self,
         repository: &str,
@@ -264,8 +289,8 @@ impl Cluster {
         self.snapshot_mut(repository, name).map(|snapshot| snapshot.damage = damage).is_some()
     }
 
-    /// The indices of these names, as a snapshot keeps them, and the data streams that it holds in
-    /// full.
+    /// Returns copies of these indices for a snapshot, and the data streams that it contains
+    /// completely.
     pub(in crate::testing) fn index_copies(
         &self,
         names: &[String],
@@ -278,7 +303,8 @@ impl Cluster {
         (copies, streams)
     }
 
-    /// Ends a running snapshot; whether there was one. With no outcome given it ends as planned.
+    /// Ends a running snapshot, as planned unless an outcome is given. Returns whether it was
+    /// running.
     pub(in crate::testing) fn end_snapshot(
         &mut self,
         repository: &str,

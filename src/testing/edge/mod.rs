@@ -1,4 +1,4 @@
-//! The front end of the domain: who may do what, and what it says to the others.
+//! The front end of the domain: authentication, the access policy, and Amazon's refusals.
 
 mod signature;
 
@@ -17,17 +17,39 @@ use super::text::random_text;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const PRINCIPAL: &str = "arn:aws:sts::123456789012:assumed-role/EC2RoleForESSnapshot/i-0123456789abcdef0";
 
-/// Whom the fake domain lets in.
+/// Which requests a fake domain lets in. Default: [`SigV4`](Self::SigV4).
+///
+/// ```
+/// use es_snapshot::testing::{FakeAuth, FakeDomain};
+/// use es_snapshot::{Auth, ErrorKind};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), es_snapshot::Error> {
+/// let auth = FakeAuth::Basic { user: "admin".to_owned(), password: "Passw0rd!".to_owned() };
+/// let domain = FakeDomain::builder().auth(auth).in_process().start().await;
+///
+/// let client = domain.client_builder().auth(Auth::basic("admin", "Passw0rd!")?).build()?;
+/// assert!(client.repositories().await?.is_empty());
+///
+/// let client = domain.client_builder().auth(Auth::basic("admin", "wrong")?).build()?;
+/// let error = client.repositories().await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Unauthenticated);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FakeAuth {
-    /// Every request must be signed: a domain whose access policy names IAM principals. The
-    /// default.
+    /// Every request must be signed, as on a domain with an access policy that names IAM
+    /// principals.
     SigV4,
-    /// Unsigned requests pass, but none that needs `iam:PassRole`; a signature that is there must
-    /// be right.
+    /// Unsigned requests are let in. If a request is signed, the signature must be right.
+    ///
+    /// The registration of an S3 repository must be signed, because it needs `iam:PassRole`.
     Open,
-    /// User and password as with fine-grained access control, or a signature.
+    /// Requests need this user and password, as with fine-grained access control, or a signature.
+    ///
+    /// The registration of an S3 repository must be signed, because it needs `iam:PassRole`.
     Basic {
         /// The user's name.
         user: String,
@@ -40,20 +62,21 @@ pub enum FakeAuth {
 #[derive(Clone, Debug)]
 pub(super) struct Arrival {
     pub(super) method: String,
-    /// Path and query as they stood in the request line.
+    /// The path and query from the request line, unchanged.
     pub(super) target: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
 impl Arrival {
-    /// All values of a header, joined as a signature joins them.
+    /// Returns all values of a header, joined as a signature joins them.
     pub(super) fn header(&self, name: &str) -> Option<String> {
         let values: Vec<_> =
             self.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         (!values.is_empty()).then(|| values.join(","))
     }
 
+    /// Returns the IAM action that the request needs.
     fn action(&self) -> String {
         let mut letters = self.method.chars();
         let first = letters.next().map(String::from).unwrap_or_default();
@@ -61,9 +84,9 @@ impl Arrival {
     }
 }
 
-/// How a request was let in.
+/// How a request was authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(super) enum Access {
     Signed,
     Basic,
     Open,
@@ -73,17 +96,17 @@ pub(super) enum Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Denial {
     pub(super) status: u16,
-    /// JSON, or none for the plain text of the security plugin.
+    /// `None` for the plain text of the security plugin.
     pub(super) body: Option<Value>,
 }
 
 impl Denial {
-    /// A refusal of the signature check.
+    /// Returns a refusal of the signature check.
     fn signature(text: impl Into<String>) -> Self {
         Self { status: 403, body: Some(json!({ "message": text.into() })) }
     }
 
-    /// A refusal of the policy or the allow-list.
+    /// Returns a refusal of the access policy or of the list of supported operations.
     fn policy(status: u16, text: impl Into<String>) -> Self {
         Self { status, body: Some(json!({ "Message": text.into() })) }
     }
@@ -93,17 +116,17 @@ impl Denial {
     }
 }
 
-/// Temporary credentials that the domain gave out. Their end stands on the monotonic clock, which
-/// nobody sets.
+/// Temporary credentials that the domain has issued.
 #[derive(Clone)]
 pub(super) struct Issued {
     pub(super) key: String,
     pub(super) secret: String,
     pub(super) token: String,
+    /// On the monotonic clock, which steps of the wall clock do not affect.
     pub(super) expires: Duration,
 }
 
-/// The credentials of an account, which the domains of the account share.
+/// The credentials of an account. The domains of the account share them.
 #[derive(Clone, Default)]
 pub(super) struct Account(Arc<Mutex<Vec<Issued>>>);
 
@@ -119,7 +142,7 @@ impl fmt::Debug for Account {
     }
 }
 
-/// What a policy can deny here.
+/// The actions that a policy can deny.
 const ACTIONS: [&str; 7] = [
     "es:ESHttpDelete",
     "es:ESHttpGet",
@@ -130,7 +153,7 @@ const ACTIONS: [&str; 7] = [
     "iam:PassRole",
 ];
 
-/// The front end's configuration and the credentials it knows.
+/// The configuration of the front end, and the credentials that it accepts.
 pub(super) struct Edge {
     pub(super) auth: FakeAuth,
     pub(super) region: String,
@@ -162,7 +185,7 @@ impl Edge {
         }
     }
 
-    /// Denies an action or a pattern of actions; whether IAM knows such an action.
+    /// Denies an action or a pattern of actions. Returns whether any known action matches it.
     pub(super) fn deny(&mut self, action: &str) -> bool {
         let is_known = ACTIONS.iter().any(|known| matches(action, known));
         if is_known {
@@ -175,7 +198,7 @@ impl Edge {
         self.denied.iter().any(|denied| matches(denied, action))
     }
 
-    /// The newest credentials, new ones if there are none or in the last fifth of their life.
+    /// Returns the newest credentials, or new ones if those are in the last fifth of their life.
     pub(super) fn current(&mut self, monotonic: Duration) -> Issued {
         let newest = self.account.issued().last().cloned();
         let is_fresh =
@@ -183,7 +206,7 @@ impl Edge {
         newest.filter(is_fresh).unwrap_or_else(|| self.rotate(monotonic))
     }
 
-    /// Gives out new credentials; older ones stay good until they expire.
+    /// Issues new credentials. Older ones stay valid until they expire.
     pub(super) fn rotate(&mut self, monotonic: Duration) -> Issued {
         let new = Issued {
             key: format!("ASIA{}", random_text(&mut self.random, 16, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")),
@@ -195,28 +218,28 @@ impl Edge {
         new
     }
 
-    /// Lets all credentials that were given out so far expire now.
+    /// Makes all credentials that were issued so far expire now.
     pub(super) fn revoke(&mut self, monotonic: Duration) {
         for issued in self.account.issued().iter_mut() {
             issued.expires = issued.expires.min(monotonic);
         }
     }
 
-    /// Judges one request.
-    pub(super) fn authorize(&self, arrival: &Arrival, now: SystemTime, monotonic: Duration) -> Result<Entry, Denial> {
-        let entry = self.authenticate(arrival, now, monotonic)?;
+    /// Authenticates a request, and checks that the policy allows it.
+    pub(super) fn authorize(&self, arrival: &Arrival, now: SystemTime, monotonic: Duration) -> Result<Access, Denial> {
+        let access = self.authenticate(arrival, now, monotonic)?;
         if self.forbidden.iter().any(|prefix| arrival.target.starts_with(prefix)) {
             return Err(Denial::policy(401, format!("Your request: '{}' is not allowed.", arrival.target)));
         }
-        self.check_pass_role(arrival, entry)?;
-        Ok(entry)
+        self.check_pass_role(arrival, access)?;
+        Ok(access)
     }
 
-    fn authenticate(&self, arrival: &Arrival, now: SystemTime, monotonic: Duration) -> Result<Entry, Denial> {
+    fn authenticate(&self, arrival: &Arrival, now: SystemTime, monotonic: Duration) -> Result<Access, Denial> {
         let action = arrival.action();
         let Some(authorization) = arrival.header("authorization") else {
             return match self.auth {
-                FakeAuth::Open => Ok(Entry::Open),
+                FakeAuth::Open => Ok(Access::Open),
                 FakeAuth::Basic { .. } => Err(Denial::unauthorized()),
                 FakeAuth::SigV4 => Err(Denial::policy(
                     403,
@@ -236,11 +259,11 @@ impl Edge {
                     ),
                 ));
             }
-            return Ok(Entry::Signed);
+            return Ok(Access::Signed);
         }
         if authorization.starts_with("Basic ") {
             return match &self.auth {
-                FakeAuth::Basic { user, password } if authorization == basic(user, password) => Ok(Entry::Basic),
+                FakeAuth::Basic { user, password } if authorization == basic(user, password) => Ok(Access::Basic),
                 FakeAuth::Basic { .. } => Err(Denial::unauthorized()),
                 FakeAuth::SigV4 | FakeAuth::Open => Err(Denial::signature(format!(
                     "Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. \
@@ -256,8 +279,9 @@ impl Edge {
         )))
     }
 
-    /// Registration of an S3 repository hands a role to the service.
-    fn check_pass_role(&self, arrival: &Arrival, entry: Entry) -> Result<(), Denial> {
+    /// Checks the role in the registration of an S3 repository, which the caller passes to the
+    /// domain.
+    fn check_pass_role(&self, arrival: &Arrival, access: Access) -> Result<(), Denial> {
         let path = arrival.target.split('?').next().unwrap_or_default();
         let registers = matches!(arrival.method.as_str(), "PUT" | "POST")
             && path.strip_prefix("/_snapshot/").is_some_and(|name| {
@@ -272,8 +296,8 @@ impl Edge {
         if role.is_empty() {
             return Err(Denial::policy(401, "settings.role_arn is needed for snapshot registration."));
         }
-        let user = if entry == Entry::Signed { PRINCIPAL } else { "anonymous" };
-        if entry != Entry::Signed || !self.pass_roles.contains(role) || self.is_denied("iam:PassRole") {
+        let user = if access == Access::Signed { PRINCIPAL } else { "anonymous" };
+        if access != Access::Signed || !self.pass_roles.contains(role) || self.is_denied("iam:PassRole") {
             return Err(Denial::policy(
                 403,
                 format!("User: {user} is not authorized to perform: iam:PassRole on resource: {role}"),
@@ -283,10 +307,10 @@ impl Edge {
     }
 }
 
-/// The letters of secrets and tokens.
+/// The characters of secrets and tokens.
 const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The header of basic authentication.
+/// Returns the header of basic authentication.
 fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", base64::encode(format!("{user}:{password}")))
 }

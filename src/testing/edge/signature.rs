@@ -1,4 +1,4 @@
-//! The check of a signature, which recomputes it from the bytes that arrived.
+//! Checks a signature: recomputes it from the bytes that arrived.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -13,11 +13,12 @@ use sha2::{Digest as _, Sha256};
 use super::super::text::format_time;
 use super::{ALGORITHM, Arrival, Denial, Edge, Issued};
 
-/// What a canonical request encodes in a query, and in a path.
+/// What a canonical request encodes in a query.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What a canonical request encodes in a path.
 const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
 
-/// How far the time of a signature may be off.
+/// How far the time of a signature may differ from the domain's time.
 const WINDOW: Duration = Duration::from_mins(5);
 
 impl Edge {
@@ -95,7 +96,7 @@ impl Edge {
 fn check_window(stamp: &str, when: SystemTime, now: SystemTime) -> Result<(), Denial> {
     let (floor, ceiling) = (now.checked_sub(WINDOW).unwrap_or(now), now.checked_add(WINDOW).unwrap_or(now));
     let show = |time| format_time(time, "%Y%m%dT%H%M%SZ");
-    // A stamp has no fractions of a second.
+    // The stamp leaves out the fraction of a second, so the signature may be up to 1 s newer.
     if when + Duration::from_secs(1) <= floor {
         let (floor, now) = (show(floor), show(now));
         return Err(Denial::signature(format!(
@@ -141,7 +142,7 @@ impl<'a> Authorization<'a> {
     }
 }
 
-/// Signs what arrived as the client should have.
+/// Returns the signature that the client should have sent.
 fn signature(
     arrival: &Arrival,
     headers: &[(&str, String)],
@@ -151,7 +152,7 @@ fn signature(
 ) -> Option<String> {
     let identity = Credentials::new(&issued.key, &issued.secret, Some(issued.token.clone()), None, "FakeDomain").into();
     let mut settings = SigningSettings::default();
-    // What the client chose to sign is checked, were it what others leave out.
+    // By default the signer skips some headers, but the client may have signed them.
     settings.excluded_headers = None;
     let params = v4::SigningParams::builder()
         .identity(&identity)
@@ -172,13 +173,13 @@ fn signature(
     Some(sign(request, &params.into()).ok()?.into_parts().1)
 }
 
-/// The SHA-256 of a body in hexadecimal.
+/// Returns the SHA-256 of a body in hexadecimal.
 fn payload_hash(body: &[u8]) -> String {
     format!("{:x}", Bytes::copy_from_slice(&Sha256::digest(body)))
 }
 
-/// The canonical request, for the text of a refusal. It holds the session token, as the real one
-/// does.
+/// Returns the canonical request, for the text of a refusal. Like Amazon's, it contains the session
+/// token.
 fn canonical_request(arrival: &Arrival, headers: &[(&str, String)]) -> String {
     let (path, query) = arrival.target.split_once('?').unwrap_or((&arrival.target, ""));
     let mut pairs: Vec<String> = query
@@ -217,12 +218,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_payload_hash_is_the_sha_256_of_the_body() {
+    fn hashes_a_body_with_sha_256() {
         assert_eq!(payload_hash(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 
     #[test]
-    fn a_time_is_formatted_as_http_wants_it() {
+    fn formats_http_dates_and_parses_stamps_of_signatures() {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         assert_eq!(format_time(time, "%a, %d %b %Y %H:%M:%S GMT"), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(parse_stamp("19941106T084937Z"), Some(time));

@@ -1,4 +1,4 @@
-//! Setting a domain up, and the thread that it runs in.
+//! The builder of a domain, and the thread in which a domain runs.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -16,17 +16,44 @@ use crate::testing::clock::ManualClock;
 use crate::testing::cluster::Cluster;
 use crate::testing::edge::{Account, Edge, FakeAuth};
 use crate::testing::engine::Engine;
-use crate::testing::relay::{self, Order};
+use crate::testing::relay::{self, Command};
 
-/// The role that a domain may be given unless the builder says otherwise.
+/// The role that callers may pass by default.
 pub(super) const PASS_ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
-/// The bucket that is always there.
+/// The bucket that every domain has.
 pub(super) const BUCKET: &str = "my-bucket-4-es";
 
-/// The seed of the next domain that is given none.
+/// The seed of the next domain without a seed of its own.
 static STARTED: AtomicU64 = AtomicU64::new(1);
 
-/// Sets up a [`FakeDomain`].
+/// A builder for a [`FakeDomain`]. [`FakeDomain::builder`] returns it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use es_snapshot::CreateSnapshot;
+/// use es_snapshot::clock::Clock as _;
+/// use es_snapshot::testing::{Engine, FakeDomain, ManualClock};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), es_snapshot::Error> {
+/// let clock = ManualClock::at("2026-05-01T00:00:00Z");
+/// let hour = Duration::from_secs(3600);
+/// let domain = FakeDomain::builder()
+///     .engine(Engine::elasticsearch("8.19.5"))
+///     .clock(clock.clone())
+///     .snapshots_take(hour)
+///     .in_process()
+///     .start()
+///     .await;
+/// domain.create_repository("backups");
+///
+/// let backups = domain.client().repository("backups")?;
+/// backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
+/// assert!(clock.monotonic() >= hour);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing runs before `start`"]
 pub struct FakeDomainBuilder {
@@ -68,104 +95,133 @@ impl Default for FakeDomainBuilder {
 }
 
 impl FakeDomainBuilder {
-    /// The engine to answer as. Default: Elasticsearch 7.10.2.
+    /// Sets the engine and version to imitate. Default: Elasticsearch 7.10.2.
     pub fn engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
         self
     }
 
-    /// The clock by which snapshots proceed and credentials expire. Default: real time.
+    /// Sets the clock that determines how snapshots progress and when credentials expire.
     ///
-    /// The domain's wall time starts as the clock's and follows its monotonic time: a step of the
-    /// clock's wall time puts the client's time wrong, not the domain's.
+    /// The domain's wall time starts at that of the clock, and then follows the clock's monotonic
+    /// time. So a step of the clock's wall time makes the client's time wrong, not the domain's.
+    /// Default: real time.
     pub fn clock(mut self, clock: ManualClock) -> Self {
         self.clock = Some(clock);
         self
     }
 
-    /// Whom to let in. Default: [`FakeAuth::SigV4`].
+    /// Sets which requests the domain lets in. Default: [`FakeAuth::SigV4`].
     pub fn auth(mut self, auth: FakeAuth) -> Self {
         self.auth = auth;
         self
     }
 
-    /// The region that signatures must be scoped to. Default: `ap-northeast-1`.
+    /// Sets the region that signatures must be scoped to. Default: `ap-northeast-1`.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = region.into();
         self
     }
 
-    /// A role that callers may pass; more than once for more. Default:
-    /// `arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot`.
+    /// Adds a role that callers may pass to the domain (`iam:PassRole`).
+    ///
+    /// The first call replaces the default.
+    /// Default: `arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot`.
     pub fn pass_role(mut self, arn: impl Into<String>) -> Self {
         self.pass_roles.insert(arn.into());
         self
     }
 
-    /// How long credentials live; in the last fifth of it new ones are given out. Default: six
-    /// hours.
+    /// Sets how long credentials are valid.
+    ///
+    /// In the last fifth of this time, the domain issues new ones to providers that ask.
+    /// Default: 6 h.
     pub fn credential_life(mut self, life: Duration) -> Self {
         self.credential_life = life;
         self
     }
 
-    /// A bucket that exists beside `my-bucket-4-es`, and does not mind which region it is asked in.
+    /// Adds a bucket that accepts repositories with any region.
+    ///
+    /// Default: only `my-bucket-4-es`, which every domain has.
     pub fn bucket(mut self, name: impl Into<String>) -> Self {
         self.buckets.push((name.into(), None));
         self
     }
 
-    /// A bucket that exists in this region, and refuses a repository with another.
+    /// Adds a bucket in this region.
+    ///
+    /// The verification of a repository fails if its settings name another region.
     pub fn bucket_in(mut self, name: impl Into<String>, region: impl Into<String>) -> Self {
         self.buckets.push((name.into(), Some(region.into())));
         self
     }
 
-    /// How long a snapshot takes by the domain's clock. Default: 3 s, so that a client that waits
-    /// sees it running, then ended.
+    /// Sets how long a snapshot takes on the domain's clock.
+    ///
+    /// With the default, a client that waits first sees the snapshot running and then ended.
+    /// Default: 3 s.
     pub fn snapshots_take(mut self, duration: Duration) -> Self {
         self.snapshots_take = duration;
         self
     }
 
-    /// How long a restore takes by the domain's clock. Default: 3 s.
+    /// Sets how long a restore takes on the domain's clock. Default: 3 s.
     pub fn restores_take(mut self, duration: Duration) -> Self {
         self.restores_take = duration;
         self
     }
 
-    /// Starts with [`FakeDomain::hold_snapshots`] on. Default: off.
+    /// Sets whether the domain starts with [`FakeDomain::hold_snapshots`] on. Default: off.
     pub fn hold_snapshots(mut self, hold: bool) -> Self {
         self.hold_snapshots = hold;
         self
     }
 
-    /// Starts with [`FakeDomain::hold_restores`] on. Default: off.
+    /// Sets whether the domain starts with [`FakeDomain::hold_restores`] on. Default: off.
     pub fn hold_restores(mut self, hold: bool) -> Self {
         self.hold_restores = hold;
         self
     }
 
-    /// Sets the seed of all that is by chance in this domain: faults' probabilities, uuids, keys
-    /// and request ids. Default: another one for each domain that a process starts, counted
-    /// from 1.
+    /// Sets the seed of everything random in this domain.
+    ///
+    /// These are the probabilities of faults, uuids, credentials and request ids. Default: a
+    /// different seed for each domain that the process starts, counted from 1.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Puts the domain into the account of another one: both give out and accept the same
-    /// credentials. They need the same clock. Default: an account of its own.
+    /// Puts the domain into the same account as another domain.
+    ///
+    /// Both issue and accept the same credentials. They need the same clock. Default: an account of
+    /// its own.
+    ///
+    /// ```
+    /// use es_snapshot::testing::FakeDomain;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// let logs = FakeDomain::with_repository("backups").await;
+    /// let builder = FakeDomain::builder().clock(logs.clock().unwrap()).in_process();
+    /// let metrics = builder.account_of(&logs).start().await;
+    ///
+    /// let client = metrics.client_builder().credentials(logs.credentials_provider()).build()?;
+    /// assert!(client.repositories().await?.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn account_of(mut self, other: &FakeDomain) -> Self {
         self.account = Some(other.with_state(|state, _| state.edge.account.clone()));
         self
     }
 
-    /// Starts no server: no port and no thread. Clients reach the domain by
-    /// [`FakeDomain::transport`].
+    /// Runs the domain without a port and without a thread.
     ///
-    /// With [`ManualClock::block_on`] and a [seed](Self::seed) a test is deterministic to the byte,
-    /// and a hundred times faster than over sockets.
+    /// Clients reach it through [`FakeDomain::transport`]. With [`ManualClock::block_on`] and a
+    /// [seed](Self::seed), every run of a test has the same requests and responses, byte for byte.
+    /// Such a test is about a hundred times faster than one over sockets.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -174,7 +230,8 @@ impl FakeDomainBuilder {
     ///
     /// let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     /// clock.block_on(async {
-    ///     let domain = FakeDomain::builder().clock(clock.clone()).in_process().seed(7).start().await;
+    ///     let builder = FakeDomain::builder().clock(clock.clone()).in_process().seed(7);
+    ///     let domain = builder.start().await;
     ///     let client = SnapshotClient::builder(domain.endpoint())
     ///         .transport(domain.transport())
     ///         .region(domain.region())
@@ -193,12 +250,14 @@ impl FakeDomainBuilder {
         self
     }
 
-    /// Starts the domain on a free port of loopback, in a thread of its own, unless it is [in
+    /// Starts the domain.
+    ///
+    /// It listens on a free port on loopback, in a thread of its own, unless it runs [in
     /// process](Self::in_process).
     ///
     /// # Panics
     ///
-    /// When there is no port or no thread to be had.
+    /// Panics if no port or no thread is available.
     pub async fn start(self) -> FakeDomain {
         let pass_roles = if self.pass_roles.is_empty() { [PASS_ROLE.to_owned()].into() } else { self.pass_roles };
         let seed = self.seed.unwrap_or_else(|| STARTED.fetch_add(1, Ordering::Relaxed));
@@ -225,35 +284,36 @@ impl FakeDomainBuilder {
             keep_requests: true,
             is_stopped: false,
         };
-        let hung_up = Notify::new();
-        let shared = Arc::new(Shared { clock, manual: self.clock.clone(), hung_up, state: Mutex::new(state) });
+        let connections_closed = Notify::new();
+        let shared =
+            Arc::new(Shared { clock, manual: self.clock.clone(), connections_closed, state: Mutex::new(state) });
         if self.in_process {
             return FakeDomain { shared, sockets: None };
         }
         let (started, address) = oneshot::channel();
-        let (orders, received) = mpsc::unbounded_channel();
+        let (commands, received) = mpsc::unbounded_channel();
         let responder = Responder(Arc::clone(&shared));
         let manual = self.clock;
         std::thread::spawn(move || run(responder, manual, received, started));
         match address.await {
-            Ok(Ok(address)) => FakeDomain { shared, sockets: Some(Sockets { address, orders }) },
+            Ok(Ok(address)) => FakeDomain { shared, sockets: Some(Sockets { address, commands }) },
             Ok(Err(error)) => panic!("the fake domain cannot listen: {error}"),
             Err(ended) => panic!("the fake domain's thread has ended: {ended}"),
         }
     }
 }
 
-/// Runs server and relay until the domain is dropped. A thread of their own keeps them apart from
-/// the runtime of the test, which may have one thread only, or block it.
+/// Runs the mock server and the relay until the domain is dropped. They have a thread of their own
+/// because the runtime of the test may have a single thread, which the test may block.
 fn run(
     responder: Responder,
     manual: Option<ManualClock>,
-    orders: mpsc::UnboundedReceiver<Order>,
+    commands: mpsc::UnboundedReceiver<Command>,
     started: oneshot::Sender<std::io::Result<SocketAddr>>,
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        // Nobody listens any more: whoever started this has been dropped.
+        // Sending fails only if the future of `start` was dropped.
         Err(error) => return drop(started.send(Err(error))),
     };
     runtime.block_on(async move {
@@ -265,7 +325,7 @@ fn run(
         Mock::given(matchers::any()).respond_with(responder).mount(&server).await;
         if started.send(listener.local_addr()).is_ok() {
             // `start_again` notices when this has ended.
-            let _ = relay::serve(listener, *server.address(), manual, orders).await;
+            let _ = relay::serve(listener, *server.address(), manual, commands).await;
         }
     });
 }

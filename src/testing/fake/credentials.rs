@@ -1,4 +1,4 @@
-//! The domain's metadata service.
+//! The provider of a domain's credentials.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,8 +10,11 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 
 use super::Shared;
 
-/// Hands out the current credentials of a [`FakeDomain`](super::FakeDomain), as an instance's
-/// metadata service would. Clones share one count.
+/// A provider of the current credentials of a [`FakeDomain`](super::FakeDomain).
+///
+/// It imitates the metadata service of an instance.
+/// [`FakeDomain::credentials_provider`](super::FakeDomain::credentials_provider) returns it. Clones
+/// share one count and one [trouble](Self::set_trouble).
 #[derive(Clone)]
 pub struct FakeCredentials {
     pub(super) shared: Arc<Shared>,
@@ -19,26 +22,28 @@ pub struct FakeCredentials {
     pub(super) trouble: Arc<Mutex<Option<CredentialTrouble>>>,
 }
 
-/// What is wrong with a source of credentials.
+/// A failure of a provider of credentials, for [`FakeCredentials::set_trouble`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CredentialTrouble {
-    /// It reports that there are no credentials.
+    /// The provider returns the error that there are no credentials.
     Fails,
-    /// It never responds.
+    /// The provider never responds.
     Hangs,
-    /// It panics.
+    /// The provider panics.
     Panics,
 }
 
 impl FakeCredentials {
-    /// Returns how often credentials were asked for.
+    /// Returns how often this provider and its clones were asked for credentials.
     #[must_use]
     pub fn loads(&self) -> usize {
         self.loads.load(Ordering::SeqCst)
     }
 
-    /// Makes this source and its clones fail, hang or panic from now on; `None` mends them.
+    /// Makes this provider and its clones fail, hang or panic from now on.
+    ///
+    /// `None` makes them work again.
     ///
     /// ```
     /// use std::time::Duration;
@@ -57,7 +62,7 @@ impl FakeCredentials {
     /// assert_eq!(error.kind(), ErrorKind::Credentials);
     ///
     /// credentials.set_trouble(None);
-    /// // A client does not ask again at once.
+    /// // After a failure, the client waits before it asks the provider again.
     /// domain.clock().unwrap().advance(Duration::from_secs(60));
     /// assert_eq!(client.repositories().await?.len(), 1);
     /// # Ok(())
@@ -84,10 +89,12 @@ impl ProvideCredentials for FakeCredentials {
         match trouble {
             None => {}
             Some(CredentialTrouble::Fails) => {
-                return future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("the test says so")));
+                return future::ProvideCredentials::ready(Err(CredentialsError::not_loaded(
+                    "the test has set `CredentialTrouble::Fails`",
+                )));
             }
             Some(CredentialTrouble::Hangs) => return future::ProvideCredentials::new(std::future::pending()),
-            Some(CredentialTrouble::Panics) => panic!("the test says so"),
+            Some(CredentialTrouble::Panics) => panic!("the test has set `CredentialTrouble::Panics`"),
         }
         let (mut state, now) = self.shared.enter();
         let issued = state.edge.current(now.monotonic);

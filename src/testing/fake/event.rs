@@ -1,4 +1,4 @@
-//! What a test sees of a domain: the log of requests, and snapshots.
+//! What a domain shows to a test: its log of requests, and its snapshots.
 
 use std::time::SystemTime;
 
@@ -8,68 +8,82 @@ use serde_json::Value;
 
 use crate::error::Operation;
 use crate::testing::cluster::{Phase, Snapshot};
-use crate::testing::edge::Entry;
+use crate::testing::edge::Access;
 
-/// One request as the fake domain saw it.
+/// A request in the log of a fake domain.
+///
+/// [`FakeDomain::events`](super::FakeDomain::events) returns the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// When it came to the engine, or was refused before it, by the domain's clock.
+    /// When it reached the server, or was refused or dropped before that. By the domain's clock.
     pub time: SystemTime,
     /// The method.
     pub method: String,
-    /// Path and query, byte for byte as they arrived.
+    /// The path and query, byte for byte as they arrived.
     pub path: String,
-    /// What the front end made of it.
+    /// How the front end treated it.
     pub verdict: Verdict,
-    /// The status of the response of the engine or the front end; a fault may have kept it from the
-    /// client. `None` where a fault responded or dropped the request first, unless it responded
-    /// as an engine that does nothing for now.
+    /// The status with which the server or the front end responded. A fault may have kept the
+    /// response from the client.
+    ///
+    /// `None` if a fault responded or dropped the request first. Exception: if a fault sends the
+    /// error of a server for another running operation or for a blocked cluster, this is its
+    /// status.
     pub status: Option<u16>,
-    /// The status of the response that was sent to the client, whole and at once. `None` where
-    /// there was no such response.
+    /// The status of the response that was sent to the client.
+    ///
+    /// `None` if no response was sent, or if a fault delayed, slowed or cut it.
     pub response: Option<u16>,
-    /// The endpoint that it went to, where this crate has a name for it.
+    /// The operation of this crate that uses the endpoint. `None` if there is none, or if the
+    /// request did not reach the server.
     pub operation: Option<Operation>,
-    /// Whether the engine carried it out: it responded with success, or changed its state although
-    /// it did not.
+    /// Whether the server carried it out. This is also true if its state changed although the
+    /// response was a failure.
     pub executed: bool,
-    /// The fault that struck, such as `drop_after`.
+    /// The name of the fault that acted on it: `status` (also for [`Fault::garbage`]),
+    /// `drop_before`, `drop_after`, `status_after`, `truncate`, `trickle`, `delay`, `late` or
+    /// `restart`.
+    ///
+    /// [`Fault::garbage`]: crate::testing::Fault::garbage
     pub fault: Option<&'static str>,
-    /// The header `x-amz-date`.
+    /// The value of the header `x-amz-date`.
     pub amz_date: Option<String>,
-    /// The signature in the header `authorization`.
+    /// The signature from the header `authorization`.
     pub signature: Option<String>,
-    /// The header `user-agent`.
+    /// The value of the header `user-agent`.
     pub user_agent: Option<String>,
-    /// The header `x-opaque-id`.
+    /// The value of the header `x-opaque-id`.
     pub opaque_id: Option<String>,
-    /// All headers as they arrived, secrets included. Empty unless requests are
-    /// [kept](super::FakeDomain::keep_requests).
+    /// All headers as they arrived, including secrets.
+    ///
+    /// Empty if [`keep_requests`](super::FakeDomain::keep_requests) is off.
     pub headers: HeaderMap,
-    /// The body as it arrived. Empty unless requests are [kept](super::FakeDomain::keep_requests).
+    /// The body as it arrived.
+    ///
+    /// Empty if [`keep_requests`](super::FakeDomain::keep_requests) is off.
     pub body: Bytes,
 }
 
-/// What the front end made of a request.
+/// How the front end of a fake domain treated a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Let in: the signature is right.
+    /// It was let in, because its signature is right.
     Signed,
-    /// Let in: user and password are right.
+    /// It was let in, because its user and password are right.
     Basic,
-    /// Let in without a proof of who it is.
+    /// It was let in without authentication.
     Open,
-    /// Refused.
+    /// It was refused.
     Denied,
-    /// Not determined: a fault responded or dropped it first.
+    /// A fault responded to it or dropped it before the front end checked it.
     Fault,
-    /// Let in, but a call that the fake domain does not know.
+    /// It was let in, but the fake domain does not support it.
     Unexpected,
 }
 
-/// A snapshot as the fake domain has it.
+/// A snapshot in a repository of a fake domain.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct FakeSnapshot {
@@ -77,16 +91,16 @@ pub struct FakeSnapshot {
     pub name: String,
     /// Its uuid, new for each snapshot.
     pub uuid: String,
-    /// `IN_PROGRESS`, `SUCCESS`, `PARTIAL`, `FAILED`, or the state that it was
-    /// [given](crate::testing::FakeOutcome::Other).
+    /// Its state: `IN_PROGRESS`, `SUCCESS`, `PARTIAL`, `FAILED`, or that of
+    /// [`FakeOutcome::Other`](crate::testing::FakeOutcome::Other).
     pub state: String,
-    /// Its indices, by name.
+    /// The names of its indices, sorted.
     pub indices: Vec<String>,
     /// The metadata that it was created with.
     pub metadata: Option<Value>,
-    /// When it began, by the domain's clock.
+    /// When it started, by the domain's clock.
     pub start: SystemTime,
-    /// When it ended, if it has.
+    /// When it ended, by the domain's clock. `None` while it is running.
     pub end: Option<SystemTime>,
 }
 
@@ -107,12 +121,12 @@ impl FakeSnapshot {
     }
 }
 
-impl From<Entry> for Verdict {
-    fn from(entry: Entry) -> Self {
-        match entry {
-            Entry::Signed => Self::Signed,
-            Entry::Basic => Self::Basic,
-            Entry::Open => Self::Open,
+impl From<Access> for Verdict {
+    fn from(access: Access) -> Self {
+        match access {
+            Access::Signed => Self::Signed,
+            Access::Basic => Self::Basic,
+            Access::Open => Self::Open,
         }
     }
 }

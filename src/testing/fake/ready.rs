@@ -1,4 +1,4 @@
-//! A domain that a test can use at once: with a repository, and a client of it.
+//! A domain with a repository, and its client, ready for use in a test.
 
 use serde_json::{Map, Value};
 
@@ -9,11 +9,11 @@ use crate::client::SnapshotClientBuilder;
 use crate::testing::clock::ManualClock;
 
 impl FakeDomain {
-    /// Starts a domain in process, on a [`ManualClock`] of its own that moves by itself, with one
-    /// repository of this name.
+    /// Starts a domain in process, with a manual clock and one repository of this name.
     ///
-    /// [`client`](Self::client) returns a client of it. Neither needs a port or real time. It runs
-    /// on any executor.
+    /// [`client`](Self::client) returns a client of the domain. Neither needs a port or real time.
+    /// They run on any executor. The [`ManualClock`] starts at 2026-05-01T00:00:00Z and moves by
+    /// itself when the client pauses.
     ///
     /// ```
     /// use es_snapshot::CreateSnapshot;
@@ -34,7 +34,7 @@ impl FakeDomain {
     ///
     /// # Panics
     ///
-    /// When the name is not one of a repository.
+    /// Panics if a repository cannot have this name.
     pub async fn with_repository(name: &str) -> Self {
         let clock = ManualClock::at("2026-05-01T00:00:00Z");
         let domain = Self::builder().in_process().clock(clock).start().await;
@@ -42,32 +42,53 @@ impl FakeDomain {
         domain
     }
 
-    /// Registers an S3 repository of this name, as another client of the domain would, in the
-    /// bucket `my-bucket-4-es` under a base path of its name.
+    /// Registers an S3 repository, as another client of the domain would.
+    ///
+    /// It is in the bucket `my-bucket-4-es`. Its base path is its name.
     ///
     /// # Panics
     ///
-    /// When the name is not one of a repository.
+    /// Panics if a repository cannot have this name, or if one of this name is registered.
     pub fn create_repository(&self, name: &str) {
         let settings = [("bucket", BUCKET), ("base_path", name), ("role_arn", PASS_ROLE)];
         let settings: Map<String, Value> =
             settings.map(|(key, value)| (key.to_owned(), Value::from(value))).into_iter().collect();
         let is_registered = self.with_state(|state, _| state.cluster.register(name, "s3", settings));
-        assert!(is_registered, "[{name}] cannot be registered");
+        assert!(is_registered, "[{name}] cannot be registered: not a name for a repository, or already registered");
     }
 
     /// Returns a client with the domain's credentials, region and clock.
     ///
     /// # Panics
     ///
-    /// When the feature `hyper` is off and the domain is not [in
-    /// process](crate::testing::FakeDomainBuilder::in_process).
+    /// Panics if the domain is not [in process](crate::testing::FakeDomainBuilder::in_process) and
+    /// the feature `hyper` is off.
     #[must_use]
     pub fn client(&self) -> SnapshotClient {
-        self.client_builder().build().unwrap_or_else(|error| panic!("a client of the fake domain: {}", error.report()))
+        self.client_builder()
+            .build()
+            .unwrap_or_else(|error| panic!("cannot build a client of the fake domain: {}", error.report()))
     }
 
-    /// Returns the builder of such a client, for a test that needs another option.
+    /// Returns a client builder with the domain's credentials, region and clock.
+    ///
+    /// Use it for a client that needs further options.
+    ///
+    /// ```
+    /// use es_snapshot::RetryPolicy;
+    /// use es_snapshot::testing::{FakeDomain, Fault};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// let domain = FakeDomain::with_repository("backups").await;
+    /// let client = domain.client_builder().retry(RetryPolicy::never()).build()?;
+    ///
+    /// domain.fault(Fault::drop_before().times(1));
+    /// assert!(client.repositories().await.is_err());
+    /// assert_eq!(client.repositories().await?.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn client_builder(&self) -> SnapshotClientBuilder {
         let builder =
             SnapshotClient::builder(self.endpoint()).region(self.region()).credentials(self.credentials_provider());
@@ -78,7 +99,7 @@ impl FakeDomain {
         if self.sockets.is_none() { builder.transport(self.transport()) } else { builder }
     }
 
-    /// Returns the clock that the domain was given; `None` if it goes by the system's.
+    /// Returns the domain's manual clock, or `None` if the domain uses the system clock.
     #[must_use]
     pub fn clock(&self) -> Option<ManualClock> {
         self.shared.manual.clone()

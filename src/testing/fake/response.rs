@@ -1,4 +1,4 @@
-//! Responses on their way out.
+//! Responses before they are sent, and the entry point over sockets.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,7 +8,7 @@ use wiremock::{Request, Respond, ResponseTemplate};
 
 use super::Shared;
 use crate::testing::edge::{Arrival, Denial};
-use crate::testing::relay::{self, Spoil};
+use crate::testing::relay::{self, Disruption};
 use crate::testing::text::format_time;
 
 /// A response before it is sent.
@@ -17,24 +17,25 @@ pub(super) struct FakeResponse {
     pub(super) body: Vec<u8>,
     pub(super) content_type: String,
     pub(super) headers: Vec<(String, String)>,
-    /// How it is spoilt on its way.
-    pub(super) spoil: Option<Spoil>,
+    /// What happens to it on its way to the client.
+    pub(super) disruption: Option<Disruption>,
 }
 
 impl FakeResponse {
     pub(super) fn new(status: u16, body: impl Into<Vec<u8>>, content_type: &str) -> Self {
-        Self { status, body: body.into(), content_type: content_type.to_owned(), headers: Vec::new(), spoil: None }
+        Self { status, body: body.into(), content_type: content_type.to_owned(), headers: Vec::new(), disruption: None }
     }
 
-    /// The page of a load balancer.
+    /// Returns the error page of a load balancer.
     pub(super) fn gateway(status: u16) -> Self {
-        let words =
+        let reason =
             http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error");
-        Self::new(status, format!("<html><head><title>{status} {words}</title></head></html>"), "text/html")
+        Self::new(status, format!("<html><head><title>{status} {reason}</title></head></html>"), "text/html")
     }
 
-    pub(super) fn spoiled(spoil: Spoil) -> Self {
-        Self::new(200, Vec::new(), "text/plain").spoil(spoil)
+    /// Returns an empty response that does not reach the client.
+    pub(super) fn disrupted(disruption: Disruption) -> Self {
+        Self::new(200, Vec::new(), "text/plain").with_disruption(disruption)
     }
 
     pub(super) fn denied(denial: &Denial, request_id: String) -> Self {
@@ -46,8 +47,8 @@ impl FakeResponse {
         }
     }
 
-    pub(super) fn spoil(mut self, spoil: Spoil) -> Self {
-        self.spoil = Some(spoil);
+    pub(super) fn with_disruption(mut self, disruption: Disruption) -> Self {
+        self.disruption = Some(disruption);
         self
     }
 
@@ -56,12 +57,13 @@ impl FakeResponse {
         self
     }
 
+    /// Adds the header `date`.
     pub(super) fn dated(self, time: SystemTime) -> Self {
         self.with_headers(&[(DATE.to_string(), format_time(time, "%a, %d %b %Y %H:%M:%S GMT"))])
     }
 }
 
-/// The way in by sockets.
+/// Handles the requests that arrive over sockets.
 pub(super) struct Responder(pub(super) Arc<Shared>);
 
 impl Respond for Responder {
@@ -78,8 +80,8 @@ impl Respond for Responder {
         let template = ResponseTemplate::new(response.status).set_body_raw(response.body, &response.content_type);
         let template =
             response.headers.into_iter().fold(template, |template, (name, value)| template.append_header(name, value));
-        match response.spoil {
-            Some(spoil) => template.append_header(relay::SPOIL, spoil.to_header()),
+        match response.disruption {
+            Some(disruption) => template.append_header(relay::DISRUPTION, disruption.to_header()),
             None => template,
         }
     }

@@ -1,4 +1,4 @@
-//! What a domain keeps between requests, and how it deals with one.
+//! The state of a domain, and how it handles a request.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -13,18 +13,18 @@ use super::storm;
 use crate::clock::Clock;
 use crate::testing::clock::ManualClock;
 use crate::testing::cluster::{Cluster, Now};
-use crate::testing::edge::{Arrival, Edge, Entry};
+use crate::testing::edge::{Access, Arrival, Edge};
 use crate::testing::fault::{Action, Effect, Fault, apply};
-use crate::testing::relay::Spoil;
+use crate::testing::relay::Disruption;
 use crate::testing::rest;
 use crate::testing::text::random_text;
 
 pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
-    /// The same clock, if it is one that a test drives.
+    /// The same clock, if a test drives it.
     pub(super) manual: Option<ManualClock>,
-    /// Notified when the connections of calls in process are closed.
-    pub(super) hung_up: Notify,
+    /// Notifies calls in process that their connections are closed.
+    pub(super) connections_closed: Notify,
     pub(super) state: Mutex<State>,
 }
 
@@ -33,13 +33,13 @@ pub(super) struct State {
     pub(super) cluster: Cluster,
     pub(super) faults: Vec<Fault>,
     pub(super) random: fastrand::Rng,
-    /// Requests whose client is gone and that the engine has not seen yet.
+    /// Requests that have not reached the server yet. Their clients received no response.
     pub(super) late: Vec<Late>,
     pub(super) events: Vec<Event>,
     /// The wall time at the clock's monotonic zero.
     pub(super) origin: SystemTime,
     pub(super) skew: i64,
-    /// Whether headers and bodies go to the log.
+    /// Whether the log keeps headers and bodies.
     pub(super) keep_requests: bool,
     pub(super) is_stopped: bool,
 }
@@ -47,22 +47,23 @@ pub(super) struct State {
 pub(super) struct Late {
     due: Duration,
     arrival: Arrival,
-    entry: Entry,
+    access: Access,
 }
 
 impl Shared {
-    /// What the first rule that acts on a request does to it.
+    /// Returns the effect of the first rule that acts on a request. The state is not locked while
+    /// the conditions of rules run, because they are code of the test.
     pub(super) fn fault_on(&self, arrival: &Arrival) -> Option<Effect> {
         let state = || self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let rules = state().faults.clone();
         let mut matching = rules.iter().enumerate().filter(|(_, rule)| rule.matches(&arrival.method, &arrival.target));
-        matching.find_map(|(place, rule)| {
+        matching.find_map(|(position, rule)| {
             let state = &mut *state();
-            apply(&mut state.faults, place, rule, &mut state.random)
+            apply(&mut state.faults, position, rule, &mut state.random)
         })
     }
 
-    /// Takes the state and brings it up to the present.
+    /// Locks the state and brings it up to the present.
     pub(super) fn enter(&self) -> (MutexGuard<'_, State>, Now) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let monotonic = self.clock.monotonic();
@@ -71,12 +72,12 @@ impl Shared {
         (state, now)
     }
 
-    /// Deals with a request that has arrived.
+    /// Handles a request that has arrived.
     pub(super) fn serve(&self, arrival: &Arrival) -> FakeResponse {
         let fault = self.fault_on(arrival);
         let (mut state, now) = self.enter();
         let response = state.handle(arrival, now, fault);
-        if response.spoil.is_none()
+        if response.disruption.is_none()
             && let Some(event) = state.events.last_mut()
         {
             event.response = Some(response.status);
@@ -89,11 +90,11 @@ impl Shared {
     }
 
     /// Closes the connections of all calls in process.
-    pub(super) fn hang_up(&self) {
-        self.hung_up.notify_waiters();
+    pub(super) fn close_connections(&self) {
+        self.connections_closed.notify_waiters();
     }
 
-    /// Lets time pass.
+    /// Lets time pass on the domain's clock.
     pub(super) async fn hold(&self, by: Duration) {
         match &self.manual {
             Some(clock) => clock.hold(by).await,
@@ -103,7 +104,7 @@ impl Shared {
 }
 
 impl State {
-    /// The domain's time at this monotonic time.
+    /// Returns the domain's time at this monotonic time.
     pub(super) fn at(&self, monotonic: Duration) -> Now {
         let wall = self.origin.checked_add(monotonic).unwrap_or(self.origin);
         let skew = Duration::from_secs(self.skew.unsigned_abs());
@@ -111,18 +112,18 @@ impl State {
         Now { wall: skewed.unwrap_or(wall), monotonic }
     }
 
-    /// Deals with what became due since the last look, in order of time.
+    /// Handles everything that has become due since the last call, in order of time.
     pub(super) fn catch_up(&mut self, now: Now) {
         let (mut due, rest): (Vec<Late>, Vec<Late>) = self.late.drain(..).partition(|late| late.due <= now.monotonic);
         self.late = rest;
         due.sort_by_key(|late| late.due);
         for late in due {
             let then = self.at(late.due);
-            self.cluster.settle(then);
+            self.cluster.finish_due_work(then);
             let response = rest::response(&mut self.cluster, &late.arrival, then);
-            self.log(&late.arrival, then, late.entry.into(), Some(&response), Some("late"));
+            self.log(&late.arrival, then, late.access.into(), Some(&response), Some("late"));
         }
-        self.cluster.settle(now);
+        self.cluster.finish_due_work(now);
     }
 
     pub(super) fn log(
@@ -153,26 +154,26 @@ impl State {
         });
     }
 
-    /// Deals with one request: faults before the engine, front end, engine, faults after it.
+    /// Handles one request: faults before the server, front end, server, faults after the server.
     pub(super) fn handle(&mut self, arrival: &Arrival, now: Now, fault: Option<Effect>) -> FakeResponse {
         let name = fault.as_ref().map(|(action, _)| action.name());
         if let Some((action, headers)) = &fault
-            && action.is_before_engine()
+            && action.is_before_server()
         {
             self.log(arrival, now, Verdict::Fault, None, name);
             return match action {
                 Action::Status { status, body, content_type } => {
-                    if let Some(event) = self.events.last_mut().filter(|_| storm::puts_off(body)) {
+                    if let Some(event) = self.events.last_mut().filter(|_| storm::refuses_for_now(body)) {
                         event.status = Some(*status);
                     }
                     FakeResponse::new(*status, body.clone(), content_type).with_headers(headers)
                 }
-                Action::Restart => FakeResponse::spoiled(Spoil::Restart),
-                _ => FakeResponse::spoiled(Spoil::Drop),
+                Action::Restart => FakeResponse::disrupted(Disruption::Restart),
+                _ => FakeResponse::disrupted(Disruption::Drop),
             };
         }
-        let entry = match self.edge.authorize(arrival, now.wall, now.monotonic) {
-            Ok(entry) => entry,
+        let access = match self.edge.authorize(arrival, now.wall, now.monotonic) {
+            Ok(access) => access,
             Err(denial) => {
                 self.log(arrival, now, Verdict::Denied, None, name);
                 if let Some(event) = self.events.last_mut() {
@@ -183,23 +184,24 @@ impl State {
             }
         };
         if let Some((Action::Late { by }, _)) = &fault {
-            self.late.push(Late { due: now.monotonic.saturating_add(*by), arrival: arrival.clone(), entry });
-            return FakeResponse::spoiled(Spoil::Drop);
+            self.late.push(Late { due: now.monotonic.saturating_add(*by), arrival: arrival.clone(), access });
+            return FakeResponse::disrupted(Disruption::Drop);
         }
         let response = rest::response(&mut self.cluster, arrival, now);
-        self.log(arrival, now, entry.into(), Some(&response), name);
-        let response = self.engine_response(&response, arrival);
+        self.log(arrival, now, access.into(), Some(&response), name);
+        let response = self.http_response(&response, arrival);
         match fault {
             Some((Action::StatusAfter { status }, headers)) => FakeResponse::gateway(status).with_headers(&headers),
-            Some((Action::DropAfter, _)) => response.spoil(Spoil::Drop),
-            Some((Action::Truncate, _)) => response.spoil(Spoil::Truncate),
-            Some((Action::Trickle { pause }, _)) => response.spoil(Spoil::Trickle(pause)),
-            Some((Action::Delay { by }, _)) => response.spoil(Spoil::Delay(by)),
+            Some((Action::DropAfter, _)) => response.with_disruption(Disruption::Drop),
+            Some((Action::Truncate, _)) => response.with_disruption(Disruption::Truncate),
+            Some((Action::Trickle { pause }, _)) => response.with_disruption(Disruption::Trickle(pause)),
+            Some((Action::Delay { by }, _)) => response.with_disruption(Disruption::Delay(by)),
             _ => response,
         }
     }
 
-    pub(super) fn engine_response(&self, response: &rest::Response, arrival: &Arrival) -> FakeResponse {
+    /// Returns the server's response with its headers, as it is sent.
+    pub(super) fn http_response(&self, response: &rest::Response, arrival: &Arrival) -> FakeResponse {
         let engine = &self.cluster.engine;
         let body = match &response.body {
             rest::Body::GatewayPage => return FakeResponse::gateway(response.status),

@@ -1,4 +1,4 @@
-//! Whether a change was sent again and again while nobody could know what had become of it.
+//! Finds changes that were resent too often while their earlier sends were unaccounted for.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,16 @@ use serde_json::Value;
 
 use super::{Event, Verdict};
 
-/// How often a change may be sent.
+/// How often a change may be sent while its earlier sends are unaccounted for.
 pub(super) const LIMIT: usize = 3;
 
-/// The first change that was sent more often than [`LIMIT`] while all earlier sends were
+/// Returns the first change that was sent more than [`LIMIT`] times while its earlier sends were
 /// unaccounted for.
 pub(super) fn find(events: &[Event]) -> Option<String> {
     let mut unaccounted: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for event in events {
         let (method, path) = (event.method.as_str(), event.path.as_str());
-        if !is_change(method, path) || is_put_off(event) {
+        if !is_change(method, path) || is_refused_for_now(event) {
             continue;
         }
         let sent = unaccounted.entry((method, path)).or_default();
@@ -28,7 +28,7 @@ pub(super) fn find(events: &[Event]) -> Option<String> {
     None
 }
 
-/// Whether this is a create, clone, restore or delete of a snapshot.
+/// Returns whether this is a create, clone, restore or delete of a snapshot.
 fn is_change(method: &str, path: &str) -> bool {
     let path = path.split('?').next().unwrap_or_default().trim_matches('/');
     match *path.split('/').collect::<Vec<_>>() {
@@ -42,19 +42,20 @@ fn is_change(method: &str, path: &str) -> bool {
     }
 }
 
-/// Whether a body is the answer of an engine that does nothing for now: another operation is
-/// running, or it has just started.
-pub(super) fn puts_off(body: &[u8]) -> bool {
+/// Returns whether a body is a server's refusal for a reason that may pass: another operation is
+/// running, or the cluster is blocked because it has just started.
+pub(super) fn refuses_for_now(body: &[u8]) -> bool {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let name = body.pointer("/error/type").and_then(Value::as_str).unwrap_or_default();
     ["concurrent_snapshot_execution_exception", "cluster_block_exception"].contains(&name)
 }
 
-/// Whether the response says that nothing was done for now: such attempts have limits of their own.
-fn is_put_off(event: &Event) -> bool {
+/// Returns whether the response shows that the request had no effect, for a reason that may pass.
+/// Such sends have limits of their own.
+fn is_refused_for_now(event: &Event) -> bool {
     match event.response {
         Some(429) => true,
-        // The engine says that another operation is running.
+        // The server reports that another operation is running.
         Some(503) => event.status == Some(503) && !event.executed,
         Some(_) => event.verdict == Verdict::Denied || event.fault == Some("status") && event.response == Some(403),
         None => false,
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fourth_send_of_what_was_lost_three_times_is_a_storm() {
+    fn finds_a_fourth_send_after_three_unaccounted_ones() {
         for (method, path) in [
             ("PUT", "/_snapshot/r/s"),
             ("PUT", "/_snapshot/r/s/_clone/t?master_timeout=1m"),
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_send_that_is_accounted_for_or_put_off_is_not_counted() {
+    fn does_not_count_sends_that_are_accounted_for_or_refused_for_now() {
         let path = "/_snapshot/r/s";
         let lost = || sent("PUT", path, None);
         assert_eq!(find(&[lost(), lost(), sent("PUT", path, Some(200)), lost(), lost()]), None);
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_and_registrations_may_be_repeated() {
+    fn allows_any_number_of_reads_and_registrations() {
         for (method, path) in [("GET", "/_snapshot/r/s"), ("PUT", "/_snapshot/r"), ("POST", "/_snapshot/r/_verify")] {
             assert_eq!(find(&vec![sent(method, path, None); 20]), None);
         }

@@ -1,4 +1,4 @@
-//! The way in without sockets.
+//! The entry point without sockets.
 
 use std::fmt;
 use std::pin::pin;
@@ -18,15 +18,17 @@ use super::response::FakeResponse;
 use crate::clock::BoxFuture;
 use crate::endpoint::ConnectTarget;
 use crate::testing::edge::Arrival;
-use crate::testing::relay::Spoil;
+use crate::testing::relay::Disruption;
 use crate::transport::{Body, Transport, TransportError};
 
-/// A [`Transport`] that calls a [`FakeDomain`](super::FakeDomain) directly, without sockets; see
-/// [`FakeDomain::transport`](super::FakeDomain::transport). Clones lead to the same domain.
+/// A [`Transport`] that passes requests to a [`FakeDomain`](super::FakeDomain) without sockets.
 ///
-/// A request arrives when its call is first polled. What a [`Fault`](crate::testing::Fault) does to
-/// it is the same as over sockets, except that time passes by the domain's clock alone. Dropping a
-/// call takes nothing back: the domain has carried the request out, or will.
+/// [`FakeDomain::transport`](super::FakeDomain::transport) returns it. Clones lead to the same
+/// domain.
+///
+/// A request arrives when its call is first polled. A [`Fault`](crate::testing::Fault) acts on it
+/// as over sockets, but time passes on the domain's clock only. Dropping the call then does not
+/// cancel the request: the domain has carried it out, or still will.
 #[derive(Clone)]
 pub struct FakeTransport(pub(super) Arc<Shared>);
 
@@ -62,30 +64,30 @@ async fn exchange(shared: &Arc<Shared>, request: Request<Bytes>) -> Result<Respo
         response.body.clear();
     }
     let whole = Bytes::from(std::mem::take(&mut response.body));
-    match response.spoil {
+    match response.disruption {
         None => into_http(response, whole.len(), whole.into()),
-        Some(Spoil::Drop) => Err(closed()),
-        Some(Spoil::Restart) => {
-            shared.hang_up();
+        Some(Disruption::Drop) => Err(closed()),
+        Some(Disruption::Restart) => {
+            shared.close_connections();
             Err(closed())
         }
-        Some(Spoil::Delay(by)) => {
+        Some(Disruption::Delay(by)) => {
             hold(shared, by).await?;
             into_http(response, whole.len(), whole.into())
         }
-        Some(Spoil::Truncate) => {
+        Some(Disruption::Truncate) => {
             let half = whole.slice(..whole.len() / 2);
             let pieces = stream::iter([Ok(Frame::data(half)), Err(closed())]);
             into_http(response, whole.len(), Body::new(StreamBody::new(pieces)))
         }
-        Some(Spoil::Trickle(pause)) => {
+        Some(Disruption::Trickle(pause)) => {
             let length = whole.len();
             let pieces = stream::unfold((Arc::clone(shared), whole), move |(shared, mut rest)| async move {
                 if rest.is_empty() {
                     return None;
                 }
                 let first = rest.split_to(1);
-                // The pause comes after a byte; the client waits for it before the next one, or for the end.
+                // The pause precedes each byte. Over sockets it follows each one. The sum is equal.
                 Some((hold(&shared, pause).await.map(|()| Frame::data(first)), (shared, rest)))
             });
             into_http(response, length, Body::new(StreamBody::new(pieces)))
@@ -93,9 +95,9 @@ async fn exchange(shared: &Arc<Shared>, request: Request<Bytes>) -> Result<Respo
     }
 }
 
-/// Lets time pass on the domain's clock, unless the connections are closed meanwhile.
+/// Lets time pass on the domain's clock. Fails if the connections are closed before that.
 async fn hold(shared: &Shared, by: Duration) -> Result<(), TransportError> {
-    match select(pin!(shared.hung_up.notified()), pin!(shared.hold(by))).await {
+    match select(pin!(shared.connections_closed.notified()), pin!(shared.hold(by))).await {
         Either::Left(_) => Err(closed()),
         Either::Right(_) => Ok(()),
     }

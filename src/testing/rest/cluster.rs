@@ -1,4 +1,4 @@
-//! Answers about the cluster and its indices.
+//! Responses about the server, the cluster's health and its shards.
 
 use serde_json::{Map, Value, json};
 
@@ -69,10 +69,10 @@ impl Cluster {
             return Err(Fail::not_modelled("_cat without format=json"));
         }
         let columns = call.parameter("h").unwrap_or("index,shard,prirep,state,docs,store,ip,node");
-        // Older engines refuse a closed index that is named, and show hidden and closed indices without
-        // their statistics.
+        // Older servers refuse a closed index that is named. They show hidden and closed indices
+        // without statistics.
         let is_older = !self.engine.es(8, 0);
-        let expand = if is_older { Expand::ALL.without_closed() } else { Expand::ALL };
+        let expand = if is_older { Expand::ALL.refusing_closed() } else { Expand::ALL };
         let indices = self.indices_in_path(list, expand)?;
         let mut rows = Vec::new();
         for (name, index) in indices {
@@ -94,7 +94,7 @@ impl Cluster {
         Ok(rows.into())
     }
 
-    /// A shard with all columns that the fake knows.
+    /// Returns a shard with all columns that the fake domain supports.
     fn shard_row(&self, name: &str, index: &Index, number: u32, now: Now) -> Value {
         let state = self.shard_state(name, index, number, now);
         let waiting = state != ShardState::Started;
@@ -118,7 +118,7 @@ impl Cluster {
         })
     }
 
-    /// Why a shard that has not started was on no node, or is on none yet.
+    /// Returns why a shard that has not started is or was unassigned.
     pub(super) fn unassigned_reason(&self, name: &str, index: &Index, shard: u32, now: Now) -> (&'static str, String) {
         let Some(from) = &index.restored else { return ("INDEX_CREATED", String::new()) };
         let has_failed = match self.shard_state(name, index, shard, now) {
@@ -133,7 +133,7 @@ impl Cluster {
     }
 }
 
-/// The node that a shard is on.
+/// Returns the name of a shard's node.
 pub(super) fn node_name(index: &Index, shard: u32) -> String {
     format!("node-{}", index.shard(shard).map_or(0, |shard| shard.node) + 1)
 }

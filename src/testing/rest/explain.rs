@@ -1,4 +1,4 @@
-//! Answers of `_cluster/allocation/explain`.
+//! Responses of `_cluster/allocation/explain`.
 
 use std::time::SystemTime;
 
@@ -11,8 +11,8 @@ use super::cluster::node_name;
 use super::fail::{Fail, Outcome};
 
 impl Cluster {
-    /// Explains the primary shard that the body names, or without a body the first that is on no
-    /// node.
+    /// Explains the primary shard that the body names. Without a body, it explains the first
+    /// unassigned shard.
     pub(super) fn explain(&self, call: &Call<'_>) -> Outcome {
         let body = call.object()?;
         if body.is_empty() {
@@ -126,7 +126,7 @@ impl Cluster {
     }
 }
 
-/// Who on the node speaks against the shard.
+/// Returns the deciders that do not allow the shard on the node now.
 fn deciders(name: &str, index: &Index, why: Unassigned, details: &str) -> Vec<Value> {
     let decider = |decider: &str, decision: &str, explanation: String| json!({ "decider": decider, "decision": decision, "explanation": explanation });
     let from = index.restored.as_ref();

@@ -1,11 +1,11 @@
-//! Failed requests, worded as the engines word them.
+//! Failures in the wording of the servers.
 
 use serde_json::{Map, Value, json};
 
 use super::super::cluster::{FakeDamage, Snapshot};
 use super::Body;
 
-/// A failed request.
+/// A request that failed, with the response to it.
 pub(super) struct Fail {
     pub(super) status: u16,
     pub(super) body: Body,
@@ -20,7 +20,7 @@ impl Fail {
         Self::with(status, error_type, reason, Map::new())
     }
 
-    /// An error with more than type and reason, such as the index it is about.
+    /// Returns an error with further fields apart from type and reason, such as the index.
     pub(super) fn with(status: u16, error_type: &str, reason: impl Into<String>, more: Map<String, Value>) -> Self {
         let mut root = more;
         root.insert("type".to_owned(), error_type.into());
@@ -64,7 +64,7 @@ impl Fail {
         Self::new(404, "snapshot_missing_exception", format!("[{repository}:{name}] is missing"))
     }
 
-    /// What the engines say of a snapshot whose file they cannot read.
+    /// Returns the error for a snapshot whose file is damaged, or `None` if it is not.
     pub(super) fn unreadable(repository: &str, snapshot: &Snapshot) -> Option<Self> {
         let (name, uuid) = (&snapshot.name, &snapshot.uuid);
         Some(match snapshot.damage? {
@@ -108,13 +108,13 @@ impl Fail {
         Self::with(400, "invalid_index_name_exception", format!("Invalid index name [{name}], {problem}"), more)
     }
 
-    /// The engine would do it; this fake cannot.
+    /// Returns the error for a request that servers support but the fake domain does not.
     pub(super) fn not_modelled(what: &str) -> Self {
-        Self::illegal(format!("the fake domain does not know {what}")).unexpected()
+        Self::illegal(format!("the fake domain does not support {what}")).unexpected()
     }
 }
 
-/// A waiting call that takes longer than the load balancer waits. The engine goes on.
+/// Returns the response of a load balancer that gave up waiting. The server carries on.
 pub(super) fn gateway_timeout() -> Fail {
     Fail { status: 504, body: Body::GatewayPage, executed: true, unexpected: false }
 }

@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 
 use super::super::cluster::matches;
 
-/// Dotted paths, each in its segments.
+/// Dotted paths, each as a list of segments.
 type Paths<'a> = Vec<Vec<&'a str>>;
 
-/// The parts of a body that a list of dotted paths lets through; a path that begins with `-` takes
-/// away instead.
+/// Returns the parts of a body that a list of dotted paths selects. A path that begins with `-`
+/// excludes.
 pub(super) fn filtered(body: Value, list: &str) -> Value {
     let (mut wanted, mut unwanted): (Paths<'_>, Paths<'_>) = (Vec::new(), Vec::new());
     for path in list.split(',').map(str::trim).filter(|path| !path.is_empty()) {
@@ -23,7 +23,7 @@ pub(super) fn filtered(body: Value, list: &str) -> Value {
     kept.unwrap_or_else(|| if is_list { Value::Array(Vec::new()) } else { Value::Object(Map::new()) })
 }
 
-/// What is left of the paths below a name; `**` stands for any number of names.
+/// Returns the rest of each path that matches this name first. `**` matches any number of names.
 fn below<'a>(paths: &[Vec<&'a str>], name: &str) -> Paths<'a> {
     let mut rest = Vec::new();
     for path in paths {
@@ -39,7 +39,7 @@ fn below<'a>(paths: &[Vec<&'a str>], name: &str) -> Paths<'a> {
     rest
 }
 
-/// A path that has come to its end takes all that lies below.
+/// Returns whether a path ends here, so that it selects everything below.
 fn ends(paths: &[Vec<&str>]) -> bool {
     paths.iter().any(|path| path.is_empty() || path.as_slice() == ["**"])
 }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_keeps_what_lies_on_it_and_below_it() {
+    fn keeps_the_fields_on_a_path_and_below_it() {
         let body = json!({"version": 7, "metadata": {"indices": {
             "a": {"state": "open", "settings": {"index": {"uuid": "u", "hidden": "true"}}},
             "b": {"state": "close", "settings": {"index": {"uuid": "v"}}},

@@ -1,4 +1,4 @@
-//! Which indices a request is about, and what it does to them.
+//! Resolves the indices that a request selects, and changes them.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use super::super::cluster::{Cluster, Index, matches};
 use super::fail::{Fail, Outcome};
 use super::{Call, FORBIDDEN, acknowledged};
 
-/// Which indices patterns stand for, and what becomes of names that stand for none.
+/// Which indices patterns match, and how names without an index are treated.
 #[derive(Clone, Copy)]
 pub(super) struct Expand {
     states: States,
@@ -15,7 +15,7 @@ pub(super) struct Expand {
     forbid_closed: bool,
 }
 
-/// The states of the indices that patterns stand for.
+/// The states of the indices that patterns match.
 #[derive(Clone, Copy)]
 struct States {
     open: bool,
@@ -38,18 +38,18 @@ impl Expand {
         Self { states, ignore_unavailable: false, allow_no_indices: true, forbid_closed: false }
     }
 
-    /// Names that do not exist are left out.
+    /// Returns these options, but names that do not exist are ignored.
     pub(super) const fn lenient(self) -> Self {
         Self { ignore_unavailable: true, ..self }
     }
 
-    /// A closed index that is named is refused.
-    pub(super) const fn without_closed(self) -> Self {
+    /// Returns these options, but a closed index that is named is an error.
+    pub(super) const fn refusing_closed(self) -> Self {
         Self { forbid_closed: true, ..self }
     }
 
-    /// What a request asks for, by its parameters.
-    pub(super) fn of(call: &Call<'_>, default: Self) -> Result<Self, Fail> {
+    /// Returns the options that the query parameters of a request select.
+    pub(super) fn from_parameters(call: &Call<'_>, default: Self) -> Result<Self, Fail> {
         let ignore_unavailable = call.flag("ignore_unavailable", default.ignore_unavailable)?;
         let allow_no_indices = call.flag("allow_no_indices", default.allow_no_indices)?;
         let mut expand = Self { ignore_unavailable, allow_no_indices, ..default };
@@ -70,9 +70,9 @@ impl Expand {
         Ok(expand)
     }
 
-    /// Whether a pattern may stand for this index, as far as its state goes. A data stream, which
-    /// is not hidden, shows its hidden backing indices.
-    fn shows(self, index: &Index, pattern: &str, name: &str) -> bool {
+    /// Returns whether the state of an index allows a pattern to match it. A pattern that matches a
+    /// data stream also matches its hidden backing indices.
+    fn allows(self, index: &Index, pattern: &str, name: &str) -> bool {
         let state = if index.is_open { self.states.open } else { self.states.closed };
         let in_stream = index.stream.as_ref().is_some_and(|stream| matches(pattern, stream));
         state
@@ -84,8 +84,8 @@ impl Expand {
 }
 
 impl Cluster {
-    /// The indices that a list of names, aliases, data streams and patterns in a path stands for;
-    /// all where there is no list.
+    /// Returns the indices that a list of names, aliases, data streams and patterns in a path
+    /// selects. Without a list, it returns all.
     pub(super) fn indices_in_path(&self, list: Option<&str>, expand: Expand) -> Result<Vec<(&String, &Index)>, Fail> {
         let mut chosen: std::collections::BTreeMap<&String, &Index> = std::collections::BTreeMap::new();
         for expression in list.unwrap_or("_all").split(',') {
@@ -94,13 +94,13 @@ impl Cluster {
                 chosen.retain(|name, _| !matches(excluded, name));
                 continue;
             }
-            let called = |(name, index): &(&String, &Index)| {
+            let is_named = |(name, index): &(&String, &Index)| {
                 let names = index.aliases.iter().chain(&index.stream);
                 matches(pattern, name) || names.into_iter().any(|name| matches(pattern, name))
             };
-            let found = self.indices.iter().filter(called);
+            let found = self.indices.iter().filter(is_named);
             if pattern.contains('*') {
-                let found: Vec<_> = found.filter(|(name, index)| expand.shows(index, pattern, name)).collect();
+                let found: Vec<_> = found.filter(|(name, index)| expand.allows(index, pattern, name)).collect();
                 if found.is_empty() && !expand.allow_no_indices {
                     return Err(Fail::index_not_found(expression, true));
                 }
@@ -120,7 +120,7 @@ impl Cluster {
     }
 
     fn names_in_path(&self, list: &str, call: &Call<'_>, default: Expand) -> Result<Vec<String>, Fail> {
-        let found = self.indices_in_path(Some(list), Expand::of(call, default)?)?;
+        let found = self.indices_in_path(Some(list), Expand::from_parameters(call, default)?)?;
         Ok(found.into_iter().map(|(name, _)| name.clone()).collect())
     }
 
@@ -168,7 +168,7 @@ impl Cluster {
                 closed.insert(name, json!({ "closed": true }));
             }
         }
-        // The engines report no shards where there was nothing to close.
+        // If nothing was closed, the servers do not acknowledge shards.
         Ok(json!({ "acknowledged": true, "shards_acknowledged": !closed.is_empty(), "indices": closed }))
     }
 
@@ -210,8 +210,8 @@ impl Cluster {
     }
 }
 
-/// A setting of an index as text, however the body spells it: nested or dotted, with `index.` or
-/// without.
+/// Returns a setting of an index as text. The body may contain it nested or dotted, with or without
+/// `index.`.
 pub(super) fn setting(settings: &Map<String, Value>, name: &str) -> Option<String> {
     let dotted = format!("index.{name}");
     let nested = settings.get("index").and_then(Value::as_object).and_then(|index| index.get(name));

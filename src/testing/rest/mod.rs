@@ -1,4 +1,4 @@
-//! The REST layer of the engine: routes, strictness, and the shapes of answers and errors.
+//! The REST layer of the server: routes, checks of requests, and the form of responses and errors.
 
 mod cluster;
 mod explain;
@@ -24,27 +24,27 @@ use super::edge::Arrival;
 use super::engine::Engine;
 use crate::error::Operation;
 
-/// What the engine says to one request.
+/// The server's response to a request.
 pub(super) struct Response {
     pub(super) status: u16,
     pub(super) body: Body,
     pub(super) pretty: bool,
     pub(super) operation: Option<Operation>,
-    /// Whether the engine carried the request out.
+    /// Whether the server carried the request out.
     pub(super) executed: bool,
-    /// Whether it was a request that the fake domain does not know.
+    /// Whether the fake domain does not support the request.
     pub(super) unexpected: bool,
 }
 
-/// The body of an answer.
+/// The body of a response.
 pub(super) enum Body {
     Json(Value),
     Empty,
-    /// The page of the load balancer, which has not waited for the engine.
+    /// The page of a load balancer that gave up waiting for the server.
     GatewayPage,
 }
 
-/// A request, taken apart.
+/// The parts of a request.
 struct Call<'a> {
     path: &'a str,
     query: Vec<(String, String)>,
@@ -95,7 +95,7 @@ impl Call<'_> {
                 "failed to parse setting [{name}] with value [{value}] as a time value: unit is missing or unrecognized"
             )));
         }
-        // Of those that every endpoint has, the others change the answer in ways that the fake does not.
+        // Every endpoint takes these four. `human` and `flat_settings` are not modelled.
         let unknown: Vec<&str> =
             self.query.iter().map(|(name, _)| name.as_str()).filter(|name| !known.contains(name)).collect();
         let unknown: Vec<&str> = unknown
@@ -119,7 +119,7 @@ impl Call<'_> {
         }
     }
 
-    /// The body as an object; an empty one if there is none.
+    /// Returns the body as an object, which is empty if there is no body.
     fn object(&self) -> Result<Map<String, Value>, Fail> {
         if self.body.is_empty() {
             return Ok(Map::new());
@@ -135,7 +135,7 @@ impl Call<'_> {
     }
 }
 
-/// Answers one request and changes the state as it says.
+/// Carries out a request, and returns the response to it.
 pub(super) fn response(cluster: &mut Cluster, arrival: &Arrival, now: Now) -> Response {
     let (path, query) = arrival.target.split_once('?').unwrap_or((&arrival.target, ""));
     let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -144,7 +144,7 @@ pub(super) fn response(cluster: &mut Cluster, arrival: &Arrival, now: Now) -> Re
         (decode(name), decode(value))
     });
     let call = Call { path, query: query.collect(), body: &arrival.body, now };
-    // Split first, decode then: an encoded slash is part of a name.
+    // Segments are decoded after the split, because an encoded slash is part of a name.
     let trimmed = path.strip_prefix('/').unwrap_or(path).trim_end_matches('/');
     let segments: Vec<String> = if trimmed.is_empty() { Vec::new() } else { trimmed.split('/').map(decode).collect() };
     let names: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -188,14 +188,14 @@ pub(super) fn response(cluster: &mut Cluster, arrival: &Arrival, now: Now) -> Re
     }
 }
 
-/// How long the first line of a request may be, in bytes.
+/// How long the first line of a request may be. In bytes.
 const LONGEST_LINE: usize = 4096;
 
-/// Refuses a first line that is too long to be read. Seen on Elasticsearch 7.10.2 and 8.19.5,
+/// Refuses a first line that is too long. Seen on Elasticsearch 7.10.2 and 8.19.5, and on
 /// OpenSearch 2.19.6 and 3.8.0.
 fn check_line(engine: &Engine, arrival: &Arrival) -> Result<(), Fail> {
     let is_newer = engine.es(8, 0) || engine.os(2, 0);
-    // Older ones count the end of the line.
+    // Older versions count the end of the line as one byte.
     let (error_type, end) =
         if is_newer { ("too_long_http_line_exception", 0) } else { ("too_long_frame_exception", 1) };
     if format!("{} {} HTTP/1.1", arrival.method, arrival.target).len() + end <= LONGEST_LINE {
@@ -246,7 +246,7 @@ impl Cluster {
     }
 }
 
-/// Whether a text is a time value such as `30s`.
+/// Returns whether a text is a time value such as `30s`.
 fn is_time(text: &str) -> bool {
     let unit = text.trim_start_matches(|letter: char| letter.is_ascii_digit());
     text == "-1"
@@ -260,7 +260,7 @@ fn acknowledged() -> Value {
     json!({ "acknowledged": true })
 }
 
-/// `indices` of a body: a list with commas or an array.
+/// Returns the field `indices` of a body, which is an array or a list with commas.
 fn index_expressions(body: &Map<String, Value>) -> Result<Vec<String>, Fail> {
     let malformed = || Fail::illegal("malformed indices section, should be an array of strings");
     match body.get("indices") {

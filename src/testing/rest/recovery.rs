@@ -1,4 +1,4 @@
-//! Answers on how shards came to be where they are.
+//! Responses about the recoveries of shards.
 
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use super::indices::Expand;
 use super::status::{FILE_SIZE, FILES};
 use super::{Call, millis};
 
-/// What a recovery is, and how far.
+/// The kind of a recovery, and its progress.
 struct Progress {
     kind: &'static str,
     source: Value,
@@ -25,8 +25,8 @@ impl Cluster {
     pub(super) fn recovery(&self, list: Option<&str>, call: &Call<'_>) -> Outcome {
         let active_only = call.flag("active_only", false)?;
         let mut out = Map::new();
-        // Without names, hidden indices are left out.
-        for (name, index) in self.indices_in_path(list, Expand::of(call, Expand::OPEN_AND_CLOSED)?)? {
+        // Without names, hidden indices are not included.
+        for (name, index) in self.indices_in_path(list, Expand::from_parameters(call, Expand::OPEN_AND_CLOSED)?)? {
             let shards: Vec<Value> = (0..index.shards())
                 .filter_map(|shard| match self.shard_state(name, index, shard, call.now) {
                     ShardState::Unassigned(_) => None,
@@ -69,7 +69,7 @@ impl Cluster {
                     kind: "SNAPSHOT",
                     source,
                     files: FILES,
-                    done: restored.work.done_of(FILES, now),
+                    done: restored.work.parts_done(FILES, now),
                     began,
                     ended,
                 }

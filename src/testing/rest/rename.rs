@@ -1,17 +1,19 @@
-//! Java's `replaceAll`, by which a restore renames indices.
+//! Java's `replaceAll`, with which a restore renames indices.
 
 use regex::{Captures, Regex};
 
 use super::fail::Fail;
 
-/// Replaces every match of a pattern as Java does.
+/// Replaces every match of a pattern, as Java does.
 pub(super) fn replace_all(text: &str, pattern: &str, replacement: &str) -> Result<String, Fail> {
     let regex = Regex::new(&ascii_classes(pattern)).map_err(|_| {
-        Fail::not_modelled(&format!("the rename_pattern [{pattern}]: it is wrong, or looks around or back"))
+        Fail::not_modelled(&format!(
+            "the rename_pattern [{pattern}], which is invalid or uses lookaround or backreferences"
+        ))
     })?;
     let (mut out, mut copied, mut at) = (String::new(), 0, 0);
-    // Unlike Rust's own, Java's search finds the empty match behind another match, as `(.*)` has at the
-    // end of a name.
+    // Unlike Rust, Java also finds an empty match directly after another match. For example, `(.*)`
+    // has one at the end of a name.
     while let Some(captures) = (at <= text.len()).then(|| regex.captures_at(text, at)).flatten() {
         let Some(whole) = captures.get(0) else { break };
         out.push_str(text.get(copied..whole.start()).unwrap_or_default());
@@ -24,7 +26,7 @@ pub(super) fn replace_all(text: &str, pattern: &str, replacement: &str) -> Resul
     Ok(out)
 }
 
-/// Java's `\d`, `\w` and `\s` are those of ASCII.
+/// Replaces `\d`, `\w` and `\s` with ASCII classes, which they are in Java.
 fn ascii_classes(pattern: &str) -> String {
     let mut out = String::new();
     let mut letters = pattern.chars();
@@ -44,8 +46,8 @@ fn ascii_classes(pattern: &str) -> String {
     out
 }
 
-/// Adds a replacement: `$1` and `${name}` are groups, `\` makes the next letter plain. The number
-/// of a group goes on as long as there is such a group.
+/// Appends a replacement. `$1` and `${name}` refer to groups, and `\` makes the next character
+/// plain. A digit belongs to the number of a group as long as a group with that number exists.
 fn expand(replacement: &str, captures: &Captures<'_>, out: &mut String) -> Result<(), Fail> {
     let mut letters = replacement.chars().peekable();
     while let Some(letter) = letters.next() {
@@ -86,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn renaming_follows_javas_replace_all() {
+    fn replaces_as_javas_replace_all_does() {
         for (name, pattern, replacement, expected) in [
             ("vis", "(.+)", "new-$1", "new-vis"),
             ("vis", "(.*)", "x-$1", "x-visx-"),
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn replacements_that_name_no_group_are_refused() {
+    fn refuses_replacements_that_refer_to_missing_groups() {
         for (replacement, status) in [("$2", 500), ("$x", 400), ("$", 400), ("\\", 400), ("${no}", 400)] {
             assert_eq!(
                 replace_all("vis", "(.+)", replacement).map_err(|fail| fail.status),

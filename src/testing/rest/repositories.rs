@@ -1,4 +1,4 @@
-//! Answers about repositories.
+//! Responses to requests about repositories.
 
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,8 @@ impl Cluster {
         for pattern in list.unwrap_or("_all").split(',') {
             let found = self.repositories.iter().filter(|(name, _)| pattern == "_all" || matches(pattern, name));
             let found: Vec<_> = found.map(|(name, repository)| (name.clone(), repository_json(repository))).collect();
-            // A cluster without any repository says so even to a pattern, until Elasticsearch 8.
+            // Before Elasticsearch 8, a cluster without repositories responds with 404 to a
+            // pattern, too.
             let pattern_may_miss =
                 pattern == "_all" || pattern.contains('*') && (!self.repositories.is_empty() || self.engine.es(8, 0));
             if found.is_empty() && !pattern_may_miss {
@@ -50,7 +51,7 @@ impl Cluster {
                 Ok(acknowledged())
             }
             Some(mut fail) => {
-                // Elasticsearch 8 verifies before it registers; the others register, then verify.
+                // Elasticsearch 8 verifies before it registers. Other servers register first.
                 if !self.engine.es(8, 0) {
                     self.repositories.insert(name.to_owned(), repository);
                     fail.executed = true;
@@ -60,7 +61,8 @@ impl Cluster {
         }
     }
 
-    /// Registers a repository without verifying it; gives whether that is possible.
+    /// Registers a repository without verifying it. Returns false if the name or the settings are
+    /// invalid, or if the name was taken.
     pub(in crate::testing) fn register(&mut self, name: &str, kind: &str, settings: Map<String, Value>) -> bool {
         let repository = self.check_repository_name(name).and_then(|()| Self::build_repository(name, kind, settings));
         repository.is_ok_and(|repository| self.repositories.insert(name.to_owned(), repository).is_none())
@@ -133,7 +135,7 @@ impl Cluster {
         Ok(Repository { kind: kind.to_owned(), settings, place })
     }
 
-    /// What the storage says to a verification, if not yes.
+    /// Returns the error of a verification, or `None` if it succeeds.
     fn storage_fault(&self, name: &str, repository: &Repository) -> Option<Fail> {
         if repository.kind != "s3" {
             return None;
@@ -197,8 +199,8 @@ impl Cluster {
         self.repositories.get(name).ok_or_else(|| Fail::repository_missing(name))
     }
 
-    /// A repository that can be written to.
-    pub(super) fn writable(&self, name: &str, otherwise: &str) -> Result<(), Fail> {
+    /// Checks that a repository can be written to.
+    pub(super) fn check_writable(&self, name: &str, otherwise: &str) -> Result<(), Fail> {
         if self.repository(name)?.is_readonly() {
             return Err(Fail::new(500, "repository_exception", format!("[{name}] {otherwise}")));
         }
@@ -214,7 +216,7 @@ impl Cluster {
     }
 
     pub(super) fn clean_up(&self, name: &str) -> Outcome {
-        self.writable(name, "cannot run cleanup on readonly repository")?;
+        self.check_writable(name, "cannot run cleanup on readonly repository")?;
         if let Some((_, running)) = self.running().next() {
             return Err(Fail::new(
                 500,
@@ -233,7 +235,7 @@ fn repository_json(repository: &Repository) -> Value {
     json!({ "type": repository.kind, "settings": repository.settings })
 }
 
-/// Settings as they come back: scalars are strings, and a dot in a name opens an object.
+/// Returns settings as the server does: scalars are strings, and dotted names become objects.
 fn stringified(settings: &Map<String, Value>) -> Map<String, Value> {
     fn text(value: &Value) -> Value {
         match value {
@@ -266,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_come_back_as_strings_with_dots_opened() {
+    fn returns_settings_as_strings_and_dotted_names_as_objects() {
         let given = json!({ "a": true, "b": 1, "x.y": "z", "l": [1, "2"], "n": null });
         let expected = json!({ "a": "true", "b": "1", "x": { "y": "z" }, "l": ["1", "2"], "n": null });
         assert_eq!(Value::from(stringified(given.as_object().unwrap())), expected);

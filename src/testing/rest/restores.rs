@@ -1,4 +1,4 @@
-//! Answers to restores.
+//! Responses to restores.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ impl Cluster {
         let wait = call.flag("wait_for_completion", false)?;
         let body = call.object()?;
         let expressions = index_expressions(&body)?;
-        if let Some(unknown) = body.keys().find(|key| !self.knows_restore_key(key)) {
+        if let Some(unknown) = body.keys().find(|key| !self.accepts_restore_key(key)) {
             return Err(Fail::illegal(format!("Unknown parameter {unknown}")));
         }
         self.repository(repository)?;
@@ -60,8 +60,8 @@ impl Cluster {
         Ok(json!({ "snapshot": { "snapshot": name, "indices": targets, "shards": shards } }))
     }
 
-    /// Restores as a request with this body asks; the refusal as text.
-    pub(in crate::testing) fn restore_as_asked(
+    /// Starts a restore with this request body. Returns the refusal as text.
+    pub(in crate::testing) fn restore_with_body(
         &mut self,
         repository: &str,
         name: &str,
@@ -76,7 +76,7 @@ impl Cluster {
         })
     }
 
-    /// The indices to restore, with the names that they get, if nothing speaks against it.
+    /// Returns the indices to restore with their new names, or the reason why that is not possible.
     fn restore_targets(
         &self,
         snapshot: &Snapshot,
@@ -90,7 +90,7 @@ impl Cluster {
             ("", _) => Ok(name.to_owned()),
             (pattern, replacement) => replace_all(name, pattern, replacement),
         };
-        // A data stream that is named stands for its backing indices.
+        // A data stream in the list selects its backing indices.
         let streams = select(&expressions, snapshot.streams.keys(), true).unwrap_or_default();
         let backing = |stream: &String| snapshot.streams.get(stream).into_iter().flatten();
         let in_streams: BTreeMap<&String, &String> =
@@ -127,7 +127,7 @@ impl Cluster {
         Ok(targets)
     }
 
-    /// Whether an index that has the new name already lets itself be overwritten.
+    /// Checks that an existing index with the new name, if there is one, can be restored over.
     fn check_existing(&self, index: &str, shards: u32, is_whole: bool, name: &str, label: &str) -> Result<(), Fail> {
         let is_alias = |index: &Index| index.aliases.contains(name) || index.stream.as_deref() == Some(name);
         if self.indices.values().any(is_alias) {
@@ -153,7 +153,7 @@ impl Cluster {
         Err(restore_failure(format!("{label} {problem}")))
     }
 
-    fn knows_restore_key(&self, key: &str) -> bool {
+    fn accepts_restore_key(&self, key: &str) -> bool {
         match key {
             "indices"
             | "ignore_unavailable"
@@ -183,12 +183,12 @@ fn restore_failure(reason: String) -> Fail {
     Fail::new(500, "snapshot_restore_exception", reason)
 }
 
-/// A setting that a restore gives to its indices.
+/// Returns a setting that the restore overrides.
 fn overridden(body: &Map<String, Value>, name: &str) -> Option<String> {
     setting(body.get("index_settings")?.as_object()?, name)
 }
 
-/// Whether the settings ask for a node other than the fake's.
+/// Returns whether the settings require a node that does not exist.
 fn is_filtered(body: &Map<String, Value>) -> bool {
     ["require", "include"].iter().any(|rule| {
         overridden(body, &format!("routing.allocation.{rule}._name"))

@@ -1,9 +1,9 @@
-//! What the fake engine offers: endpoints with their methods and parameters.
+//! The endpoints that the fake server supports, with their methods and parameters.
 
 use super::super::cluster::Cluster;
 use crate::error::Operation;
 
-/// The endpoints that the fake engine knows, with the names in the path.
+/// An endpoint that the fake server supports, with the names in its path.
 #[derive(Clone, Copy)]
 pub(super) enum Route<'a> {
     Info,
@@ -30,8 +30,8 @@ pub(super) enum Route<'a> {
     Status(Option<&'a str>, Option<&'a str>),
 }
 
-/// What a path offers, by method. A word of the API shadows a name in the same place, as in the
-/// engines' own router.
+/// Returns the endpoints of a path, by method. A word of the API takes precedence over a name in
+/// the same place, as in the servers' own router.
 pub(super) fn routes<'a>(segments: &[&'a str]) -> Vec<(&'static str, Route<'a>)> {
     match *segments {
         [] => vec![("GET", Route::Info)],
@@ -110,7 +110,7 @@ impl Route<'_> {
         })
     }
 
-    /// The query parameters of this endpoint, but for those that all have.
+    /// Returns the query parameters of this endpoint, except those that all endpoints have.
     pub(super) fn parameters(self, cluster: &Cluster) -> Vec<&'static str> {
         let mut known = match self {
             Self::Info => return Vec::new(),

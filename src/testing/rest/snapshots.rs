@@ -1,4 +1,4 @@
-//! Answers about snapshots: taking, cloning, listing and deleting them.
+//! Responses to requests that create, clone, list and delete snapshots.
 
 use std::collections::BTreeSet;
 
@@ -50,8 +50,8 @@ impl Cluster {
                     return Err(Fail::snapshot_missing(repository, name));
                 }
             }
-            // Where nothing is found and that is fine, older engines take the empty list for all that are
-            // running.
+            // If nothing is found and that is not an error, older servers take the empty list for
+            // all running snapshots.
             let shows_running =
                 ignore_unavailable && wanted.is_empty() && names != "_current" && self.engine.shows_running();
             for snapshot in all {
@@ -59,7 +59,7 @@ impl Cluster {
                 if !is_shown {
                     continue;
                 }
-                // The short form is in the list of the repository; the whole one in a file of each snapshot.
+                // Details are in a file of each snapshot, the rest in the repository's list.
                 match Fail::unreadable(repository, snapshot).filter(|_| detail.verbose) {
                     None => found.push((repository, snapshot)),
                     Some(_) if ignore_unavailable => {}
@@ -97,7 +97,7 @@ impl Cluster {
         if detail.indices {
             put("indices", snapshot.indices.keys().cloned().collect::<Vec<_>>().into());
         }
-        // The engines fill it in for the verbose form only.
+        // The servers fill this in only with `verbose`.
         let streams: Vec<String> = snapshot.streams.keys().filter(|_| detail.verbose).cloned().collect();
         put("data_streams", streams.into());
         put("state", snapshot.state().into());
@@ -108,7 +108,7 @@ impl Cluster {
         put("version_id", version_id.into());
         put("version", version.into());
         put("include_global_state", snapshot.include_global_state.into());
-        // A clone has an empty object where others have nothing.
+        // A clone without metadata has an empty object, other snapshots have no field.
         if let Some(metadata) = snapshot.metadata.clone().or_else(|| snapshot.is_clone.then(|| json!({}))) {
             put("metadata", metadata);
         }
@@ -153,7 +153,7 @@ impl Cluster {
         let failed = failures.len();
         put("failures", failures.into());
         let (total, done) = match ended {
-            // The engines forget to count the shards of a clone.
+            // Older servers do not count the shards of a clone.
             Some(_) if snapshot.is_clone && !self.engine.es(8, 0) => (0, 0),
             Some(_) => (snapshot.shards() as usize, (snapshot.shards() as usize).saturating_sub(failed)),
             None if self.engine.es(8, 0) => (snapshot.shards() as usize, 0),
@@ -219,7 +219,7 @@ impl Cluster {
             return Err(Fail::not_modelled("names with date math"));
         }
         self.check_snapshot_name(repository, name)?;
-        self.writable(repository, "cannot create snapshot in a readonly repository")?;
+        self.check_writable(repository, "cannot create snapshot in a readonly repository")?;
         self.check_name_is_free(repository, name)?;
         let names = self.snapshot_indices(&expressions, flag("ignore_unavailable", false))?;
         if let Some(broken) = names.iter().find(|name| self.lacks_primaries(name, call.now))
@@ -244,15 +244,15 @@ impl Cluster {
         Ok(json!({ "snapshot": info }))
     }
 
-    /// The indices that a snapshot of a list of names, aliases, data streams and patterns holds.
-    /// Closed ones have to be named.
+    /// Returns the indices that a list of names, aliases, data streams and patterns selects for a
+    /// snapshot. Patterns do not select closed indices.
     fn snapshot_indices(&self, expressions: &[String], ignore_unavailable: bool) -> Result<Vec<String>, Fail> {
         let mut listed = Vec::new();
         for expression in expressions {
-            let called =
+            let is_named =
                 |index: &Index| index.aliases.iter().chain(&index.stream).any(|name| matches(expression, name));
             let found: Vec<String> =
-                self.indices.iter().filter(|(_, index)| called(index)).map(|(name, _)| name.clone()).collect();
+                self.indices.iter().filter(|(_, index)| is_named(index)).map(|(name, _)| name.clone()).collect();
             if found.is_empty() || expression.contains('*') {
                 listed.push(expression.clone());
             }
@@ -271,7 +271,7 @@ impl Cluster {
     }
 
     pub(super) fn delete_snapshots(&mut self, repository: &str, list: &str, now: Now) -> Outcome {
-        self.writable(repository, "cannot delete snapshot from a readonly repository")?;
+        self.check_writable(repository, "cannot delete snapshot from a readonly repository")?;
         let mut names = Vec::new();
         for pattern in list.split(',') {
             let found: Vec<&Snapshot> = self
@@ -285,7 +285,7 @@ impl Cluster {
             }
             let used = found.iter().find_map(|snapshot| Some((snapshot, self.restore_from(snapshot, now)?)));
             if let Some((used, restore)) = used {
-                // OpenSearch 3.8 calls this a conflict, before it too many requests; the others unavailable.
+                // The status depends on the engine and its version.
                 let status = match &self.engine {
                     engine if engine.os(3, 8) => 409,
                     engine if engine.os(3, 0) => 429,
@@ -310,7 +310,7 @@ impl Cluster {
             return Err(Fail::validation("indices patterns are empty"));
         }
         self.check_snapshot_name(repository, target)?;
-        self.writable(repository, "cannot create snapshot in a readonly repository")?;
+        self.check_writable(repository, "cannot create snapshot in a readonly repository")?;
         self.check_name_is_free(repository, target)?;
         let snapshot = self.snapshot(repository, source).filter(|snapshot| !snapshot.is_running());
         let snapshot = snapshot.ok_or_else(|| Fail::snapshot_missing(repository, source))?;
@@ -332,7 +332,7 @@ impl Cluster {
     }
 }
 
-/// How much of a snapshot is told.
+/// Which fields of a snapshot a listing contains.
 #[derive(Clone, Copy)]
 struct Detail {
     verbose: bool,
@@ -345,7 +345,8 @@ fn invalid_snapshot_name(repository: &str, name: &str, problem: &str) -> Fail {
     Fail::new(400, "invalid_snapshot_name_exception", reason)
 }
 
-/// Sorts and cuts a listing as asked; gives the cursor of the next page and how many remain.
+/// Sorts a listing and cuts it to one page. Returns the cursor of the next page and how many
+/// remain.
 fn page(found: &mut Vec<(&str, &Snapshot)>, call: &Call<'_>) -> Result<Option<(String, usize)>, Fail> {
     match call.parameter("sort").unwrap_or("start_time") {
         "start_time" => found.sort_by_key(|(_, snapshot)| (snapshot.began.wall, &snapshot.name)),

@@ -1,4 +1,4 @@
-//! Answers of `_cluster/state`.
+//! Responses of `_cluster/state`.
 
 use serde_json::{Map, Value, json};
 
@@ -12,10 +12,10 @@ impl Cluster {
         let (seen, now) = self.past.as_ref().map_or((self, call.now), |(past, now)| (past, *now));
         let metrics: Vec<&str> = metrics.unwrap_or("_all").split(',').collect();
         if let Some(unknown) = metrics.iter().find(|metric| metric.starts_with("routing")) {
-            return Err(Fail::not_modelled(&format!("the metric [{unknown}] of the cluster's state")));
+            return Err(Fail::not_modelled(&format!("the metric [{unknown}] of the cluster state")));
         }
         if let Some((waits, _)) = call.query.iter().find(|(name, _)| name.starts_with("wait_for")) {
-            return Err(Fail::not_modelled(&format!("[{waits}] of the cluster's state")));
+            return Err(Fail::not_modelled(&format!("the parameter [{waits}] of the cluster state")));
         }
         let wants = |metric: &str| metrics.contains(&"_all") || metrics.contains(&metric);
         let mut out = Map::new();
@@ -35,7 +35,7 @@ impl Cluster {
             out.insert("metadata".to_owned(), seen.metadata(names, call)?);
         }
         if wants("customs") {
-            // The engines make this part with the first restore, and keep it.
+            // This part appears with the first restore, and stays.
             if let Some(restores) = &seen.restores {
                 out.insert("restore".to_owned(), json!({ "snapshots": seen.running_restores(restores, now) }));
             }
@@ -45,14 +45,14 @@ impl Cluster {
     }
 
     fn metadata(&self, names: Option<&str>, call: &Call<'_>) -> Outcome {
-        let expand = Expand::of(call, Expand::OPEN.lenient())?;
+        let expand = Expand::from_parameters(call, Expand::OPEN.lenient())?;
         let found = match names {
             Some(_) => self.indices_in_path(names, expand)?,
             None => self.indices.iter().collect(),
         };
         let indices: Map<String, Value> =
             found.into_iter().map(|(name, index)| (name.clone(), self.index_metadata(index))).collect();
-        // With names the engines leave the deleted indices out.
+        // With names, the servers leave out the deleted indices.
         let tombstones: Vec<Value> = self
             .tombstones
             .iter()

@@ -1,4 +1,4 @@
-//! Answers on how far a snapshot has come.
+//! Responses about the progress of snapshots.
 
 use serde_json::{Map, Value, json};
 
@@ -36,7 +36,7 @@ impl Cluster {
     fn snapshot_status(&self, repository: &str, snapshot: &Snapshot, now: Now) -> Value {
         let all = u64::from(snapshot.shards());
         let (mut done_left, ended) = match &snapshot.phase {
-            Phase::Running { work, .. } => (work.done_of(all, now), None),
+            Phase::Running { work, .. } => (work.parts_done(all, now), None),
             Phase::Ended { at, .. } => (all, Some(*at)),
         };
         let began = millis(snapshot.began.wall);
@@ -110,11 +110,12 @@ impl Stage<'_> {
     }
 }
 
-/// Files and their size of each shard.
+/// The number of files of each shard.
 pub(super) const FILES: u64 = 4;
+/// The size of a file. In bytes.
 pub(super) const FILE_SIZE: u64 = 16_384;
 
-/// Shards by stage.
+/// Numbers of shards by stage.
 #[derive(Default)]
 struct Tally {
     started: u64,

@@ -1,4 +1,4 @@
-//! Making connections, and knowing their age.
+//! Makes connections and records when they were made.
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,30 +25,34 @@ use super::{Base, BoxError};
 use crate::clock::{BoxFuture, Clock};
 use crate::endpoint::ConnectTarget;
 
-/// How long the next address waits for those before it (RFC 8305, section 5).
-const HEAD_START: Duration = Duration::from_millis(300);
+/// The time between connection attempts to different addresses of a name
+/// ([RFC 8305](https://www.rfc-editor.org/rfc/rfc8305), section 5).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(300);
 
-/// When a connection was made, by the transport's clock.
+/// When a connection was made.
 #[derive(Clone, Debug)]
 pub(super) struct Established {
+    /// By the transport's clock.
     pub(super) at: Duration,
-    pub(super) noted: Arc<AtomicBool>,
+    /// The connection is in the list of those to retire.
+    pub(super) is_remembered: Arc<AtomicBool>,
 }
 
-/// Makes connections: the name in the URI goes to TLS, the bytes go to the detour if there is one.
+/// Makes connections. TLS verifies the name in the URI, also if the bytes go through a tunnel.
 #[derive(Clone)]
 pub(super) struct Connector(Arc<Route>);
 
 struct Route {
     base: Arc<Base>,
-    detour: Option<ConnectTarget>,
+    /// Where to connect, if not to the host in the URI.
+    tunnel: Option<ConnectTarget>,
 }
 
 type Stream = <HttpsConnector<Dial> as Service<Uri>>::Response;
 
 impl Connector {
-    pub(super) fn new(base: Arc<Base>, detour: Option<ConnectTarget>) -> Self {
-        Self(Arc::new(Route { base, detour }))
+    pub(super) fn new(base: Arc<Base>, tunnel: Option<ConnectTarget>) -> Self {
+        Self(Arc::new(Route { base, tunnel }))
     }
 }
 
@@ -75,27 +79,27 @@ impl Route {
         };
         match connected {
             Some(stream) => {
-                let established = Established { at: self.clock().monotonic(), noted: Arc::default() };
+                let established = Established { at: self.clock().monotonic(), is_remembered: Arc::default() };
                 Ok(Timed { stream, established })
             }
-            None => Err(self.what_to_report(failures)),
+            None => Err(self.error_of(failures)),
         }
     }
 
-    /// Connects to whichever address is ready first. One that does not respond leaves the next ones
-    /// their time, also if it accepts TCP and then does not respond to TLS.
+    /// Connects to the address that is ready first, TLS included. An address that does not respond
+    /// does not delay the others, even if it accepts TCP and is then silent.
     async fn race(&self, addresses: Vec<SocketAddr>, uri: &Uri, failures: &mut Vec<BoxError>) -> Option<Stream> {
         let mut addresses = addresses.into_iter();
-        let mut under_way = FuturesUnordered::new();
+        let mut attempts = FuturesUnordered::new();
         loop {
             if let Some(address) = addresses.next() {
-                under_way.push(self.dial(address, uri));
-            } else if under_way.is_empty() {
+                attempts.push(self.dial(address, uri));
+            } else if attempts.is_empty() {
                 return None;
             }
             let has_next = !addresses.as_slice().is_empty();
-            let next_is_due = self.clock().timeout(if has_next { HEAD_START } else { self.limit() });
-            match select(under_way.next(), next_is_due).await {
+            let next_is_due = self.clock().timeout(if has_next { ATTEMPT_DELAY } else { self.limit() });
+            match select(attempts.next(), next_is_due).await {
                 Either::Left((Some(Ok(stream)), _)) => return Some(stream),
                 Either::Left((Some(Err(error)), _)) => failures.push(error),
                 Either::Left((None, _)) | Either::Right(_) => {}
@@ -113,7 +117,7 @@ impl Route {
     }
 
     async fn resolve(&self, uri: &Uri) -> Result<Vec<SocketAddr>, BoxError> {
-        let (host, port) = if let Some(target) = &self.detour {
+        let (host, port) = if let Some(target) = &self.tunnel {
             (target.host(), target.port())
         } else {
             let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
@@ -121,7 +125,7 @@ impl Route {
         };
         let host = host.trim_matches(['[', ']']);
         let unresolved = |source| -> BoxError { Box::new(Unresolved { host: host.to_owned(), source }) };
-        // A resolver that hangs leaves time to connect.
+        // The other half of the limit is left for connecting.
         let limit = self.limit() / 2;
         let found: Vec<SocketAddr> =
             match select(pin!(tokio::net::lookup_host((host, port))), self.clock().timeout(limit)).await {
@@ -133,29 +137,29 @@ impl Route {
         if found.is_empty() {
             return Err(unresolved("the resolver returned no address".into()));
         }
-        Ok(alternate(found))
+        Ok(interleave(found))
     }
 
-    /// One address that responds speaks for the name, even if others do not.
-    fn what_to_report(&self, failures: Vec<BoxError>) -> BoxError {
-        let place = failures.iter().position(is_lasting).unwrap_or_default();
-        failures.into_iter().nth(place).unwrap_or_else(|| {
-            format!("no connection within {:?}; a domain in a VPC does not respond from outside of it", self.limit())
-                .into()
+    /// Returns the failure to report. A lasting one comes first, because that address responded.
+    fn error_of(&self, failures: Vec<BoxError>) -> BoxError {
+        let index = failures.iter().position(is_lasting).unwrap_or_default();
+        failures.into_iter().nth(index).unwrap_or_else(|| {
+            let limit = self.limit();
+            format!("no connection within {limit:?}; a domain in a VPC can be reached only from inside the VPC").into()
         })
     }
 }
 
-/// Takes turns between IPv4 and IPv6, beginning with the family that the resolver prefers (RFC
-/// 8305, section 4).
-fn alternate(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+/// Alternates between IPv4 and IPv6, starting with the family that the resolver prefers
+/// ([RFC 8305](https://www.rfc-editor.org/rfc/rfc8305), section 4).
+fn interleave(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
-    let (mut of_first, mut of_second) = (0_usize, 0_usize);
+    let (mut first_count, mut second_count) = (0_usize, 0_usize);
     addresses.sort_by_cached_key(|address| {
         let is_second = address.is_ipv4() != first_is_v4;
-        let place = if is_second { &mut of_second } else { &mut of_first };
-        *place += 1;
-        (*place, is_second)
+        let count = if is_second { &mut second_count } else { &mut first_count };
+        *count += 1;
+        (*count, is_second)
     });
     addresses
 }
@@ -175,7 +179,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// Connects to one address, whatever the URI names.
+/// Connects to one address, regardless of the host in the URI.
 #[derive(Clone)]
 pub(super) struct Dial(SocketAddr);
 
@@ -191,19 +195,19 @@ impl Service<Uri> for Dial {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let address = self.0;
         Box::pin(async move {
-            let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
-            let stream = TcpStream::connect(address).await.map_err(named)?;
-            stream.set_nodelay(true).map_err(named)?;
-            Ok(TokioIo::new(Dialed { stream, may_be_tls: uri.scheme() != Some(&Scheme::HTTPS) }))
+            let with_address = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
+            let stream = TcpStream::connect(address).await.map_err(with_address)?;
+            stream.set_nodelay(true).map_err(with_address)?;
+            Ok(TokioIo::new(Dialed { stream, is_check_due: uri.scheme() != Some(&Scheme::HTTPS) }))
         })
     }
 }
 
-/// A TCP connection that knows a server of TLS by its first bytes where plain HTTP is expected.
+/// A TCP connection that detects a TLS server by its first bytes if plain HTTP is expected.
 pub(super) struct Dialed {
     stream: TcpStream,
-    /// Nothing was read yet, and it must not be TLS.
-    may_be_tls: bool,
+    /// Plain HTTP is expected, and nothing was read yet.
+    is_check_due: bool,
 }
 
 impl Connection for Dialed {
@@ -216,10 +220,10 @@ impl AsyncRead for Dialed {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        // A record of an alert or of a handshake, of any version since SSL 3.
+        // The start of an alert record or a handshake record, in any version since SSL 3.
         let read = buffer.filled().get(before..).unwrap_or_default();
         let is_tls = matches!(read, [0x15 | 0x16, 0x03, ..]);
-        if std::mem::take(&mut self.may_be_tls) && is_tls {
+        if std::mem::take(&mut self.is_check_due) && is_tls {
             return Poll::Ready(Err(io::Error::other(SpeaksTls)));
         }
         Poll::Ready(Ok(()))
@@ -252,7 +256,7 @@ impl AsyncWrite for Dialed {
     }
 }
 
-/// A connection that knows when it was made.
+/// A connection with the time when it was made.
 pub(super) struct Timed<T> {
     stream: T,
     established: Established,
@@ -305,17 +309,17 @@ mod tests {
     use crate::transport::HyperTransport;
 
     #[test]
-    fn takes_turns_between_the_families() {
+    fn alternates_between_the_address_families() {
         let addresses =
             |texts: &[&str]| -> Vec<SocketAddr> { texts.iter().map(|text| text.parse().unwrap()).collect() };
 
-        let alternated = alternate(addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"]));
+        let interleaved = interleave(addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"]));
 
-        assert_eq!(alternated, addresses(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"]));
+        assert_eq!(interleaved, addresses(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"]));
     }
 
     #[tokio::test]
-    async fn does_not_wait_for_an_address_that_takes_a_connection_and_does_not_speak_tls() {
+    async fn tries_the_next_address_while_one_accepts_tcp_but_is_silent() {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addresses = vec![silent.local_addr().unwrap(), other.local_addr().unwrap()];
@@ -324,14 +328,14 @@ mod tests {
         let uri = Uri::from_static("https://domain.test");
         let mut failures = Vec::new();
 
-        let second_is_tried = async {
+        let attempt_at_second = async {
             let (mut socket, _) = other.accept().await.unwrap();
             socket.read_u8().await.unwrap()
         };
         let race = route.race(addresses, &uri, &mut failures);
-        let (second_is_tried, race) = (pin!(second_is_tried), pin!(race));
+        let (attempt_at_second, race) = (pin!(attempt_at_second), pin!(race));
 
-        let Either::Left((first_byte, _)) = select(second_is_tried, race).await else { panic!("the race ended") };
+        let Either::Left((first_byte, _)) = select(attempt_at_second, race).await else { panic!("the race ended") };
 
         assert_eq!(first_byte, 0x16, "a handshake");
     }

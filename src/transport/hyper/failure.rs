@@ -1,5 +1,5 @@
-//! What a failed connection means: the one place that tells the errors of hyper, rustls and the
-//! resolver apart.
+//! Classifies failed connections. Only this module inspects errors of hyper, rustls and the
+//! resolver.
 
 use std::error::Error as StdError;
 use std::{fmt, io, iter};
@@ -11,7 +11,7 @@ use rustls::{AlertDescription, CertificateError};
 use super::BoxError;
 use crate::transport::TransportError;
 
-/// The name of a host has no address, or the resolver does not say.
+/// The name of a host has no address, or the resolver failed.
 #[derive(Debug)]
 pub(super) struct Unresolved {
     pub(super) host: String,
@@ -20,7 +20,7 @@ pub(super) struct Unresolved {
 
 impl fmt::Display for Unresolved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "name resolution of {} failed", self.host)
+        write!(f, "cannot resolve the name {}", self.host)
     }
 }
 
@@ -30,7 +30,7 @@ impl StdError for Unresolved {
     }
 }
 
-/// The server sent a TLS record to a client that speaks plain HTTP.
+/// The server sent a TLS record, but the client speaks plain HTTP.
 #[derive(Debug)]
 pub(super) struct SpeaksTls;
 
@@ -44,32 +44,32 @@ impl StdError for SpeaksTls {}
 
 pub(super) fn transport_error(error: ClientError, uri: &Uri) -> TransportError {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
-    if let Some(tls) = cause::<rustls::Error>(&error)
-        && let Some(why) = why_lasting(tls, authority, error.is_connect())
+    if let Some(tls) = find_cause::<rustls::Error>(&error)
+        && let Some(why) = lasting_reason(tls, authority, error.is_connect())
     {
         return TransportError::lasting(why, tls.clone());
     }
-    if cause::<SpeaksTls>(&error).is_some() {
+    if find_cause::<SpeaksTls>(&error).is_some() {
         let why = format!("{authority} speaks TLS: use https:// in the endpoint");
         return TransportError::lasting(why, SpeaksTls);
     }
-    if let Some(name) = cause::<Unresolved>(&error) {
-        let why = format!("the name {} does not resolve: check the endpoint, and the resolver of this host", name.host);
+    if let Some(name) = find_cause::<Unresolved>(&error) {
+        let why = format!("the name {} does not resolve: check the endpoint and the resolver of this host", name.host);
         return TransportError::unresolved(why, error.into());
     }
-    // hyper gives a request back only if nothing of it was written; it calls that canceled.
-    let unwritten = cause::<hyper::Error>(&error).is_some_and(hyper::Error::is_canceled);
+    // hyper reports a request as canceled only if no byte of it was written.
+    let unwritten = find_cause::<hyper::Error>(&error).is_some_and(hyper::Error::is_canceled);
     if error.is_connect() || unwritten { TransportError::not_sent(error) } else { TransportError::unknown(error) }
 }
 
-/// Whether a connection that failed this way fails again.
+/// Returns whether a connection that failed with this error will fail again.
 pub(super) fn is_lasting(error: &BoxError) -> bool {
-    cause::<rustls::Error>(error.as_ref()).is_some_and(|tls| why_lasting(tls, "", true).is_some())
+    find_cause::<rustls::Error>(error.as_ref()).is_some_and(|tls| lasting_reason(tls, "", true).is_some())
 }
 
-/// The first error of that type in the chain. An `io::Error` leaves out what it wraps when it is
-/// asked for its source.
-fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+/// Returns the first error of this type in the chain of sources. `io::Error::source` skips the
+/// wrapped error, so it is followed by `get_ref`.
+fn find_cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     let next = |error: &&'a (dyn StdError + 'static)| -> Option<&'a (dyn StdError + 'static)> {
         let error: &'a (dyn StdError + 'static) = *error;
         match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
@@ -80,29 +80,30 @@ fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Opti
     iter::successors(Some(error), next).find_map(|error| error.downcast_ref())
 }
 
-/// Why TLS with this server can never work, and the way out; `None` if it may work later.
+/// Returns why TLS with this server cannot work, and the way out. `None` if it may work later.
 ///
-/// With TLS 1.3 a server refuses the client's certificate when the client takes the handshake for
-/// finished and has written its request, which the server then does not read.
-fn why_lasting(error: &rustls::Error, host: &str, in_handshake: bool) -> Option<String> {
+/// With TLS 1.3, the refusal of a client certificate arrives after the handshake. The client has
+/// then written its request, but the server does not read it.
+fn lasting_reason(error: &rustls::Error, host: &str, in_handshake: bool) -> Option<String> {
     use rustls::Error as Tls;
     Some(match error {
         Tls::AlertReceived(alert) if is_about_client_certificate(*alert) => {
             format!(
-                "{host} wants a client certificate that it trusts: see `HyperTransportBuilder::client_certificate_pem`"
+                "{host} requires a client certificate that it trusts: set one with \
+                 `HyperTransportBuilder::client_certificate_pem`"
             )
         }
         _ if !in_handshake => return None,
-        Tls::InvalidCertificate(reason) => format!("the certificate of {host} {}", certificate_trouble(reason)),
+        Tls::InvalidCertificate(reason) => format!("the certificate of {host} {}", certificate_problem(reason)),
         Tls::InvalidMessage(_) | Tls::PeerSentOversizedRecord => {
-            format!("{host} does not speak TLS: if it is a port of plain HTTP, use http:// in the endpoint")
+            format!("{host} does not speak TLS: if the port serves plain HTTP, use http:// in the endpoint")
         }
         Tls::PeerIncompatible(_) | Tls::AlertReceived(AlertDescription::ProtocolVersion) => {
-            format!("{host} has no version of TLS in common with this client, which offers 1.2 and 1.3")
+            format!("{host} supports no version of TLS that this client offers, which are 1.2 and 1.3")
         }
         Tls::AlertReceived(alert) if is_lasting_alert(*alert) => format!(
-            "{host} refused the TLS handshake: it does not know that name, has no cipher in common with this client, or wants \
-             a client certificate (`HyperTransportBuilder::client_certificate_pem`)"
+            "{host} refused the TLS handshake: it does not know that name, supports no cipher that this client offers, or \
+             requires a client certificate (`HyperTransportBuilder::client_certificate_pem`)"
         ),
         Tls::PeerMisbehaved(_)
         | Tls::InappropriateMessage { .. }
@@ -113,10 +114,10 @@ fn why_lasting(error: &rustls::Error, host: &str, in_handshake: bool) -> Option<
     })
 }
 
-fn certificate_trouble(reason: &CertificateError) -> &'static str {
+fn certificate_problem(reason: &CertificateError) -> &'static str {
     match reason {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "is not signed by a trusted authority: trust its authority with `HyperTransportBuilder::ca_pem`"
+            "is not signed by a trusted authority: add its authority with `HyperTransportBuilder::ca_pem`"
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "has expired: renew it, or correct the clock of this host"
@@ -125,12 +126,14 @@ fn certificate_trouble(reason: &CertificateError) -> &'static str {
             "is not valid yet: correct the clock of this host"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "is for another name: use a name that it is for in the endpoint, and `SnapshotClientBuilder::connect_to` if that \
-             name leads elsewhere"
+            "is for another name: use a name from the certificate in the endpoint, and set \
+             `SnapshotClientBuilder::connect_to` if that name leads to another host"
         }
         CertificateError::Revoked => "is revoked",
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => "is not one for servers",
-        _ => "does not verify",
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "is not a server certificate"
+        }
+        _ => "cannot be verified",
     }
 }
 

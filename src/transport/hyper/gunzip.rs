@@ -1,4 +1,4 @@
-//! Decoding a gzip body in pieces.
+//! Decodes a gzip body while it arrives.
 
 use std::io;
 use std::pin::Pin;
@@ -10,17 +10,16 @@ use http_body::Frame;
 
 use super::BoxError;
 
-/// A gzip body, decoded as it arrives. An empty body is an empty body, whatever its encoding is
-/// called.
+/// A gzip body that is decoded while it arrives. An empty body is valid and stays empty.
 pub(super) struct Gunzip<B> {
     inner: B,
-    /// What has arrived and is not decoded yet.
+    /// Bytes that have arrived and are not decoded yet.
     encoded: Bytes,
-    /// Nothing has arrived.
+    /// No byte has arrived.
     is_empty: bool,
-    /// `None` once the end was reached.
+    /// `None` after the end of the body.
     decoder: Option<MultiGzDecoder<Vec<u8>>>,
-    /// What ends the body once all that could be decoded is out.
+    /// The error to return after all bytes that could be decoded.
     failure: Option<BoxError>,
 }
 
@@ -30,36 +29,36 @@ impl<B> Gunzip<B> {
         Self { inner, encoded: Bytes::new(), is_empty: true, decoder, failure: None }
     }
 
-    /// How much is decoded at once: a byte may stand for a thousand, and whoever counts them has to
-    /// get the chance to stop.
-    const PIECE: usize = 4096;
+    /// The number of bytes to decode at once. A byte can expand to a thousand, so the consumer must
+    /// be able to stop at its size limit.
+    const CHUNK: usize = 4096;
 
-    /// The next decoded bytes of what has arrived, none if it does not suffice for any.
+    /// Returns the next decoded bytes, or none if more of the body is needed first.
     fn decode(&mut self) -> Bytes {
         let Some(decoder) = &mut self.decoder else { return Bytes::new() };
         while !self.encoded.is_empty() && decoder.get_ref().is_empty() && self.failure.is_none() {
-            let piece = self.encoded.split_to(Self::PIECE.min(self.encoded.len()));
-            self.failure = io::Write::write_all(decoder, &piece).map_err(Into::into).err();
+            let chunk = self.encoded.split_to(Self::CHUNK.min(self.encoded.len()));
+            self.failure = io::Write::write_all(decoder, &chunk).map_err(Into::into).err();
         }
         Bytes::from(std::mem::take(decoder.get_mut()))
     }
 
-    /// Has the decoder hand out what it keeps to itself, before more of the body is waited for.
-    /// Whether there is anything.
+    /// Makes the decoder release the bytes in its buffer, before the body is polled for more.
+    /// Returns whether there is something to return.
     fn flush(&mut self) -> bool {
         let Some(decoder) = self.decoder.as_mut().filter(|_| !self.is_empty) else { return false };
         self.failure = io::Write::flush(decoder).map_err(Into::into).err();
         self.failure.is_some() || !decoder.get_ref().is_empty()
     }
 
-    /// The last decoded bytes.
+    /// Returns the last decoded bytes.
     fn finish(&mut self) -> Bytes {
         let Some(mut decoder) = self.decoder.take().filter(|_| !self.is_empty) else { return Bytes::new() };
         if self.failure.is_none() {
             self.failure = decoder.try_finish().map_err(Into::into).err();
         }
         if self.failure.is_some() {
-            // The decoder keeps the last of what it could decode to itself; and it fails again.
+            // This releases the last bytes in the decoder's buffer. It fails again.
             let _ = io::Write::flush(&mut decoder);
         }
         Bytes::from(std::mem::take(decoder.get_mut()))
@@ -129,14 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn takes_an_empty_body_for_an_empty_text() {
+    fn decodes_an_empty_body_as_an_empty_text() {
         assert_eq!(decoded(&[]).unwrap(), "");
         assert_eq!(decoded(&[b"", b""]).unwrap(), "");
         assert_eq!(Gunzip::new(Full::<Bytes>::default()).collect().now_or_never().unwrap().unwrap().to_bytes(), "");
     }
 
     #[test]
-    fn yields_what_the_server_has_flushed_while_more_is_to_come() {
+    fn yields_flushed_bytes_before_the_rest_arrives() {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         let mut flushed = |text: &[u8]| {
             io::Write::write_all(&mut encoder, text).unwrap();
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn yields_what_can_be_decoded_before_it_fails() {
+    fn yields_all_decodable_bytes_before_the_error() {
         let text = vec![b'x'; 100_000];
         let whole = gzip(&text);
         let mut body = Gunzip::new(Full::new(Bytes::copy_from_slice(&whole[..whole.len() - 4])));

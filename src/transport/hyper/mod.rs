@@ -1,4 +1,4 @@
-//! The transport over hyper, hyper-util's pool and rustls.
+//! The transport over hyper, with the connection pool of hyper-util and TLS by rustls.
 
 mod connect;
 mod failure;
@@ -28,25 +28,26 @@ use gunzip::Gunzip;
 use crate::clock::{BoxFuture, Clock, NoRuntime, SystemClock};
 use crate::endpoint::ConnectTarget;
 use crate::error::Error;
-use crate::transport::{Body, Departure, Transport, TransportError};
+use crate::transport::{Body, SendRecord, Transport, TransportError};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Which certificate authorities a [`HyperTransport`] trusts, apart from those given as PEM.
+/// The certificate authorities that a [`HyperTransport`] trusts, apart from those given as PEM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrustRoots {
     /// Mozilla's list, compiled in (feature `webpki-roots`).
     #[cfg(feature = "webpki-roots")]
     Webpki,
-    /// The operating system's store, read when the transport is built (feature `native-roots`).
+    /// The store of the operating system, read when the transport is built (feature
+    /// `native-roots`).
     #[cfg(feature = "native-roots")]
     Native,
-    /// None but those given by [`ca_pem`](HyperTransportBuilder::ca_pem).
+    /// Only those set with [`ca_pem`](HyperTransportBuilder::ca_pem).
     OnlyGiven,
 }
 
-/// Settings of a [`HyperTransport`].
+/// A builder for [`HyperTransport`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -81,15 +82,19 @@ impl fmt::Debug for HyperTransportBuilder {
 }
 
 impl HyperTransportBuilder {
-    /// Chooses the roots. Default: webpki where that feature is on, else native, else only the
-    /// given ones.
+    /// Sets which certificate authorities the transport trusts.
+    ///
+    /// Default: `TrustRoots::Webpki`. Without the feature `webpki-roots`, `TrustRoots::Native`.
+    /// Without both features, [`TrustRoots::OnlyGiven`].
     #[must_use]
     pub fn roots(mut self, roots: TrustRoots) -> Self {
         self.roots = roots;
         self
     }
 
-    /// Trusts the certificate authorities in this PEM text as well.
+    /// Adds certificate authorities to trust, as PEM text.
+    ///
+    /// The text may contain several certificates. Repeated calls add to each other.
     #[must_use]
     pub fn ca_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.ca.extend_from_slice(pem.as_ref());
@@ -97,55 +102,60 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Shows a client certificate: its chain and its private key, both PEM.
+    /// Sets a client certificate: its chain and its private key, both as PEM text. Default: none.
     #[must_use]
     pub fn client_certificate_pem(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         self.identity = Some((chain.into(), key.into()));
         self
     }
 
-    /// How long name look-up, TCP and TLS may take together. Default 5 s.
+    /// Sets the time limit for making a connection.
+    ///
+    /// It covers name resolution, TCP and TLS. Name resolution may take half of it. Default: 5 s.
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
     }
 
-    /// How old a connection may be and still get a request. Default 60 s: the addresses behind a
-    /// domain change when it is reconfigured, and AWS asks clients to resolve its name every
-    /// minute.
+    /// Sets the age from which a connection receives no further request.
+    ///
+    /// The addresses of a domain change when it is reconfigured. AWS asks clients to resolve its
+    /// name every minute. Default: 60 s.
     #[must_use]
     pub fn max_connection_age(mut self, age: Duration) -> Self {
         self.connection_age = age;
         self
     }
 
-    /// How long an idle connection is kept. Default 45 s, below the load balancer's own minute.
+    /// Sets how long an idle connection is kept.
+    ///
+    /// Amazon's load balancers close idle connections after 60 s. Default: 45 s.
     #[must_use]
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle_timeout = limit;
         self
     }
 
-    /// How many idle connections to one host are kept. Default 8.
+    /// Sets how many idle connections to one host are kept. Default: 8.
     #[must_use]
     pub fn max_idle_per_host(mut self, connections: usize) -> Self {
         self.idle_per_host = connections;
         self
     }
 
-    /// The clock for connect time-outs and connection ages. Default [`SystemClock`].
+    /// Sets the clock for connect timeouts and connection ages. Default: [`SystemClock`].
     #[must_use]
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Reads the certificates and makes the transport. Opens no connection.
+    /// Parses the certificates and returns the transport. It opens no connection.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a PEM text holds no usable
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a PEM text contains no usable
     /// certificate or key.
     pub fn build(self) -> Result<HyperTransport, Error> {
         let is_given = !self.ca.is_empty() || self.identity.is_some();
@@ -157,8 +167,8 @@ impl HyperTransportBuilder {
         }
         let base = Arc::new(base);
         let direct = base.pool(None);
-        let (detours, connections) = (Mutex::default(), Mutex::default());
-        Ok(HyperTransport { shared: Arc::new(Shared { base, direct, detours, connections }) })
+        let (tunnels, connections) = (Mutex::default(), Mutex::default());
+        Ok(HyperTransport { shared: Arc::new(Shared { base, direct, tunnels, connections }) })
     }
 
     fn tls(&self) -> Result<rustls::ClientConfig, Error> {
@@ -178,32 +188,31 @@ impl HyperTransportBuilder {
         }
         let given = certificates(&self.ca, "CA")?;
         if given.is_empty() && !self.ca.is_empty() {
-            return Err(Error::invalid("CA file holds no certificate"));
+            return Err(Error::invalid("the CA text contains no PEM certificate"));
         }
         for certificate in given {
             roots
                 .add(certificate)
-                .map_err(|error| Error::invalid("CA certificate is not usable").with_source(error))?;
+                .map_err(|error| Error::invalid("the CA certificate cannot be used").with_source(error))?;
         }
-        // The provider is named, so that another crate which turns on a second one cannot change or break
-        // this.
+        // Without an explicit provider, a crate that enables another one could change or break TLS.
         let builder = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| Error::invalid("TLS versions are not usable").with_source(error))?
+            .map_err(|error| Error::invalid("the default TLS versions cannot be used").with_source(error))?
             .with_root_certificates(roots);
         match &self.identity {
             None => Ok(builder.with_no_client_auth()),
             Some((chain, key)) => {
                 let chain = certificates(chain, "client")?;
                 if chain.is_empty() {
-                    return Err(Error::invalid("client certificate file holds no certificate"));
+                    return Err(Error::invalid("the client certificate text contains no PEM certificate"));
                 }
-                // The parser's own words may quote the key, so they are not kept.
+                // The parser's error is dropped, because it may quote the key.
                 let key = PrivateKeyDer::from_pem_slice(key)
-                    .map_err(|_| Error::invalid("client certificate's key is not a PEM private key"))?;
-                builder
-                    .with_client_auth_cert(chain, key)
-                    .map_err(|error| Error::invalid("client certificate and key are not usable").with_source(error))
+                    .map_err(|_| Error::invalid("the key of the client certificate is not a PEM private key"))?;
+                builder.with_client_auth_cert(chain, key).map_err(|error| {
+                    Error::invalid("the client certificate and its key cannot be used").with_source(error)
+                })
             }
         }
     }
@@ -212,64 +221,73 @@ impl HyperTransportBuilder {
 fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .map_err(|error| Error::invalid(format!("{what} certificate is not PEM")).with_source(error))
+        .map_err(|error| Error::invalid(format!("the {what} certificate is not valid PEM")).with_source(error))
 }
 
-/// The transport that clients use by default: HTTP/1.1 over hyper, a pool, and rustls with the ring
-/// provider.
+/// The default transport: HTTP/1.1 over hyper with a connection pool, and TLS by rustls with ring.
 ///
-/// Cheap to clone; clones share the pool, and clients of any number of endpoints may share one. It
-/// asks for gzip and decodes it, compresses no request, and follows no redirect.
+/// It is cheap to clone, and clones share the pool. Clients of several endpoints can share one
+/// transport. It requests gzip and decodes it. It does not compress requests and follows no
+/// redirect.
 ///
-/// It needs a tokio runtime. Without one a call ends with
+/// It needs a tokio runtime. Without one, a call returns
 /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput).
+///
+/// ```
+/// use es_snapshot::SnapshotClient;
+/// use es_snapshot::transport::HyperTransport;
+///
+/// let transport = HyperTransport::builder().build()?;
+/// let first = SnapshotClient::builder("http://localhost:9200").transport(transport.clone()).build()?;
+/// let second = SnapshotClient::builder("http://localhost:9201").transport(transport).build()?;
+/// # Ok::<(), es_snapshot::Error>(())
+/// ```
 ///
 /// # Panics
 ///
-/// Connecting panics on a tokio runtime whose I/O is disabled, which cannot be found out
-/// beforehand: build it with `enable_io` or `enable_all`.
+/// Connecting panics on a tokio runtime that has I/O disabled. Build the runtime with `enable_io`
+/// or `enable_all`. The transport cannot detect this beforehand.
 #[derive(Clone)]
 pub struct HyperTransport {
     shared: Arc<Shared>,
 }
 
-/// What connections are made with.
+/// The settings for new connections.
 struct Base {
     settings: HyperTransportBuilder,
     tls: OnceLock<Arc<rustls::ClientConfig>>,
 }
 
 impl Base {
-    /// The configuration of TLS. It is made when it is first needed, which over `http://` is never.
+    /// Returns the TLS configuration. It is built on first use, because `http://` never needs it.
     fn tls(&self) -> Result<Arc<rustls::ClientConfig>, Error> {
         if let Some(tls) = self.tls.get() {
             return Ok(Arc::clone(tls));
         }
         let tls = Arc::new(self.settings.tls()?);
-        // Another connection may have been first.
+        // Another connection may have set it in the meantime.
         Ok(Arc::clone(self.tls.get_or_init(|| tls)))
     }
 
-    fn pool(self: &Arc<Self>, detour: Option<&ConnectTarget>) -> Pool {
+    fn pool(self: &Arc<Self>, tunnel: Option<&ConnectTarget>) -> Pool {
         let pool = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(self.settings.idle_timeout)
             .pool_max_idle_per_host(self.settings.idle_per_host)
-            // Bodies are small: to copy one behind its head costs less than to write the two from where they are.
+            // Bodies are small, so copying one behind its head costs less than a vectored write.
             .http1_writev(false)
-            .build(Connector::new(Arc::clone(self), detour.cloned()));
+            .build(Connector::new(Arc::clone(self), tunnel.cloned()));
         Arc::new(pool)
     }
 }
 
 struct Shared {
     base: Arc<Base>,
-    /// The pool of all that connect where their URI says.
+    /// The pool for all requests that connect to the host in their URI.
     direct: Pool,
-    /// One pool for each address that a tunnel leads through, because a pool distinguishes
-    /// connections by URI alone.
-    detours: Mutex<HashMap<ConnectTarget, Pool>>,
-    /// Connections and when they were made, the oldest first, until they are retired.
+    /// One pool for each address of a tunnel, because a pool distinguishes connections only by URI.
+    tunnels: Mutex<HashMap<ConnectTarget, Pool>>,
+    /// The connections that are not retired yet, with the time when they were made, oldest first.
     connections: Mutex<VecDeque<(Duration, CaptureConnection)>>,
 }
 
@@ -282,7 +300,7 @@ impl fmt::Debug for HyperTransport {
 }
 
 impl HyperTransport {
-    /// Starts with the defaults.
+    /// Returns a builder with the default settings.
     #[must_use]
     pub fn builder() -> HyperTransportBuilder {
         HyperTransportBuilder {
@@ -303,23 +321,22 @@ impl HyperTransport {
     }
 
     fn pool(&self, uri: &Uri, target: &ConnectTarget) -> Pool {
-        let own_port = uri.port_u16().or(if uri.scheme() == Some(&Scheme::HTTPS) { Some(443) } else { Some(80) });
-        let own_host = uri.host().map(|host| host.trim_matches(['[', ']']));
+        let uri_port = uri.port_u16().or(if uri.scheme() == Some(&Scheme::HTTPS) { Some(443) } else { Some(80) });
+        let uri_host = uri.host().map(|host| host.trim_matches(['[', ']']));
         let shared = &self.shared;
-        if own_host == Some(target.host()) && own_port == Some(target.port()) {
+        if uri_host == Some(target.host()) && uri_port == Some(target.port()) {
             return Arc::clone(&shared.direct);
         }
-        let detours = || shared.detours.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pool) = detours().get(target) {
+        let tunnels = || shared.tunnels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = tunnels().get(target) {
             return Arc::clone(pool);
         }
         let pool = shared.base.pool(Some(target));
-        // Another call may have been first.
-        Arc::clone(detours().entry(target.clone()).or_insert(pool))
+        // Another call may have inserted one in the meantime.
+        Arc::clone(tunnels().entry(target.clone()).or_insert(pool))
     }
 
-    /// Begins a call. What it has done before it waits for the first time is not part of its
-    /// future, which stays small.
+    /// Begins a call. This part is not `async`, so that its variables do not enlarge the future.
     fn begin(&self, mut request: http::Request<Bytes>, target: &ConnectTarget) -> Result<Call, TransportError> {
         NoRuntime::check().map_err(TransportError::not_sent)?;
         let pool = self.pool(request.uri(), target);
@@ -327,23 +344,23 @@ impl HyperTransport {
         let uri = request.uri().clone();
         let mut request = request.map(Full::new);
         let connection = capture_connection(&mut request);
-        let departure = request.extensions().get().cloned().inspect(Departure::begin);
+        let send_record = request.extensions().get().cloned().inspect(SendRecord::begin);
         self.retire_old();
-        Ok(Call { response: pool.request(request), uri, connection, departure })
+        Ok(Call { response: pool.request(request), uri, connection, send_record })
     }
 
     async fn finish(&self, mut call: Call) -> Result<http::Response<Body>, TransportError> {
         let response = (&mut call.response).await;
-        call.departure = None;
+        call.send_record = None;
         let mut response = response.map_err(|error| transport_error(error, &call.uri))?;
         if let Some(established) = response.extensions_mut().remove() {
-            self.note(established, &call.connection);
+            self.remember(established, &call.connection);
         }
         let (mut head, body) = response.into_parts();
         let gzip = head.headers.get(CONTENT_ENCODING).is_some_and(|value| {
             [&b"gzip"[..], b"x-gzip"].iter().any(|name| value.as_bytes().eq_ignore_ascii_case(name))
         });
-        // The response to HEAD names an encoding and has nothing that is encoded.
+        // The response to HEAD names an encoding but has no body.
         let body = if gzip && !http_body::Body::is_end_stream(&body) {
             head.headers.remove(CONTENT_ENCODING);
             head.headers.remove(CONTENT_LENGTH);
@@ -354,16 +371,16 @@ impl HyperTransport {
         Ok(http::Response::from_parts(head, body))
     }
 
-    /// Keeps connections that have grown old from getting another request, idle ones too.
+    /// Prevents connections that are too old, idle ones included, from receiving another request.
     fn retire_old(&self) {
         let settings = &self.shared.base.settings;
         let now = settings.clock.monotonic();
         let old: Vec<_> = {
             let mut connections = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = connections.partition_point(|(made, _)| now.saturating_sub(*made) >= settings.connection_age);
+            let count = connections.partition_point(|(at, _)| now.saturating_sub(*at) >= settings.connection_age);
             connections.drain(..count).collect()
         };
-        // Not under the lock, because hyper traces it.
+        // Outside of the lock, because hyper emits trace events here.
         for (_, connection) in old {
             if let Some(connected) = connection.connection_metadata().as_ref() {
                 connected.poison();
@@ -371,32 +388,31 @@ impl HyperTransport {
         }
     }
 
-    /// Remembers a connection with its first request.
-    fn note(&self, Established { at, noted }: Established, connection: &CaptureConnection) {
-        if !noted.swap(true, Ordering::Relaxed) {
+    /// Adds a connection to the list of those to retire, at its first response.
+    fn remember(&self, Established { at, is_remembered }: Established, connection: &CaptureConnection) {
+        if !is_remembered.swap(true, Ordering::Relaxed) {
             let mut connections = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
-            let place = connections.partition_point(|(made, _)| *made <= at);
-            connections.insert(place, (at, connection.clone()));
+            let index = connections.partition_point(|(other, _)| *other <= at);
+            connections.insert(index, (at, connection.clone()));
         }
     }
 }
 
-/// A call under way.
+/// A call that has no response yet.
 struct Call {
     response: ResponseFuture,
     uri: Uri,
     connection: CaptureConnection,
-    /// Where to note that the call was dropped before it had a connection; `None` once it has
-    /// ended.
-    departure: Option<Departure>,
+    /// Records a drop of the call before it had a connection. `None` once the call has ended.
+    send_record: Option<SendRecord>,
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if let Some(departure) = &self.departure
+        if let Some(send_record) = &self.send_record
             && self.connection.connection_metadata().is_none()
         {
-            departure.dropped_unsent();
+            send_record.dropped_unsent();
         }
     }
 }

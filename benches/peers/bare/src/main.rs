@@ -1,4 +1,5 @@
-//! One connection of hyper's, with `aws-sigv4` or `serde_json`: what a program needs that has no client at all.
+//! The least that a program without a client needs: one connection of hyper, with `aws-sigv4` or
+//! `serde_json`.
 
 use std::error::Error;
 use std::time::SystemTime;
@@ -33,7 +34,7 @@ async fn run(args: &Args) -> Result<usize, Box<dyn Error>> {
     match args.task.as_str() {
         "signed" | "unsigned" => register(&mut sender, args).await,
         "collect" => collect(&mut sender, args).await,
-        other => panic!("unknown task {other}"),
+        other => panic!("unknown task {other:?}, expected `signed`, `unsigned` or `collect`"),
     }
 }
 
@@ -41,7 +42,8 @@ async fn register(sender: &mut SendRequest<Full<Bytes>>, args: &Args) -> Result<
     let identity: Identity = Credentials::new(stub::KEY, stub::SECRET, Some(stub::token()), None, "peers").into();
     let url = format!("http://{}/_snapshot/{}", args.address, stub::REPOSITORY);
     let body = Bytes::from(
-        json!({"type": "s3", "settings": {"bucket": stub::BUCKET, "region": stub::REGION, "role_arn": stub::ROLE}}).to_string(),
+        json!({"type": "s3", "settings": {"bucket": stub::BUCKET, "region": stub::REGION, "role_arn": stub::ROLE}})
+            .to_string(),
     );
     for _ in 0..args.calls {
         let mut request = Request::builder()
@@ -76,14 +78,14 @@ struct Acknowledged {
     acknowledged: bool,
 }
 
-/// The listing as a program of its own would decode it.
+/// The listing, as a program with its own types would decode it.
 #[derive(Deserialize)]
 struct Listing {
     snapshots: Vec<Snapshot>,
 }
 
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "decoded, as a program would that reads some of them")]
+#[expect(dead_code, reason = "a program would decode all fields and read some of them")]
 struct Snapshot {
     snapshot: String,
     uuid: String,
@@ -103,7 +105,7 @@ struct Snapshot {
 }
 
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "decoded, as a program would that reads some of them")]
+#[expect(dead_code, reason = "a program would decode all fields and read some of them")]
 struct Shards {
     total: u64,
     failed: u64,

@@ -1,4 +1,4 @@
-//! The `opensearch` crate. Without TLS, which none of the tasks uses.
+//! The tasks with the crate `opensearch`. It is built without TLS, because no task uses it.
 
 use aws_credential_types::Credentials as AwsCredentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -29,7 +29,7 @@ async fn run(args: &Args) -> Result<(), Error> {
             transport.auth(Credentials::AwsSigV4(provider, Region::from_static(stub::REGION))).service_name("es")
         }
         "unsigned" => transport,
-        other => panic!("unknown task {other}"),
+        other => panic!("unknown task {other:?}, expected `signed` or `unsigned`"),
     };
     let client = OpenSearch::new(transport.build().unwrap());
     try_join_all((0..args.in_flight).map(|_| register(&client, args.calls / args.in_flight))).await?;
@@ -42,7 +42,8 @@ async fn register(client: &OpenSearch, calls: usize) -> Result<(), Error> {
     });
     for _ in 0..calls {
         let parts = SnapshotCreateRepositoryParts::Repository(stub::REPOSITORY);
-        let response = client.snapshot().create_repository(parts).body(&settings).send().await?.error_for_status_code()?;
+        let response =
+            client.snapshot().create_repository(parts).body(&settings).send().await?.error_for_status_code()?;
         assert_eq!(response.json::<Value>().await?["acknowledged"], true);
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! This crate.
+//! The tasks with this crate.
 
 use aws_credential_types::Credentials;
 use es_snapshot::{Error, ListSnapshots, Repository, S3Settings, SnapshotClient};
@@ -43,7 +43,7 @@ async fn run(args: &Args, start: &Start) -> Result<(usize, u128), Error> {
             let snapshots = repository.list(ListSnapshots::new()).await?;
             Ok((snapshots.snapshots().len(), start.micros()))
         }
-        other => panic!("unknown task {other}"),
+        other => panic!("unknown task {other:?}, expected `signed`, `unsigned`, `stream` or `list`"),
     }
 }
 

@@ -1,4 +1,5 @@
-//! A server that acknowledges every PUT and responds to every GET with a listing of as many snapshots as its argument says.
+//! A server that acknowledges every PUT, and responds to every GET with a listing. The argument is
+//! the number of snapshots in it.
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -6,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
 
 fn main() {
-    let snapshots = std::env::args().nth(1).map_or(0, |count| count.parse().expect("a number"));
+    let snapshots = std::env::args().nth(1).map_or(0, |count| count.parse().expect("the argument must be a number"));
     let listing: &[u8] = response(&listing(snapshots)).leak();
     stub::on_one_thread(LocalSet::new().run_until(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
