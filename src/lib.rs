@@ -82,6 +82,7 @@
 //! | [`wait`] | [`Wait`], the progress of an operation, and tickets |
 //! | [`name`] | validated names and patterns |
 //! | [`auth`] | credentials and their cache, AWS signatures, and passwords |
+//! | [`iam`] | the IAM documents of a manual snapshot, generated |
 //! | [`error`] | [`Error`], its kinds and outcomes, and the server's response |
 //! | [`transport`] | the HTTP transport, and the trait for a transport of your own |
 //! | [`clock`] | the clock that the client uses for time and pauses |
@@ -372,6 +373,7 @@
 // Not in the manifest, because tests, benches and examples may panic and print.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]
 
+mod arn;
 pub mod auth;
 mod byte_size;
 mod call;
@@ -381,6 +383,7 @@ mod config;
 mod endpoint;
 mod entropy;
 pub mod error;
+pub mod iam;
 pub mod name;
 mod open;
 mod pieces;

@@ -28,7 +28,6 @@
 
 mod other;
 mod response;
-mod role;
 mod s3;
 mod secret;
 

@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use super::{
     BlobStoreSettings, Redacted, Setting, blob_store_accessors, insert_flat, only_set, open_settings, redact_url,
-    remaining, required, role, take,
+    remaining, required, take,
 };
+use crate::arn::RoleArn;
 use crate::byte_size::ByteSize;
 use crate::error::{Error, quoted};
 use crate::region::is_region;
@@ -228,7 +229,7 @@ impl S3Settings {
                 quoted(&redact_url(endpoint))
             )));
         }
-        self.role_arn.as_deref().map_or(Ok(()), role::validate)
+        self.role_arn.as_deref().map_or(Ok(()), |role| RoleArn::try_from(role).map(drop))
     }
 }
 
