@@ -223,18 +223,18 @@ impl Reconciler {
             Sent::Lost(_) => {
                 self.unaccounted += 1;
                 self.lost = true;
-                self.check_anew()
+                self.restart_checks()
             }
             Sent::Failed { again } => {
                 self.unaccounted += 1;
                 self.failures =
                     if again && self.failures != Failures::None { Failures::Enough } else { Failures::Some };
-                self.check_anew()
+                self.restart_checks()
             }
-            Sent::Unsent if self.is_unaccounted() => self.check_anew(),
+            Sent::Unsent if self.is_unaccounted() => self.restart_checks(),
             Sent::Unsent => Step::End(Verdict::NotSent),
             Sent::Echo if self.is_unaccounted() || self.doubts_first_refusal => {
-                self.check_anew();
+                self.restart_checks();
                 self.echo = true;
                 Step::Check { after: Duration::ZERO }
             }
@@ -242,7 +242,7 @@ impl Reconciler {
             Sent::Refused if self.is_unaccounted() => {
                 self.resends = false;
                 self.failures = Failures::Enough;
-                self.check_anew()
+                self.restart_checks()
             }
             Sent::Echo | Sent::Refused => Step::End(Verdict::Refused),
         }
@@ -309,7 +309,7 @@ impl Reconciler {
         self.check_on()
     }
 
-    fn check_anew(&mut self) -> Step {
+    fn restart_checks(&mut self) -> Step {
         self.echo = false;
         (self.nothing, self.denied, self.unclear) = (0, 0, 0);
         self.pause = FIRST;
