@@ -73,8 +73,8 @@ impl Timeouts {
     ///
     /// A create, clone, restore or delete can take longer, for two reasons:
     ///
-    /// * After a lost response, the client has at least 60 s to check the domain, counted from the
-    ///   first check.
+    /// * After a lost response, the client has at least 60 s to check whether the request took
+    ///   effect, counted from the first check.
     /// * Each read before the change is a call of its own with this limit. For example, a delete
     ///   first reads the uuid of the snapshot.
     ///
@@ -110,23 +110,29 @@ impl Timeouts {
 ///
 /// This depends on the failure and on the operation. It cannot be configured.
 ///
+/// The server is Elasticsearch or OpenSearch itself. A gateway is a proxy or a load balancer in
+/// front of it. Numbers are HTTP statuses. A raw write is a request of
+/// [`raw`](crate::SnapshotClient::raw) other than GET and HEAD.
+///
 /// | failure | reads; register, unregister, verify, clean up | create, clone, restore, delete; raw writes |
 /// | --- | --- | --- |
 /// | no connection, so nothing was sent | retry | retry |
-/// | the domain's host name does not resolve | retry twice | retry twice |
+/// | the host name of the endpoint does not resolve | retry twice | retry twice |
 /// | TLS that cannot work until a setting changes | no retry | no retry |
-/// | the time of the signature was refused, and the domain's `Date` showed how far the clocks differ | retry once | retry once |
+/// | the time of the signature was refused, and the header `Date` of the response showed how far the clocks differ | retry once | retry once |
 /// | the session token is expired or unknown | retry once, with new credentials | retry once, with new credentials |
-/// | throttled before the engine: 403 or 429 of Amazon or a gateway | retry | retry |
-/// | throttled by the engine: 429 | retry | no retry |
-/// | the cluster has not recovered its state yet: 503 | retry | no retry |
-/// | connection lost or time-out | retry | check |
+/// | Amazon or a gateway limits the rate of requests: 403 or 429 | retry | retry |
+/// | the server is overloaded or limits the rate of requests: 429 | retry | no retry |
+/// | the cluster has not recovered its state after its start: 503 | retry | no retry |
+/// | the connection broke, or the response did not arrive in time | retry | check |
 /// | a gateway gave up: 408, 425, 499, 502, 503, 504 and similar | retry | check |
-/// | the cluster has no elected master | retry | check |
-/// | a response that is not JSON, or only a part of it | retry | check |
-/// | a response that is JSON of an unexpected form, or is too large | no retry | check |
-/// | a failed response that broke off before the type of the failure | retry | check |
-/// | the engine failed (500) and may have done a part of the work | no retry | check |
+/// | the cluster has no elected master, its security plugin is not ready, or it timed out | retry | check |
+/// | the response is not JSON, or is only the beginning of it | retry | check |
+/// | the response is JSON of an unexpected form, or is too large | no retry | check |
+/// | an error response (5xx) broke off before it named the failure | retry | check |
+/// | an error response (4xx) broke off before it named the failure | retry | a create with a token: check; others: no retry |
+/// | the server failed (500) and may have done a part of the work | no retry | check |
+/// | the name of the snapshot is taken | no retry | a create with a token: check; others: no retry |
 /// | another operation is running, see [`with_queue_time`](crate::SnapshotClient::with_queue_time) | no retry | no retry |
 /// | any other failure | no retry | no retry |
 ///
@@ -136,12 +142,18 @@ impl Timeouts {
 ///
 /// **Check**: the client checks whether the request took effect, and sends it again only if it did
 /// not. [`create_snapshot`](crate::Repository::create_snapshot),
-/// [`delete`](crate::Snapshot::delete) and [`restore`](crate::Snapshot::restore) describe the
-/// checks. This policy does not limit the number of these resends. Another rule does: at most three
-/// requests of a call may have an unknown effect.
+/// [`clone_to`](crate::Snapshot::clone_to), [`delete`](crate::Snapshot::delete) and
+/// [`restore`](crate::Snapshot::restore) describe the checks. This policy does not limit how often
+/// the client sends the request then. Another rule does: it sends the request at most three times,
+/// not counting the times when it certainly had no effect.
+///
+/// If a call has sent a request whose effect is not known, and a later request fails, the client
+/// also checks where the table says "no retry". The earlier request may have caused that failure:
+/// for example, it may have taken the name of the snapshot.
 ///
 /// A raw write is not checked. Where the table says "check", it fails with
-/// [`Outcome::Unknown`](crate::Outcome::Unknown).
+/// [`Outcome::Unknown`](crate::Outcome::Unknown). A raw request of any method is not retried if the
+/// response is not JSON, because some endpoints return text.
 ///
 /// # Examples
 ///
@@ -175,8 +187,8 @@ impl RetryPolicy {
 
     /// Returns a policy that disables retries.
     ///
-    /// The client still checks the domain after a lost response. It may then send a create, clone,
-    /// restore or delete again if the first request had no effect.
+    /// After a lost response, the client still checks whether a create, clone, restore or delete
+    /// took effect. If it had no effect, the client may send it again.
     #[must_use]
     pub fn never() -> Self {
         Self::default().with_max_attempts(1)
@@ -184,8 +196,9 @@ impl RetryPolicy {
 
     /// Sets the maximum number of attempts to send a request, the first one included.
     ///
-    /// The call's time limit also applies. Polls of waits and checks after a lost response use at
-    /// most 3 attempts, because another poll or check follows. 0 counts as 1. Default: 10.
+    /// The call's time limit also applies. Each request of a [`Wait`](crate::Wait) has at most 3
+    /// attempts, because the wait polls again. Each request of a check after a lost response also
+    /// has at most 3, because another check follows. 0 counts as 1. Default: 10.
     #[must_use]
     pub fn with_max_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
@@ -199,8 +212,9 @@ impl RetryPolicy {
 
     /// Sets the shortest pause between two attempts.
     ///
-    /// Pauses are random, and each is at most three times as long as the one before. If the server
-    /// requests a longer pause with `Retry-After`, the client waits for that long. Default: 200 ms.
+    /// Pauses are random, and each is at most three times as long as the one before. If a response
+    /// requests a longer pause with the header `Retry-After`, the client waits for that long, but
+    /// not longer than [`with_max_pause`](Self::with_max_pause). Default: 200 ms.
     #[must_use]
     pub fn with_min_pause(mut self, base: Duration) -> Self {
         self.base = base;
@@ -209,7 +223,8 @@ impl RetryPolicy {
 
     /// Sets the longest pause between two attempts.
     ///
-    /// It also limits the pause that the server requests with `Retry-After`. Default: 20 s.
+    /// It also limits the pause that a response requests with the header `Retry-After`. Default:
+    /// 20 s.
     #[must_use]
     pub fn with_max_pause(mut self, cap: Duration) -> Self {
         self.cap = cap;

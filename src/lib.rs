@@ -61,7 +61,7 @@
 //! | term | meaning |
 //! | --- | --- |
 //! | domain | what a client talks to: an Amazon OpenSearch Service domain or a self-managed cluster, with all gateways in front of it |
-//! | server | the engine in the domain: Elasticsearch or OpenSearch |
+//! | server | the software that runs in the domain: Elasticsearch or OpenSearch |
 //! | repository | the place where a server stores snapshots, such as an S3 bucket; it is registered under a name |
 //! | operation | a snapshot, clone, deletion or restore that the server carries out after a request has started it |
 //! | lost response | a request was sent, and no usable response arrived, so the request may have been carried out |
@@ -161,9 +161,9 @@
 //!   expected.
 //! * **Signatures** cover the bytes that are sent. Each attempt gets its own signature, made with
 //!   the current credentials and the domain's time.
-//! * **Credentials** are not sent over `http://` to another host, unless [you allow
-//!   it](SnapshotClientBuilder::danger_send_credentials_unencrypted). The client does not follow
-//!   redirects.
+//! * **Credentials** are not sent over `http://` to a host other than this machine, unless [you
+//!   allow it](SnapshotClientBuilder::danger_send_credentials_unencrypted). The client does not
+//!   follow redirects.
 //! * **Secrets** do not appear in `Debug` output, errors or events. The client removes them from
 //!   the server's error texts too.
 //! * **Memory** for a response is proportional to its size, and

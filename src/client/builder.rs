@@ -140,10 +140,10 @@ impl SnapshotClientBuilder {
         self
     }
 
-    /// Allows the client to send secrets over `http://` to another host.
+    /// Allows the client to send secrets over `http://` to a host other than this machine.
     ///
     /// Secrets are credentials, and passwords or keys in the settings of a repository. Anyone on
-    /// the network path can read them and use them. Connections to this host, such as
+    /// the network path can read them and use them. Connections to this machine, such as
     /// `http://localhost:9200`, are always allowed. If [`connect_to`](Self::connect_to) is set, its
     /// address decides. Default: not allowed.
     pub fn danger_send_credentials_unencrypted(mut self) -> Self {
@@ -226,7 +226,7 @@ impl SnapshotClientBuilder {
     ///   the URL of a dashboard.
     /// * Requests are to be signed, and no region is known.
     /// * [`region`](Self::region) differs from the region in the host name.
-    /// * Credentials would be sent over `http://` to another host, and
+    /// * Credentials would be sent over `http://` to a host other than this machine, and
     ///   [`danger_send_credentials_unencrypted`](Self::danger_send_credentials_unencrypted) does
     ///   not allow it.
     /// * The address of [`connect_to`](Self::connect_to) does not have the form `host:port`.

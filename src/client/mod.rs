@@ -114,7 +114,7 @@ macro_rules! with_call_options {
 
 use with_call_options;
 
-/// A client for the snapshots of one Amazon domain or self-managed cluster.
+/// A client for the snapshots of one domain: an Amazon domain or a self-managed cluster.
 ///
 /// [`SnapshotClient::builder`] creates a client. [`repository`](Self::repository) returns a handle
 /// for a repository, which has most of the operations.
@@ -515,11 +515,12 @@ impl SnapshotClient {
     /// from storage, a process that was killed may have sent it already. The client then compares
     /// the indices with their stored state first:
     ///
-    /// * The restore is running or has ended: the client sends nothing and returns
+    /// * The restore is running or has ended: the client sends nothing. The call succeeds, and
+    ///   [`StartedRestore::how`] returns
     ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted).
     /// * The restore had no effect: the client sends it.
-    /// * Something else has changed the indices: the client sends nothing. The call fails with
-    ///   [`Outcome::Unknown`](crate::Outcome::Unknown).
+    /// * The indices have changed, and nothing shows that this restore has changed them: the client
+    ///   sends nothing. The call fails with [`Outcome::Unknown`](crate::Outcome::Unknown).
     ///
     /// # Errors
     ///

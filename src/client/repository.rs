@@ -22,9 +22,12 @@ use crate::snapshot::{CreateSnapshot, DeletionReport, ListSnapshots, SnapshotFai
 /// A handle for one repository; returned by
 /// [`SnapshotClient::repository`](crate::SnapshotClient::repository).
 ///
-/// A repository is the place where a server stores snapshots, such as an S3 bucket. The handle
-/// consists of a validated name and a clone of the client, so cloning it is cheap. The repository
-/// need not be registered yet: [`register`](Self::register) does that.
+/// A repository is the place where a server stores snapshots, such as an S3 bucket. In these docs,
+/// the domain is the cluster that the client talks to, at Amazon or elsewhere. The server is the
+/// software that runs there: Elasticsearch or OpenSearch ([terms](crate#terms)).
+///
+/// The handle consists of a validated name and a clone of the client, so cloning it is cheap. The
+/// repository need not be registered yet: [`register`](Self::register) does that.
 ///
 /// [`create_snapshot`](Self::create_snapshot) starts a snapshot, and [`list`](Self::list) returns
 /// the existing ones. [`snapshot`](Self::snapshot) returns a handle for a single snapshot, which
@@ -102,8 +105,8 @@ impl Repository {
     /// nothing.
     ///
     /// The server can resolve such names too, but its response does not contain the result. So
-    /// resolve the name with this method if the snapshot is needed later. [`SnapshotClient::now`]
-    /// describes the domain's clock. Feature `date-math`.
+    /// resolve the name with this method if the snapshot is needed later. The client learns the
+    /// domain's time from responses, see [`SnapshotClient::now`]. Feature `date-math`.
     ///
     /// # Errors
     ///
@@ -134,30 +137,32 @@ impl Repository {
     /// Registers the repository, or replaces its settings.
     ///
     /// Sends `PUT /_snapshot/{repository}`. All nodes of the cluster then verify the repository,
-    /// unless [`RegisterRepository::with_verify`] disables that. The settings of any type, such as
-    /// [`S3Settings`], convert into [`RegisterRepository`].
+    /// unless [`RegisterRepository::with_verify`] disables that. The argument can be a
+    /// [`RegisterRepository`], or only the settings: [`S3Settings`], or the
+    /// [settings](crate::repository) of another type of repository.
     ///
-    /// On an Amazon domain, this request must be signed. The service checks whether the signer may
-    /// pass the role in `role_arn` to the service ([Amazon's
+    /// On an Amazon domain, this request must be signed. The service checks whether the signer, who
+    /// owns the credentials, may pass the role in `role_arn` to the service ([Amazon's
     /// guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html)).
     ///
     /// # Errors
     ///
     /// * [`ErrorKind::InvalidInput`] if the settings cannot work. On an Amazon domain, also if the
-    ///   name of the repository starts with `cs-`. Nothing is sent.
-    /// * [`ErrorKind::InvalidInput`] if a setting may be a secret and would be sent over `http://`
-    ///   to another host, unless [the client may do
-    ///   so](crate::SnapshotClientBuilder::danger_send_credentials_unencrypted). The key of a
-    ///   setting shows whether it may be a secret. A URL with a password is a secret too. Nothing
-    ///   is sent.
+    ///   name of the repository starts with `cs-`, which Amazon reserves. Nothing is sent.
+    /// * [`ErrorKind::InvalidInput`] if a setting may be a secret, and the client would send it
+    ///   over `http://` to a host other than this machine. Nothing is sent, unless the builder
+    ///   [allows it](crate::SnapshotClientBuilder::danger_send_credentials_unencrypted). The client
+    ///   recognises a secret by the name of the setting, such as `secret_key`. It also recognises a
+    ///   URL that contains a password or a signature.
     /// * [`ErrorKind::MissingRoleArn`] if an S3 repository on an Amazon domain has no `role_arn`.
     ///   Nothing is sent if the host name shows that the domain is Amazon's.
     /// * [`ErrorKind::AccessDenied`] if the signer may not pass the role (`iam:PassRole`), or if a
     ///   policy or fine-grained access control refuses the request.
     /// * [`ErrorKind::RepositoryVerification`] if not all nodes can write to the repository. The
     ///   repository **stays registered**, except on Elasticsearch 8 and later.
-    /// * [`ErrorKind::Busy`] if the repository is registered and in use for longer than
-    ///   [`with_queue_time`](Self::with_queue_time) allows.
+    /// * [`ErrorKind::Busy`] if a repository of this name is registered already and still in use
+    ///   when the [queue time](Self::with_queue_time) is over. For example, a snapshot is being
+    ///   created in it.
     ///
     /// # Cancel safety
     ///
@@ -259,7 +264,8 @@ impl Repository {
 
     /// Makes every node write to the repository and read from it, and returns the nodes.
     ///
-    /// Sends `POST /_snapshot/{repository}/_verify`.
+    /// Sends `POST /_snapshot/{repository}/_verify`. The server deletes the files that the nodes
+    /// have written for this.
     ///
     /// # Errors
     ///
@@ -271,8 +277,8 @@ impl Repository {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped after the request was sent, the nodes finish the verification. It
-    /// changes nothing.
+    /// If the future is dropped after the request was sent, the server finishes the verification
+    /// and deletes its files. Verifying again does no harm.
     ///
     /// # Examples
     ///
@@ -302,8 +308,8 @@ impl Repository {
     /// # Errors
     ///
     /// * [`ErrorKind::RepositoryMissing`] if the repository is not registered.
-    /// * [`ErrorKind::Busy`] if a snapshot, deletion or clean-up is running for longer than
-    ///   [`with_queue_time`](Self::with_queue_time) allows.
+    /// * [`ErrorKind::Busy`] if a snapshot, a deletion or another clean-up is still running when
+    ///   the [queue time](Self::with_queue_time) is over.
     /// * [`ErrorKind::NotAllowed`] if an Amazon domain does not support the request ([Amazon's
     ///   guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html)).
     ///
@@ -340,10 +346,11 @@ impl Repository {
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::RepositoryMissing`] if the repository is not registered. If an earlier
-    ///   response of this call was lost, the call succeeds instead.
-    /// * [`ErrorKind::Busy`] if the repository is in use for longer than
-    ///   [`with_queue_time`](Self::with_queue_time) allows.
+    /// * [`ErrorKind::RepositoryMissing`] if the repository is not registered. The call succeeds
+    ///   instead if the response to an earlier attempt of it was lost: that attempt has probably
+    ///   unregistered the repository.
+    /// * [`ErrorKind::Busy`] if the repository is still in use when the [queue
+    ///   time](Self::with_queue_time) is over.
     ///
     /// # Cancel safety
     ///
@@ -387,22 +394,38 @@ impl Repository {
     /// The client stores a [token](crate::snapshot::SnapshotToken) in the snapshot's metadata: a
     /// text by which it recognises the snapshot. Default: a random text.
     ///
-    /// After a lost response, the client reads the snapshot of this name. It also does so if the
-    /// server reports a failure, or if it reports that the name is taken. There are three cases:
+    /// The client checks which snapshot has this name in three cases:
     ///
-    /// * The snapshot has the token of this call. The call succeeds, and [`StartedSnapshot::how`]
-    ///   returns [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted).
-    /// * The snapshot does not have the token. The call fails with
+    /// * The response was lost: no usable response arrived, for example because the connection
+    ///   broke.
+    /// * The server failed (HTTP 500) after it may have started the snapshot.
+    /// * The server reports that the name is taken. An earlier request with this token may have
+    ///   taken it.
+    ///
+    /// [`RetryPolicy`] lists the failures in detail. The result of the check determines what
+    /// follows:
+    ///
+    /// * **The snapshot has the token of this call.** The call succeeds, and
+    ///   [`StartedSnapshot::how`] returns
+    ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted).
+    /// * **The snapshot does not have the token.** The call fails with
     ///   [`ErrorKind::SnapshotNameTaken`].
-    /// * There is no such snapshot. The client sends the request again, with the same token. Before
-    ///   that, three checks in a row over at least 10 s must not find the snapshot. If the
-    ///   connection broke, one check is enough for the second request.
+    /// * **No snapshot has the name.** The client checks again. Once three checks in a row, over at
+    ///   least 10 s, have found no snapshot, it sends the request again with the same token.
     ///
-    /// The client sends at most three requests whose effect is not known. If the server reports the
-    /// same failure twice and there is no such snapshot, the call fails with [`Outcome::Rejected`].
-    /// The client has at least 60 s for the checks, even if [`Timeouts::with_call`] sets less.
+    /// The last case has these limits:
     ///
-    /// So no snapshot is created twice. A call that has created the snapshot does not fail with
+    /// * After a broken connection, the client sends the request for the second time after only one
+    ///   check. The third time always needs three checks.
+    /// * The client sends the request at most three times. This does not count the times when it
+    ///   certainly had no effect: it did not reach the server, or the server refused it.
+    /// * If the server fails twice in the same way and no response was lost, the call fails with
+    ///   [`Outcome::Rejected`].
+    /// * If the server only reported that the name is taken, the call fails with
+    ///   [`ErrorKind::SnapshotNameTaken`], and the client does not send the request again.
+    /// * The client has at least 60 s for the checks, even if [`Timeouts::with_call`] sets less.
+    ///
+    /// So the call creates at most one snapshot. A call that has created it does not fail with
     /// [`Outcome::Rejected`]. [`CreateSnapshot::without_token`] describes what changes without a
     /// token.
     ///
@@ -413,8 +436,8 @@ impl Repository {
     /// * [`ErrorKind::SnapshotNameTaken`] if another snapshot has this name.
     /// * [`ErrorKind::RepositoryMissing`] or [`ErrorKind::IndexMissing`] if the repository or a
     ///   named index does not exist.
-    /// * [`ErrorKind::Busy`] if another operation is running for longer than
-    ///   [`with_queue_time`](Self::with_queue_time) allows.
+    /// * [`ErrorKind::Busy`] if another operation is still running when the [queue
+    ///   time](Self::with_queue_time) is over.
     /// * Any kind with [`Outcome::Unknown`] if the client could not determine in time whether the
     ///   snapshot was created, or if the server refused five checks in a row. [`Error::ticket`]
     ///   then identifies the snapshot.
@@ -474,31 +497,36 @@ impl Repository {
     /// that it has returned. [`list`](Self::list) returns them all at once.
     ///
     /// The servers accept request lines of up to 4,096 bytes, so the client splits a longer pattern
-    /// into several requests. Each of them has its own order.
+    /// into several requests. The oldest snapshot is then first within each request, not in the
+    /// whole stream.
     ///
     /// # Snapshots that cannot be read
     ///
-    /// If the file of a single snapshot is gone or broken, the server refuses the whole listing.
-    /// The client then requests the list with `verbose=false`, and reads the snapshots one by one.
-    /// For each snapshot that cannot be read, the stream returns an error with its name, and goes
-    /// on.
+    /// If the file of even one snapshot is gone or broken, the server refuses the whole listing.
+    /// The client then requests only the names (`verbose=false`), and reads the snapshots one by
+    /// one, in the order in which the server lists the names. For each snapshot that cannot be
+    /// read, the stream returns an error with its name, and goes on.
     ///
     /// # Time limits
     ///
     /// Until the first snapshot of a response has arrived, the request is retried as described in
     /// [`RetryPolicy`]. From then on, [`Timeouts::with_attempt`] limits the time for each snapshot,
     /// and [`Timeouts::with_read`] the time for each piece of the response. The time before the
-    /// consumer polls for the next snapshot does not count. A snapshot may have up to 16 MiB, and a
-    /// response any size.
+    /// consumer polls for the next snapshot does not count. There is no limit for the size of a
+    /// response.
     ///
     /// # Errors
     ///
+    /// The stream ends after an error, except after that of a [snapshot that cannot be
+    /// read](#snapshots-that-cannot-be-read).
+    ///
     /// * [`ErrorKind::InvalidInput`] as the first item, if the options are not valid.
     /// * [`ErrorKind::RepositoryMissing`] if the repository is not registered.
-    /// * [`ErrorKind::SnapshotMissing`] if a named snapshot does not exist. Before Elasticsearch 8,
-    ///   also if no snapshot matches a pattern.
+    /// * [`ErrorKind::SnapshotMissing`] if a named snapshot does not exist. With OpenSearch and
+    ///   older versions of Elasticsearch, also if no snapshot matches the pattern.
+    /// * [`ErrorKind::ResponseTooLarge`] if the description of one snapshot has more than 16 MiB.
     /// * [`ErrorKind::Decode`], [`ErrorKind::Interrupted`] or [`ErrorKind::Timeout`] if the rest of
-    ///   the list could not be read. This can happen after the first snapshot.
+    ///   the list could not be read.
     ///
     /// # Cancel safety
     ///
@@ -538,18 +566,20 @@ impl Repository {
 
     /// Returns the snapshots of the repository as a list, oldest first.
     ///
-    /// With [`with_verbose(false)`](ListSnapshots::with_verbose), the list is in the order of the
-    /// server. The client sends the same requests as for [`snapshots`](Self::snapshots).
+    /// With [`with_verbose(false)`](ListSnapshots::with_verbose), the order is not specified. The
+    /// client sends the same requests as for [`snapshots`](Self::snapshots).
     /// [`SnapshotList::unreadable`] returns the snapshots that the server could not read.
     ///
-    /// Each request is retried until its whole response has arrived, within the limit of
-    /// [`Timeouts::with_call`].
-    /// [`max_response_bytes`](crate::SnapshotClientBuilder::max_response_bytes) limits the size of
-    /// a response.
+    /// A request is retried as described in [`RetryPolicy`] until its whole response has arrived.
+    /// If the list needs several requests, [`Timeouts::with_call`] limits each of them, not the
+    /// whole list.
     ///
     /// # Errors
     ///
-    /// Those of [`snapshots`](Self::snapshots), and [`ErrorKind::ResponseTooLarge`].
+    /// * [`ErrorKind::ResponseTooLarge`] if a response is larger than
+    ///   [`max_response_bytes`](crate::SnapshotClientBuilder::max_response_bytes). With a [page
+    ///   size](ListSnapshots::with_page_size), the sizes of the pages are added up.
+    /// * Those of [`snapshots`](Self::snapshots).
     ///
     /// # Examples
     ///
@@ -581,17 +611,19 @@ impl Repository {
 
     /// Deletes every snapshot that matches the pattern now, and reports the result for each.
     ///
-    /// The client first lists the snapshots, and checks each name against the pattern again. So a
-    /// snapshot that is created later is not deleted. A name in the pattern is skipped if no
-    /// snapshot has it.
+    /// The client first lists the snapshots that match. It then deletes exactly these, and
+    /// identifies each by its name and its uuid. So a snapshot that is created later is not
+    /// deleted, except for the race that [`Snapshot::delete`] describes. A name in the pattern is
+    /// skipped if no snapshot has it. If nothing matches, the report is empty.
     ///
     /// The client deletes the snapshots one after the other, as [`Snapshot::delete`] does. Each
     /// deletion has its own time limits.
     ///
     /// # Errors
     ///
-    /// Those of [`list`](Self::list). [`DeletionReport::failed`] returns the errors of single
-    /// snapshots.
+    /// Those of [`list`](Self::list) if the snapshots cannot be listed, except
+    /// [`ErrorKind::SnapshotMissing`]. Nothing is deleted then. The error of a single deletion does
+    /// not make the call fail: [`DeletionReport::failed`] returns it.
     ///
     /// # Cancel safety
     ///

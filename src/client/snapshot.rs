@@ -80,14 +80,16 @@ impl Snapshot {
     /// # let domain = FakeDomain::with_repository("backups").await;
     /// # let backups = domain.client().repository("backups")?;
     /// # backups.create_snapshot("monday", CreateSnapshot::new()).await?.wait().await?;
-    /// let monday = backups.snapshot("monday")?;
-    /// let uuid = monday.info().await?.uuid().unwrap_or_default().to_owned();
-    /// let monday = monday.with_uuid(uuid);
+    /// let info = backups.snapshot("monday")?.info().await?;
+    /// if let Some(uuid) = info.uuid() {
+    ///     let monday = backups.snapshot("monday")?.with_uuid(uuid);
     ///
-    /// // Another client replaces the snapshot.
-    /// domain.another_client_deletes("backups", "monday");
-    /// domain.another_client_creates("backups", "monday");
-    /// assert!(monday.info().await.unwrap_err().is_not_found());
+    ///     // Another client replaces the snapshot.
+    ///     domain.another_client_deletes("backups", "monday");
+    ///     domain.another_client_creates("backups", "monday");
+    ///     assert!(monday.info().await.unwrap_err().is_not_found());
+    /// }
+    /// # assert!(info.uuid().is_some());
     /// # Ok(())
     /// # }
     /// ```
@@ -127,16 +129,18 @@ impl Snapshot {
         Err(Error::new(ErrorKind::SnapshotMissing, Outcome::NotSent, text).during(operation, 0))
     }
 
-    /// Returns the description of the snapshot, whether it is running or has ended.
+    /// Returns the description of the snapshot. The snapshot may be running, or have ended.
     ///
     /// Sends `GET /_snapshot/{repository}/{snapshot}`.
     ///
     /// # Errors
     ///
     /// * [`ErrorKind::RepositoryMissing`] if the repository is not registered.
-    /// * [`ErrorKind::SnapshotMissing`] if the snapshot does not exist, or if the repository lists
-    ///   it but its file is gone. [`Repository::list`] still returns such a snapshot without
-    ///   details, see [`ListSnapshots::with_verbose`](crate::ListSnapshots::with_verbose).
+    /// * [`ErrorKind::SnapshotMissing`] if the snapshot does not exist, or if its file in the
+    ///   repository is gone. In the second case [`Repository::list`] returns this error in
+    ///   [`SnapshotList::unreadable`](crate::snapshot::SnapshotList::unreadable). A list [without
+    ///   details](crate::ListSnapshots::with_verbose) does not need the file, so it contains the
+    ///   snapshot.
     /// * See [`ErrorKind`] for others. The request is retried as described in [`RetryPolicy`].
     ///
     /// # Examples
@@ -217,27 +221,39 @@ impl Snapshot {
     ///
     /// # After a lost response
     ///
-    /// Before it sends the request, the client reads the uuid of the snapshot. After a lost
-    /// response, it reads the snapshot again. There are two cases:
+    /// Before it sends the request, the client reads the uuid of the snapshot. If the response was
+    /// lost, or if the server failed (HTTP 500) after it may have deleted the snapshot, the client
+    /// checks whether the snapshot with this uuid still exists. [`RetryPolicy`] lists these
+    /// failures in detail. There are two cases:
     ///
-    /// * The snapshot is gone, or another snapshot has its name. The call succeeds.
-    /// * The snapshot still exists. After three checks in a row over at least 10 s, the client
-    ///   sends the request again.
+    /// * **The snapshot is gone, or another snapshot has its name.** The call succeeds.
+    /// * **The snapshot still exists.** The client checks again. Once three checks in a row, over
+    ///   at least 10 s, have found the snapshot, it sends the request again. A long deletion may
+    ///   still be running then. The second request does no harm, because it deletes the same
+    ///   snapshot.
     ///
-    /// The client sends at most three requests whose effect is not known. The client has at least
-    /// 60 s for the checks, even if [`Timeouts::with_call`] sets less. It reads the snapshot with
-    /// `verbose=false`, so it can also delete a snapshot whose file is gone or broken.
+    /// The second case has these limits:
     ///
-    /// One race remains, because the API deletes by name. If another client creates a snapshot with
-    /// this name after the last check, or before a lost request arrives, that snapshot can be
-    /// deleted.
+    /// * The client sends the request at most three times. This does not count the times when it
+    ///   certainly had no effect: it did not reach the server, or the server refused it.
+    /// * If the server fails twice in the same way and no response was lost, the call fails with
+    ///   [`Outcome::Rejected`].
+    /// * The client has at least 60 s for the checks, even if [`Timeouts::with_call`] sets less.
+    ///
+    /// The client reads the snapshot with `verbose=false`, so it can also delete a snapshot whose
+    /// file is gone or broken.
+    ///
+    /// One race remains, because the API deletes by name. Another client may delete this snapshot
+    /// and create one with the same name. If it does so after the last check, the request of this
+    /// call can delete the new snapshot. A request whose response was lost can even reach the
+    /// server after the call has returned.
     ///
     /// # Errors
     ///
     /// * [`ErrorKind::SnapshotMissing`] if the snapshot does not exist.
     /// * [`ErrorKind::RepositoryMissing`] if the repository is not registered.
-    /// * [`ErrorKind::Busy`] if the snapshot is being restored or cloned for longer than
-    ///   [`with_queue_time`](Self::with_queue_time) allows.
+    /// * [`ErrorKind::Busy`] if the snapshot is still being restored or cloned when the [queue
+    ///   time](Self::with_queue_time) is over.
     /// * Any kind with [`Outcome::Unknown`] if the client could not determine in time whether the
     ///   snapshot is gone, or if the server refused five checks in a row. The deletion may still be
     ///   running: [`wait_for_deletion`](Self::wait_for_deletion) waits for its end.
@@ -287,17 +303,24 @@ impl Snapshot {
     ///
     /// A clone has no metadata, so it has no [token](crate::snapshot::SnapshotToken) by which the
     /// client could recognise it. Instead, the client checks that no snapshot has the target's name
-    /// before it sends the request. After a lost response, it reads the snapshot of that name.
-    /// There are three cases:
+    /// before it sends the request. If the response was lost, or if the server failed (HTTP 500)
+    /// after it may have started the clone, the client checks again which snapshot has the target's
+    /// name. [`RetryPolicy`] lists these failures in detail. There are three cases:
     ///
-    /// * The snapshot has no token. The client assumes that this call has created it, and the call
-    ///   succeeds. This is probable, but not certain: another client can have taken the name in the
-    ///   meantime.
-    /// * The snapshot has a token. The call fails with [`ErrorKind::SnapshotNameTaken`].
-    /// * There is no such snapshot. After three checks in a row over at least 10 s, the client
-    ///   sends the request again.
+    /// * **The snapshot has no token.** The client assumes that this call has created it, and the
+    ///   call succeeds. This is probable, but not certain: another client can have taken the name
+    ///   in the meantime.
+    /// * **The snapshot has a token.** The call fails with [`ErrorKind::SnapshotNameTaken`].
+    /// * **No snapshot has the name.** The client checks again. Once three checks in a row, over at
+    ///   least 10 s, have found no snapshot, it sends the request again.
     ///
-    /// The limits are those of [`Repository::create_snapshot`].
+    /// The last case has these limits:
+    ///
+    /// * The client sends the request at most three times. This does not count the times when it
+    ///   certainly had no effect: it did not reach the server, or the server refused it.
+    /// * If the server fails twice in the same way and no response was lost, the call fails with
+    ///   [`Outcome::Rejected`].
+    /// * The client has at least 60 s for the checks, even if [`Timeouts::with_call`] sets less.
     ///
     /// # Errors
     ///
@@ -378,41 +401,61 @@ impl Snapshot {
     ///
     /// There are three cases:
     ///
-    /// * The state proves that the restore had no effect. After three checks in a row over at least
-    ///   10 s, the client sends the request again, if each index is still missing, or closed and
-    ///   unchanged. So no data is overwritten.
-    /// * A restore of exactly these indices is running or has ended. The call succeeds, and
-    ///   [`StartedRestore::how`] returns [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted).
-    ///   An identical restore that another client has started at the same time cannot be
-    ///   distinguished from this one.
-    /// * The indices have changed, and nothing shows that this restore has changed them. The call
-    ///   fails with [`Outcome::Unknown`].
+    /// * **The state proves that the restore had no effect.** The client checks again. Once three
+    ///   checks in a row, over at least 10 s, have proved it, the client sends the request again.
+    ///   It does so only if each index still does not exist, or has stayed closed and unchanged. So
+    ///   the second request overwrites only what the first one would have overwritten, and nothing
+    ///   that was written later. If an index is open now, the client only checks further.
+    /// * **A restore from this snapshot to exactly these indices is running or has ended.** The
+    ///   call succeeds, and [`StartedRestore::how`] returns
+    ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted). The client cannot distinguish
+    ///   this restore from an identical one that another client has started at the same time.
+    /// * **The indices have changed, and nothing shows that this restore has changed them.** If
+    ///   five checks in a row find this, the call fails with [`Outcome::Unknown`].
     ///
-    /// The client sends at most three requests whose effect is not known. If the server reports the
-    /// same failure twice and the restore had no effect, the call fails with [`Outcome::Rejected`].
-    /// One failure is enough if the request must not be sent again. The client has at least 60 s
-    /// for the checks, even if [`Timeouts::with_call`] sets less.
+    /// The client also checks if the server failed (HTTP 500) after it may have started the
+    /// restore. [`RetryPolicy`] lists these failures in detail. The first case has these limits:
+    ///
+    /// * The client sends the request at most three times. This does not count the times when it
+    ///   certainly had no effect: it did not reach the server, or the server refused it.
+    /// * If the server fails twice in the same way and no response was lost, the call fails with
+    ///   [`Outcome::Rejected`]. If the client does not send the request again, for example because
+    ///   an index is open now, one failure is enough.
+    /// * The client has at least 60 s for the checks, even if [`Timeouts::with_call`] sets less.
     ///
     /// # Restores that are sent only once
     ///
-    /// The client sends a request only once if it cannot prove that a restore had no effect. After
-    /// a lost response, the restore is adopted if a check finds it. Otherwise the call fails with
-    /// [`Outcome::Unknown`]. This applies if the server refuses `cluster:monitor/state`, or if the
-    /// client cannot determine exactly which indices the restore writes:
+    /// The client sends the request again only if it can read the state of the indices, and if it
+    /// can determine exactly which indices the restore writes. Otherwise it sends the request only
+    /// once. There are these reasons:
     ///
+    /// * The server does not return the state, for example because the permission
+    ///   `cluster:monitor/state` is missing.
+    /// * The client cannot read the snapshot.
     /// * The options request the global state or feature states.
     /// * The options contain names with date math.
-    /// * The pattern of the rename contains lookaround or backreferences.
-    /// * The snapshot contains indices of Elasticsearch features, and the options select them
-    ///   without their names.
-    /// * The snapshot contains data streams and other indices, and the options select everything or
-    ///   begin with an exclusion.
-    /// * The backing indices of a data stream do not have the usual names.
-    /// * The snapshot cannot be read.
+    /// * The pattern of the rename uses lookaround, backreferences or other syntax that the client
+    ///   may not interpret as the server does.
+    /// * The snapshot contains a system index of Elasticsearch, such as one of Kibana, and the
+    ///   options select it by a wildcard, or because they name no indices at all. Only the server
+    ///   knows whether it then restores the system index.
+    /// * The snapshot contains both data streams and ordinary indices, and the options name no
+    ///   indices, or begin with an exclusion such as `-logs-*`. OpenSearch then restores only the
+    ///   data streams. Elasticsearch also restores the ordinary indices.
+    /// * A data stream has failure indices, or its backing indices do not have the usual names.
     ///
-    /// Without `cluster:monitor/state`, the client reads `_recovery` and `_cat/shards` instead.
-    /// They show a restore only until its indices are closed, its shards are moved or its nodes are
-    /// restarted. So a failure that the server reports can also end with [`Outcome::Unknown`].
+    /// The client checks after a failure of such a request too. If a check finds the restore, the
+    /// call succeeds. Otherwise it fails:
+    ///
+    /// * with [`Outcome::Unknown`] if the response was lost
+    /// * with [`Outcome::Rejected`] if the server reported a failure (HTTP 500), and the state of
+    ///   the indices proves that the restore had no effect
+    /// * with [`Outcome::Unknown`] if the server reported a failure, and nothing proves this
+    ///
+    /// Without `cluster:monitor/state`, nothing can prove it. The client then reads `_recovery` and
+    /// `_cat/shards` instead. They show a restore only until its indices are closed, its shards are
+    /// moved or its nodes are restarted. So a restore that they do not show may still have been
+    /// started.
     ///
     /// # Errors
     ///
@@ -423,13 +466,15 @@ impl Snapshot {
     /// * [`ErrorKind::Restore`] if the server refuses the restore: an open index has the name of a
     ///   restored one, aliases conflict, or the version or the state of the snapshot does not allow
     ///   it.
-    /// * [`ErrorKind::Busy`] if another operation is running for longer than
-    ///   [`with_queue_time`](Self::with_queue_time) allows.
+    /// * [`ErrorKind::Busy`] if another operation is still running when the [queue
+    ///   time](Self::with_queue_time) is over.
     /// * Any kind with [`Outcome::Unknown`] if the client could not determine whether the restore
-    ///   was started, for one of these reasons: its time was over; the server refused five checks
-    ///   in a row; five checks in a row found a change that may have another cause; the client may
-    ///   read neither the cluster state nor recoveries. [`Error::ticket`] then identifies the
-    ///   restore.
+    ///   was started. [`Error::ticket`] then identifies the restore. There are these reasons:
+    ///   * The time limit of the call is over.
+    ///   * The server refused five checks in a row.
+    ///   * Five checks in a row found a change that may have another cause.
+    ///   * The server failed, and the checks could not prove that the restore had no effect.
+    ///   * The server permits the client to read neither the cluster state nor recoveries.
     ///
     /// # Cancel safety
     ///
@@ -478,14 +523,16 @@ impl Snapshot {
     ///
     /// A process can be killed while it starts a restore. Then nobody knows whether the server has
     /// received the request. To prevent this, store the result of this method, then give it to
-    /// [`SnapshotClient::start`]. If the process is killed, another process reads the stored result
-    /// and starts the restore again. The server carries it out only once.
+    /// [`SnapshotClient::start`]. If the process is killed, another process can read the stored
+    /// result and start the restore again. The client then compares the indices with their stored
+    /// state, and sends the request only if the restore had no effect.
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::InvalidInput`] if the client cannot determine exactly which indices the
-    ///   restore writes, or cannot read their state. [`restore`](Self::restore) lists the cases.
-    /// * Those of [`restore`](Self::restore).
+    /// * [`ErrorKind::InvalidInput`] if the options are not valid, or if the restore is [sent only
+    ///   once](#restores-that-are-sent-only-once) for one of the reasons in that list. One of them
+    ///   is a snapshot that does not exist, because the client cannot read it.
+    /// * See [`ErrorKind`] for others. The reads are retried as described in [`RetryPolicy`].
     ///
     /// # Cancel safety
     ///

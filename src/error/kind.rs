@@ -128,17 +128,21 @@ impl fmt::Display for Operation {
 /// | [`Rejected`](Self::Rejected) | had no effect, with two exceptions |
 /// | [`Unknown`](Self::Unknown) | may have been carried out |
 ///
-/// [`Error::outcome`] returns it. To decide whether to repeat a call, use
-/// [`Error::is_safe_to_repeat`]. It also considers the operation: a read can always be repeated.
+/// The domain is the cluster that the client talks to, at Amazon or elsewhere. [`Error::outcome`]
+/// returns the outcome. To decide whether to repeat a call, use [`Error::is_safe_to_repeat`]. It
+/// also considers the operation: a failed read, for example, can be repeated after any outcome.
 ///
 /// ```
-/// use es_snapshot::{Error, Outcome};
+/// use es_snapshot::{Error, ErrorKind, Outcome};
 ///
 /// /// Describes what a failed call did to the domain.
 /// fn effect(error: &Error) -> &'static str {
-///     match error.outcome() {
-///         Outcome::NotSent => "none: the request was not sent",
-///         Outcome::Rejected => "none: the domain refused the request",
+///     match (error.outcome(), error.kind()) {
+///         (Outcome::NotSent, _) => "none: the request was not sent",
+///         // The two exceptions.
+///         (Outcome::Rejected, ErrorKind::RepositoryVerification) => "perhaps registered",
+///         (Outcome::Rejected, ErrorKind::Incomplete) => "carried out in part",
+///         (Outcome::Rejected, _) => "none: the request was refused, or failed without effect",
 ///         // The snapshot may exist, or the restore may be running.
 ///         _ => "unknown: check the domain",
 ///     }
@@ -157,7 +161,7 @@ pub enum Outcome {
     /// Two kinds are exceptions:
     ///
     /// * [`ErrorKind::RepositoryVerification`]: the repository may be registered.
-    /// * [`ErrorKind::Incomplete`]: the request was carried out, but its result is incomplete.
+    /// * [`ErrorKind::Incomplete`]: the call has succeeded, but its result is incomplete.
     Rejected,
     /// The request may have been carried out, and the client could not determine whether it was.
     ///
@@ -215,7 +219,11 @@ impl fmt::Display for Outcome {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// An argument or a setting was refused before anything was sent.
+    /// The client refused an argument, an option or a setting, and did not send the request.
+    ///
+    /// A call returns it too if the client needs a [tokio runtime](crate::SnapshotClient#runtime)
+    /// and there is none. [`prepare_restore`](crate::Snapshot::prepare_restore) can return it after
+    /// it has read the snapshot and the indices.
     InvalidInput,
     /// The credential provider returned no usable credentials.
     Credentials,
@@ -272,22 +280,27 @@ pub enum ErrorKind {
     SnapshotMissing,
     /// A named index does not exist.
     ///
-    /// A [`Wait`](crate::Wait) for a restore also fails with this kind if its ticket names no index
-    /// and no shard comes from the snapshot.
+    /// A [`Wait`](crate::Wait) for a restore also fails with this kind if it does not find the
+    /// restore: its ticket contains no indices, and five polls in a row have found no shard that is
+    /// restored from the snapshot.
     IndexMissing,
     /// A snapshot with this name exists or is being created.
     SnapshotNameTaken,
     /// Another snapshot operation is running, or the repository is in use.
     ///
-    /// The call may succeed later. With
+    /// The call may succeed once the other operation has ended. With
     /// [`with_queue_time`](crate::SnapshotClient::with_queue_time) the client keeps trying.
     Busy,
     /// The domain is overloaded or limits the rate of requests. Call again later, and less often.
     Throttled,
-    /// An index or the cluster is blocked, or the snapshot is in use. Waiting alone does not help.
+    /// The server refuses the request until someone removes the cause. Waiting alone does not help.
     ///
-    /// For example, a disk is above the flood-stage watermark. Or a snapshot cannot be deleted,
-    /// because a searchable-snapshot index uses it.
+    /// There are two causes:
+    ///
+    /// * A block on an index or on the cluster, for example because a disk is above the flood-stage
+    ///   watermark.
+    /// * An index that reads from the snapshot (a searchable snapshot), so that the snapshot cannot
+    ///   be deleted. Operations that use a snapshot only for a time cause [`Busy`](Self::Busy).
     Blocked,
     /// The repository could not be verified on every node.
     ///

@@ -47,6 +47,9 @@ const LINE: usize = 2048;
 
 /// The error of a failed call.
 ///
+/// In these docs, the domain is the cluster that the client talks to, at Amazon or elsewhere. The
+/// server is the software that runs there: Elasticsearch or OpenSearch ([terms](crate#terms)).
+///
 /// | question | method |
 /// | --- | --- |
 /// | What failed? | [`kind`](Self::kind), [`operation`](Self::operation) |
@@ -377,15 +380,17 @@ impl Error {
     ///
     /// | failed call | [`NotSent`](Outcome::NotSent), [`Rejected`](Outcome::Rejected) | [`Unknown`](Outcome::Unknown) |
     /// | --- | --- | --- |
-    /// | read | true | true |
-    /// | register, unregister or clean up a repository | true | true |
-    /// | create, clone, restore, delete, raw write | true | false |
+    /// | create, clone, restore or delete a snapshot | true | false |
+    /// | [`raw`](crate::SnapshotClient::raw), except for GET and HEAD | true | false |
+    /// | every other call: reads, waits, and register, unregister, verify or clean up a repository | true | true |
     ///
-    /// If it returns false, check the domain first: the snapshot may exist, or the restore may be
-    /// running.
+    /// If this method returns false, check the domain first: the snapshot may exist, or the restore
+    /// may be running.
     ///
-    /// [`ErrorKind::Incomplete`] is an exception: it always returns false. The incomplete snapshot
-    /// or restore exists, so repeating the call would collide with it.
+    /// For [`ErrorKind::Incomplete`], this method always returns false. The call itself has
+    /// succeeded then, and only `into_complete` has turned its result into an error. Repeating a
+    /// create or a restore would collide with the incomplete snapshot or indices. Repeating a
+    /// listing or a deletion does no harm, although the method returns false for them too.
     ///
     /// A call that is safe to repeat may fail again for the same reason.
     /// [`is_transient`](Self::is_transient) returns whether it may succeed.

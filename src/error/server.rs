@@ -11,7 +11,7 @@ use super::{ErrorKind, LINE, Outcome};
 
 /// The layer that wrote a failed response: a part of the domain, or a gateway in front of it.
 ///
-/// | layer | did the request reach the engine? |
+/// | layer | did the request reach the server? |
 /// | --- | --- |
 /// | [`Policy`](Self::Policy), [`Signature`](Self::Signature) | no |
 /// | [`Engine`](Self::Engine), [`Authentication`](Self::Authentication) | yes |
@@ -28,26 +28,26 @@ use super::{ErrorKind, LINE, Outcome};
 pub enum ServerLayer {
     /// Amazon's check of policies and supported operations.
     ///
-    /// It writes `{"Message":"…"}`. The request did not reach the engine.
+    /// It writes `{"Message":"…"}`. The request did not reach the server.
     Policy,
     /// Amazon's check of signatures.
     ///
     /// It writes `{"message":"…"}` with one of several known texts. The request did not reach the
-    /// engine.
+    /// server.
     Signature,
-    /// Elasticsearch or OpenSearch itself.
+    /// The server: Elasticsearch or OpenSearch itself.
     ///
     /// It writes `{"error":{"type":…,"reason":…},"status":…}`. The API of OpenSearch's security
     /// plugin writes `{"status":"NOT_FOUND","message":…}`.
     Engine,
-    /// The authentication of the engine's security plugin.
+    /// The authentication of the server's security plugin.
     ///
     /// It writes the plain text `Unauthorized`. The request was not carried out.
     Authentication,
     /// A load balancer, a proxy or an API gateway.
     ///
     /// It writes HTML, text, JSON of another form, or nothing. The request may have reached the
-    /// engine.
+    /// server.
     Gateway,
 }
 
@@ -71,9 +71,9 @@ impl fmt::Display for ServerLayer {
     }
 }
 
-/// An exception type of the engine, such as `snapshot_missing_exception`.
+/// An exception type of the server, such as `snapshot_missing_exception`.
 ///
-/// Engines have many types, and new versions add more. The constants name those that concern
+/// Servers have many types, and new versions add more. The constants name those that concern
 /// snapshots. To handle failures, match on [`ErrorKind`], which covers the types of all versions.
 ///
 /// ```
@@ -125,7 +125,7 @@ error_types! {
 }
 
 impl ErrorType {
-    /// Returns the type as the engine wrote it.
+    /// Returns the type as the server wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -281,7 +281,7 @@ impl ServerError {
         self.layer
     }
 
-    /// Returns the engine's exception type, if the response contains one.
+    /// Returns the server's exception type, if the response contains one.
     #[must_use]
     pub fn error_type(&self) -> Option<&ErrorType> {
         self.error_type.as_ref()

@@ -483,7 +483,8 @@ use open_settings;
 
 /// The registration of a repository: its settings, and whether the nodes verify it.
 ///
-/// Settings of every type convert into a registration that is verified.
+/// [`S3Settings`] and the settings of the other types of repositories convert into it. The nodes
+/// then verify the repository.
 ///
 /// ```
 /// use es_snapshot::FsSettings;

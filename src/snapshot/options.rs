@@ -281,7 +281,8 @@ impl CreateSnapshot {
     /// The client then checks that the name is free before it sends the request. After a lost
     /// response, it adopts a snapshot of this name, unless that snapshot has a token. The adopted
     /// snapshot is probably the one of this call. This is not certain, because another client may
-    /// have taken the name.
+    /// have taken the name. Before the client sends the request again, it always makes three
+    /// checks.
     #[must_use]
     pub fn without_token(mut self) -> Self {
         self.token = TokenChoice::None;
