@@ -229,3 +229,34 @@ fn classify(error: &Error, before: Option<&Error>, subject: &impl Reconciled, un
         (Outcome::Unknown, _) => Sent::Lost(Loss::NoResponse),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(error_type: &str, reason: &str) -> Error {
+        let body = format!(r#"{{"error":{{"type":"{error_type}","reason":"{reason}"}},"status":500}}"#);
+        Error::from_server(ServerError::parse(500, body.as_bytes(), None, &[]))
+    }
+
+    #[test]
+    fn a_check_whose_response_is_not_json_is_no_refusal() {
+        let error = Error::garbled("the response is not JSON");
+
+        assert_eq!(sighting_of(&error, None), Sighting::Blind);
+    }
+
+    #[test]
+    fn checks_that_fail_in_different_ways_are_no_refusal() {
+        let (before, now) = (failed("null_pointer_exception", "x"), failed("illegal_state_exception", "y"));
+
+        assert_eq!(sighting_of(&now, Some(&before)), Sighting::Blind);
+    }
+
+    #[test]
+    fn checks_that_fail_alike_while_the_master_changes_are_no_refusal() {
+        let error = failed("snapshot_exception", "no longer master");
+
+        assert_eq!(sighting_of(&error, Some(&error)), Sighting::Blind);
+    }
+}
