@@ -188,6 +188,8 @@ impl RestoreEvidence {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -214,5 +216,28 @@ mod tests {
         for (token, sighting) in [(None, Sighting::Happened), (Some("theirs"), Sighting::Foreign)] {
             assert_eq!(Evidence::WasFree.classify(Some(Found { token, ..Found::default() })), sighting);
         }
+    }
+
+    /// The cluster state of that version, with the closed index `a`.
+    fn marks(version: i64) -> Marks {
+        let index = json!({
+            "state": "close", "settings": {"index": {"uuid": "u"}},
+            "mapping_version": 1, "settings_version": 1, "aliases_version": 1,
+        });
+        serde_json::from_value(json!({"version": version, "metadata": {"cluster_uuid": "c", "indices": {"a": index}}}))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_state_that_is_older_than_one_seen_before_shows_the_past() {
+        let source = Source::new("r".parse().unwrap(), "s".parse().unwrap());
+        let earlier = EarlierRestores::new(&source, None, &[]);
+        let targets = Targets::exactly(["a".to_owned()]);
+        let mut evidence = RestoreEvidence::new(source, targets, Some(marks(1)), None, earlier);
+        evidence.note(&marks(3));
+
+        let sightings = [2, 3, 4].map(|version| evidence.compare(&marks(version)));
+
+        assert_eq!(sightings, [Sighting::Blind, Sighting::Nothing, Sighting::Nothing]);
     }
 }
