@@ -14,7 +14,7 @@ use es_snapshot::name::SnapshotName;
 use es_snapshot::snapshot::SnapshotToken;
 use es_snapshot::testing::{FakeDomain, Fault};
 use es_snapshot::wait::HowStarted;
-use es_snapshot::{CreateSnapshot, ErrorKind, Outcome, RestoreSnapshot, S3Settings, Timeouts};
+use es_snapshot::{CreateSnapshot, ErrorKind, Outcome, RestoreSnapshot, RetryPolicy, S3Settings, Timeouts};
 use scene::{ROLE, Scene, backups, settings};
 
 /// A domain with the repository `r`.
@@ -492,4 +492,78 @@ async fn a_truncated_refusal_can_be_the_effect_of_an_earlier_request() {
     let created = backups(&client).create_snapshot(one(), options).await.unwrap();
 
     assert_eq!(created.how(), HowStarted::Adopted);
+}
+
+#[tokio::test]
+async fn a_create_that_cannot_reach_the_domain_is_not_sent() {
+    let Scene { domain, client, .. } = Scene::new().await;
+    domain.stop();
+
+    let error = backups(&client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.outcome(), error.ticket()), (ErrorKind::Connect, Outcome::NotSent, None));
+}
+
+#[tokio::test]
+async fn an_error_counts_the_attempts_of_every_send() {
+    let Scene { domain, client, .. } = registered().await;
+    let broken = r#"{"error":{"type":"null_pointer_exception","reason":"x is null"},"status":500}"#;
+    domain.fault(Fault::status(500, broken, JSON).on_method("PUT"));
+
+    let error = backups(&client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap_err();
+
+    assert_eq!((error.outcome(), error.attempts()), (Outcome::Rejected, 2));
+}
+
+#[tokio::test]
+async fn a_check_that_hangs_takes_half_of_the_time_that_is_left() {
+    let Scene { domain, client, .. } = registered().await;
+    let limit = Duration::from_secs(300);
+    let client = client.with_timeouts(Timeouts::new().with_attempt(limit).with_call(limit));
+    domain.fault(Fault::drop_after().on_method("PUT").times(1));
+    domain.fault(Fault::delay(Duration::from_secs(160)).on_method("GET").times(1));
+
+    let created = backups(&client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap();
+
+    assert_eq!((created.how(), requests(&domain, "GET")), (HowStarted::Adopted, 2));
+}
+
+#[tokio::test]
+async fn a_request_is_sent_again_with_five_seconds_left_but_not_with_less() {
+    let overloaded = r#"{"error":{"type":"es_rejected_execution_exception","reason":"queue full"},"status":429}"#;
+    // The sixth request is due after 60.5 s: 0.5 s, and four times the 15 s of the checks after a refusal.
+    for (left, sent) in [(5000, 6), (4999, 5)] {
+        let Scene { domain, client, .. } = registered().await;
+        let limit = Duration::from_millis(60_500 + left);
+        let client =
+            client.with_retry(RetryPolicy::never()).with_timeouts(Timeouts::new().with_attempt(limit).with_call(limit));
+        domain.fault(Fault::drop_before().on_method("PUT").times(1));
+        domain.fault(Fault::status(429, overloaded, JSON).on_method("PUT").times(4));
+
+        let created = backups(&client).create_snapshot(one(), CreateSnapshot::new()).await;
+
+        assert_eq!((created.is_ok(), requests(&domain, "PUT")), (left == 5000, sent), "{created:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_whose_repetition_finds_no_snapshot_is_checked_at_once() {
+    let Scene { domain, client, clock, .. } = registered().await;
+    backups(&client).create_snapshot(one(), CreateSnapshot::new()).await.unwrap();
+    backups(&client).snapshot(one()).unwrap().wait().await.unwrap().into_complete().unwrap();
+    domain.fault(Fault::drop_before().on_method("DELETE").times(1));
+    let first = domain.clone();
+    let carried_out_before_the_second = move |method: &str, _: &str| {
+        if method == "DELETE" {
+            first.another_client_deletes("r", "one");
+        }
+        false
+    };
+    domain.fault(Fault::drop_before().on(carried_out_before_the_second));
+    let began = clock.monotonic();
+
+    backups(&client).snapshot(one()).unwrap().delete().await.unwrap();
+
+    // The checks before the repetition take as long.
+    assert_eq!((requests(&domain, "DELETE"), clock.monotonic() - began), (2, Duration::from_millis(15_500)));
 }
