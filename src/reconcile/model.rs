@@ -516,3 +516,12 @@ fn ends_as_unknown_after_five_checks_that_are_refused_or_unclear() {
         assert_eq!((end, took < 30), (Step::End(Verdict::Unknown), true), "{sighting:?} {took}");
     }
 }
+
+#[test]
+fn a_restore_that_another_process_may_have_sent_is_sent_after_one_check_that_finds_nothing() {
+    let mut machine = Reconciler::new().resuming();
+
+    let step = machine.saw(Sighting::Nothing, Duration::ZERO);
+
+    assert_eq!(step, Step::Send);
+}
