@@ -14,7 +14,7 @@ use es_snapshot::name::SnapshotName;
 use es_snapshot::restore::UnrestoredShard;
 use es_snapshot::testing::{FakeDomain, FakeOutcome, Fault};
 use es_snapshot::wait::{HowStarted, RestoreTicket};
-use es_snapshot::{CreateSnapshot, ErrorKind, Outcome, RestoreSnapshot};
+use es_snapshot::{CreateSnapshot, ErrorKind, Outcome, RestoreSnapshot, RetryPolicy};
 use scene::{Scene, backups, repository, settings};
 
 const JSON: &str = "application/json";
@@ -549,5 +549,94 @@ fn refuses_a_ticket_with_fields_of_a_later_version() {
     for more in [r#""version":9"#, r#""targets":{}"#] {
         let kept = format!(r#"{{"repository":"r","snapshot":"s",{more}}}"#);
         assert!(serde_json::from_str::<RestoreTicket>(&kept).is_err(), "{more}");
+    }
+}
+
+#[tokio::test]
+async fn a_restore_that_has_ended_is_adopted_once_its_recoveries_can_be_read() {
+    let overloaded = r#"{"error":{"type":"es_rejected_execution_exception","reason":"queue full"},"status":429}"#;
+    for (status, body) in [(504, ""), (429, overloaded)] {
+        let scene = two_indices_to_restore().await;
+        scene.domain.fault(Fault::drop_after().on_path("_restore").times(1));
+        before_the_first_check(&scene.domain, |domain| domain.clock().unwrap().advance(Duration::from_secs(10)));
+        scene.domain.fault(Fault::status(status, body, JSON).on_path("_recovery").times(6));
+        let client = scene.client.with_retry(RetryPolicy::never());
+
+        let restored = backups(&client).snapshot(one()).unwrap().restore(RestoreSnapshot::new()).await.unwrap();
+
+        assert_eq!((restored.how(), restores(&scene.domain)), (HowStarted::Adopted, 1), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_restore_whose_repetition_finds_the_index_open_is_checked_at_once() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
+    let first = scene.domain.clone();
+    let carried_out_before_the_second = move |_: &str, path: &str| {
+        if path.ends_with("_restore") {
+            first.another_client_restores("r", "one", &["a", "b"], None);
+        }
+        false
+    };
+    scene.domain.fault(Fault::drop_before().on(carried_out_before_the_second));
+    let began = scene.clock.monotonic();
+
+    let restored = restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+
+    assert_eq!((restored.how(), restores(&scene.domain)), (HowStarted::Adopted, 2));
+    // The checks before the repetition take as long.
+    assert_eq!(scene.clock.monotonic() - began, Duration::from_millis(15_500));
+}
+
+#[tokio::test]
+async fn without_the_cluster_state_a_restore_whose_shards_wait_is_adopted() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.forbid("/_cluster/state");
+    scene.domain.throttle_restores(true);
+    scene.domain.hold_restores(true);
+    scene.domain.fault(Fault::drop_after().on_path("_restore").times(1));
+
+    let restored = restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+
+    assert_eq!((restored.how(), restores(&scene.domain)), (HowStarted::Adopted, 1));
+}
+
+#[tokio::test]
+async fn without_the_cluster_state_a_lost_restore_is_not_taken_for_an_earlier_one_whose_shards_wait() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.forbid("/_cluster/state");
+    scene.domain.throttle_restores(true);
+    restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+    scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
+
+    let error = restore(&scene, &RestoreSnapshot::new()).await.unwrap_err();
+
+    assert_eq!((error.outcome(), restores(&scene.domain)), (Outcome::Unknown, 2));
+}
+
+#[tokio::test]
+async fn a_restore_is_not_sent_while_the_cluster_state_cannot_be_reached() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.fault(Fault::drop_before().on_path("_cluster/state"));
+
+    let error = restore(&scene, &RestoreSnapshot::new()).await.unwrap_err();
+
+    assert_eq!((error.outcome(), restores(&scene.domain)), (Outcome::NotSent, 0));
+}
+
+#[tokio::test]
+async fn deleted_indices_are_read_only_where_a_target_does_not_exist() {
+    for (delete, reads) in [(false, 0), (true, 1)] {
+        let scene = two_indices().await;
+        scene.domain.close_index("a");
+        if delete {
+            scene.domain.delete_index("a");
+        }
+
+        restore(&scene, &RestoreSnapshot::new().with_indices(["a"])).await.unwrap();
+
+        let deletions = scene.domain.events().iter().filter(|event| event.path.contains("index-graveyard")).count();
+        assert_eq!(deletions, reads);
     }
 }
