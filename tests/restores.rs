@@ -640,3 +640,50 @@ async fn deleted_indices_are_read_only_where_a_target_does_not_exist() {
         assert_eq!(deletions, reads);
     }
 }
+
+#[tokio::test]
+async fn without_the_cluster_state_the_failure_of_another_snapshot_of_that_name_is_not_adopted() {
+    let scene = two_indices_to_restore().await;
+    scene.domain.forbid("/_cluster/state");
+    scene.domain.fault(Fault::drop_before().on_path("_restore").times(1));
+    let failed = r#"[{"index":"a","shard":"0","prirep":"p","state":"UNASSIGNED","unassigned.reason":"ALLOCATION_FAILED",
+        "unassigned.details":"failed shard on node [n]: failed recovery, failed to restore snapshot [one/another]"}]"#;
+    let others = scene.domain.clone();
+    let once_sent = move |_: &str, path: &str| path.starts_with("/_cat/shards") && restores(&others) > 0;
+    scene.domain.fault(Fault::status(200, failed, JSON).on(once_sent));
+
+    let error = restore(&scene, &RestoreSnapshot::new().with_indices(["a"])).await.unwrap_err();
+
+    assert_eq!((error.outcome(), restores(&scene.domain)), (Outcome::Unknown, 1));
+}
+
+#[tokio::test]
+async fn a_ticket_names_the_targets_although_the_cluster_state_cannot_be_read_after_the_restore() {
+    let scene = two_indices_to_restore().await;
+    let others = scene.domain.clone();
+    let once_sent = move |_: &str, path: &str| path.starts_with("/_cluster/state") && restores(&others) > 0;
+    scene.domain.fault(Fault::status(403, "{}", JSON).on(once_sent));
+
+    let restored = restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+
+    assert_eq!(restored.ticket().indices().collect::<Vec<_>>(), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_ticket_leaves_out_an_index_that_is_only_a_possible_target_and_is_not_there() {
+    let scene = streams_to_restore().await;
+    let others = scene.domain.clone();
+    let reads_running_restores = move |_: &str, path: &str| {
+        let reads = path.starts_with("/_cluster/state/customs");
+        if reads && others.is_open("movies").is_some() {
+            others.delete_index("movies");
+        }
+        reads
+    };
+    scene.domain.fault(Fault::status(403, "{}", JSON).on(reads_running_restores));
+
+    let restored = restore(&scene, &RestoreSnapshot::new()).await.unwrap();
+
+    let targets: Vec<_> = restored.ticket().indices().map(str::to_owned).collect();
+    assert_eq!((targets.len(), targets), (4, scene.domain.indices()));
+}
