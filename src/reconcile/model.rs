@@ -525,3 +525,15 @@ fn a_restore_that_another_process_may_have_sent_is_sent_after_one_check_that_fin
 
     assert_eq!(step, Step::Send);
 }
+
+#[test]
+fn pauses_between_checks_double_up_to_fifteen_seconds() {
+    let mut machine = Reconciler::new();
+
+    let first = machine.sent(Sent::Lost(Loss::NoResponse));
+    let later = [(); 6].map(|()| machine.saw(Sighting::Blind, Duration::ZERO));
+
+    let pauses = [1000, 2000, 4000, 8000, 15_000, 15_000].map(Duration::from_millis);
+    assert_eq!(first, Step::Check { after: Duration::from_millis(500) });
+    assert_eq!(later, pauses.map(|after| Step::Check { after }));
+}
