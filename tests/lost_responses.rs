@@ -531,7 +531,8 @@ async fn a_check_that_hangs_takes_half_of_the_time_that_is_left() {
 #[tokio::test]
 async fn a_request_is_sent_again_with_five_seconds_left_but_not_with_less() {
     let overloaded = r#"{"error":{"type":"es_rejected_execution_exception","reason":"queue full"},"status":429}"#;
-    // The sixth request is due after 60.5 s: 0.5 s, and four times the 15 s of the checks after a refusal.
+    // The sixth request is due after 60.5 s: 0.5 s, and four times the 15 s of the checks after a
+    // refusal.
     for (left, sent) in [(5000, 6), (4999, 5)] {
         let Scene { domain, client, .. } = registered().await;
         let limit = Duration::from_millis(60_500 + left);

@@ -240,21 +240,21 @@ mod tests {
     }
 
     #[test]
-    fn a_check_whose_response_is_not_json_is_no_refusal() {
+    fn does_not_count_a_check_whose_response_is_not_json_as_refused() {
         let error = Error::garbled("the response is not JSON");
 
         assert_eq!(sighting_of(&error, None), Sighting::Blind);
     }
 
     #[test]
-    fn checks_that_fail_in_different_ways_are_no_refusal() {
+    fn does_not_count_checks_that_fail_in_different_ways_as_refused() {
         let (before, now) = (failed("null_pointer_exception", "x"), failed("illegal_state_exception", "y"));
 
         assert_eq!(sighting_of(&now, Some(&before)), Sighting::Blind);
     }
 
     #[test]
-    fn checks_that_fail_alike_while_the_master_changes_are_no_refusal() {
+    fn does_not_count_checks_that_fail_while_the_master_changes_as_refused() {
         let error = failed("snapshot_exception", "no longer master");
 
         assert_eq!(sighting_of(&error, Some(&error)), Sighting::Blind);
