@@ -15,6 +15,7 @@ const SERVICE: &str = "es.amazonaws.com";
 ///
 /// See the [module](self) for the documents and an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent choice of the caller")]
 pub struct SnapshotAccess {
     role: RoleArn,
     domain: DomainArn,
