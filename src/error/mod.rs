@@ -131,6 +131,8 @@ impl Error {
     /// failure. The text names the first three failed parts.
     pub(crate) fn incomplete<T: fmt::Display>(operation: Operation, failed: &[T], total: u64, what: &str) -> Self {
         let first: Vec<String> = failed.iter().take(3).map(ToString::to_string).collect();
+        // A missing index counts as one part, whose shards are not known.
+        let total = total.max(failed.len() as u64);
         let text = format!("{} of {total} {what}: {}", failed.len(), first.join("; "));
         Self::new(ErrorKind::Incomplete, Outcome::Rejected, text).during(operation, 1)
     }
