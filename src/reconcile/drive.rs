@@ -162,7 +162,6 @@ async fn drive<R: Reconciled>(
             Step::End(verdict) => break verdict,
         };
     };
-    let interrupted = || Error::new(ErrorKind::Interrupted, Outcome::Unknown, "");
     let error = match (verdict, output) {
         (Verdict::Adopted | Verdict::Done, Some(output)) => return Ok(output),
         (Verdict::Foreign, _) => {
@@ -174,14 +173,20 @@ async fn drive<R: Reconciled>(
                 None => error,
             }
         }
-        (Verdict::NotSent, _) => send_error.unwrap_or_else(interrupted),
+        (Verdict::NotSent, _) => send_error.unwrap_or_else(unsettled),
         // Also after a reported failure, if checks have shown that the request had no effect.
-        (Verdict::Refused, _) => send_error.unwrap_or_else(interrupted).with_outcome(Outcome::Rejected),
-        _ => send_error.unwrap_or_else(interrupted).with_outcome(Outcome::Unknown),
+        (Verdict::Refused, _) => send_error.unwrap_or_else(unsettled).with_outcome(Outcome::Rejected),
+        _ => send_error.unwrap_or_else(unsettled).with_outcome(Outcome::Unknown),
     };
     let error = error.during(subject.operation(), attempts.max(1));
     let elapsed = clock.monotonic().saturating_sub(started);
     Err(if error.outcome() == Outcome::Unknown { error.resumable(subject.ticket(), elapsed, None) } else { error })
+}
+
+/// Returns the error of a call that sent nothing itself, because an earlier process may have.
+fn unsettled() -> Error {
+    let text = "an earlier process may have sent the request, and no check showed whether it was carried out";
+    Error::new(ErrorKind::Interrupted, Outcome::Unknown, text)
 }
 
 /// Runs a check, which may take several requests, within one time limit.
