@@ -704,10 +704,12 @@ async fn advance<O>(
 async fn poll(polling: &mut Polling, watch: &mut Watch, details: bool) -> Result<WaitUpdate<AnyOutcome>, Error> {
     loop {
         polling.next_poll(&watch.description()).await?;
-        let checked =
-            within(polling.session.clock(), polling.left(), pin!(watch.check(&polling.session, details))).await;
-        let checked =
-            checked.unwrap_or_else(|| Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, "a poll took too long")));
+        let limit = polling.left();
+        let checked = within(polling.session.clock(), limit, pin!(watch.check(&polling.session, details))).await;
+        let checked = checked.unwrap_or_else(|| {
+            let text = format!("the poll did not end within {limit:?}");
+            Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, text))
+        });
         match checked {
             Ok(Checked::Ended(outcome)) => return Ok(WaitUpdate::Ended(outcome)),
             Ok(Checked::Running(counts)) => {
