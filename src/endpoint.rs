@@ -55,7 +55,7 @@ impl FromStr for ConnectTarget {
     fn from_str(text: &str) -> Result<Self, Error> {
         // The text is not shown, because there may be a password before the `@`.
         if text.contains('@') {
-            return Err(Error::invalid("the connect address must not contain a user or password"));
+            return Err(Error::invalid("the connect address must not contain a user or password, expected host:port"));
         }
         let invalid = || Error::invalid(format!("the connect address {text:?} does not have the form host:port"));
         let authority: http::uri::Authority = text.parse().map_err(|_| invalid())?;

@@ -131,7 +131,8 @@ impl Auth {
         // The source error is dropped, so that no part of a secret is repeated.
         let mut header = HeaderValue::try_from(format!("{scheme} {value}")).map_err(|_| {
             Error::invalid(format!(
-                "the value for {scheme} authentication contains a character that a header must not contain"
+                "the value for {scheme} authentication contains a character that a header must not contain, such as a \
+                 line break"
             ))
         })?;
         header.set_sensitive(true);

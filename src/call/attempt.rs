@@ -36,7 +36,7 @@ impl<T> Attempt<T> {
 
     fn out_of_time(options: &CallOptions) -> Self {
         let message = format!(
-            "the call's limit of {:?} ran out before the request was sent; Timeouts::with_call raises it",
+            "the call's limit of {:?} ran out before the request was sent; `Timeouts::with_call` raises it",
             options.timeouts.call
         );
         Self::unsent(Error::new(ErrorKind::Timeout, Outcome::NotSent, message))

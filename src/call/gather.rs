@@ -55,6 +55,7 @@ pub(super) fn into_error(read_error: ReadError, secrets: &Secrets) -> Error {
         ReadError::Malformed(malformed) => {
             // The domain may also put secrets into names of fields.
             let path = cleaned(&malformed.path, &secrets.texts());
+            let path = if path.is_empty() { "." } else { &path };
             let at = format!("at {path} (byte {})", malformed.offset);
             if malformed.is_json {
                 Error::new(ErrorKind::Decode, Outcome::Unknown, format!("unexpected value {at}"))

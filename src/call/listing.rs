@@ -342,7 +342,7 @@ impl Page {
         let limit = session.options.timeouts.attempt;
         let timed_out = || {
             let text = format!(
-                "the next snapshot of the listing did not arrive within {limit:?}; Timeouts::with_attempt raises it"
+                "the next snapshot of the listing did not arrive within {limit:?}; `Timeouts::with_attempt` raises it"
             );
             Error::new(ErrorKind::Timeout, Outcome::Unknown, text)
         };

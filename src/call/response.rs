@@ -84,7 +84,7 @@ impl Response {
 }
 
 pub(super) fn too_large(limit: usize) -> Error {
-    let message = format!("more than {limit} bytes; SnapshotClientBuilder::max_response_bytes raises the limit");
+    let message = format!("more than {limit} bytes; `SnapshotClientBuilder::max_response_bytes` raises the limit");
     Error::new(ErrorKind::ResponseTooLarge, Outcome::Unknown, message)
 }
 
@@ -107,7 +107,7 @@ async fn next_frame(core: &Core, limit: Duration, body: &mut Body) -> Result<Opt
     if let Some(frame) = within(&*core.clock, limit, pin!(frame)).await {
         return frame.transpose().map_err(TransportError::into_error);
     }
-    let message = format!("no further data of the response arrived within {limit:?}; Timeouts::with_read raises it");
+    let message = format!("no further data of the response arrived within {limit:?}; `Timeouts::with_read` raises it");
     Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, message))
 }
 

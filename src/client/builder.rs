@@ -107,9 +107,12 @@ impl SnapshotClientBuilder {
     /// credentials provider.
     #[cfg(feature = "aws-config")]
     pub fn sdk_config(mut self, config: &aws_types::SdkConfig) -> Result<Self, Error> {
-        let provider = config
-            .credentials_provider()
-            .ok_or_else(|| Error::invalid("the AWS configuration has no credentials provider"))?;
+        let provider = config.credentials_provider().ok_or_else(|| {
+            Error::invalid(
+                "the AWS configuration has no credentials provider; set one with `SdkConfig::builder`, or use \
+                 `SnapshotClientBuilder::credentials`",
+            )
+        })?;
         self.fallback_region = config.region().map(|region| region.as_ref().to_owned());
         Ok(self.credentials(provider))
     }
@@ -254,7 +257,7 @@ impl SnapshotClientBuilder {
         if !self.auth.is_none() && !is_confidential {
             return Err(Error::invalid(format!(
                 "endpoint {endpoint} is not encrypted, and credentials would be sent to it; use https://, or consent \
-                 with SnapshotClientBuilder::danger_send_credentials_unencrypted"
+                 with `SnapshotClientBuilder::danger_send_credentials_unencrypted`"
             )));
         }
         let user_agent = user_agent(self.user_agent.as_deref())?;
@@ -299,7 +302,7 @@ fn region(endpoint: &Endpoint, given: Option<String>, signs: bool) -> Result<Opt
         ))),
         (None, None) if signs => Err(Error::invalid(format!(
             "the host of endpoint {endpoint} does not contain the region to sign for; set it with \
-             SnapshotClientBuilder::region"
+             `SnapshotClientBuilder::region`"
         ))),
         (given, own) => Ok(given.or_else(|| own.map(str::to_owned))),
     }
@@ -310,7 +313,7 @@ fn user_agent(product: Option<&str>) -> Result<HeaderValue, Error> {
     let text = product.map_or_else(|| own.to_owned(), |product| format!("{own} {product}"));
     HeaderValue::try_from(text).map_err(|_| {
         let product = product.unwrap_or_default();
-        Error::invalid(format!("user agent {product:?} contains a character that is not allowed in a header"))
+        Error::invalid(format!("user agent {product:?} cannot be sent in a header, expected visible ASCII and spaces"))
     })
 }
 
@@ -324,6 +327,6 @@ fn default_transport(clock: &Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Error
 fn default_transport(_: &Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Error> {
     Err(Error::invalid(
         "no transport is set, and the feature `hyper` is off; enable it, or set one with \
-         SnapshotClientBuilder::transport",
+         `SnapshotClientBuilder::transport`",
     ))
 }

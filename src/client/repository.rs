@@ -204,7 +204,7 @@ impl Repository {
         {
             let text = format!(
                 "setting {key:?} may be a secret and would be sent unencrypted to {}; use https://, or consent with \
-                 SnapshotClientBuilder::danger_send_credentials_unencrypted",
+                 `SnapshotClientBuilder::danger_send_credentials_unencrypted`",
                 self.session.core.endpoint
             );
             return Err(refuse(Error::invalid(text)));
@@ -220,8 +220,7 @@ impl Repository {
             }
             let lacks_role = |s3: &S3Settings| s3.role_arn().is_none() && !s3.other().contains_key("role_arn");
             if matches!(settings, RepositorySettings::S3(s3) if lacks_role(s3)) {
-                let text = "an Amazon domain needs a role that can read and write the bucket; set it with \
-                            S3Settings::with_role_arn";
+                let text = "an Amazon domain needs a role that can read and write the bucket";
                 return Err(refuse(Error::new(ErrorKind::MissingRoleArn, Outcome::NotSent, text)));
             }
         }

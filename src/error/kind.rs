@@ -398,7 +398,7 @@ impl ErrorKind {
             Self::Unauthenticated => "not authenticated",
             Self::AccessDenied => "access denied",
             Self::NotAllowed => "not on Amazon's list of supported operations",
-            Self::MissingRoleArn => "role_arn is missing, S3Settings::with_role_arn sets it",
+            Self::MissingRoleArn => "role_arn is missing, `S3Settings::with_role_arn` sets it",
             Self::RepositoryMissing => "no such repository",
             Self::SnapshotMissing => "no such snapshot",
             Self::IndexMissing => "no such index",

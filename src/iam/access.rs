@@ -37,16 +37,20 @@ impl SnapshotAccess {
     /// or no role, if the role or the domain belong to different partitions, or if the bucket
     /// or the base path contains a character that is a wildcard in policies.
     pub fn new(settings: &S3Settings, domain: DomainArn) -> Result<Self, Error> {
-        let role = settings.role_arn().ok_or_else(|| Error::invalid("the settings have no role_arn"))?;
+        let role = settings
+            .role_arn()
+            .ok_or_else(|| Error::invalid("the settings have no role_arn; set it with `S3Settings::with_role_arn`"))?;
         let role = RoleArn::try_from(role)?;
         if role.partition() != domain.partition() {
             return Err(Error::invalid(format!(
-                "the role is in the partition {} and the domain in {}; roles do not cross partitions",
+                "the role is in the partition {} and the domain in {}; use a role of the domain's partition",
                 role.partition(),
                 domain.partition()
             )));
         }
-        let bucket = settings.bucket().ok_or_else(|| Error::invalid("the settings have no bucket"))?;
+        let bucket = settings
+            .bucket()
+            .ok_or_else(|| Error::invalid("the settings have no bucket; set it with `S3Settings::new`"))?;
         if bucket.ends_with("-s3alias") {
             return Err(Error::invalid(format!(
                 "the bucket {} is the alias of an access point; policies need its ARN",

@@ -365,7 +365,7 @@ fn parse_math(math: &str) -> Result<Vec<Step>, Reason> {
         let number: i32 = if digits.is_empty() {
             1
         } else {
-            digits.parse().map_err(|_| format!("the number {digits} is too large"))?
+            digits.parse().map_err(|_| format!("the number {digits} is too large, expected at most {}", i32::MAX))?
         };
         let unit = match rest.next() {
             Some('y') => Unit::Year,
@@ -391,7 +391,7 @@ fn parse_math(math: &str) -> Result<Vec<Step>, Reason> {
 
 fn parse_format(format: &str) -> Result<Vec<Field>, Reason> {
     if format.is_empty() {
-        return Err("the format is empty".to_owned());
+        return Err("the format is empty, expected one such as yyyy.MM.dd".to_owned());
     }
     if format.starts_with('8') {
         return Err("a format must not start with 8, which the server removes".to_owned());
@@ -402,7 +402,7 @@ fn parse_format(format: &str) -> Result<Vec<Field>, Reason> {
         fields.push(match c {
             '\'' => Field::Text(parse_literal(&mut rest)?),
             '[' | ']' | '#' => {
-                return Err(format!("{c} is reserved in a format; put it between apostrophes"));
+                return Err(format!("`{c}` is reserved in a format; put it between apostrophes"));
             }
             c if c.is_ascii_alphabetic() => parse_letters(c, 1 + take_while(&mut rest, |next| next == c).len())?,
             c => Field::Text(c.to_string()),
@@ -445,11 +445,11 @@ fn parse_letters(letter: char, count: usize) -> Result<Field, Reason> {
         ('Z', 1..=3) => Field::Offset(2),
         ('M' | 'L' | 'E' | 'a', _) => {
             return Err(format!(
-                "{} in a format writes upper case, which a snapshot name must not contain",
+                "`{}` in a format writes upper case, which a snapshot name must not contain",
                 letter.to_string().repeat(count.min(9))
             ));
         }
-        _ => return Err(format!("{} in a format is not supported", letter.to_string().repeat(count.min(9)))),
+        _ => return Err(format!("`{}` in a format is not supported", letter.to_string().repeat(count.min(9)))),
     })
 }
 

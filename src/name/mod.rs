@@ -380,7 +380,7 @@ impl TryFrom<Vec<String>> for SnapshotPattern {
 
     fn try_from(parts: Vec<String>) -> Result<Self, Error> {
         if parts.is_empty() {
-            return Err(Error::invalid("a snapshot pattern must have at least one part"));
+            return Err(Error::invalid("a snapshot pattern has no part, expected at least one, such as `*`"));
         }
         for part in &parts {
             check_pattern_part(part)

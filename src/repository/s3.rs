@@ -209,7 +209,7 @@ impl S3Settings {
         if !bucket.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_".contains(&c)) && !is_access_point(bucket) {
             return Err(Error::invalid(format!(
                 "invalid bucket {}, expected a plain bucket name or the ARN of an access point; set a path by \
-                 S3Settings::with_base_path",
+                 `S3Settings::with_base_path`",
                 quoted(&redact_url(bucket))
             )));
         }

@@ -324,7 +324,7 @@ impl CreateSnapshot {
         let mut body = Self { token: TokenChoice::Random, wait_for_completion: false, ..self.clone() };
         if body.metadata.as_ref().is_some_and(|metadata| metadata.contains_key(TOKEN_KEY)) {
             return Err(Error::invalid(format!(
-                "metadata has the reserved key `{TOKEN_KEY}`; set a token by CreateSnapshot::with_token"
+                "metadata has the reserved key `{TOKEN_KEY}`; set a token by `CreateSnapshot::with_token`"
             )));
         }
         if let Some(token) = token {

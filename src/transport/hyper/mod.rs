@@ -188,7 +188,9 @@ impl HyperTransportBuilder {
         }
         let given = certificates(&self.ca, "CA")?;
         if given.is_empty() && !self.ca.is_empty() {
-            return Err(Error::invalid("the CA text contains no PEM certificate"));
+            return Err(Error::invalid(
+                "the CA text contains no PEM certificate, expected `-----BEGIN CERTIFICATE-----`",
+            ));
         }
         for certificate in given {
             roots
@@ -205,11 +207,13 @@ impl HyperTransportBuilder {
             Some((chain, key)) => {
                 let chain = certificates(chain, "client")?;
                 if chain.is_empty() {
-                    return Err(Error::invalid("the client certificate text contains no PEM certificate"));
+                    return Err(Error::invalid(
+                        "the client certificate text contains no PEM certificate, expected `-----BEGIN CERTIFICATE-----`",
+                    ));
                 }
                 // The parser's error is dropped, because it may quote the key.
                 let key = PrivateKeyDer::from_pem_slice(key)
-                    .map_err(|_| Error::invalid("the key of the client certificate is not a PEM private key"))?;
+                    .map_err(|_| Error::invalid("the key of the client certificate is not a PEM private key, expected one such as `-----BEGIN PRIVATE KEY-----`"))?;
                 builder.with_client_auth_cert(chain, key).map_err(|error| {
                     Error::invalid("the client certificate and its key cannot be used").with_source(error)
                 })
