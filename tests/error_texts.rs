@@ -126,7 +126,8 @@ fn every_error_text_is_as_the_file_shows_it() {
 
     assert!(
         file == *NOW,
-        "error texts differ from tests/error_texts.txt; read them, and accept them with ES_SNAPSHOT_BLESS=1\n{difference}"
+        "error texts differ from tests/error_texts.txt; read them, and accept them with \
+         ES_SNAPSHOT_BLESS=1\n{difference}"
     );
 }
 

@@ -349,7 +349,11 @@ fn stored_forms(sheet: &mut Sheet) {
         sheet.add_text(label, &serde_json::from_value::<T>(value.clone()).unwrap_err().to_string());
     }
     sheet.room("stored and configured JSON");
-    let ticket = |kind: &str, version: u32| json!({"kind": kind, "version": version, "repository": "backups", "snapshot": "monday"});
+    let ticket = |kind: &str, version: u32| {
+        json!({
+            "kind": kind, "version": version, "repository": "backups", "snapshot": "monday",
+        })
+    };
     decoded::<Ticket>(sheet, "ticket, version", &ticket("snapshot", 2));
     let mut with_token = ticket("restore", 1);
     with_token["token"] = json!("token-of-the-test");
