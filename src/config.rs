@@ -8,7 +8,7 @@ use std::time::Duration;
 /// | --- | --- | --- |
 /// | [`call`](Self::with_call) | a call with all its attempts | 300 s |
 /// | [`attempt`](Self::with_attempt) | one attempt, until the response is complete | 75 s |
-/// | [`read`](Self::with_read) | the wait for the next piece of a response | 30 s |
+/// | [`read`](Self::with_read) | the wait for the next piece of a response's body | 30 s |
 ///
 /// An attempt that exceeds a limit fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), or
 /// with [`ErrorKind::Connect`](crate::ErrorKind::Connect) if it had no connection yet. The
@@ -71,12 +71,13 @@ impl Timeouts {
     /// Sets the limit of a whole call: its attempts, the pauses between them, and the requests for
     /// credentials. The [queue time](crate::SnapshotClient::with_queue_time) is not included.
     ///
-    /// A create, clone, restore or delete can take longer, for two reasons:
+    /// Some calls can take longer:
     ///
-    /// * After a lost response, the client has at least 60 s to check whether the request took
-    ///   effect, counted from the first check.
-    /// * Each read before the change is a call of its own with this limit. For example, a delete
+    /// * After a lost response, a create, clone, restore or delete has at least 60 s for its
+    ///   checks, counted from the first check.
+    /// * A read before such a change is a call of its own with this limit. For example, a delete
     ///   first reads the uuid of the snapshot.
+    /// * If a [list](crate::Repository::list) needs several requests, each of them has this limit.
     ///
     /// Default: 300 s.
     #[must_use]
@@ -126,7 +127,7 @@ impl Timeouts {
 /// | the cluster has not recovered its state after its start: 503 | retry | no retry |
 /// | the connection broke, or the response did not arrive in time | retry | check |
 /// | a gateway gave up: 408, 425, 499, 502, 503, 504 and similar | retry | check |
-/// | the cluster has no elected master, its security plugin is not ready, or it timed out | retry | check |
+/// | the cluster has no elected master, its security plugin is not ready, or the server reports a time-out of its own | retry | check |
 /// | the response is not JSON, or is only the beginning of it | retry | check |
 /// | the response is JSON of an unexpected form, or is too large | no retry | check |
 /// | an error response (5xx) broke off before it named the failure | retry | check |
@@ -141,19 +142,39 @@ impl Timeouts {
 /// [`RetryBudget`](crate::client::RetryBudget).
 ///
 /// **Check**: the client checks whether the request took effect, and sends it again only if it did
-/// not. [`create_snapshot`](crate::Repository::create_snapshot),
+/// not. The [next section](#after-a-lost-response) has the rules. A raw write is not checked: it
+/// fails with [`Outcome::Unknown`](crate::Outcome::Unknown).
+///
+/// A raw request of any method is not retried if the response is not JSON, because some endpoints
+/// return text.
+///
+/// # After a lost response
+///
+/// These rules apply to a create, clone, restore or delete after each failure for which the table
+/// says "check". Most of these failures are lost responses. The others are failures that the server
+/// reported, such as HTTP 500. [`create_snapshot`](crate::Repository::create_snapshot),
 /// [`clone_to`](crate::Snapshot::clone_to), [`delete`](crate::Snapshot::delete) and
-/// [`restore`](crate::Snapshot::restore) describe the checks. This policy does not limit how often
-/// the client sends the request then. Another rule does: it sends the request at most three times,
-/// not counting the times when it certainly had no effect.
+/// [`restore`](crate::Snapshot::restore) describe what is checked.
 ///
-/// If a call has sent a request whose effect is not known, and a later request fails, the client
-/// also checks where the table says "no retry". The earlier request may have caused that failure:
-/// for example, it may have taken the name of the snapshot.
+/// * **Success.** If a check finds that the request took effect, the call succeeds.
+/// * **Sending again.** The client sends the request again once three checks in a row, over at
+///   least 10 s, have found no effect. There is one exception: if the connection broke, a create
+///   with a token needs only one check before the second sending.
+/// * **Number of requests.** The client sends the request at most three times. This does not count
+///   the times when it certainly had no effect: it did not reach the server, or the server refused
+///   it. The attempts of this policy do not limit the number.
+/// * **Reported failures.** If the server returns the same failure (HTTP 500) for two sendings, no
+///   response was lost, and the checks find no effect, the call fails with
+///   [`Outcome::Rejected`](crate::Outcome::Rejected) instead of sending a third time. If the client
+///   may not send the request again, one failure and three such checks are enough.
+/// * **End.** In all other cases, the client checks until the time limit of the call, and for at
+///   least 60 s from the first check. The call then fails with
+///   [`Outcome::Unknown`](crate::Outcome::Unknown). It fails earlier if the server refuses five
+///   checks in a row.
 ///
-/// A raw write is not checked. Where the table says "check", it fails with
-/// [`Outcome::Unknown`](crate::Outcome::Unknown). A raw request of any method is not retried if the
-/// response is not JSON, because some endpoints return text.
+/// A later request of the call can fail while the effect of an earlier one is not known. The client
+/// then also checks where the table says "no retry", because the earlier request may have caused
+/// the failure. For example, it may have taken the name of the snapshot.
 ///
 /// # Examples
 ///

@@ -63,7 +63,7 @@
 //! | domain | what a client talks to: an Amazon OpenSearch Service domain or a self-managed cluster, with all gateways in front of it |
 //! | server | the software that runs in the domain: Elasticsearch or OpenSearch |
 //! | repository | the place where a server stores snapshots, such as an S3 bucket; it is registered under a name |
-//! | operation | a snapshot, clone, deletion or restore that the server carries out after a request has started it |
+//! | operation | a snapshot, clone, deletion or restore that the server carries out after a request has started it; the enum [`Operation`](error::Operation) is wider |
 //! | lost response | a request was sent, and no usable response arrived, so the request may have been carried out |
 //! | [token](snapshot::SnapshotToken) | a text in a snapshot's metadata, by which a client recognises the snapshot that it has created |
 //! | adopt | to find that an earlier request has already started the operation, and to return success |
@@ -121,6 +121,7 @@
 //!
 //! [`Repository::create_snapshot`], [`Snapshot::delete`], [`Snapshot::clone_to`] and
 //! [`Snapshot::restore`] describe what they check.
+//! [`RetryPolicy`](RetryPolicy#after-a-lost-response) has the rules that they share.
 //!
 //! **Incomplete results.** A snapshot or a restore can end without some of its shards. A [`Wait`]
 //! returns such a result like any other. [`SnapshotInfo::into_complete`] and

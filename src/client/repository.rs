@@ -22,9 +22,9 @@ use crate::snapshot::{CreateSnapshot, DeletionReport, ListSnapshots, SnapshotFai
 /// A handle for one repository; returned by
 /// [`SnapshotClient::repository`](crate::SnapshotClient::repository).
 ///
-/// A repository is the place where a server stores snapshots, such as an S3 bucket. In these docs,
-/// the domain is the cluster that the client talks to, at Amazon or elsewhere. The server is the
-/// software that runs there: Elasticsearch or OpenSearch ([terms](crate#terms)).
+/// A repository is the place where a server stores snapshots, such as an S3 bucket. The server is
+/// Elasticsearch or OpenSearch. The domain is the Amazon domain or the cluster that it runs in,
+/// with all gateways in front of it ([terms](crate#terms)).
 ///
 /// The handle consists of a validated name and a clone of the client, so cloning it is cheap. The
 /// repository need not be registered yet: [`register`](Self::register) does that.
@@ -393,16 +393,16 @@ impl Repository {
     /// The client stores a [token](crate::snapshot::SnapshotToken) in the snapshot's metadata: a
     /// text by which it recognises the snapshot. Default: a random text.
     ///
-    /// The client checks which snapshot has this name in three cases:
+    /// The client checks which snapshot has this name after each of these failures:
     ///
     /// * The response was lost: no usable response arrived, for example because the connection
     ///   broke.
-    /// * The server failed (HTTP 500) after it may have started the snapshot.
-    /// * The server reports that the name is taken. An earlier request with this token may have
+    /// * The server reported a failure (HTTP 500). It may have started the snapshot before it
+    ///   failed.
+    /// * The server reported that the name is taken. An earlier request with this token may have
     ///   taken it.
     ///
-    /// [`RetryPolicy`] lists the failures in detail. The result of the check determines what
-    /// follows:
+    /// The result of the check determines what follows:
     ///
     /// * **The snapshot has the token of this call.** The call succeeds, and
     ///   [`StartedSnapshot::how`] returns
@@ -410,19 +410,15 @@ impl Repository {
     /// * **The snapshot does not have the token.** The call fails with
     ///   [`ErrorKind::SnapshotNameTaken`].
     /// * **No snapshot has the name.** The client checks again. Once three checks in a row, over at
-    ///   least 10 s, have found no snapshot, it sends the request again with the same token.
+    ///   least 10 s, have found no snapshot, it sends the request again with the same token. One
+    ///   check is enough before the second sending if the connection broke.
+    /// * **No snapshot has the name, but the response to the first request was that it is taken.**
+    ///   The call fails with [`ErrorKind::SnapshotNameTaken`]. The client does not send the request
+    ///   again.
     ///
-    /// The last case has these limits:
-    ///
-    /// * After a broken connection, the client sends the request for the second time after only one
-    ///   check. The third time always needs three checks.
-    /// * The client sends the request at most three times. This does not count the times when it
-    ///   certainly had no effect: it did not reach the server, or the server refused it.
-    /// * If the server fails twice in the same way and no response was lost, the call fails with
-    ///   [`Outcome::Rejected`].
-    /// * If the server only reported that the name is taken, the call fails with
-    ///   [`ErrorKind::SnapshotNameTaken`], and the client does not send the request again.
-    /// * The client has at least 60 s for the checks, even if [`Timeouts::with_call`] sets less.
+    /// The client sends the request at most three times.
+    /// [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits, and how the call
+    /// ends if they are reached.
     ///
     /// So the call creates at most one snapshot. A call that has created it does not fail with
     /// [`Outcome::Rejected`]. [`CreateSnapshot::without_token`] describes what changes without a
@@ -565,8 +561,11 @@ impl Repository {
 
     /// Returns the snapshots of the repository as a list, oldest first.
     ///
-    /// With [`with_verbose(false)`](ListSnapshots::with_verbose), the order is not specified. The
-    /// client sends the same requests as for [`snapshots`](Self::snapshots).
+    /// The order is that of the start times. The server returns this order, and the client sorts
+    /// the snapshots of several requests. With
+    /// [`with_verbose(false)`](ListSnapshots::with_verbose), the order is not specified.
+    ///
+    /// The client sends the requests that [`snapshots`](Self::snapshots) describes.
     /// [`SnapshotList::unreadable`] returns the snapshots that the server could not read.
     ///
     /// A request is retried as described in [`RetryPolicy`] until its whole response has arrived.
@@ -626,8 +625,8 @@ impl Repository {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the snapshots before the current one are deleted. The current one
-    /// may be deleted. The snapshots after it are not.
+    /// If the future is dropped, the snapshots that the call has already deleted stay deleted. The
+    /// one that it was deleting may be deleted. The others are kept.
     ///
     /// # Examples
     ///

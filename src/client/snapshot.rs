@@ -221,10 +221,14 @@ impl Snapshot {
     ///
     /// # After a lost response
     ///
-    /// Before it sends the request, the client reads the uuid of the snapshot. If the response was
-    /// lost, or if the server failed (HTTP 500) after it may have deleted the snapshot, the client
-    /// checks whether the snapshot with this uuid still exists. [`RetryPolicy`] lists these
-    /// failures in detail. There are two cases:
+    /// Before it sends the request, the client reads the uuid of the snapshot. It checks whether
+    /// the snapshot with this uuid still exists after each of these failures:
+    ///
+    /// * The response was lost: no usable response arrived.
+    /// * The server reported a failure (HTTP 500). It may have deleted the snapshot before it
+    ///   failed.
+    ///
+    /// The result of the check determines what follows:
     ///
     /// * **The snapshot is gone, or another snapshot has its name.** The call succeeds.
     /// * **The snapshot still exists.** The client checks again. Once three checks in a row, over
@@ -232,13 +236,9 @@ impl Snapshot {
     ///   still be running then. The second request does no harm, because it deletes the same
     ///   snapshot.
     ///
-    /// The second case has these limits:
-    ///
-    /// * The client sends the request at most three times. This does not count the times when it
-    ///   certainly had no effect: it did not reach the server, or the server refused it.
-    /// * If the server fails twice in the same way and no response was lost, the call fails with
-    ///   [`Outcome::Rejected`].
-    /// * The client has at least 60 s for the checks, even if [`Timeouts::with_call`] sets less.
+    /// The client sends the request at most three times.
+    /// [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits, and how the call
+    /// ends if they are reached.
     ///
     /// The client reads the snapshot with `verbose=false`, so it can also delete a snapshot whose
     /// file is gone or broken.
@@ -303,9 +303,13 @@ impl Snapshot {
     ///
     /// A clone has no metadata, so it has no [token](crate::snapshot::SnapshotToken) by which the
     /// client could recognise it. Instead, the client checks that no snapshot has the target's name
-    /// before it sends the request. If the response was lost, or if the server failed (HTTP 500)
-    /// after it may have started the clone, the client checks again which snapshot has the target's
-    /// name. [`RetryPolicy`] lists these failures in detail. There are three cases:
+    /// before it sends the request. It checks again which snapshot has this name after each of
+    /// these failures:
+    ///
+    /// * The response was lost: no usable response arrived.
+    /// * The server reported a failure (HTTP 500). It may have started the clone before it failed.
+    ///
+    /// The result of the check determines what follows:
     ///
     /// * **The snapshot has no token.** The client assumes that this call has created it, and the
     ///   call succeeds. This is probable, but not certain: another client can have taken the name
@@ -314,13 +318,9 @@ impl Snapshot {
     /// * **No snapshot has the name.** The client checks again. Once three checks in a row, over at
     ///   least 10 s, have found no snapshot, it sends the request again.
     ///
-    /// The last case has these limits:
-    ///
-    /// * The client sends the request at most three times. This does not count the times when it
-    ///   certainly had no effect: it did not reach the server, or the server refused it.
-    /// * If the server fails twice in the same way and no response was lost, the call fails with
-    ///   [`Outcome::Rejected`].
-    /// * The client has at least 60 s for the checks, even if [`Timeouts::with_call`] sets less.
+    /// The client sends the request at most three times.
+    /// [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits, and how the call
+    /// ends if they are reached.
     ///
     /// # Errors
     ///
@@ -397,15 +397,16 @@ impl Snapshot {
     ///    uses the snapshot's list of indices, and the patterns and the rename in the options.
     /// 2. It reads the state of these indices. This requires the permission
     ///    `cluster:monitor/state`.
-    /// 3. After a lost response, it reads their state again.
+    /// 3. After a lost response, it reads their state again. It does this also after a failure that
+    ///    the server reported (HTTP 500), because the server may have started the restore before it
+    ///    failed.
     ///
     /// There are three cases:
     ///
-    /// * **The state proves that the restore had no effect.** The client checks again. Once three
-    ///   checks in a row, over at least 10 s, have proved it, the client sends the request again.
-    ///   It does so only if each index still does not exist, or has stayed closed and unchanged. So
-    ///   the second request overwrites only what the first one would have overwritten, and nothing
-    ///   that was written later. If an index is open now, the client only checks further.
+    /// * **The restore had no effect.** This is certain if an index that existed before is
+    ///   unchanged, or if none existed and none was created. The client checks again. Once three
+    ///   checks in a row, over at least 10 s, have found this, it sends the request again, at most
+    ///   three times in total.
     /// * **A restore from this snapshot to exactly these indices is running or has ended.** The
     ///   call succeeds, and [`StartedRestore::how`] returns
     ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted). The client cannot distinguish
@@ -413,15 +414,14 @@ impl Snapshot {
     /// * **The indices have changed, and nothing shows that this restore has changed them.** If
     ///   five checks in a row find this, the call fails with [`Outcome::Unknown`].
     ///
-    /// The client also checks if the server failed (HTTP 500) after it may have started the
-    /// restore. [`RetryPolicy`] lists these failures in detail. The first case has these limits:
+    /// In the first case, the client sends the request again only if each index still does not
+    /// exist, or has stayed closed and unchanged. So the second request overwrites only what the
+    /// first one would have overwritten, and nothing that was written later. Otherwise, for example
+    /// while an index is open, the client only checks. The call then ends like one whose request is
+    /// [sent only once](#restores-that-are-sent-only-once).
     ///
-    /// * The client sends the request at most three times. This does not count the times when it
-    ///   certainly had no effect: it did not reach the server, or the server refused it.
-    /// * If the server fails twice in the same way and no response was lost, the call fails with
-    ///   [`Outcome::Rejected`]. If the client does not send the request again, for example because
-    ///   an index is open now, one failure is enough.
-    /// * The client has at least 60 s for the checks, even if [`Timeouts::with_call`] sets less.
+    /// [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits of the checks, and
+    /// how the call ends if they are reached.
     ///
     /// # Restores that are sent only once
     ///
@@ -437,20 +437,19 @@ impl Snapshot {
     /// * The pattern of the rename uses lookaround, backreferences or other syntax that the client
     ///   may not interpret as the server does.
     /// * The snapshot contains a system index of Elasticsearch, such as one of Kibana, and the
-    ///   options select it by a wildcard, or because they name no indices at all. Only the server
-    ///   knows whether it then restores the system index.
+    ///   options do not name it: they use a wildcard that matches it, or name no indices at all.
+    ///   Only the server knows whether it then restores the system index.
     /// * The snapshot contains both data streams and ordinary indices, and the options name no
     ///   indices, or begin with an exclusion such as `-logs-*`. OpenSearch then restores only the
     ///   data streams. Elasticsearch also restores the ordinary indices.
     /// * A data stream has failure indices, or its backing indices do not have the usual names.
     ///
-    /// The client checks after a failure of such a request too. If a check finds the restore, the
-    /// call succeeds. Otherwise it fails:
+    /// After a failure, the client checks such a restore too. If a check finds that it was started,
+    /// the call succeeds. Otherwise the call fails:
     ///
-    /// * with [`Outcome::Unknown`] if the response was lost
-    /// * with [`Outcome::Rejected`] if the server reported a failure (HTTP 500), and the state of
-    ///   the indices proves that the restore had no effect
-    /// * with [`Outcome::Unknown`] if the server reported a failure, and nothing proves this
+    /// * with [`Outcome::Rejected`] if the server reported a failure (HTTP 500), no response was
+    ///   lost, and three checks prove that the restore had no effect
+    /// * with [`Outcome::Unknown`] in all other cases
     ///
     /// Without `cluster:monitor/state`, nothing can prove it. The client then reads `_recovery` and
     /// `_cat/shards` instead. They show a restore only until its indices are closed, its shards are
@@ -529,9 +528,9 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::InvalidInput`] if the options are not valid, or if the restore is [sent only
-    ///   once](#restores-that-are-sent-only-once) for one of the reasons in that list. One of them
-    ///   is a snapshot that does not exist, because the client cannot read it.
+    /// * [`ErrorKind::InvalidInput`] if the options are not valid, or if one of the reasons for
+    ///   [sending a restore only once](#restores-that-are-sent-only-once) applies. This includes a
+    ///   missing permission and a missing snapshot.
     /// * See [`ErrorKind`] for others. The reads are retried as described in [`RetryPolicy`].
     ///
     /// # Cancel safety

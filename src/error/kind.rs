@@ -7,9 +7,12 @@ use serde::Serialize;
 #[cfg(doc)]
 use super::Error;
 
-/// An operation of the REST API.
+/// What a request does.
 ///
-/// Errors and tracing spans name the operation. A [`Transport`](crate::transport::Transport) finds
+/// This enum is wider than the [term](crate#terms) operation, which means only a snapshot, clone,
+/// deletion or restore. It also contains reads, changes of repositories, and raw requests.
+///
+/// Errors and tracing spans contain this value. A [`Transport`](crate::transport::Transport) finds
 /// it in the extensions of each request.
 ///
 /// ```
@@ -124,13 +127,13 @@ impl fmt::Display for Operation {
 ///
 /// | outcome | the request |
 /// | --- | --- |
-/// | [`NotSent`](Self::NotSent) | did not reach the domain |
+/// | [`NotSent`](Self::NotSent) | did not reach the [domain](crate#terms) |
 /// | [`Rejected`](Self::Rejected) | had no effect, with two exceptions |
 /// | [`Unknown`](Self::Unknown) | may have been carried out |
 ///
-/// The domain is the cluster that the client talks to, at Amazon or elsewhere. [`Error::outcome`]
-/// returns the outcome. To decide whether to repeat a call, use [`Error::is_safe_to_repeat`]. It
-/// also considers the operation: a failed read, for example, can be repeated after any outcome.
+/// [`Error::outcome`] returns the outcome. To decide whether to repeat a call, use
+/// [`Error::is_safe_to_repeat`]. It also considers the operation: a failed read, for example, can
+/// be repeated after any outcome.
 ///
 /// ```
 /// use es_snapshot::{Error, ErrorKind, Outcome};
@@ -232,13 +235,17 @@ pub enum ErrorKind {
     /// Possible causes: the host name, the route, the port or TLS.
     Connect,
     /// A time limit of this client ran out. [`Timeouts`](crate::Timeouts) sets the limits.
+    ///
+    /// If the limit ran out while the client was connecting, the kind is
+    /// [`Connect`](Self::Connect).
     Timeout,
     /// The connection broke after the request was sent, completely or in part.
     Interrupted,
     /// The response is larger than the client accepts.
     ///
     /// [`max_response_bytes`](crate::SnapshotClientBuilder::max_response_bytes) limits the whole
-    /// response. A single snapshot, repository or shard in it may have at most 16 MiB.
+    /// response, except in a [stream](crate::Repository::snapshots) of snapshots. A single
+    /// snapshot, repository or shard in a response may have at most 16 MiB.
     ResponseTooLarge,
     /// The response is not what this endpoint returns.
     ///
@@ -280,9 +287,10 @@ pub enum ErrorKind {
     SnapshotMissing,
     /// A named index does not exist.
     ///
-    /// A [`Wait`](crate::Wait) for a restore also fails with this kind if it does not find the
-    /// restore: its ticket contains no indices, and five polls in a row have found no shard that is
-    /// restored from the snapshot.
+    /// A [`Wait`](crate::Wait) for a restore also fails with this kind if both are true:
+    ///
+    /// * Its ticket contains no indices.
+    /// * Five polls in a row have found no shard that is restored from the snapshot.
     IndexMissing,
     /// A snapshot with this name exists or is being created.
     SnapshotNameTaken,
@@ -320,10 +328,11 @@ pub enum ErrorKind {
     InvalidRequest,
     /// A gateway or the cluster cannot respond now.
     ///
-    /// * The HTTP status is 502, 503 or 504.
+    /// * The HTTP status is 502, 503 or 504, and the response names no failure that has another
+    ///   kind.
     /// * A gateway gave up waiting for the server: HTTP 408, 425, 444, 460 or 499, or a status of
     ///   content delivery networks such as 524.
-    /// * The cluster has no elected master.
+    /// * The cluster has no elected master, or the server reports a time-out of its own.
     /// * The security plugin is not initialised.
     Unavailable,
     /// The result of a snapshot, restore, listing or deletion is incomplete.

@@ -47,8 +47,8 @@ const LINE: usize = 2048;
 
 /// The error of a failed call.
 ///
-/// In these docs, the domain is the cluster that the client talks to, at Amazon or elsewhere. The
-/// server is the software that runs there: Elasticsearch or OpenSearch ([terms](crate#terms)).
+/// In these docs, the server is Elasticsearch or OpenSearch. The domain is the Amazon domain or the
+/// cluster that it runs in, with all gateways in front of it ([terms](crate#terms)).
 ///
 /// | question | method |
 /// | --- | --- |
@@ -199,7 +199,9 @@ impl Error {
 
     /// Returns the operation that failed.
     ///
-    /// `None` if no request failed: for example, a name is invalid, or a wait reached its deadline.
+    /// `None` if the error belongs to no operation: for example,
+    /// [`Repository::snapshot`](crate::Repository::snapshot) got an invalid name, or a wait reached
+    /// its deadline.
     #[must_use]
     pub fn operation(&self) -> Option<Operation> {
         self.0.operation
@@ -332,7 +334,8 @@ impl Error {
 
     /// Returns whether a time limit of this client ran out, or the deadline of a wait.
     ///
-    /// True for [`Timeout`](ErrorKind::Timeout) and [`Deadline`](ErrorKind::Deadline).
+    /// True for [`Timeout`](ErrorKind::Timeout) and [`Deadline`](ErrorKind::Deadline). False for
+    /// [`Connect`](ErrorKind::Connect), even if the limit ran out while the client was connecting.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Timeout | ErrorKind::Deadline)
@@ -380,6 +383,12 @@ impl Error {
 
     /// Returns whether the caller can repeat the call without harm.
     ///
+    /// For [`ErrorKind::Incomplete`], it always returns false: the call has succeeded, and only
+    /// `into_complete` has turned its result into an error. Repeating a create or a restore would
+    /// collide with the incomplete snapshot or indices.
+    ///
+    /// For all other kinds, the failed call and its outcome determine the result:
+    ///
     /// | failed call | [`NotSent`](Outcome::NotSent), [`Rejected`](Outcome::Rejected) | [`Unknown`](Outcome::Unknown) |
     /// | --- | --- | --- |
     /// | create, clone, restore or delete a snapshot | true | false |
@@ -388,11 +397,6 @@ impl Error {
     ///
     /// If this method returns false, check the domain first: the snapshot may exist, or the restore
     /// may be running.
-    ///
-    /// For [`ErrorKind::Incomplete`], this method always returns false. The call itself has
-    /// succeeded then, and only `into_complete` has turned its result into an error. Repeating a
-    /// create or a restore would collide with the incomplete snapshot or indices. Repeating a
-    /// listing or a deletion does no harm, although the method returns false for them too.
     ///
     /// A call that is safe to repeat may fail again for the same reason.
     /// [`is_transient`](Self::is_transient) returns whether it may succeed.
