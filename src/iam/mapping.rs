@@ -103,9 +103,8 @@ mod tests {
         RoleMapping::for_opensearch(CALLER.parse().unwrap())
     }
 
-    fn request(method: Method, body: Value) -> Option<RawRequest> {
-        let path = ["_plugins", "_security", "api", "rolesmapping", "manage_snapshots"];
-        Some(RawRequest::new(method, path).with_body(body))
+    fn request(method: Method, body: Value) -> RawRequest {
+        RawRequest::new(method, ["_plugins", "_security", "api", "rolesmapping", "manage_snapshots"]).with_body(body)
     }
 
     #[test]
@@ -115,7 +114,7 @@ mod tests {
         let added = mapping().add(&current);
 
         let patch = json!([{"op": "add", "path": "/backend_roles/-", "value": CALLER}]);
-        assert_eq!(added, request(Method::PATCH, patch));
+        assert_eq!(added, Some(request(Method::PATCH, patch)));
     }
 
     #[test]
@@ -125,14 +124,14 @@ mod tests {
         let added = mapping().add(&current);
 
         let patch = json!([{"op": "add", "path": "/backend_roles", "value": [CALLER]}]);
-        assert_eq!(added, request(Method::PATCH, patch));
+        assert_eq!(added, Some(request(Method::PATCH, patch)));
     }
 
     #[test]
     fn creates_the_mapping_where_there_is_none() {
         let added = mapping().add(&Value::Null);
 
-        assert_eq!(added, request(Method::PUT, json!({"backend_roles": [CALLER]})));
+        assert_eq!(added, Some(request(Method::PUT, json!({"backend_roles": [CALLER]}))));
     }
 
     #[test]
