@@ -23,7 +23,7 @@ struct Args {
     /// The folder within the bucket
     #[arg(long)]
     base_path: Option<String>,
-    /// The snapshot role, such as arn:aws:iam::123456789012:role/snapshots
+    /// The snapshot role, such as `arn:aws:iam::123456789012:role/snapshots`
     #[arg(long)]
     role_arn: String,
     /// The KMS key of the bucket

@@ -162,11 +162,16 @@ impl Timeouts {
 ///   with a token needs only one check before the second sending.
 /// * **Number of requests.** The client sends the request at most three times. This does not count
 ///   the times when it certainly had no effect: it did not reach the server, or the server refused
-///   it. The attempts of this policy do not limit the number.
-/// * **Reported failures.** If the server returns the same failure (HTTP 500) for two sendings, no
-///   response was lost, and the checks find no effect, the call fails with
-///   [`Outcome::Rejected`](crate::Outcome::Rejected) instead of sending a third time. If the client
-///   may not send the request again, one failure and three such checks are enough.
+///   it. [`with_max_attempts`](Self::with_max_attempts) does not limit this number. It limits what
+///   the table calls "retry".
+/// * **Reported failures.** The call fails with [`Outcome::Rejected`](crate::Outcome::Rejected),
+///   without a third sending, if all of these are true: the server returned the same failure (HTTP
+///   500) for both sendings, no response was lost, and the checks find no effect. For a restore
+///   that is [sent only once](crate::Snapshot::restore), one
+///   failure and three checks are enough.
+/// * **Name taken.** If a check finds another client's snapshot under the name, the call fails with
+///   [`ErrorKind::SnapshotNameTaken`](crate::ErrorKind::SnapshotNameTaken). The request is not sent
+///   again.
 /// * **End.** In all other cases, the client checks until the time limit of the call, and for at
 ///   least 60 s from the first check. The call then fails with
 ///   [`Outcome::Unknown`](crate::Outcome::Unknown). It fails earlier if the server refuses five
@@ -216,6 +221,9 @@ impl RetryPolicy {
     }
 
     /// Sets the maximum number of attempts to send a request, the first one included.
+    ///
+    /// It does not limit how often a create, clone, restore or delete is sent again [after a lost
+    /// response](#after-a-lost-response).
     ///
     /// The call's time limit also applies. Each request of a [`Wait`](crate::Wait) has at most 3
     /// attempts, because the wait polls again. Each request of a check after a lost response also

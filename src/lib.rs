@@ -63,7 +63,7 @@
 //! | domain | what a client talks to: an Amazon OpenSearch Service domain or a self-managed cluster, with all gateways in front of it |
 //! | server | the software that runs in the domain: Elasticsearch or OpenSearch |
 //! | repository | the place where a server stores snapshots, such as an S3 bucket; it is registered under a name |
-//! | operation | a snapshot, clone, deletion or restore that the server carries out after a request has started it; the enum [`Operation`](error::Operation) is wider |
+//! | operation | a snapshot, clone, deletion or restore that the server carries out after a request has started it. The enum [`Operation`](error::Operation) has a variant for every request, also for reads |
 //! | lost response | a request was sent, and no usable response arrived, so the request may have been carried out |
 //! | [token](snapshot::SnapshotToken) | a text in a snapshot's metadata, by which a client recognises the snapshot that it has created |
 //! | adopt | to find that an earlier request has already started the operation, and to return success |

@@ -409,21 +409,19 @@ impl Repository {
     ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted).
     /// * **The snapshot does not have the token.** The call fails with
     ///   [`ErrorKind::SnapshotNameTaken`].
-    /// * **No snapshot has the name.** The client checks again. Once three checks in a row, over at
-    ///   least 10 s, have found no snapshot, it sends the request again with the same token. One
-    ///   check is enough before the second sending if the connection broke.
-    /// * **No snapshot has the name, but the response to the first request was that it is taken.**
-    ///   The call fails with [`ErrorKind::SnapshotNameTaken`]. The client does not send the request
-    ///   again.
+    /// * **No snapshot has the name, although the response to the first request was that it is
+    ///   taken.** The call fails with [`ErrorKind::SnapshotNameTaken`].
+    /// * **No snapshot has the name, in all other cases.** The client checks again. Once three
+    ///   checks in a row, over at least 10 s, have found no snapshot, it sends the request again
+    ///   with the same token. There is one exception: if the connection broke, the client sends the
+    ///   request for the second time after a single check.
     ///
     /// The client sends the request at most three times.
     /// [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits, and how the call
     /// ends if they are reached.
     ///
-    /// So the call creates at most one snapshot. A call that has created it does not fail with
-    /// [`Outcome::Rejected`]. [`CreateSnapshot::without_token`] describes what changes without a
-    /// token.
-    ///
+    /// So the call creates at most one snapshot. If it fails with [`Outcome::Rejected`], it has
+    /// created none. [`CreateSnapshot::without_token`] describes what changes without a token.
     /// # Errors
     ///
     /// * [`ErrorKind::InvalidInput`] if the name or the options are not valid, or if the operating

@@ -403,10 +403,12 @@ impl Snapshot {
     ///
     /// There are three cases:
     ///
-    /// * **The restore had no effect.** This is certain if an index that existed before is
-    ///   unchanged, or if none existed and none was created. The client checks again. Once three
-    ///   checks in a row, over at least 10 s, have found this, it sends the request again, at most
-    ///   three times in total.
+    /// * **The restore had no effect.** A restore writes all its indices at once. So one index that
+    ///   existed before and is unchanged proves this. If none existed before, it is proved if none
+    ///   exists now. The client sends the request again once three checks in a row, over at least
+    ///   10 s, have found this, and if every index is still missing, or is closed and unchanged. If
+    ///   an index is open, the client only checks, and the call ends like one whose request is
+    ///   [sent only once](#restores-that-are-sent-only-once).
     /// * **A restore from this snapshot to exactly these indices is running or has ended.** The
     ///   call succeeds, and [`StartedRestore::how`] returns
     ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted). The client cannot distinguish
@@ -414,12 +416,8 @@ impl Snapshot {
     /// * **The indices have changed, and nothing shows that this restore has changed them.** If
     ///   five checks in a row find this, the call fails with [`Outcome::Unknown`].
     ///
-    /// In the first case, the client sends the request again only if each index still does not
-    /// exist, or has stayed closed and unchanged. So the second request overwrites only what the
-    /// first one would have overwritten, and nothing that was written later. Otherwise, for example
-    /// while an index is open, the client only checks. The call then ends like one whose request is
-    /// [sent only once](#restores-that-are-sent-only-once).
-    ///
+    /// So a second request overwrites only what the first one would have overwritten, and nothing
+    /// that was written later. The client sends the request at most three times.
     /// [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits of the checks, and
     /// how the call ends if they are reached.
     ///
@@ -444,18 +442,16 @@ impl Snapshot {
     ///   data streams. Elasticsearch also restores the ordinary indices.
     /// * A data stream has failure indices, or its backing indices do not have the usual names.
     ///
-    /// After a failure, the client checks such a restore too. If a check finds that it was started,
-    /// the call succeeds. Otherwise the call fails:
+    /// After a failure, the client checks whether such a restore was started. If a check finds it,
+    /// the call succeeds. Otherwise the call fails, in most cases with [`Outcome::Unknown`]. It
+    /// fails with [`Outcome::Rejected`] if the server reported the failure (HTTP 500) and three
+    /// checks prove that the restore had no effect. The checks can prove this only if the client
+    /// can read the state of an index that the restore writes.
     ///
-    /// * with [`Outcome::Rejected`] if the server reported a failure (HTTP 500), no response was
-    ///   lost, and three checks prove that the restore had no effect
-    /// * with [`Outcome::Unknown`] in all other cases
-    ///
-    /// Without `cluster:monitor/state`, nothing can prove it. The client then reads `_recovery` and
+    /// Without the permission `cluster:monitor/state`, the client reads `_recovery` and
     /// `_cat/shards` instead. They show a restore only until its indices are closed, its shards are
     /// moved or its nodes are restarted. So a restore that they do not show may still have been
     /// started.
-    ///
     /// # Errors
     ///
     /// * [`ErrorKind::InvalidInput`] if the options are not valid. Nothing is sent.
@@ -472,7 +468,8 @@ impl Snapshot {
     ///   * The time limit of the call is over.
     ///   * The server refused five checks in a row.
     ///   * Five checks in a row found a change that may have another cause.
-    ///   * The server failed, and the checks could not prove that the restore had no effect.
+    ///   * The server reported a failure (HTTP 500), and the checks could not prove that the
+    ///     restore had no effect.
     ///   * The server permits the client to read neither the cluster state nor recoveries.
     ///
     /// # Cancel safety

@@ -13,7 +13,7 @@ const SERVICE: &str = "es.amazonaws.com";
 
 /// Generates the IAM documents of one repository on one domain.
 ///
-/// See the [module](self) for the documents and an example.
+/// See the [module](crate::iam) for the documents and an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an independent choice of the caller")]
 pub struct SnapshotAccess {
