@@ -90,6 +90,8 @@ pub(crate) struct Endpoint {
     /// Empty, or `/segment…` without a trailing slash.
     prefix: String,
     target: ConnectTarget,
+    /// Whether the target is another address than the endpoint's own.
+    is_tunnelled: bool,
     region: Option<String>,
 }
 
@@ -165,13 +167,20 @@ impl Endpoint {
             host_header,
             prefix,
             target: ConnectTarget { host: bare_host.to_owned(), port },
+            is_tunnelled: false,
             region,
         })
     }
 
     pub(crate) fn with_target(mut self, target: ConnectTarget) -> Self {
+        self.is_tunnelled = target != self.target;
         self.target = target;
         self
+    }
+
+    /// Returns whether the client connects to another address than the endpoint's own.
+    pub(crate) fn is_tunnelled(&self) -> bool {
+        self.is_tunnelled
     }
 
     pub(crate) fn is_https(&self) -> bool {

@@ -22,7 +22,7 @@ use crate::clock::{Clock, NoRuntime};
 use crate::config::{RetryPolicy, Timeouts};
 use crate::endpoint::Endpoint;
 use crate::entropy::Entropy;
-use crate::error::{Error, ErrorKind, Operation, Outcome};
+use crate::error::{Context, Error, ErrorKind, Operation, Outcome};
 use crate::request::{Replay, Request};
 use crate::retry::{self, Failure, RetryBudget, Verdict};
 use crate::transport::Transport;
@@ -138,16 +138,36 @@ impl Session {
             outcome = tracing::field::Empty,
         );
         let timed = options.master_timeout.map(|limit| request.with_master_timeout(limit));
+        let request = timed.as_ref().unwrap_or(request);
         let mut attempts = 0;
-        let run = run_attempts(core, options, timed.as_ref().unwrap_or(request), &decode, &mut attempts);
+        let run = run_attempts(core, options, request, &decode, &mut attempts);
         let result = run.instrument(span.clone()).await;
         span.record("attempts", attempts);
         record_outcome(&span, &result);
         result.map_err(|error| {
             let is_raw_write = request.operation == Operation::Raw && request.replay != Replay::Read;
-            let error = error.during(request.operation, attempts);
+            let error = error.during(request.operation, attempts).with_context(context(&core.endpoint, request));
             if is_raw_write { error.of_raw_write() } else { error }
         })
+    }
+}
+
+/// What an error keeps of its request. The query of a raw request may contain secrets, so it is
+/// left out.
+fn context(endpoint: &Endpoint, request: &Request) -> Context {
+    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    let host = endpoint.host_header().to_str().unwrap_or_default();
+    Context {
+        host: host.to_owned(),
+        region: endpoint.region().map(str::to_owned),
+        is_tunnelled: endpoint.is_tunnelled(),
+        method: request.method.clone(),
+        prefix: endpoint.prefix().to_owned(),
+        path: path.to_owned(),
+        query: (request.operation != Operation::Raw).then(|| query.to_owned()),
+        repository: request.repository.as_ref().map(ToString::to_string),
+        snapshot: request.snapshot.as_ref().map(ToString::to_string),
+        storage: None,
     }
 }
 

@@ -191,7 +191,10 @@ impl Repository {
     #[doc(alias = "snapshot.create_repository")]
     pub fn register(&self, registration: impl Into<RegisterRepository>) -> BoxFuture<'static, Result<(), Error>> {
         let (this, registration) = (self.clone(), registration.into());
-        Box::pin(async move { this.register_with(&registration).await })
+        Box::pin(async move {
+            let storage = || registration.settings().storage();
+            this.register_with(&registration).await.map_err(|error| error.with_storage(this.name.as_str(), storage()))
+        })
     }
 
     async fn register_with(&self, registration: &RegisterRepository) -> Result<(), Error> {

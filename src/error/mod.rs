@@ -18,6 +18,8 @@
 //! # let error = "Not Lower".parse::<es_snapshot::name::SnapshotName>().unwrap_err();
 //! # assert_eq!(next_step(&error), "stop, and report the error");
 //! ```
+//!
+//! [`Error::diagnosis`] explains a failure to people: its cause, and what helps.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -30,12 +32,15 @@ use crate::ticket::Ticket;
 
 mod body;
 mod classify;
+mod diagnosis;
 mod kind;
 mod scrub;
 mod server;
 
 pub(crate) use body::ERROR_BODY;
 pub(crate) use classify::Failure;
+pub use diagnosis::{Basis, Cause, Diagnosis};
+pub(crate) use diagnosis::{Context, Storage};
 pub use kind::{ErrorKind, Operation, Outcome};
 use scrub::one_line;
 pub(crate) use scrub::{cleaned, quoted};
@@ -56,6 +61,7 @@ const LINE: usize = 2048;
 /// | Was the request carried out? | [`outcome`](Self::outcome) |
 /// | May the caller repeat the call? | [`is_transient`](Self::is_transient), [`is_safe_to_repeat`](Self::is_safe_to_repeat) |
 /// | What did the server respond? | [`server`](Self::server) |
+/// | Why did it fail, and what helps? | [`diagnosis`](Self::diagnosis) |
 /// | How can the caller resume what was started? | [`ticket`](Self::ticket) |
 /// | What should a log show? | [`report`](Self::report) |
 ///
@@ -95,6 +101,8 @@ struct Inner {
     server: Option<ServerError>,
     source: Option<Box<dyn StdError + Send + Sync>>,
     resume: Option<Box<Resume>>,
+    /// The failed request. [`Error::diagnosis`] names its parts.
+    context: Option<Box<Context>>,
 }
 
 /// What a caller needs to resume what the call started, or may have started.
@@ -119,6 +127,7 @@ impl Error {
             server: None,
             source: None,
             resume: None,
+            context: None,
         }))
     }
 
@@ -182,6 +191,20 @@ impl Error {
     pub(crate) fn during(mut self, operation: Operation, attempts: u32) -> Self {
         self.0.operation = Some(operation);
         self.0.attempts = attempts;
+        self
+    }
+
+    /// Adds what is known of the failed request.
+    pub(crate) fn with_context(mut self, context: Context) -> Self {
+        self.0.context = Some(Box::new(context));
+        self
+    }
+
+    /// Adds the repository that a failed registration concerns, and its storage.
+    pub(crate) fn with_storage(mut self, repository: &str, storage: Option<Storage>) -> Self {
+        let context = self.0.context.get_or_insert_default();
+        context.repository.get_or_insert_with(|| repository.to_owned());
+        context.storage = storage;
         self
     }
 

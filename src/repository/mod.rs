@@ -45,7 +45,7 @@ pub use s3::S3Settings;
 pub use crate::byte_size::ByteSize;
 use secret::{Redacted, find_secret, redact_url};
 
-use crate::error::{Error, quoted};
+use crate::error::{Error, Storage, quoted};
 use crate::wire::{is_same_setting, null_as_default, scalar_text};
 
 /// Keys that callers set by mistake, each with the correct key. The server stores unknown keys and
@@ -116,6 +116,14 @@ impl RepositorySettings {
                 "`{key}` has two values, one by its own method and another by `with_setting`; set only one of them"
             ))),
             None => Ok(()),
+        }
+    }
+
+    /// Returns what an error keeps of the storage: settings of S3 without secrets.
+    pub(crate) fn storage(&self) -> Option<Storage> {
+        match self {
+            Self::S3(settings) => Some(settings.storage()),
+            _ => None,
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::arn::RoleArn;
 use crate::byte_size::ByteSize;
-use crate::error::{Error, quoted};
+use crate::error::{Error, Storage, quoted};
 use crate::region::is_region;
 
 /// The settings of a repository of type `s3`.
@@ -201,6 +201,18 @@ impl S3Settings {
             ("canned_acl", self.canned_acl.as_ref().map(Into::into)),
         ];
         only_set(own.into_iter().chain(self.blob_store.typed()))
+    }
+
+    /// Returns what an error keeps of these settings.
+    pub(super) fn storage(&self) -> Storage {
+        let shown = |text: &Option<String>| text.as_deref().map(redact_url);
+        Storage {
+            bucket: shown(&self.bucket),
+            region: shown(&self.region),
+            endpoint: shown(&self.endpoint),
+            base_path: shown(&self.base_path),
+            role_arn: shown(&self.role_arn),
+        }
     }
 
     pub(super) fn validate(&self) -> Result<(), Error> {
