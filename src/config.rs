@@ -109,7 +109,8 @@ impl Timeouts {
 ///
 /// # Which requests are retried
 ///
-/// This depends on the failure and on the operation. It cannot be configured.
+/// This depends on the failure and on the operation. The policy sets only how often the client
+/// retries, and after which pauses.
 ///
 /// The server is Elasticsearch or OpenSearch itself. A gateway is a proxy or a load balancer in
 /// front of it. Numbers are HTTP statuses. A raw write is a request of
@@ -166,16 +167,16 @@ impl Timeouts {
 ///   the table calls "retry".
 /// * **Reported failures.** The call fails with [`Outcome::Rejected`](crate::Outcome::Rejected),
 ///   without a third sending, if all of these are true: the server returned the same failure (HTTP
-///   500) for both sendings, no response was lost, and the checks find no effect. For a restore
-///   that is [sent only once](crate::Snapshot::restore), one
-///   failure and three checks are enough.
+///   500) for both sendings, no response was lost, and the checks find no effect. Some restores are
+///   never sent a second time; [`restore`](crate::Snapshot::restore) lists them. Such a restore
+///   fails with `Rejected` after one such failure and three checks that find no effect.
 /// * **Name taken.** If a check finds another client's snapshot under the name, the call fails with
 ///   [`ErrorKind::SnapshotNameTaken`](crate::ErrorKind::SnapshotNameTaken). The request is not sent
 ///   again.
 /// * **End.** In all other cases, the client checks until the time limit of the call, and for at
 ///   least 60 s from the first check. The call then fails with
 ///   [`Outcome::Unknown`](crate::Outcome::Unknown). It fails earlier if the server refuses five
-///   checks in a row.
+///   checks in a row, or if five checks in a row find a change that may have another cause.
 ///
 /// A later request of the call can fail while the effect of an earlier one is not known. The client
 /// then also checks where the table says "no retry", because the earlier request may have caused

@@ -416,8 +416,8 @@ impl Repository {
     ///   taken.** The call fails with [`ErrorKind::SnapshotNameTaken`].
     /// * **No snapshot has the name, in all other cases.** The client checks again. Once three
     ///   checks in a row, over at least 10 s, have found no snapshot, it sends the request again
-    ///   with the same token. There is one exception: if the connection broke, the client sends the
-    ///   request for the second time after a single check.
+    ///   with the same token. There is one exception: if the connection broke, a single check is
+    ///   enough before the second request.
     ///
     /// The client sends the request at most three times.
     /// [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits, and how the call
@@ -620,9 +620,9 @@ impl Repository {
     ///
     /// # Errors
     ///
-    /// Those of [`list`](Self::list) if the snapshots cannot be listed, except
-    /// [`ErrorKind::SnapshotMissing`]. Nothing is deleted then. The error of a single deletion does
-    /// not make the call fail: [`DeletionReport::failed`] returns it.
+    /// If the snapshots cannot be listed, nothing is deleted, and the call fails with an error of
+    /// [`list`](Self::list), except [`ErrorKind::SnapshotMissing`]. The error of a single deletion
+    /// does not make the call fail: [`DeletionReport::failed`] returns it.
     ///
     /// # Cancel safety
     ///

@@ -67,7 +67,9 @@ impl Snapshot {
     ///
     /// The name of a deleted snapshot can be used again. Every call of this handle first checks
     /// that the snapshot with this name has the uuid. If it does not, the call fails with
-    /// [`ErrorKind::SnapshotMissing`]. [`SnapshotInfo::uuid`] returns the uuid of a snapshot.
+    /// [`ErrorKind::SnapshotMissing`]. Only [`wait_for_deletion`](Self::wait_for_deletion) then
+    /// succeeds, because the snapshot is gone. [`SnapshotInfo::uuid`] returns the uuid of a
+    /// snapshot.
     ///
     /// One race remains, because the API addresses snapshots by name. If another snapshot takes the
     /// name between the check and the request, the request affects that snapshot.
@@ -403,12 +405,13 @@ impl Snapshot {
     ///
     /// There are three cases:
     ///
-    /// * **The restore had no effect.** A restore writes all its indices at once. So one index that
-    ///   existed before and is unchanged proves this. If none existed before, it is proved if none
-    ///   exists now. The client sends the request again once three checks in a row, over at least
-    ///   10 s, have found this, and if every index is still missing, or is closed and unchanged. If
-    ///   an index is open, the client only checks, and the call ends like one whose request is
-    ///   [sent only once](#restores-that-are-sent-only-once).
+    /// * **The restore had no effect.** When a restore starts, the server changes the state of all
+    ///   its indices in one step. So the restore had no effect if any index that existed before is
+    ///   unchanged, or if none existed before and none exists now. The client sends the request
+    ///   again if two things are true: three checks in a row, over at least 10 s, have found this,
+    ///   and each index is either still missing, or closed and unchanged. If an index is open now,
+    ///   the client does not send the request again. It goes on checking, and the call ends as
+    ///   [described below](#restores-that-are-sent-only-once).
     /// * **A restore from this snapshot to exactly these indices is running or has ended.** The
     ///   call succeeds, and [`StartedRestore::how`] returns
     ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted). The client cannot distinguish
@@ -445,8 +448,8 @@ impl Snapshot {
     /// After a failure, the client checks whether such a restore was started. If a check finds it,
     /// the call succeeds. Otherwise the call fails, in most cases with [`Outcome::Unknown`]. It
     /// fails with [`Outcome::Rejected`] if the server reported the failure (HTTP 500) and three
-    /// checks prove that the restore had no effect. The checks can prove this only if the client
-    /// can read the state of an index that the restore writes.
+    /// checks prove that the restore had no effect. They can prove that only if the client knows an
+    /// index that the restore writes, and can read its state.
     ///
     /// Without the permission `cluster:monitor/state`, the client reads `_recovery` and
     /// `_cat/shards` instead. They show a restore only until its indices are closed, its shards are

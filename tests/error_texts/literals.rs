@@ -184,11 +184,12 @@ pub(crate) fn shown_literals(folder: &Path) -> Vec<Literal> {
 }
 
 /// Collects the sources below a folder. Files that end in `model` are models for searches in tests.
+/// The texts of `diagnosis` are in a table of their own, docs/errors.md.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            if !path.ends_with("testing") {
+            if !path.ends_with("testing") && !path.ends_with("diagnosis") {
                 collect(&path, files);
             }
         } else if path.extension().is_some_and(|extension| extension == "rs")
