@@ -68,8 +68,10 @@ impl Timeouts {
         self
     }
 
-    /// Sets the limit of a whole call: its attempts, the pauses between them, and the requests for
-    /// credentials. The [queue time](crate::SnapshotClient::with_queue_time) is not included.
+    /// Sets the limit of a whole call.
+    ///
+    /// It includes the attempts, the pauses between them, and the requests for credentials. The
+    /// [queue time](crate::SnapshotClient::with_queue_time) is not included.
     ///
     /// Some calls can take longer:
     ///

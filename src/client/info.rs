@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The name and the version of a server; returned by
-/// [`SnapshotClient::server_info`](crate::SnapshotClient::server_info).
+/// The name and the version of a server.
+///
+/// [`SnapshotClient::server_info`](crate::SnapshotClient::server_info) returns it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerInfo {
     #[serde(default)]

@@ -19,8 +19,9 @@ use crate::repository::{
 use crate::request;
 use crate::snapshot::{CreateSnapshot, DeletionReport, ListSnapshots, SnapshotFailure, SnapshotList, SnapshotStream};
 
-/// A handle for one repository; returned by
-/// [`SnapshotClient::repository`](crate::SnapshotClient::repository).
+/// A handle for one repository.
+///
+/// [`SnapshotClient::repository`](crate::SnapshotClient::repository) returns it.
 ///
 /// A repository is the place where a server stores snapshots, such as an S3 bucket. The server is
 /// Elasticsearch or OpenSearch. The domain is the Amazon domain or the cluster that it runs in,

@@ -79,8 +79,9 @@ impl SnapshotAccess {
         })
     }
 
-    /// Sets whether the domain may only read the bucket, as a second domain should. Default: what
-    /// the settings say by `readonly`.
+    /// Sets whether the domain may only read the bucket, as a second domain should.
+    ///
+    /// Default: the setting `readonly` of the repository.
     #[must_use]
     pub fn with_read_only(mut self, read_only: bool) -> Self {
         self.is_read_only = read_only;
@@ -115,8 +116,9 @@ impl SnapshotAccess {
         self
     }
 
-    /// Sets whether the caller may reach only the paths of its operations. Default: `false`, which
-    /// is every path of the domain ([paths in policies]).
+    /// Sets whether the caller may reach only the paths of its operations.
+    ///
+    /// Otherwise it may reach every path of the domain ([paths in policies]). Default: `false`.
     ///
     /// [paths in policies]: https://docs.aws.amazon.com/opensearch-service/latest/developerguide/ac.html
     #[must_use]

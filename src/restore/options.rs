@@ -285,8 +285,9 @@ impl RestoreSnapshot {
         self.typed.ignore_index_settings.as_deref()
     }
 
-    /// Returns the options set by [`with_setting`](Self::with_setting), and those read from JSON
-    /// that have no method of their own.
+    /// Returns the options that have no method of their own.
+    ///
+    /// [`with_setting`](Self::with_setting) sets them, or they were read from JSON.
     #[must_use]
     pub fn other(&self) -> &Map<String, Value> {
         &self.other

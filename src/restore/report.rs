@@ -30,10 +30,9 @@ pub struct RestoreReport {
 }
 
 impl RestoreReport {
-    /// Returns a report with these indices, this number of expected primary shards, and these
-    /// shards that were not restored.
+    /// Returns a report, for tests of code that handles reports.
     ///
-    /// For tests of code that handles reports.
+    /// `shards_total` is the number of primary shards that were expected.
     pub fn new(indices: Vec<String>, shards_total: u64, unrestored: Vec<UnrestoredShard>) -> Self {
         Self { indices, shards_total, unrestored }
     }
