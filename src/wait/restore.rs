@@ -1,6 +1,7 @@
 //! Polls for the end of a restore.
 
-use super::{AnyOutcome, Checked, DETAILS_LIMIT, POLLS_IN_A_ROW, Permission};
+use super::polling::{POLLS_IN_A_ROW, Permission};
+use super::{AnyOutcome, Checked, DETAILS_LIMIT};
 use crate::call::Session;
 use crate::error::{Error, ErrorKind, Failure, Operation, Outcome, ServerError};
 use crate::name::IndexName;

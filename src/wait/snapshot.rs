@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use super::{AnyOutcome, Checked, DETAILS_LIMIT, Permission};
+use super::polling::Permission;
+use super::{AnyOutcome, Checked, DETAILS_LIMIT};
 use crate::byte_size::ByteSize;
 use crate::call::Session;
 use crate::error::{Error, ErrorKind, Operation, Outcome};

@@ -132,7 +132,7 @@ impl Error {
     #[must_use]
     pub fn diagnosis(&self) -> Option<Diagnosis> {
         let seen = Seen::of(self);
-        let row = rows::ROWS.iter().find(|row| row.matches(&seen))?;
+        let row = rows::all().find(|row| row.matches(&seen))?;
         Some(Diagnosis {
             cause: row.cause,
             basis: row.basis,

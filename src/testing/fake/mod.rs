@@ -222,7 +222,7 @@ impl FakeDomain {
     ///
     /// # Panics
     ///
-    /// Panics if there is no such action.
+    /// Panics if the action does not exist.
     pub fn deny(&self, action: impl AsRef<str>) {
         let action = action.as_ref();
         assert!(
@@ -375,7 +375,7 @@ impl FakeDomain {
     ///
     /// # Panics
     ///
-    /// Panics if there is no such snapshot.
+    /// Panics if the snapshot does not exist.
     pub fn another_client_deletes(&self, repository: &str, name: &str) {
         let existed = self.with_state(|state, _| {
             let existed = state.cluster.snapshot(repository, name).is_some();
@@ -398,7 +398,7 @@ impl FakeDomain {
 
     /// Returns the snapshots of a repository, oldest first.
     ///
-    /// The list is empty if there is no such repository.
+    /// The list is empty if the repository does not exist.
     #[must_use]
     pub fn snapshots(&self, repository: &str) -> Vec<FakeSnapshot> {
         self.with_state(|state, _| {

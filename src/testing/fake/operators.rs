@@ -23,12 +23,12 @@ impl FakeDomain {
     ///
     /// # Panics
     ///
-    /// Panics if there is no such open index.
+    /// Panics if the index does not exist or is not open.
     pub fn write(&self, index: &str) {
         self.expect(index, "written to", |cluster, _| cluster.write(index));
     }
 
-    /// Returns the number of documents in an index, or `None` if there is no such index.
+    /// Returns the number of documents in an index, or `None` if the index does not exist.
     ///
     /// A restore over the index sets this to the number in the snapshot.
     ///
@@ -58,7 +58,7 @@ impl FakeDomain {
         self.with_state(|state, now| state.cluster.is_being_restored(index, now))
     }
 
-    /// Returns whether an index is open, or `None` if there is no such index.
+    /// Returns whether an index is open, or `None` if the index does not exist.
     #[must_use]
     pub fn is_open(&self, index: &str) -> Option<bool> {
         self.with_state(|state, _| Some(state.cluster.indices.get(index)?.is_open))
@@ -71,7 +71,7 @@ impl FakeDomain {
     ///
     /// # Panics
     ///
-    /// Panics if there is no such open index, or if it is being restored.
+    /// Panics if the index does not exist, is not open, or is being restored.
     pub fn close_index(&self, index: &str) {
         self.expect(index, "closed", |cluster, now| {
             !cluster.is_being_restored(index, now) && cluster.close_index(index, now)
@@ -82,7 +82,7 @@ impl FakeDomain {
     ///
     /// # Panics
     ///
-    /// Panics if there is no such closed index.
+    /// Panics if the index does not exist or is not closed.
     pub fn open_index(&self, index: &str) {
         self.expect(index, "opened", |cluster, now| cluster.open_index(index, now));
     }
@@ -91,7 +91,7 @@ impl FakeDomain {
     ///
     /// # Panics
     ///
-    /// Panics if there is no such index.
+    /// Panics if the index does not exist.
     pub fn hide_index(&self, index: &str) {
         self.expect(index, "hidden", |cluster, _| cluster.change_settings(index, Some(true)));
     }
@@ -102,7 +102,7 @@ impl FakeDomain {
     ///
     /// # Panics
     ///
-    /// Panics if there is no such index.
+    /// Panics if the index does not exist.
     pub fn change_settings(&self, index: &str) {
         self.expect(index, "changed", |cluster, _| cluster.change_settings(index, None));
     }
@@ -111,7 +111,7 @@ impl FakeDomain {
     ///
     /// # Panics
     ///
-    /// Panics if there is no such index.
+    /// Panics if the index does not exist.
     pub fn add_field(&self, index: &str) {
         self.expect(index, "given a field", |cluster, _| cluster.add_field(index));
     }
@@ -120,7 +120,7 @@ impl FakeDomain {
     ///
     /// # Panics
     ///
-    /// Panics if there is no such index.
+    /// Panics if the index does not exist.
     pub fn add_alias(&self, index: &str, alias: &str) {
         self.expect(index, "given an alias", |cluster, _| cluster.add_alias(index, alias));
     }
@@ -129,7 +129,7 @@ impl FakeDomain {
     ///
     /// # Panics
     ///
-    /// Panics if there is no such index.
+    /// Panics if the index does not exist.
     pub fn delete_index(&self, index: &str) {
         self.expect(index, "deleted", |cluster, now| {
             let existed = cluster.indices.contains_key(index);
@@ -144,7 +144,7 @@ impl FakeDomain {
     ///
     /// # Panics
     ///
-    /// Panics if there is no such started shard.
+    /// Panics if the shard does not exist or has not started.
     pub fn relocate_shard(&self, index: &str, shard: u32) {
         self.expect(index, "relocated", |cluster, now| cluster.relocate_shard(index, shard, now));
     }
@@ -263,7 +263,7 @@ impl FakeDomain {
     ///
     /// # Panics
     ///
-    /// Panics if there is no such snapshot.
+    /// Panics if the snapshot does not exist.
     pub fn damage_snapshot(&self, repository: &str, name: &str, damage: impl Into<Option<FakeDamage>>) {
         let damaged = self.with_state(|state, _| state.cluster.damage_snapshot(repository, name, damage.into()));
         assert!(damaged, "no snapshot [{repository}:{name}] to damage");
