@@ -1,12 +1,8 @@
 //! Amazon Resource Names of what a manual snapshot needs.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
 use crate::error::{Error, quoted};
 use crate::region::is_amazon_region;
+use crate::text::checked_texts;
 
 /// The parts of an ARN that all kinds have.
 #[derive(Clone, Copy)]
@@ -116,20 +112,14 @@ fn check_key(arn: &str) -> Result<(), &'static str> {
     if is_id { Ok(()) } else { Err("its key id has characters other than letters, digits and hyphens") }
 }
 
-macro_rules! arns {
-    ($($(#[$doc:meta])* $name:ident, $noun:literal, $check:path;)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+fn refuse(noun: &str, arn: &str, why: &str) -> Error {
+    Error::invalid(format!("invalid {noun} ARN {}: {why}", quoted(arn)))
+}
 
+/// Adds the parts that the ARNs of all kinds have.
+macro_rules! parts_of_arn {
+    ($($name:ident)*) => {$(
         impl $name {
-            /// Returns the ARN as text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-
             /// Returns the partition: `aws`, `aws-cn`, `aws-us-gov` or another one of Amazon's.
             #[must_use]
             pub fn partition(&self) -> &str {
@@ -148,57 +138,14 @@ macro_rules! arns {
                 last_of(&self.0)
             }
         }
-
-        impl TryFrom<String> for $name {
-            type Error = Error;
-
-            fn try_from(arn: String) -> Result<Self, Error> {
-                match $check(&arn) {
-                    Ok(()) => Ok(Self(arn)),
-                    Err(why) => {
-                        Err(Error::invalid(format!(concat!("invalid ", $noun, " ARN {}: {}"), quoted(&arn), why)))
-                    }
-                }
-            }
-        }
-
-        impl TryFrom<&str> for $name {
-            type Error = Error;
-
-            fn try_from(arn: &str) -> Result<Self, Error> {
-                arn.to_owned().try_into()
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Error;
-
-            fn from_str(arn: &str) -> Result<Self, Error> {
-                arn.to_owned().try_into()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(arn: $name) -> Self {
-                arn.0
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
     )*};
 }
 
-arns! {
+parts_of_arn! { RoleArn PrincipalArn DomainArn KeyArn }
+
+checked_texts! {
+    refuse;
+
     /// The ARN of an IAM role, such as `arn:aws:iam::123456789012:role/TestRole`.
     ///
     /// ```

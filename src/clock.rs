@@ -144,7 +144,7 @@ pub(crate) fn within<F: Future>(
 pub(crate) struct NoRuntime;
 
 impl NoRuntime {
-    /// Returns this error if there is no runtime. It cannot detect a runtime that has timers or I/O
+    /// Returns this error outside of a runtime. It cannot detect a runtime that has timers or I/O
     /// disabled.
     pub(crate) fn check() -> Result<(), Self> {
         tokio::runtime::Handle::try_current().map(drop).map_err(|_| Self)

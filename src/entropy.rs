@@ -80,7 +80,8 @@ impl SnapshotToken {
         Self::try_random().expect("the operating system returns random bytes")
     }
 
-    /// Returns a new random token of 32 hexadecimal digits, or an error if there is no randomness.
+    /// Returns a new random token of 32 hexadecimal digits, or an error if randomness is
+    /// not available.
     ///
     /// ```
     /// use es_snapshot::snapshot::SnapshotToken;

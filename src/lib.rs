@@ -99,7 +99,7 @@
 //! | `date-math` | no | `name::DateMathName`, for snapshot names such as `<nightly-{now/d}>` |
 //! | `testing` | no | the module `testing` |
 //!
-//! Features are additive. Without `hyper` there is no default transport, and
+//! Features are additive. Without `hyper` the crate has no default transport, and
 //! [`SnapshotClientBuilder::transport`] must set one.
 //!
 //! The crate needs Rust 1.94.1 or later. It supports Elasticsearch 7.10 and later, and OpenSearch
@@ -398,6 +398,7 @@ mod retry;
 pub mod snapshot;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod text;
 mod ticket;
 pub mod transport;
 pub mod wait;

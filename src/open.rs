@@ -116,7 +116,7 @@ impl FieldWriter {
         write_entry(&mut self.0, key, map, MAX_DEPTH)
     }
 
-    /// Closes the object and returns its text, which is empty if there were no fields.
+    /// Closes the object and returns its text, which is empty without fields.
     fn finish(self) -> ObjectText {
         let mut text = self.0;
         if !text.is_empty() {

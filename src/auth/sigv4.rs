@@ -59,7 +59,7 @@ impl Key {
 /// Returns the headers that carry the signature.
 ///
 /// The signer's default settings are those that domains expect: the path is encoded a second time,
-/// there is no header with the payload's hash, and the session token is signed. The signed headers
+/// no header contains the payload's hash, and the session token is signed. The signed headers
 /// are host, date, token and content type. Headers that proxies change are not signed.
 pub(crate) fn sign(
     request: Signable<'_>,

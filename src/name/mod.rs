@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use date_math::DateMathName;
 
 use crate::error::{Error, quoted};
+use crate::text::checked_texts;
 
 /// The longest name in bytes. File systems have this limit, and the server has it for indices.
 const MAX_BYTES: usize = 255;
@@ -149,69 +150,13 @@ fn check_index_pattern(pattern: &str) -> Check {
     Ok(())
 }
 
-macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident, $noun:literal, $check:path;)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String")]
-        pub struct $name(String);
-
-        impl $name {
-            /// Returns the text, as it was parsed.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = Error;
-
-            fn try_from(name: String) -> Result<Self, Error> {
-                match $check(&name) {
-                    Ok(()) => Ok(Self(name)),
-                    Err(rule) => Err(Error::invalid(format!(concat!("the ", $noun, " {} {}"), quoted(&name), rule))),
-                }
-            }
-        }
-
-        impl TryFrom<&str> for $name {
-            type Error = Error;
-
-            fn try_from(name: &str) -> Result<Self, Error> {
-                name.to_owned().try_into()
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Error;
-
-            fn from_str(name: &str) -> Result<Self, Error> {
-                name.to_owned().try_into()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> Self {
-                name.0
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-    )*};
+fn refuse(noun: &str, name: &str, rule: &str) -> Error {
+    Error::invalid(format!("the {noun} {} {rule}", quoted(name)))
 }
 
-names! {
+checked_texts! {
+    refuse;
+
     /// The name of a snapshot repository.
     ///
     /// The server refuses an empty name, white space, and any of `\ / * ? " < > | # ,`. This type
@@ -321,7 +266,7 @@ impl SnapshotPattern {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there is no part, or if a part breaks a
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the list is empty, or if a part breaks a
     /// rule. A comma is not allowed: it does not separate parts.
     pub fn new<I>(parts: I) -> Result<Self, Error>
     where
@@ -341,7 +286,7 @@ impl SnapshotPattern {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there is no name, so that an empty list
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if no name is given, so that an empty list
     /// never selects all snapshots.
     pub fn from_names(names: impl IntoIterator<Item = SnapshotName>) -> Result<Self, Error> {
         Self::new(names.into_iter().map(|name| name.0))

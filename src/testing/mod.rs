@@ -165,8 +165,8 @@
 //!
 //! * Nothing is stored. An index has shards and a number of documents, but no documents.
 //! * No role is assumed, and IAM consists of a few rules.
-//! * There is no TLS, HTTP/2 or compression. In process there are no connections either, so test
-//!   connection pools, name resolution and TLS errors over sockets.
+//! * The fake has no TLS, HTTP/2 or compression. In process there are no connections either, so
+//!   test connection pools, name resolution and TLS errors over sockets.
 //! * Some requests are refused as unexpected: date math in names, `human`, `flat_settings`, and a
 //!   `rename_pattern` with lookaround or backreferences.
 //! * The error for an unknown query parameter does not suggest a similar one.

@@ -26,7 +26,7 @@ pub struct FakeCredentials {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CredentialTrouble {
-    /// The provider returns the error that there are no credentials.
+    /// The provider returns the error that it has no credentials.
     Fails,
     /// The provider never responds.
     Hangs,

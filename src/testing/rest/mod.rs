@@ -119,7 +119,7 @@ impl Call<'_> {
         }
     }
 
-    /// Returns the body as an object, which is empty if there is no body.
+    /// Returns the body as an object, which is empty without a body.
     fn object(&self) -> Result<Map<String, Value>, Fail> {
         if self.body.is_empty() {
             return Ok(Map::new());
