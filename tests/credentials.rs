@@ -1,5 +1,7 @@
 //! The credential cache.
 
+#[path = "support/failing.rs"]
+mod failing;
 #[allow(dead_code, reason = "each test file uses only a part of it")]
 #[path = "support/scene.rs"]
 mod scene;
@@ -17,6 +19,7 @@ use es_snapshot::auth::CredentialCache;
 use es_snapshot::clock::Clock as _;
 use es_snapshot::testing::{FakeCredentials, FakeDomain, Fault, ManualClock};
 use es_snapshot::{Auth, ErrorKind, Outcome, SnapshotClient, Timeouts};
+use failing::Failing;
 use futures_util::{FutureExt as _, join, poll};
 use scene::Scene;
 
@@ -567,20 +570,6 @@ async fn names_the_hop_limit_if_the_metadata_service_may_be_unreachable() {
         let error = refused_by(failure).await;
 
         assert_eq!(error.to_string().contains(hint), expected, "{shown}: {error}");
-    }
-}
-
-/// Fails with this error.
-#[derive(Debug)]
-struct Failing(Mutex<Option<CredentialsError>>);
-
-impl ProvideCredentials for Failing {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        let failure = self.0.lock().unwrap().take();
-        future::ProvideCredentials::ready(Err(failure.unwrap_or_else(CredentialsError::not_loaded_no_source)))
     }
 }
 

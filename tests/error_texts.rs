@@ -5,8 +5,12 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
+#[path = "support/authority.rs"]
+mod authority;
 #[path = "error_texts/connections.rs"]
 mod connections;
+#[path = "support/failing.rs"]
+mod failing;
 #[path = "error_texts/flows.rs"]
 mod flows;
 #[path = "error_texts/input.rs"]

@@ -1,16 +1,20 @@
 //! TLS with certificates that the tests create. The client can connect to an address other than the
 //! name that it verifies, signs and sends.
 
+#[path = "support/authority.rs"]
+mod authority;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use authority::Authority;
 use aws_credential_types::Credentials;
 use es_snapshot::testing::ManualClock;
 use es_snapshot::transport::{HyperTransport, TrustRoots};
 use es_snapshot::{ErrorKind, Outcome, RetryPolicy, SnapshotClient, SnapshotClientBuilder};
-use rcgen::{CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -19,38 +23,6 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, RootCertStore, server::WebPkiClientVerifier};
 
 const HOST: &str = "vpc-logs-x1y2.ap-northeast-1.es.amazonaws.com";
-
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    /// Returns the certificate and the key of a server or client, both as PEM.
-    fn issue(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> (String, String) {
-        self.issue_with(name, usage, |_| {})
-    }
-
-    fn issue_with(
-        &self,
-        name: &str,
-        usage: ExtendedKeyUsagePurpose,
-        change: impl FnOnce(&mut CertificateParams),
-    ) -> (String, String) {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.extended_key_usages = vec![usage];
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
-    }
-}
 
 /// A request as the server received it.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +34,8 @@ struct ReceivedRequest {
 
 /// Starts a TLS server for `HOST` that responds to every request with an empty object.
 async fn server(authority: &Authority, requires_certificate: bool) -> (SocketAddr, Arc<Mutex<Vec<ReceivedRequest>>>) {
-    server_with(authority, authority.issue(HOST, ExtendedKeyUsagePurpose::ServerAuth), requires_certificate).await
+    server_with(authority, authority.issue(HOST, ExtendedKeyUsagePurpose::ServerAuth, |_| {}), requires_certificate)
+        .await
 }
 
 async fn server_with(
@@ -127,15 +100,11 @@ fn credentials() -> Credentials {
     Credentials::new("AKIDEXAMPLE", "secret", None, None, "test")
 }
 
-fn trusting(authority: &Authority) -> HyperTransport {
-    HyperTransport::builder().roots(TrustRoots::OnlyGiven).ca_pem(authority.pem()).build().unwrap()
-}
-
 #[tokio::test]
 async fn tls_host_header_and_signature_keep_the_domains_name_through_a_tunnel() {
     let authority = Authority::new();
     let (address, received) = server(&authority, false).await;
-    let client = through_a_tunnel(address, trusting(&authority)).build().unwrap();
+    let client = through_a_tunnel(address, authority.trusted()).build().unwrap();
 
     client.repositories().await.unwrap();
 
@@ -150,7 +119,7 @@ async fn one_transport_connects_two_endpoints_of_one_name_to_their_own_addresses
     let authority = Authority::new();
     let (first, received_by_first) = server(&authority, false).await;
     let (second, received_by_second) = server(&authority, false).await;
-    let transport = trusting(&authority);
+    let transport = authority.trusted();
 
     through_a_tunnel(first, transport.clone()).build().unwrap().repositories().await.unwrap();
     through_a_tunnel(second, transport).build().unwrap().repositories().await.unwrap();
@@ -203,8 +172,8 @@ async fn message_for_certificate(
     change: impl FnOnce(&mut CertificateParams),
 ) -> String {
     let authority = Authority::new();
-    let (address, received) = server_with(&authority, authority.issue_with(name, usage, change), false).await;
-    let message = message_of_failure_without_retry(through_a_tunnel(address, trusting(&authority))).await;
+    let (address, received) = server_with(&authority, authority.issue(name, usage, change), false).await;
+    let message = message_of_failure_without_retry(through_a_tunnel(address, authority.trusted())).await;
     assert!(received.lock().unwrap().is_empty());
     assert!(message.contains(HOST), "{message}");
     message
@@ -215,7 +184,7 @@ async fn fails_without_retry_if_the_authority_is_not_trusted() {
     let authority = Authority::new();
     let (address, received) = server(&authority, false).await;
 
-    let message = message_of_failure_without_retry(through_a_tunnel(address, trusting(&Authority::new()))).await;
+    let message = message_of_failure_without_retry(through_a_tunnel(address, Authority::new().trusted())).await;
 
     assert!(message.contains(HOST) && message.contains("HyperTransportBuilder::ca_pem"), "{message}");
     assert!(received.lock().unwrap().is_empty());
@@ -258,7 +227,7 @@ async fn ends_a_wait_at_the_first_poll_if_the_certificate_does_not_verify() {
     let authority = Authority::new();
     let (address, _) = server(&authority, false).await;
     let clock = manual_clock();
-    let client = through_a_tunnel(address, trusting(&Authority::new())).clock(clock.clone()).build().unwrap();
+    let client = through_a_tunnel(address, Authority::new().trusted()).clock(clock.clone()).build().unwrap();
 
     let error = client.repository("r").unwrap().snapshot("s").unwrap().wait().await.unwrap_err();
 
@@ -274,7 +243,7 @@ async fn fails_without_retry_if_the_port_does_not_speak_tls() {
     for response in responses {
         let (address, connections) = server_of_bytes(response).await;
 
-        let message = message_of_failure_without_retry(through_a_tunnel(address, trusting(&Authority::new()))).await;
+        let message = message_of_failure_without_retry(through_a_tunnel(address, Authority::new().trusted())).await;
 
         assert!(message.contains("does not speak TLS") && message.contains("http://"), "{message}");
         assert_eq!(connections.load(Ordering::SeqCst), 1);
@@ -302,7 +271,7 @@ async fn fails_without_retry_if_the_server_refuses_the_handshake() {
     for (alert, expected) in cases {
         let (address, connections) = server_of_bytes(alert).await;
 
-        let message = message_of_failure_without_retry(through_a_tunnel(address, trusting(&Authority::new()))).await;
+        let message = message_of_failure_without_retry(through_a_tunnel(address, Authority::new().trusted())).await;
 
         assert!(message.contains(expected), "{message}");
         assert_eq!(connections.load(Ordering::SeqCst), 1);
@@ -315,7 +284,7 @@ async fn retries_after_a_temporary_failure_of_the_handshake() {
     for response in [&[0x15, 3, 3, 0, 2, 2, 80][..], b""] {
         let (address, connections) = server_of_bytes(response).await;
         let builder =
-            through_a_tunnel(address, trusting(&Authority::new())).retry(RetryPolicy::default().with_max_attempts(3));
+            through_a_tunnel(address, Authority::new().trusted()).retry(RetryPolicy::default().with_max_attempts(3));
         let client = builder.clock(manual_clock()).build().unwrap();
 
         let error = client.repositories().await.unwrap_err();
@@ -330,7 +299,7 @@ async fn fails_without_retry_if_the_server_requires_a_client_certificate() {
     let authority = Authority::new();
     let (address, received) = server(&authority, true).await;
 
-    let message = message_of_failure_without_retry(through_a_tunnel(address, trusting(&authority))).await;
+    let message = message_of_failure_without_retry(through_a_tunnel(address, authority.trusted())).await;
 
     assert!(message.contains("HyperTransportBuilder::client_certificate_pem"), "{message}");
     assert!(received.lock().unwrap().is_empty());
@@ -340,7 +309,7 @@ async fn fails_without_retry_if_the_server_requires_a_client_certificate() {
 async fn fails_without_retry_if_the_server_does_not_trust_the_client_certificate() {
     let authority = Authority::new();
     let (address, received) = server(&authority, true).await;
-    let (certificate, key) = Authority::new().issue("client", ExtendedKeyUsagePurpose::ClientAuth);
+    let (certificate, key) = Authority::new().issue("client", ExtendedKeyUsagePurpose::ClientAuth, |_| {});
     let transport = HyperTransport::builder()
         .roots(TrustRoots::OnlyGiven)
         .ca_pem(authority.pem())
@@ -358,7 +327,7 @@ async fn fails_without_retry_if_the_server_does_not_trust_the_client_certificate
 async fn sends_a_client_certificate_if_the_server_requests_one() {
     let authority = Authority::new();
     let (address, received) = server(&authority, true).await;
-    let (certificate, key) = authority.issue("client", ExtendedKeyUsagePurpose::ClientAuth);
+    let (certificate, key) = authority.issue("client", ExtendedKeyUsagePurpose::ClientAuth, |_| {});
     let transport = HyperTransport::builder()
         .roots(TrustRoots::OnlyGiven)
         .ca_pem(authority.pem())

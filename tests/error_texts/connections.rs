@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use es_snapshot::testing::ManualClock;
-use es_snapshot::transport::{HyperTransport, TrustRoots};
+use es_snapshot::transport::HyperTransport;
 use es_snapshot::{Error, RetryPolicy, SnapshotClient, SnapshotClientBuilder, Timeouts};
-use rcgen::{CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -15,6 +15,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, RootCertStore, server::WebPkiClientVerifier};
 
+use super::authority::Authority;
 use super::sheet::{Sheet, backups, clock, joined, seconds};
 
 const HOST: &str = "search.example.org";
@@ -97,35 +98,6 @@ async fn connections(sheet: &mut Sheet) {
     add_portable(sheet, "closed without a response", &lost.repositories().await.unwrap_err());
 }
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    /// Returns a certificate and its key, both as PEM.
-    fn issue(
-        &self,
-        name: &str,
-        usage: ExtendedKeyUsagePurpose,
-        change: impl FnOnce(&mut CertificateParams),
-    ) -> (String, String) {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.extended_key_usages = vec![usage];
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
-    }
-
-    /// Returns a transport that trusts only this authority.
-    fn trusted(&self) -> HyperTransport {
-        HyperTransport::builder().roots(TrustRoots::OnlyGiven).ca_pem(self.0.pem()).build().unwrap()
-    }
-}
-
 /// Starts a TLS server with this certificate. It closes each connection after the handshake.
 async fn server((certificate, key): (String, String), client_authority: Option<&Authority>) -> SocketAddr {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -135,7 +107,7 @@ async fn server((certificate, key): (String, String), client_authority: Option<&
     let builder = match client_authority {
         Some(authority) => {
             let mut roots = RootCertStore::empty();
-            roots.add(CertificateDer::from_pem_slice(authority.0.pem().as_bytes()).unwrap()).unwrap();
+            roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
             let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build().unwrap();
             builder.with_client_cert_verifier(verifier)
         }

@@ -24,6 +24,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use serde_json::{Value, json};
 
+use super::failing::Failing;
 use super::sheet::{Sheet, backups, call_with, clock, engine, monday, on_a_domain, seconds};
 
 pub(crate) fn add(sheet: &mut Sheet) {
@@ -34,20 +35,6 @@ pub(crate) fn add(sheet: &mut Sheet) {
     waits(sheet);
     restores(sheet);
     shards(sheet);
-}
-
-/// Fails with this error.
-#[derive(Debug)]
-struct Failing(Mutex<Option<CredentialsError>>);
-
-impl ProvideCredentials for Failing {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        let failure = self.0.lock().unwrap().take();
-        future::ProvideCredentials::ready(Err(failure.unwrap_or_else(CredentialsError::not_loaded_no_source)))
-    }
 }
 
 /// Never returns credentials.
