@@ -53,8 +53,8 @@ impl Timeouts {
     /// A load balancer typically gives up after a minute and responds with 504. The default is
     /// longer, so that the client receives this response.
     ///
-    /// In a stream of snapshots, the limit applies to the first snapshot of a response, and then to
-    /// each further one. Default: 75 s.
+    /// A stream of snapshots has no limit for the whole response. Instead, each snapshot of the
+    /// stream must arrive within this time after the one before it. Default: 75 s.
     #[must_use]
     pub fn with_attempt(mut self, limit: Duration) -> Self {
         self.attempt = limit;
@@ -115,10 +115,9 @@ impl Timeouts {
 /// retries, and after which pauses.
 ///
 /// The server is Elasticsearch or OpenSearch itself. A gateway is a proxy or a load balancer in
-/// front of it. Numbers are HTTP statuses. A raw write is a request of
-/// [`raw`](crate::SnapshotClient::raw) other than GET and HEAD.
+/// front of it. Numbers are HTTP statuses.
 ///
-/// | failure | reads; register, unregister, verify, clean up | create, clone, restore, delete; raw writes |
+/// | failure | reads; register, unregister, verify, clean up | create, clone, restore, delete |
 /// | --- | --- | --- |
 /// | no connection, so nothing was sent | retry | retry |
 /// | the host name of the endpoint does not resolve | retry twice | retry twice |
@@ -134,7 +133,7 @@ impl Timeouts {
 /// | the response is not JSON, or is only the beginning of it | retry | check |
 /// | the response is JSON of an unexpected form, or is too large | no retry | check |
 /// | an error response (5xx) broke off before it named the failure | retry | check |
-/// | an error response (4xx) broke off before it named the failure | retry | a create with a token: check; others: no retry |
+/// | an error response (4xx) broke off before it named the failure | retry | a create with a token: check, because the failure may be that the name is taken; others: no retry |
 /// | the server failed (500) and may have done a part of the work | no retry | check |
 /// | the name of the snapshot is taken | no retry | a create with a token: check; others: no retry |
 /// | another operation is running, see [`with_queue_time`](crate::SnapshotClient::with_queue_time) | no retry | no retry |
@@ -145,17 +144,18 @@ impl Timeouts {
 /// [`RetryBudget`](crate::client::RetryBudget).
 ///
 /// **Check**: the client checks whether the request took effect, and sends it again only if it did
-/// not. The [next section](#after-a-lost-response) has the rules. A raw write is not checked: it
-/// fails with [`Outcome::Unknown`](crate::Outcome::Unknown).
+/// not. The [next section](#after-a-lost-response) has the rules.
 ///
-/// A raw request of any method is not retried if the response is not JSON, because some endpoints
-/// return text.
+/// For a [raw](crate::SnapshotClient::raw) GET or HEAD, the column of reads applies. For other raw
+/// requests, the last column applies, except that the client cannot check them: they fail with
+/// [`Outcome::Unknown`](crate::Outcome::Unknown) instead. No raw request is retried because its
+/// response is not JSON, because some endpoints return text.
 ///
 /// # After a lost response
 ///
 /// These rules apply to a create, clone, restore or delete after each failure for which the table
-/// says "check". Most of these failures are lost responses. The others are failures that the server
-/// reported, such as HTTP 500. [`create_snapshot`](crate::Repository::create_snapshot),
+/// says "check". These docs call all of them lost responses, although the server itself reported
+/// some of them (HTTP 500). [`create_snapshot`](crate::Repository::create_snapshot),
 /// [`clone_to`](crate::Snapshot::clone_to), [`delete`](crate::Snapshot::delete) and
 /// [`restore`](crate::Snapshot::restore) describe what is checked.
 ///
@@ -167,22 +167,23 @@ impl Timeouts {
 ///   the times when it certainly had no effect: it did not reach the server, or the server refused
 ///   it. [`with_max_attempts`](Self::with_max_attempts) does not limit this number. It limits what
 ///   the table calls "retry".
-/// * **Reported failures.** The call fails with [`Outcome::Rejected`](crate::Outcome::Rejected),
-///   without a third sending, if all of these are true: the server returned the same failure (HTTP
-///   500) for both sendings, no response was lost, and the checks find no effect. Some restores are
-///   never sent a second time; [`restore`](crate::Snapshot::restore) lists them. Such a restore
-///   fails with `Rejected` after one such failure and three checks that find no effect.
+/// * **The same failure twice.** The server can report a failure (HTTP 500) for the first request,
+///   and the same failure again for the second one. If the checks find no effect, the call then
+///   fails with [`Outcome::Rejected`](crate::Outcome::Rejected). The client sends no third request.
+///   Some restores are never sent a second time; [`restore`](crate::Snapshot::restore) lists them.
+///   They fail with `Rejected` after the first such failure, and three checks that find no effect.
 /// * **Name taken.** If a check finds another client's snapshot under the name, the call fails with
 ///   [`ErrorKind::SnapshotNameTaken`](crate::ErrorKind::SnapshotNameTaken). The request is not sent
 ///   again.
 /// * **End.** In all other cases, the client checks until the time limit of the call, and for at
 ///   least 60 s from the first check. The call then fails with
 ///   [`Outcome::Unknown`](crate::Outcome::Unknown). It fails earlier if the server refuses five
-///   checks in a row, or if five checks in a row find a change that may have another cause.
+///   checks in a row. A restore also fails earlier if five checks in a row find that its indices
+///   have changed, but do not show what has changed them.
 ///
-/// A later request of the call can fail while the effect of an earlier one is not known. The client
-/// then also checks where the table says "no retry", because the earlier request may have caused
-/// the failure. For example, it may have taken the name of the snapshot.
+/// If the client sends a request a second time, the server can refuse it because of the first one.
+/// For example, the first one has taken the name of the snapshot. So after a refusal of a second or
+/// third request, the client checks even where the table says "no retry".
 ///
 /// # Examples
 ///

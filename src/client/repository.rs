@@ -413,14 +413,16 @@ impl Repository {
     ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted).
     /// * **The snapshot does not have the token.** The call fails with
     ///   [`ErrorKind::SnapshotNameTaken`].
-    /// * **No snapshot has the name, although the response to the first request was that it is
-    ///   taken.** The call fails with [`ErrorKind::SnapshotNameTaken`].
+    /// * **No snapshot has the name any more.** The response to the first request was that the name
+    ///   is taken, and the check finds no snapshot: another client's snapshot has gone in between.
+    ///   The call fails with [`ErrorKind::SnapshotNameTaken`].
     /// * **No snapshot has the name, in all other cases.** The client checks again. Once three
     ///   checks in a row, over at least 10 s, have found no snapshot, it sends the request again
     ///   with the same token. There is one exception: if the connection broke, a single check is
     ///   enough before the second request.
     ///
-    /// The client sends the request at most three times.
+    /// The client sends the request at most three times, not counting requests that the server
+    /// refused because another operation was running.
     /// [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits, and how the call
     /// ends if they are reached.
     ///
@@ -430,7 +432,8 @@ impl Repository {
     ///
     /// * [`ErrorKind::InvalidInput`] if the name or the options are not valid, or if the operating
     ///   system has no random numbers for the token. Nothing is sent.
-    /// * [`ErrorKind::SnapshotNameTaken`] if another snapshot has this name.
+    /// * [`ErrorKind::SnapshotNameTaken`] if another snapshot has this name, or had it when the
+    ///   request arrived.
     /// * [`ErrorKind::RepositoryMissing`] or [`ErrorKind::IndexMissing`] if the repository or a
     ///   named index does not exist.
     /// * [`ErrorKind::Busy`] if another operation is still running when the [queue

@@ -238,7 +238,8 @@ impl Snapshot {
     ///   still be running then. The second request does no harm, because it deletes the same
     ///   snapshot.
     ///
-    /// The client sends the request at most three times.
+    /// The client sends the request at most three times, not counting requests that the server
+    /// refused because another operation was running.
     /// [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits, and how the call
     /// ends if they are reached.
     ///
@@ -320,7 +321,8 @@ impl Snapshot {
     /// * **No snapshot has the name.** The client checks again. Once three checks in a row, over at
     ///   least 10 s, have found no snapshot, it sends the request again.
     ///
-    /// The client sends the request at most three times.
+    /// The client sends the request at most three times, not counting requests that the server
+    /// refused because another operation was running.
     /// [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits, and how the call
     /// ends if they are reached.
     ///
@@ -400,19 +402,21 @@ impl Snapshot {
     /// 2. It reads the state of these indices. This requires the permission
     ///    `cluster:monitor/state`.
     /// 3. After a lost response, it reads their state again. It does this also after a failure that
-    ///    the server reported (HTTP 500), because the server may have started the restore before it
-    ///    failed.
+    ///    the server reported without a known reason (HTTP 500), because the server may have
+    ///    started the restore before it failed. A refusal with a known reason, such as an open
+    ///    index of the same name, ends the call at once.
     ///
     /// There are three cases:
     ///
     /// * **The restore had no effect.** When a restore starts, the server changes the state of all
-    ///   its indices in one step. So the restore had no effect if any index that existed before is
-    ///   unchanged, or if none existed before and none exists now. The client sends the request
-    ///   again if two things are true: three checks in a row, over at least 10 s, have found this,
-    ///   and each index is either still missing, or closed and unchanged. If an index is open now,
-    ///   the client does not send the request again. It goes on checking, and the call ends as
-    ///   [described below](#restores-that-are-sent-only-once).
-    /// * **A restore from this snapshot to exactly these indices is running or has ended.** The
+    ///   its indices in one step. So a single unchanged index shows that the restore had no effect.
+    ///   If none of the indices existed before, it had no effect if none exists now. The client
+    ///   sends the request again once three checks in a row, over at least 10 s, have found this.
+    ///   It does so only if each index is still missing, or closed and unchanged. If an index is
+    ///   open, a second request could overwrite its data, so the client only checks. The call then
+    ///   fails with [`Outcome::Unknown`] when its time is over. If the server reported the failure
+    ///   (HTTP 500), the call fails with [`Outcome::Rejected`] after three checks.
+    /// * **A restore from this snapshot to exactly these indices was started after step 2.** The
     ///   call succeeds, and [`StartedRestore::how`] returns
     ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted). The client cannot distinguish
     ///   this restore from an identical one that another client has started at the same time.
@@ -420,7 +424,8 @@ impl Snapshot {
     ///   five checks in a row find this, the call fails with [`Outcome::Unknown`].
     ///
     /// So a second request overwrites only what the first one would have overwritten, and nothing
-    /// that was written later. The client sends the request at most three times.
+    /// that was written later. The client sends the request at most three times, not counting
+    /// requests that the server refused because another operation was running.
     /// [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits of the checks, and
     /// how the call ends if they are reached.
     ///
@@ -529,8 +534,10 @@ impl Snapshot {
     /// # Errors
     ///
     /// * [`ErrorKind::InvalidInput`] if the options are not valid, or if one of the reasons for
-    ///   [sending a restore only once](#restores-that-are-sent-only-once) applies. This includes a
-    ///   missing permission and a missing snapshot.
+    ///   [sending a restore only once](#restores-that-are-sent-only-once) applies. For example, the
+    ///   permission `cluster:monitor/state` is missing, or the snapshot does not exist.
+    /// * [`ErrorKind::SnapshotMissing`] instead, if the handle has a [uuid](Self::with_uuid) and no
+    ///   snapshot of this name has it.
     /// * See [`ErrorKind`] for others. The reads are retried as described in [`RetryPolicy`].
     ///
     /// # Cancel safety

@@ -132,8 +132,8 @@ impl fmt::Display for Operation {
 /// | [`Unknown`](Self::Unknown) | may have been carried out |
 ///
 /// [`Error::outcome`] returns the outcome. To decide whether to repeat a call, use
-/// [`Error::is_safe_to_repeat`]. It also considers the operation: a failed read, for example, can
-/// be repeated after any outcome.
+/// [`Error::is_safe_to_repeat`]. It also considers what the call does: repeating a failed read, for
+/// example, does no harm.
 ///
 /// ```
 /// use es_snapshot::{Error, ErrorKind, Outcome};
@@ -201,7 +201,7 @@ impl fmt::Display for Outcome {
 /// concurrent snapshot is reported with 503, 409 or 429, depending on the server's version. The
 /// kind is [`Busy`](Self::Busy) for all of them.
 ///
-/// The kind does not show whether the request was carried out. [`Error::outcome`] does.
+/// To determine whether the request was carried out, use [`Error::outcome`].
 ///
 /// ```
 /// use es_snapshot::{CreateSnapshot, ErrorKind};
@@ -287,7 +287,8 @@ pub enum ErrorKind {
     SnapshotMissing,
     /// A named index does not exist.
     ///
-    /// A [`Wait`](crate::Wait) for a restore also fails with this kind if both are true:
+    /// This kind has a second meaning for a [`Wait`](crate::Wait) for a restore: the server does
+    /// not know the restored indices. The wait fails with this kind if both are true:
     ///
     /// * Its ticket contains no indices.
     /// * Five polls in a row have found no shard that is restored from the snapshot.
@@ -312,7 +313,8 @@ pub enum ErrorKind {
     Blocked,
     /// The repository could not be verified on every node.
     ///
-    /// The repository stays registered, except on Elasticsearch 8 and later.
+    /// If this is the error of a registration, the repository is registered nevertheless, except on
+    /// Elasticsearch 8 and later.
     RepositoryVerification,
     /// The server cannot use the repository.
     ///

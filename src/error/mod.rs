@@ -222,7 +222,7 @@ impl Error {
 
     /// Returns the operation that failed.
     ///
-    /// `None` if the error belongs to no operation: for example,
+    /// `None` if no request failed: for example,
     /// [`Repository::snapshot`](crate::Repository::snapshot) got an invalid name, or a wait reached
     /// its deadline.
     #[must_use]
@@ -406,9 +406,9 @@ impl Error {
 
     /// Returns whether the caller can repeat the call without harm.
     ///
-    /// For [`ErrorKind::Incomplete`], it always returns false: the call has succeeded, and only
-    /// `into_complete` has turned its result into an error. Repeating a create or a restore would
-    /// collide with the incomplete snapshot or indices.
+    /// It always returns false for [`ErrorKind::Incomplete`], the error of `into_complete`. The
+    /// call itself has succeeded, and repeating a create or a restore would collide with the
+    /// incomplete snapshot or indices.
     ///
     /// For all other kinds, the failed call and its outcome determine the result:
     ///
@@ -418,8 +418,8 @@ impl Error {
     /// | [`raw`](crate::SnapshotClient::raw), except for GET and HEAD | true | false |
     /// | every other call: reads, waits, and register, unregister, verify or clean up a repository | true | true |
     ///
-    /// If this method returns false, check the domain first: the snapshot may exist, or the restore
-    /// may be running.
+    /// If this method returns false, check the domain before you repeat the call: the snapshot may
+    /// exist, or the restore may be running.
     ///
     /// A call that is safe to repeat may fail again for the same reason.
     /// [`is_transient`](Self::is_transient) returns whether it may succeed.
