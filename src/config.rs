@@ -148,8 +148,8 @@ impl Timeouts {
 ///
 /// For a [raw](crate::SnapshotClient::raw) GET or HEAD, the column of reads applies. For other raw
 /// requests, the last column applies, except that the client cannot check them: they fail with
-/// [`Outcome::Unknown`](crate::Outcome::Unknown) instead. No raw request is retried because its
-/// response is not JSON, because some endpoints return text.
+/// [`Outcome::Unknown`](crate::Outcome::Unknown) instead. Some endpoints return text, so the client
+/// does not retry a raw request only because its response is not JSON.
 ///
 /// # After a lost response
 ///
@@ -163,15 +163,16 @@ impl Timeouts {
 /// * **Sending again.** The client sends the request again once three checks in a row, over at
 ///   least 10 s, have found no effect. There is one exception: if the connection broke, a create
 ///   with a token needs only one check before the second sending.
-/// * **Number of requests.** The client sends the request at most three times. This does not count
-///   the times when it certainly had no effect: it did not reach the server, or the server refused
-///   it. [`with_max_attempts`](Self::with_max_attempts) does not limit this number. It limits what
-///   the table calls "retry".
+/// * **Number of requests.** The client sends the request at most three times. It does not count
+///   requests that certainly had no effect, because they did not reach the server or the server
+///   refused them. [`with_max_attempts`](Self::with_max_attempts) does not limit this number. It
+///   limits what the table calls "retry".
 /// * **The same failure twice.** The server can report a failure (HTTP 500) for the first request,
 ///   and the same failure again for the second one. If the checks find no effect, the call then
 ///   fails with [`Outcome::Rejected`](crate::Outcome::Rejected). The client sends no third request.
 ///   Some restores are never sent a second time; [`restore`](crate::Snapshot::restore) lists them.
-///   They fail with `Rejected` after the first such failure, and three checks that find no effect.
+///   For them, one such failure is enough: after three checks without effect, they fail with
+///   `Rejected`.
 /// * **Name taken.** If a check finds another client's snapshot under the name, the call fails with
 ///   [`ErrorKind::SnapshotNameTaken`](crate::ErrorKind::SnapshotNameTaken). The request is not sent
 ///   again.

@@ -413,9 +413,9 @@ impl Repository {
     ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted).
     /// * **The snapshot does not have the token.** The call fails with
     ///   [`ErrorKind::SnapshotNameTaken`].
-    /// * **No snapshot has the name any more.** The response to the first request was that the name
-    ///   is taken, and the check finds no snapshot: another client's snapshot has gone in between.
-    ///   The call fails with [`ErrorKind::SnapshotNameTaken`].
+    /// * **No snapshot has the name, but the response to the first request was that it is taken.**
+    ///   Another client had taken the name before this call, and its snapshot is gone now. The call
+    ///   fails with [`ErrorKind::SnapshotNameTaken`].
     /// * **No snapshot has the name, in all other cases.** The client checks again. Once three
     ///   checks in a row, over at least 10 s, have found no snapshot, it sends the request again
     ///   with the same token. There is one exception: if the connection broke, a single check is

@@ -409,13 +409,16 @@ impl Snapshot {
     /// There are three cases:
     ///
     /// * **The restore had no effect.** When a restore starts, the server changes the state of all
-    ///   its indices in one step. So a single unchanged index shows that the restore had no effect.
-    ///   If none of the indices existed before, it had no effect if none exists now. The client
-    ///   sends the request again once three checks in a row, over at least 10 s, have found this.
-    ///   It does so only if each index is still missing, or closed and unchanged. If an index is
-    ///   open, a second request could overwrite its data, so the client only checks. The call then
-    ///   fails with [`Outcome::Unknown`] when its time is over. If the server reported the failure
-    ///   (HTTP 500), the call fails with [`Outcome::Rejected`] after three checks.
+    ///   its indices in one step. So one unchanged index proves that the restore had no effect. If
+    ///   no index existed before, it is enough that none exists now. Three checks in a row, over at
+    ///   least 10 s, must find this.
+    ///   * If each index is still missing, or closed and unchanged, the client sends the request
+    ///     again.
+    ///   * Otherwise an index is open. The client does not send the request again: somebody may
+    ///     close the index, and the request would then overwrite its data. After a failure that the
+    ///     server reported (HTTP 500), the call fails with [`Outcome::Rejected`]. After a lost
+    ///     response, it fails with [`Outcome::Unknown`] when its time is over, because the first
+    ///     request may still arrive.
     /// * **A restore from this snapshot to exactly these indices was started after step 2.** The
     ///   call succeeds, and [`StartedRestore::how`] returns
     ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted). The client cannot distinguish
@@ -535,7 +538,8 @@ impl Snapshot {
     ///
     /// * [`ErrorKind::InvalidInput`] if the options are not valid, or if one of the reasons for
     ///   [sending a restore only once](#restores-that-are-sent-only-once) applies. For example, the
-    ///   permission `cluster:monitor/state` is missing, or the snapshot does not exist.
+    ///   permission `cluster:monitor/state` is missing. A snapshot that does not exist is such a
+    ///   reason as well, because the client cannot read it.
     /// * [`ErrorKind::SnapshotMissing`] instead, if the handle has a [uuid](Self::with_uuid) and no
     ///   snapshot of this name has it.
     /// * See [`ErrorKind`] for others. The reads are retried as described in [`RetryPolicy`].

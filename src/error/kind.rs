@@ -287,8 +287,8 @@ pub enum ErrorKind {
     SnapshotMissing,
     /// A named index does not exist.
     ///
-    /// This kind has a second meaning for a [`Wait`](crate::Wait) for a restore: the server does
-    /// not know the restored indices. The wait fails with this kind if both are true:
+    /// A [`Wait`](crate::Wait) for a restore can fail with this kind although no index was named.
+    /// Both must be true:
     ///
     /// * Its ticket contains no indices.
     /// * Five polls in a row have found no shard that is restored from the snapshot.
