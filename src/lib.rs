@@ -391,6 +391,7 @@ mod pieces;
 mod progress;
 mod reconcile;
 mod region;
+mod registration;
 pub mod repository;
 mod request;
 pub mod restore;

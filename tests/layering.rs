@@ -57,6 +57,7 @@ const ROOMS: &[(u8, &str, &[&str])] = &[
     (5, "call/listing", &["call", "call/gather", "call/read", "call/response"]),
     (6, "reconcile", &["reconcile/drive"]),
     (6, "reconcile/drive", &[]),
+    (6, "registration", &[]),
     (6, "wait", &[]),
     (6, "wait/polling", &[]),
     (6, "wait/deletion", &["wait"]),

@@ -8,14 +8,16 @@ use super::{SnapshotClient, StartedSnapshot, with_call_options};
 use crate::call::{CallOptions, Session};
 use crate::clock::BoxFuture;
 use crate::config::{RetryPolicy, Timeouts};
-use crate::error::{Error, ErrorKind, Operation, Outcome};
+#[cfg(doc)]
+use crate::error::Outcome;
+use crate::error::{Error, ErrorKind, Operation};
 #[cfg(feature = "date-math")]
 use crate::name::DateMathName;
 use crate::name::{RepositoryName, SnapshotName, SnapshotPattern};
-use crate::repository::{
-    Acknowledged, CleanUp, RegisterRepository, RepositoryInfo, RepositorySettings, S3Settings, VerifiedNode,
-    VerifiedNodes,
-};
+use crate::registration;
+#[cfg(doc)]
+use crate::repository::S3Settings;
+use crate::repository::{CleanUp, RegisterRepository, RepositoryInfo, VerifiedNode, VerifiedNodes};
 use crate::request;
 use crate::snapshot::{CreateSnapshot, DeletionReport, ListSnapshots, SnapshotFailure, SnapshotList, SnapshotStream};
 
@@ -192,44 +194,7 @@ impl Repository {
     #[doc(alias = "snapshot.create_repository")]
     pub fn register(&self, registration: impl Into<RegisterRepository>) -> BoxFuture<'static, Result<(), Error>> {
         let (this, registration) = (self.clone(), registration.into());
-        Box::pin(async move {
-            let storage = || registration.settings().storage();
-            this.register_with(&registration).await.map_err(|error| error.with_storage(this.name.as_str(), storage()))
-        })
-    }
-
-    async fn register_with(&self, registration: &RegisterRepository) -> Result<(), Error> {
-        let (repository, settings) = (&self.name, registration.settings());
-        let operation = Operation::RegisterRepository;
-        let refuse = |error: Error| error.during(operation, 0);
-        settings.validate().map_err(refuse)?;
-        if !self.session.core.is_confidential
-            && let Some(key) = settings.secret()
-        {
-            let text = format!(
-                "setting {key:?} may be a secret and would be sent unencrypted to {}; use https://, or consent with \
-                 `SnapshotClientBuilder::danger_send_credentials_unencrypted`",
-                self.session.core.endpoint
-            );
-            return Err(refuse(Error::invalid(text)));
-        }
-        if self.session.core.endpoint.region().is_some() {
-            if repository.as_str().starts_with("cs-") {
-                let text = format!(
-                    "repository name {:?} starts with `cs-`, which Amazon reserves for its own repositories; choose \
-                     another name",
-                    repository.as_str()
-                );
-                return Err(refuse(Error::invalid(text)));
-            }
-            let lacks_role = |s3: &S3Settings| s3.role_arn().is_none() && !s3.other().contains_key("role_arn");
-            if matches!(settings, RepositorySettings::S3(s3) if lacks_role(s3)) {
-                let text = "an Amazon domain needs a role that can read and write the bucket";
-                return Err(refuse(Error::new(ErrorKind::MissingRoleArn, Outcome::NotSent, text)));
-            }
-        }
-        let request = request::register_repository(repository, settings, registration.verify()).map_err(refuse)?;
-        self.session.queued(request.replay, repository, || self.session.call::<Acknowledged>(&request)).await.map(drop)
+        Box::pin(async move { registration::register(&this.session, &this.name, &registration).await })
     }
 
     /// Returns the settings with which the repository is registered.
@@ -379,11 +344,7 @@ impl Repository {
     #[doc(alias = "delete_repository")]
     #[doc(alias = "snapshot.delete_repository")]
     pub async fn unregister(&self) -> Result<(), Error> {
-        let request = request::unregister_repository(&self.name);
-        match self.session.queued(request.replay, &self.name, || self.session.call::<Acknowledged>(&request)).await {
-            Err(error) if error.kind() == ErrorKind::RepositoryMissing && error.outcome() == Outcome::Unknown => Ok(()),
-            result => result.map(drop),
-        }
+        registration::unregister(&self.session, &self.name).await
     }
 
     /// Starts a snapshot and returns once the server has accepted the request.

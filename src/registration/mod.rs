@@ -1,0 +1,5 @@
+//! Registers and unregisters repositories.
+
+mod send;
+
+pub(crate) use send::{register, unregister};
