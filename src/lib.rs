@@ -77,6 +77,7 @@
 //! | --- | --- |
 //! | [`client`] | [`SnapshotClient`] and its handles [`Repository`] and [`Snapshot`], which have a method for each operation |
 //! | [`repository`] | settings for [`Repository::register`], and descriptions of registered repositories |
+//! | [`registration`] | [`EnsureRegistered`](registration::EnsureRegistered), a registration that verifies, waits for new permissions, and overwrites nothing |
 //! | [`snapshot`] | options for creating, cloning and listing snapshots, and [`SnapshotInfo`], which describes one |
 //! | [`restore`] | options for restores, [`RestoreReport`], and recoveries of shards |
 //! | [`wait`] | [`Wait`], the progress of an operation, and tickets |
@@ -340,6 +341,8 @@
 //! | event `repeating a request` | info | `attempt`: which attempt failed; `reason`; `wait_ms`: the pause before the next one |
 //! | event `checked the domain after a lost response` | info | `sighting`: what the check found, see the next table |
 //! | event `another operation is running` | info | `wait_ms`: the pause before the next try |
+//! | event `registering a repository again`, from [`Repository::ensure_registered`] | info | `kind`: the failure; `wait_ms`: the pause before the next try |
+//! | event `registering a repository in another Region`, from [`Repository::ensure_registered`] | info | |
 //! | event `snapshot ended`, from a wait | info | `repository`, `snapshot`, `state`, `ended_ms` (milliseconds since 1970) |
 //! | event `credentials could not be renewed` | warn | `kept`: whether a valid key remains; `error`: the provider's error and its causes |
 //! | event `some of the system's roots could not be read` (feature `native-roots`) | warn | `error` |
@@ -391,7 +394,7 @@ mod pieces;
 mod progress;
 mod reconcile;
 mod region;
-mod registration;
+pub mod registration;
 pub mod repository;
 mod request;
 pub mod restore;

@@ -6,6 +6,7 @@ use std::fmt::{Debug, Display};
 use es_snapshot::auth::CredentialCache;
 use es_snapshot::client::{RawRequest, RawResponse, RetryBudget, ServerInfo};
 use es_snapshot::error::{ErrorType, Operation, ServerError, ServerLayer};
+use es_snapshot::registration::{EnsureRegistered, Registered, RegistrationChange};
 use es_snapshot::repository::{CleanUp, RepositoryInfo, VerifiedNode};
 use es_snapshot::restore::{
     PreparedRestore, RecoveryStage, RecoveryType, RestoreSummary, ShardRecovery, UnrestoredShard,
@@ -68,6 +69,7 @@ async fn calls_and_waits_do_not_borrow_their_names() {
     let backups = client.repository("backups").unwrap();
     let name = String::from("s");
 
+    movable(backups.ensure_registered(FsSettings::new(&name)).into_future());
     movable(backups.create_snapshot(&name, CreateSnapshot::new()));
     movable(backups.snapshot(&name).unwrap().clone_to(&name, CloneSnapshot::new(["*"])));
     movable(backups.snapshot(&name).unwrap().wait().into_future());
@@ -97,14 +99,14 @@ fn is_word<T: Serialize + Display + Clone + Debug + PartialEq + Eq + std::hash::
 
 #[test]
 fn clients_handles_and_errors_can_be_shared_between_threads() {
-    each!(is_shareable: SnapshotClient, Repository, Snapshot, Wait<SnapshotInfo>, Auth, CredentialCache, HyperTransport);
+    each!(is_shareable: SnapshotClient, Repository, Snapshot, Wait<SnapshotInfo>, EnsureRegistered, Auth, CredentialCache, HyperTransport);
     each!(is_shareable: Error, TransportError, RetryBudget, RetryPolicy, Timeouts, RawRequest);
     each!(is_movable: WaitStream<SnapshotInfo>, SnapshotStream, Body);
 }
 
 #[test]
 fn data_from_a_server_can_be_cloned_and_serialised() {
-    each!(is_data: ServerInfo, RawResponse, RepositoryInfo, VerifiedNode, CleanUp, StartedSnapshot, StartedRestore);
+    each!(is_data: ServerInfo, RawResponse, RepositoryInfo, VerifiedNode, CleanUp, Registered, StartedSnapshot, StartedRestore);
     each!(is_data: SnapshotInfo, ShardCounts, ShardFailure, FeatureState, SnapshotList, DeletionReport, SnapshotFailure);
     each!(is_data: SnapshotStatus, IndexStatus, ShardStatus, ShardStageCounts, SnapshotStats, FileStats);
     each!(is_data: PreparedRestore, RestoreSummary, ShardRecovery, RestoreReport, UnrestoredShard);
@@ -114,7 +116,7 @@ fn data_from_a_server_can_be_cloned_and_serialised() {
 
 #[test]
 fn kinds_and_states_can_be_displayed_compared_and_hashed() {
-    each!(is_word: ErrorKind, Outcome, Operation, ServerLayer, ErrorType, HowStarted);
+    each!(is_word: ErrorKind, Outcome, Operation, ServerLayer, ErrorType, HowStarted, RegistrationChange);
     each!(is_word: SnapshotState, SnapshotStatusState, ShardStage, RecoveryStage, RecoveryType, OtherWord);
 }
 

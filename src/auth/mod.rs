@@ -245,6 +245,11 @@ pub(crate) struct Authorizer {
 }
 
 impl Authorizer {
+    /// Returns the Region of the domain, if it is known: that for which requests are signed.
+    pub(crate) fn region(&self) -> Option<&str> {
+        Some(self.region.as_str()).filter(|region| !region.is_empty())
+    }
+
     fn scheme(&self, operation: Operation) -> &Scheme {
         match &self.registration {
             Some(scheme) if operation == Operation::RegisterRepository => scheme,

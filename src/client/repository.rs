@@ -14,9 +14,7 @@ use crate::error::{Error, ErrorKind, Operation};
 #[cfg(feature = "date-math")]
 use crate::name::DateMathName;
 use crate::name::{RepositoryName, SnapshotName, SnapshotPattern};
-use crate::registration;
-#[cfg(doc)]
-use crate::repository::S3Settings;
+use crate::registration::{self, EnsureRegistered};
 use crate::repository::{CleanUp, RegisterRepository, RepositoryInfo, VerifiedNode, VerifiedNodes};
 use crate::request;
 use crate::snapshot::{CreateSnapshot, DeletionReport, ListSnapshots, SnapshotFailure, SnapshotList, SnapshotStream};
@@ -141,8 +139,10 @@ impl Repository {
     ///
     /// Sends `PUT /_snapshot/{repository}`. All nodes of the cluster then verify the repository,
     /// unless [`RegisterRepository::with_verify`] disables that. The argument can be a
-    /// [`RegisterRepository`], or only the settings: [`S3Settings`], or the
+    /// [`RegisterRepository`], or only the settings: [`S3Settings`](crate::S3Settings), or the
     /// [settings](crate::repository) of another type of repository.
+    /// [`ensure_registered`](Self::ensure_registered) is the call that overwrites nothing and waits
+    /// for new permissions.
     ///
     /// On an Amazon domain, this request must be signed. The service checks whether the signer, who
     /// owns the credentials, may pass the role in `role_arn` to the service ([Amazon's
@@ -195,6 +195,54 @@ impl Repository {
     pub fn register(&self, registration: impl Into<RegisterRepository>) -> BoxFuture<'static, Result<(), Error>> {
         let (this, registration) = (self.clone(), registration.into());
         Box::pin(async move { registration::register(&this.session, &this.name, &registration).await })
+    }
+
+    /// Makes sure that the repository is registered with these settings, and that the nodes can use
+    /// it.
+    ///
+    /// This is the call for programs that set up a domain. [`register`](Self::register) sends only
+    /// one request. This call reads the registration before and after it, and copes with what can
+    /// go wrong at first:
+    ///
+    /// * **The repository is registered already.** With the same settings, the nodes only verify
+    ///   it. With other settings, the call fails and changes nothing, unless
+    ///   [`with_overwrite`](EnsureRegistered::with_overwrite) permits it.
+    /// * **A permission was granted a moment ago.** A change of IAM takes effect after seconds or
+    ///   minutes. The call repeats the registration for up to two minutes
+    ///   ([`with_propagation_time`](EnsureRegistered::with_propagation_time)).
+    /// * **The bucket is in another Region.** The call registers the repository once more, with the
+    ///   Region or endpoint that then works by [Amazon's
+    ///   guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html).
+    /// * **It fails in the end.** The error shows whether the repository stays registered.
+    ///   [`with_rollback`](EnsureRegistered::with_rollback) undoes what the call did.
+    ///
+    /// It returns a builder. Awaiting that returns [`Registered`](crate::registration::Registered).
+    /// [`EnsureRegistered`] describes the steps, the errors, and what happens if it is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use es_snapshot::S3Settings;
+    /// use es_snapshot::registration::RegistrationChange;
+    /// # use es_snapshot::testing::FakeDomain;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let client = FakeDomain::with_repository("backups").await.client();
+    /// let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+    /// let settings = S3Settings::new("my-bucket-4-es").with_base_path("logs").with_role_arn(role);
+    /// let logs = client.repository("logs")?;
+    ///
+    /// let first = logs.ensure_registered(settings.clone()).with_rollback(true).await?;
+    /// assert_eq!(first.change(), RegistrationChange::Created);
+    ///
+    /// let second = logs.ensure_registered(settings).await?;
+    /// assert_eq!(second.change(), RegistrationChange::Unchanged);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ensure_registered(&self, registration: impl Into<RegisterRepository>) -> EnsureRegistered {
+        EnsureRegistered::new(self.session.clone(), self.name.clone(), registration.into())
     }
 
     /// Returns the settings with which the repository is registered.

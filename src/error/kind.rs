@@ -280,6 +280,12 @@ pub enum ErrorKind {
     MissingRoleArn,
     /// The repository is not registered.
     RepositoryMissing,
+    /// The repository is registered with other settings than the call requires.
+    ///
+    /// Only [`ensure_registered`](crate::Repository::ensure_registered) returns it. The text names
+    /// the settings that differ. If the outcome is [`Unknown`](Outcome::Unknown), another client
+    /// changed the registration during the call.
+    RepositoryDiffers,
     /// The snapshot does not exist, or its own file in the repository is gone.
     ///
     /// Calls through a handle [with a uuid](crate::Snapshot::with_uuid) also fail with this kind if
@@ -376,6 +382,7 @@ impl ErrorKind {
             Self::NotAllowed => "not_allowed",
             Self::MissingRoleArn => "missing_role_arn",
             Self::RepositoryMissing => "repository_missing",
+            Self::RepositoryDiffers => "repository_differs",
             Self::SnapshotMissing => "snapshot_missing",
             Self::IndexMissing => "index_missing",
             Self::SnapshotNameTaken => "snapshot_name_taken",
@@ -411,6 +418,7 @@ impl ErrorKind {
             Self::NotAllowed => "not on Amazon's list of supported operations",
             Self::MissingRoleArn => "role_arn is missing, `S3Settings::with_role_arn` sets it",
             Self::RepositoryMissing => "no such repository",
+            Self::RepositoryDiffers => "registered with other settings",
             Self::SnapshotMissing => "no such snapshot",
             Self::IndexMissing => "no such index",
             Self::SnapshotNameTaken => "snapshot name already in use",

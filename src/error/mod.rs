@@ -171,6 +171,13 @@ impl Error {
         self
     }
 
+    /// Adds to the message.
+    pub(crate) fn with_note(self, note: &str) -> Self {
+        let message = &self.0.message;
+        let message = if message.is_empty() { note.to_owned() } else { format!("{message}; {note}") };
+        self.with_message(message)
+    }
+
     pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
         self.0.outcome = outcome;
         self

@@ -22,7 +22,7 @@ pub(crate) async fn register(
 }
 
 /// Checks a registration before anything is sent.
-fn check(session: &Session, name: &RepositoryName, settings: &RepositorySettings) -> Result<(), Error> {
+pub(super) fn check(session: &Session, name: &RepositoryName, settings: &RepositorySettings) -> Result<(), Error> {
     let refuse = |error: Error| error.during(Operation::RegisterRepository, 0);
     settings.validate().map_err(refuse)?;
     if !session.core.is_confidential

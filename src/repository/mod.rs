@@ -26,7 +26,9 @@
 //! # }
 //! ```
 
+mod difference;
 mod other;
+mod other_region;
 mod response;
 mod s3;
 mod secret;
@@ -37,13 +39,15 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+pub(crate) use difference::{Difference, compare};
 pub use other::{FsSettings, OtherSettings, UrlSettings};
+pub(crate) use other_region::{alternative, stands_for};
 pub(crate) use response::{Acknowledged, Repositories, VerifiedNodes};
 pub use response::{CleanUp, RepositoryInfo, VerifiedNode};
 pub use s3::S3Settings;
 
 pub use crate::byte_size::ByteSize;
-use secret::{Redacted, find_secret, redact_url};
+use secret::{Redacted, find_secret, is_secret_key, redact_url, shown};
 
 use crate::error::{Error, Storage, quoted};
 use crate::wire::{is_same_setting, null_as_default, scalar_text};
@@ -150,6 +154,12 @@ impl RepositorySettings {
             Self::Url(settings) => &settings.other,
             Self::Other(settings) => &settings.other,
         }
+    }
+
+    /// Returns these settings as they are read from a server: each setting that has a method of its
+    /// own is set by it.
+    fn canonical(&self) -> Self {
+        Self::from_wire(self.repository_type(), self.settings())
     }
 
     fn settings(&self) -> Map<String, Value> {

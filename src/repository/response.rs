@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
 
+use serde::de::IgnoredAny;
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -31,21 +32,26 @@ pub struct RepositoryInfo {
     settings: OnceLock<Box<RepositorySettings>>,
 }
 
-#[derive(Clone, PartialEq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Deserialize)]
 struct Definition {
     #[serde(default, deserialize_with = "null_as_default")]
     r#type: Box<str>,
     #[serde(default, deserialize_with = "null_as_default")]
     settings: ObjectText,
     uuid: Option<Box<str>>,
+    #[serde(default, rename = "crypto_metadata", deserialize_with = "is_present")]
+    is_encrypted: bool,
+}
+
+fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Option::<IgnoredAny>::deserialize(deserializer).map(|value| value.is_some())
 }
 
 impl RepositoryInfo {
     /// Returns a repository with this name and these settings, for use in tests.
     pub fn new(name: impl Into<String>, settings: impl Into<RepositorySettings>) -> Self {
         let (name, settings) = (name.into().into_boxed_str(), settings.into());
-        let definition =
-            Definition { r#type: settings.repository_type().into(), settings: ObjectText::default(), uuid: None };
+        let definition = Definition { r#type: settings.repository_type().into(), ..Definition::default() };
         Self { name, definition, settings: Box::new(settings).into() }
     }
 
@@ -61,6 +67,11 @@ impl RepositoryInfo {
     #[must_use]
     pub fn uuid(&self) -> Option<&str> {
         self.definition.uuid.as_deref()
+    }
+
+    /// Whether OpenSearch encrypts the repository (`crypto_metadata`).
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.definition.is_encrypted
     }
 
     /// Returns the type and the settings.

@@ -203,6 +203,11 @@ impl S3Settings {
         only_set(own.into_iter().chain(self.blob_store.typed()))
     }
 
+    /// Returns the same settings with this Region and this endpoint, or without them.
+    pub(super) fn located_at(self, region: Option<String>, endpoint: Option<String>) -> Self {
+        Self { region, endpoint, ..self }
+    }
+
     /// Returns what an error keeps of these settings.
     pub(super) fn storage(&self) -> Storage {
         let shown = |text: &Option<String>| text.as_deref().map(redact_url);

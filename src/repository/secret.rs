@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::error::quoted;
+
 /// Texts that keys of secrets contain, after dots, dashes and underscores are removed.
 const SECRET_PARTS: [&str; 17] = [
     "secret",
@@ -106,6 +108,15 @@ pub(super) fn redact_url(text: &str) -> String {
         text.push_str("?[redacted]");
     }
     text
+}
+
+/// Returns the value of a setting as an error shows it.
+pub(super) fn shown(key: &str, value: &Value) -> String {
+    match value {
+        _ if is_secret_key(key) => "[redacted]".to_owned(),
+        Value::String(text) => quoted(&redact_url(text)),
+        value => quoted(&serde_json::to_string(&RedactedValue(key, value)).unwrap_or_default()),
+    }
 }
 
 /// Wraps settings so that `Debug` and `Serialize` redact the values of possible secrets.

@@ -10,13 +10,14 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use bytes::Bytes;
 use es_snapshot::clock::{BoxFuture, Clock as _};
+use es_snapshot::registration::{EnsureRegistered, Registered};
 use es_snapshot::restore::PreparedRestore;
 use es_snapshot::testing::{CredentialTrouble, FakeDomain, FakeOutcome, Fault, ManualClock, response};
 use es_snapshot::transport::{Body, ConnectTarget, Transport, TransportError};
 use es_snapshot::wait::{RestoreTicket, SnapshotTicket};
 use es_snapshot::{
-    CloneSnapshot, CreateSnapshot, Error, ListSnapshots, RestoreSnapshot, RetryPolicy, Snapshot, SnapshotClient,
-    Timeouts,
+    CloneSnapshot, CreateSnapshot, Error, FsSettings, ListSnapshots, RestoreSnapshot, RetryPolicy, S3Settings,
+    Snapshot, SnapshotClient, Timeouts,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::Method;
@@ -31,6 +32,7 @@ pub(crate) fn add(sheet: &mut Sheet) {
     providers(sheet);
     transports(sheet);
     time_limits(sheet);
+    registrations(sheet);
     snapshots(sheet);
     waits(sheet);
     restores(sheet);
@@ -153,6 +155,59 @@ fn time_limits(sheet: &mut Sheet) {
     sheet.refused("long pause within a response", info(Timeouts::new().with_read(seconds(5))));
     let listing = backups(&client).snapshots(ListSnapshots::new()).try_for_each(async |_| Ok(()));
     sheet.refused("next snapshot of a listing", time.block_on(listing));
+}
+
+/// Returns the result of a registration by a domain that responds by a script.
+fn ensured(
+    script: Vec<(u16, Value)>,
+    options: impl FnOnce(EnsureRegistered) -> EnsureRegistered,
+) -> Result<Registered, Error> {
+    let script = Mutex::new(script.into_iter());
+    call_with(
+        move |_| {
+            let (status, body) = script.lock().unwrap().next().unwrap();
+            Ok(response(status, body.to_string()))
+        },
+        |builder| builder,
+        async |client| options(backups(client).ensure_registered(FsSettings::new("/mnt/new"))).await,
+    )
+}
+
+fn registrations(sheet: &mut Sheet) {
+    const ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+    sheet.room("registrations");
+    let found = |settings: Value| (200, json!({"backups": {"type": "fs", "settings": settings}}));
+    let (old, ours) = (|| found(json!({"location": "/mnt/old"})), || found(json!({"location": "/mnt/new"})));
+    let missing = || (404, engine(404, "repository_missing_exception", "[backups] missing"));
+    let done = || (200, json!({"acknowledged": true}));
+    let unverified = || (500, engine(500, "repository_verification_exception", "[backups] store location is wrong"));
+    let overwriting = |one: EnsureRegistered| one.with_overwrite(true);
+    let undoing = |one: EnsureRegistered| one.with_overwrite(true).with_rollback(true);
+
+    let many = json!({"a": 1, "b": 2, "compress": "true", "secret_key": "x", "z": [1]});
+    sheet.refused("other settings", ensured(vec![found(many)], |one| one));
+    let encrypted =
+        json!({"backups": {"type": "fs", "settings": {"location": "/mnt/new"}, "crypto_metadata": {"settings": {}}}});
+    sheet.refused("encrypted", ensured(vec![(200, encrypted)], overwriting));
+    sheet.refused("replaced by another client", ensured(vec![missing(), done(), old()], |one| one));
+    for (label, before) in [("stays", missing()), ("stays with new settings", old())] {
+        sheet.refused(label, ensured(vec![before, unverified(), ours()], overwriting));
+    }
+    sheet.refused("not registered", ensured(vec![missing(), unverified(), missing()], |one| one));
+    sheet.refused("as before", ensured(vec![old(), unverified(), old()], overwriting));
+    sheet.refused("registered by another client", ensured(vec![missing(), unverified(), old()], |one| one));
+    sheet.refused("cannot be read", ensured(vec![missing(), unverified(), (500, json!({}))], |one| one));
+    sheet.refused("rolled back", ensured(vec![missing(), unverified(), ours(), done()], undoing));
+    sheet.refused("not rolled back", ensured(vec![missing(), unverified(), ours(), (500, json!({}))], undoing));
+    sheet.refused("restored", ensured(vec![old(), unverified(), ours(), done()], undoing));
+    sheet.refused("not restored", ensured(vec![old(), unverified(), ours(), unverified()], undoing));
+    let denied = on_a_domain(async |domain, client| {
+        let body =
+            r#"{"Message":"User: arn:aws:iam::123456789012:role/Backup is not authorized to perform: iam:PassRole"}"#;
+        domain.fault(Fault::status(403, body, "application/json").on_method("PUT"));
+        client.repository("logs").unwrap().ensure_registered(S3Settings::new("logs").with_role_arn(ROLE)).await
+    });
+    sheet.refused("permission that is never granted", denied);
 }
 
 /// Makes the domain unreachable once a request with this method has arrived, so that the client

@@ -12,8 +12,8 @@ use es_snapshot::snapshot::{DeletionReport, SnapshotFailure, SnapshotList};
 use es_snapshot::testing::{FakeDamage, FakeDomain, Fault, response};
 use es_snapshot::transport::{Body, TransportError};
 use es_snapshot::{
-    CloneSnapshot, CreateSnapshot, Error, ErrorKind, ListSnapshots, RestoreReport, RestoreSnapshot, RetryPolicy,
-    S3Settings, SnapshotClient, SnapshotInfo, Timeouts,
+    CloneSnapshot, CreateSnapshot, Error, ErrorKind, FsSettings, ListSnapshots, RestoreReport, RestoreSnapshot,
+    RetryPolicy, S3Settings, SnapshotClient, SnapshotInfo, Timeouts,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::Response;
@@ -97,6 +97,10 @@ fn kinds(sheet: &mut Sheet) {
     let no_role = "settings.role_arn is needed for snapshot registration";
     add_kind(sheet, ErrorKind::MissingRoleArn, policy(400, no_role));
     engine_kinds(sheet);
+    let differs = on_a_domain(async |_, client| {
+        backups(client).ensure_registered(FsSettings::new("/mnt/backups")).await.map(drop)
+    });
+    add_kind(sheet, ErrorKind::RepositoryDiffers, differs);
     let running: SnapshotInfo = serde_json::from_value(json!({"snapshot": "monday", "state": "IN_PROGRESS"})).unwrap();
     add_kind(sheet, ErrorKind::Incomplete, running.into_complete().map(drop));
     let waited = on_a_domain(async |domain, client| {

@@ -144,6 +144,13 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Returns the Region of the bucket, if the storage reported it.
+    pub(crate) fn region_of_bucket(&self) -> Option<String> {
+        Seen::of(self).region_of_bucket().map(str::to_owned)
+    }
+}
+
 fn symptom(error: &Error, seen: &Seen<'_>) -> String {
     let what = error.operation().map_or("the request", Operation::as_str);
     let place = seen.host().map(|host| format!(" on {host}")).unwrap_or_default();

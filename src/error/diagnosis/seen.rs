@@ -9,6 +9,7 @@ use super::{Context, Storage};
 use crate::error::classify::unquoted;
 use crate::error::scrub::quoted;
 use crate::error::{Error, ServerError, cleaned};
+use crate::region::{partition_of, s3_host};
 
 /// An error, prepared for the rows.
 pub(super) struct Seen<'a> {
@@ -154,7 +155,8 @@ impl<'a> Seen<'a> {
         named.or_else(|| self.storage()?.role_arn.as_deref())
     }
 
-    fn region_of_bucket(&self) -> Option<&str> {
+    /// The Region of the bucket, as the storage reports it.
+    pub(super) fn region_of_bucket(&self) -> Option<&str> {
         let texts = || self.texts.iter().map(|text| text.raw.as_ref());
         texts()
             .find_map(|text| between(text, "The bucket is in this region: ", ". "))
@@ -297,8 +299,7 @@ impl<'a> Seen<'a> {
     /// The host of S3 in the Region of the bucket.
     fn s3_host(&self) -> String {
         let region = self.region_of_bucket().or_else(|| self.storage()?.region.as_deref()).unwrap_or("REGION");
-        let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-        shown(&format!("s3.{region}.amazonaws.com{suffix}"))
+        shown(&s3_host(region))
     }
 }
 
@@ -386,16 +387,6 @@ fn is_plain(text: &str) -> bool {
 /// The action without anything that may follow it.
 fn one_word(action: &str) -> &str {
     if is_plain(action) { action } else { "the action" }
-}
-
-fn partition_of(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "aws-cn"
-    } else if region.starts_with("us-gov-") {
-        "aws-us-gov"
-    } else {
-        "aws"
-    }
 }
 
 /// The name of a domain in its host name, such as `logs` in
