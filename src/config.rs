@@ -154,8 +154,8 @@ impl Timeouts {
 /// # After a lost response
 ///
 /// These rules apply to a create, clone, restore or delete after each failure for which the table
-/// says "check". These docs call all of them lost responses, although the server itself reported
-/// some of them (HTTP 500). [`create_snapshot`](crate::Repository::create_snapshot),
+/// says "check": after a lost response, and after a failure that the server reported (HTTP 500).
+/// [`create_snapshot`](crate::Repository::create_snapshot),
 /// [`clone_to`](crate::Snapshot::clone_to), [`delete`](crate::Snapshot::delete) and
 /// [`restore`](crate::Snapshot::restore) describe what is checked.
 ///
@@ -171,8 +171,8 @@ impl Timeouts {
 ///   and the same failure again for the second one. If the checks find no effect, the call then
 ///   fails with [`Outcome::Rejected`](crate::Outcome::Rejected). The client sends no third request.
 ///   Some restores are never sent a second time; [`restore`](crate::Snapshot::restore) lists them.
-///   For them, one such failure is enough: after three checks without effect, they fail with
-///   `Rejected`.
+///   They fail with `Rejected` once three checks after the first failure have found that they had
+///   no effect.
 /// * **Name taken.** If a check finds another client's snapshot under the name, the call fails with
 ///   [`ErrorKind::SnapshotNameTaken`](crate::ErrorKind::SnapshotNameTaken). The request is not sent
 ///   again.

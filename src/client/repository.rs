@@ -422,9 +422,9 @@ impl Repository {
     ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted).
     /// * **The snapshot does not have the token.** The call fails with
     ///   [`ErrorKind::SnapshotNameTaken`].
-    /// * **No snapshot has the name, but the response to the first request was that it is taken.**
-    ///   Another client had taken the name before this call, and its snapshot is gone now. The call
-    ///   fails with [`ErrorKind::SnapshotNameTaken`].
+    /// * **The server first reported that the name is taken, but now no snapshot has it.** Another
+    ///   client had taken the name before this call, and its snapshot is gone now. The call fails
+    ///   with [`ErrorKind::SnapshotNameTaken`].
     /// * **No snapshot has the name, in all other cases.** The client checks again. Once three
     ///   checks in a row, over at least 10 s, have found no snapshot, it sends the request again
     ///   with the same token. There is one exception: if the connection broke, a single check is

@@ -409,16 +409,16 @@ impl Snapshot {
     /// There are three cases:
     ///
     /// * **The restore had no effect.** When a restore starts, the server changes the state of all
-    ///   its indices in one step. So one unchanged index proves that the restore had no effect. If
-    ///   no index existed before, it is enough that none exists now. Three checks in a row, over at
-    ///   least 10 s, must find this.
-    ///   * If each index is still missing, or closed and unchanged, the client sends the request
-    ///     again.
-    ///   * Otherwise an index is open. The client does not send the request again: somebody may
-    ///     close the index, and the request would then overwrite its data. After a failure that the
-    ///     server reported (HTTP 500), the call fails with [`Outcome::Rejected`]. After a lost
-    ///     response, it fails with [`Outcome::Unknown`] when its time is over, because the first
-    ///     request may still arrive.
+    ///   its indices in one step. So the restore had no effect if an index that existed before is
+    ///   unchanged. It also had no effect if no index existed before, and none exists now. Three
+    ///   checks in a row, over at least 10 s, must find this.
+    ///   * The client sends the request again only if each index is still missing, or closed and
+    ///     unchanged.
+    ///   * In all other cases, a second request could overwrite data. For example, an index is open
+    ///     now, and somebody closes it before the request arrives. So the client only goes on
+    ///     checking. After a failure that the server reported (HTTP 500), the call then fails with
+    ///     [`Outcome::Rejected`]. After a lost response, it fails with [`Outcome::Unknown`] when
+    ///     its time is over, because the first request may still arrive.
     /// * **A restore from this snapshot to exactly these indices was started after step 2.** The
     ///   call succeeds, and [`StartedRestore::how`] returns
     ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted). The client cannot distinguish
@@ -537,9 +537,9 @@ impl Snapshot {
     /// # Errors
     ///
     /// * [`ErrorKind::InvalidInput`] if the options are not valid, or if one of the reasons for
-    ///   [sending a restore only once](#restores-that-are-sent-only-once) applies. For example, the
-    ///   permission `cluster:monitor/state` is missing. A snapshot that does not exist is such a
-    ///   reason as well, because the client cannot read it.
+    ///   [sending a restore only once](#restores-that-are-sent-only-once) applies. Two of these
+    ///   reasons are a missing permission `cluster:monitor/state`, and a snapshot that the client
+    ///   cannot read because it does not exist.
     /// * [`ErrorKind::SnapshotMissing`] instead, if the handle has a [uuid](Self::with_uuid) and no
     ///   snapshot of this name has it.
     /// * See [`ErrorKind`] for others. The reads are retried as described in [`RetryPolicy`].
