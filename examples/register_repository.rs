@@ -1,4 +1,5 @@
-//! Registers an S3 repository, takes a snapshot, shows its progress and prints the result.
+//! Registers an S3 repository, takes a snapshot, shows its progress, and restores it under new
+//! names.
 //!
 //! Without `--endpoint` it uses a fake domain inside this process. See `--help`.
 
@@ -13,17 +14,18 @@ use es_snapshot::testing::FakeDomain;
 use es_snapshot::transport::HyperTransport;
 use es_snapshot::wait::WaitUpdate;
 use es_snapshot::{
-    Auth, CreateSnapshot, Error, ErrorKind, S3Settings, SnapshotClient, SnapshotInfo, SnapshotState,
+    Auth, CreateSnapshot, Error, ErrorKind, RestoreSnapshot, S3Settings, SnapshotClient, SnapshotInfo, SnapshotState,
     default_credentials,
 };
 use futures_util::TryStreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Registers an S3 snapshot repository, takes a snapshot and waits for it.
+/// Registers an S3 snapshot repository, takes a snapshot, and restores it if --restore-prefix is
+/// set.
 ///
 /// With --endpoint it uses that domain. Credentials come from the environment, the profile, the
-/// container or the instance profile. Without --endpoint it starts a fake domain in this process
-/// and uses that one.
+/// container or the instance profile. Without --endpoint it starts a fake domain in this process,
+/// uses that one, and restores under the prefix `restored-`.
 #[derive(Parser)]
 struct Args {
     /// The domain, such as https://vpc-logs-x1y2.ap-northeast-1.es.amazonaws.com
@@ -60,6 +62,10 @@ struct Args {
     /// The snapshot to take
     #[arg(long, default_value = "my-first-snapshot")]
     snapshot: SnapshotName,
+    /// Restores the snapshot's indices under new names, which begin with this text. Hidden indices,
+    /// whose names begin with a dot, are left out
+    #[arg(long)]
+    restore_prefix: Option<String>,
     /// A PEM file of certificate authorities to trust in addition to the usual ones
     #[arg(long, requires = "endpoint")]
     ca_file: Option<std::path::PathBuf>,
@@ -80,8 +86,11 @@ enum AuthKind {
 
 type Failure = Box<dyn std::error::Error>;
 
+/// The time limit of the snapshot, and that of the restore.
+const LIMIT: Duration = Duration::from_secs(6 * 60 * 60);
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+pub(crate) async fn main() -> ExitCode {
     let args = Args::parse();
     let result = match &args.endpoint {
         Some(endpoint) => run_on_domain(&args, endpoint).await,
@@ -152,7 +161,11 @@ async fn run_on_domain(args: &Args, endpoint: &str) -> Result<(), Failure> {
     if let Some(path) = &args.base_path {
         settings = settings.with_base_path(path);
     }
-    register_and_snapshot(&client, args, settings).await
+    let snapshot = register_and_snapshot(&client, args, settings).await?;
+    match &args.restore_prefix {
+        Some(prefix) => restore(&client, args, &snapshot, prefix).await,
+        None => Ok(()),
+    }
 }
 
 async fn run_on_fake_domain(args: &Args) -> Result<(), Failure> {
@@ -166,12 +179,17 @@ async fn run_on_fake_domain(args: &Args) -> Result<(), Failure> {
     let settings = S3Settings::new("my-bucket-4-es")
         .with_region(domain.region())
         .with_role_arn("arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot");
-    register_and_snapshot(&client, args, settings).await?;
+    let snapshot = register_and_snapshot(&client, args, settings).await?;
+    restore(&client, args, &snapshot, args.restore_prefix.as_deref().unwrap_or("restored-")).await?;
     println!("\nThat was the fake domain. Pass --endpoint to back up a real one.");
     Ok(())
 }
 
-async fn register_and_snapshot(client: &SnapshotClient, args: &Args, settings: S3Settings) -> Result<(), Failure> {
+async fn register_and_snapshot(
+    client: &SnapshotClient,
+    args: &Args,
+    settings: S3Settings,
+) -> Result<SnapshotInfo, Failure> {
     let (repository, name) = (&args.repository, &args.snapshot);
     // Permission to manage snapshots does not include permission to read this.
     if let Ok(server) = client.server_info().await {
@@ -187,7 +205,21 @@ async fn register_and_snapshot(client: &SnapshotClient, args: &Args, settings: S
 
     let snapshot = watch(client, repository, name).await?;
     show(&snapshot);
-    snapshot.into_complete()?;
+    Ok(snapshot.into_complete()?)
+}
+
+/// Restores the indices of a snapshot beside the existing ones.
+async fn restore(client: &SnapshotClient, args: &Args, snapshot: &SnapshotInfo, prefix: &str) -> Result<(), Failure> {
+    // A domain refuses the restore of its own hidden indices, and an empty list would select all.
+    let indices: Vec<_> = snapshot.indices().iter().filter(|index| !index.starts_with('.')).collect();
+    if indices.is_empty() {
+        println!("restored     nothing: the snapshot contains no index to restore");
+        return Ok(());
+    }
+    let options = RestoreSnapshot::new().with_indices(indices).with_rename_prefix(prefix).with_include_aliases(false);
+    let restore = client.repository(&args.repository)?.snapshot(&args.snapshot)?.restore(options).await?;
+    let report = restore.wait().with_deadline(LIMIT).await?.into_complete()?;
+    println!("restored     {} ({} shards)", report.indices().join(", "), report.shards_total());
     Ok(())
 }
 
@@ -200,12 +232,7 @@ async fn watch(
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {msg}") {
         bar.set_style(style);
     }
-    let mut progress = client
-        .repository(repository)?
-        .snapshot(name)?
-        .wait()
-        .with_deadline(Duration::from_secs(6 * 60 * 60))
-        .progress();
+    let mut progress = client.repository(repository)?.snapshot(name)?.wait().with_deadline(LIMIT).progress();
     loop {
         match progress.try_next().await? {
             Some(WaitUpdate::Progress(now)) => {
