@@ -7,7 +7,7 @@ use aws_credential_types::Credentials;
 use es_snapshot::client::RawRequest;
 use es_snapshot::error::{Basis, Cause, Diagnosis};
 use es_snapshot::repository::RegisterRepository;
-use es_snapshot::testing::{ManualClock, TransportFn, response, transport_fn};
+use es_snapshot::testing::{CredentialTrouble, FakeDomain, ManualClock, TransportFn, response, transport_fn};
 use es_snapshot::transport::TransportError;
 use es_snapshot::{
     CreateSnapshot, Error, ListSnapshots, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotInfo,
@@ -340,6 +340,29 @@ async fn explains_failures_of_tls() {
 async fn a_name_that_does_not_resolve_is_named() {
     let client = SnapshotClient::builder("https://no-such-host.invalid").retry(RetryPolicy::never()).build().unwrap();
     assert_cause(&client.repositories().await.unwrap_err(), Cause::NameNotResolved, &["no-such-host.invalid"]);
+}
+
+#[tokio::test]
+async fn a_port_on_which_nothing_listens_is_named() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let client = SnapshotClient::builder(endpoint).retry(RetryPolicy::never()).build().unwrap();
+
+    let error = client.repositories().await.unwrap_err();
+
+    assert_cause(&error, Cause::ConnectionRefused, &[&port.to_string()]);
+}
+
+#[tokio::test]
+async fn a_provider_that_returns_no_credentials_is_named() {
+    let domain = FakeDomain::with_repository("backups").await;
+    let provider = domain.credentials_provider();
+    provider.set_trouble(CredentialTrouble::Fails);
+    let client = domain.client_builder().credentials(provider).retry(RetryPolicy::never()).build().unwrap();
+
+    let error = client.repositories().await.unwrap_err();
+
+    assert_cause(&error, Cause::CredentialsUnavailable, &["instance profile"]);
 }
 
 // ---- the engine's own exceptions

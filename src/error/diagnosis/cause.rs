@@ -73,6 +73,8 @@ causes! {
     SignatureTooOld = "signature_too_old",
     /// The signature has a time in the future.
     SignatureFromFuture = "signature_from_future",
+    /// The provider of the client returned no usable credentials.
+    CredentialsUnavailable = "credentials_unavailable",
     /// The session token has expired.
     TokenExpired = "token_expired",
     /// The domain does not know the session token.
@@ -101,6 +103,8 @@ causes! {
     VpcUnreachable = "vpc_unreachable",
     /// The name of the host does not resolve.
     NameNotResolved = "name_not_resolved",
+    /// Nothing listens on the port of the endpoint.
+    ConnectionRefused = "connection_refused",
     /// The certificate is for another name.
     CertificateForOtherName = "certificate_for_other_name",
     /// The certificate is not signed by an authority that the client trusts.

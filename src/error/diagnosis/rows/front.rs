@@ -55,6 +55,30 @@ pub(super) const ROWS: &[Row] = &[
         ..ANY
     },
     Row {
+        cause: Cause::ConnectionRefused,
+        basis: Basis::Observed,
+        source: Source::Client,
+        kinds: &[ErrorKind::Connect],
+        texts: &["Connection refused (os error "],
+        shown: &["Connection refused"],
+        why: "nothing listens on the port of {host}, or a firewall refuses the connection",
+        action: "check the port in the endpoint, which is 443 for Amazon domains and often 9200 for others, and that \
+              the server or the tunnel is running",
+        ..ANY
+    },
+    Row {
+        cause: Cause::CredentialsUnavailable,
+        basis: Basis::Observed,
+        source: Source::Client,
+        kinds: &[ErrorKind::Credentials],
+        shown: &["no usable credentials"],
+        why: "the provider of the client returned no credentials that can sign",
+        action: "read the causes in the error; attach an instance profile to this machine, or set \
+              `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or a profile; in a container, allow the metadata \
+              service a hop limit of 2",
+        ..ANY
+    },
+    Row {
         cause: Cause::CertificateForOtherName,
         basis: Basis::Observed,
         source: Source::Client,
