@@ -83,6 +83,7 @@
 //! | [`wait`] | [`Wait`], the progress of an operation, and tickets |
 //! | [`name`] | validated names and patterns |
 //! | [`auth`] | credentials and their cache, AWS signatures, and passwords |
+//! | [`doctor`] | an examination of a domain: a checklist with evidence and remedies |
 //! | [`iam`] | the IAM documents of a manual snapshot, generated |
 //! | [`error`] | [`Error`], its kinds and outcomes, and the server's response |
 //! | [`transport`] | the HTTP transport, and the trait for a transport of your own |
@@ -384,6 +385,7 @@ mod call;
 pub mod client;
 pub mod clock;
 mod config;
+pub mod doctor;
 mod endpoint;
 mod entropy;
 pub mod error;

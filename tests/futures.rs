@@ -5,6 +5,7 @@ use std::fmt::{Debug, Display};
 
 use es_snapshot::auth::CredentialCache;
 use es_snapshot::client::{RawRequest, RawResponse, RetryBudget, ServerInfo};
+use es_snapshot::doctor::{self, Check, CheckId, Examination, Report, Status};
 use es_snapshot::error::{ErrorType, Operation, ServerError, ServerLayer};
 use es_snapshot::registration::{EnsureRegistered, Registered, RegistrationChange};
 use es_snapshot::repository::{CleanUp, RepositoryInfo, VerifiedNode};
@@ -46,6 +47,7 @@ async fn every_call_can_be_awaited_on_any_thread() {
     send(client.running_snapshots());
     send(client.recovery(["movies"]));
     send(client.server_info());
+    send(doctor::examine(&client, &Examination::new()));
     send(client.raw(RawRequest::get(["_snapshot"])));
     send(client.check(ticket()));
     send(backups.register(FsSettings::new("/mnt/backups")));
@@ -112,11 +114,13 @@ fn data_from_a_server_can_be_cloned_and_serialised() {
     each!(is_data: PreparedRestore, RestoreSummary, ShardRecovery, RestoreReport, UnrestoredShard);
     each!(is_data: Progress, AnyOutcome, TicketState, WaitUpdate<SnapshotInfo>, ServerError);
     each!(is_data: Ticket, SnapshotTicket, RestoreTicket, DeletionTicket);
+    each!(is_data: Report, Check);
 }
 
 #[test]
 fn kinds_and_states_can_be_displayed_compared_and_hashed() {
     each!(is_word: ErrorKind, Outcome, Operation, ServerLayer, ErrorType, HowStarted, RegistrationChange);
+    each!(is_word: CheckId, Status);
     each!(is_word: SnapshotState, SnapshotStatusState, ShardStage, RecoveryStage, RecoveryType, OtherWord);
 }
 

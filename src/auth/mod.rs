@@ -57,8 +57,9 @@ pub struct Auth {
     registration: Option<CredentialCache>,
 }
 
+/// How a request is authenticated.
 #[derive(Clone)]
-enum Scheme {
+pub(crate) enum Scheme {
     None,
     /// The complete `Authorization` header, and its parts that errors must not contain.
     Header(HeaderValue, Arc<[String]>),
@@ -250,7 +251,7 @@ impl Authorizer {
         Some(self.region.as_str()).filter(|region| !region.is_empty())
     }
 
-    fn scheme(&self, operation: Operation) -> &Scheme {
+    pub(crate) fn scheme(&self, operation: Operation) -> &Scheme {
         match &self.registration {
             Some(scheme) if operation == Operation::RegisterRepository => scheme,
             _ => &self.all,

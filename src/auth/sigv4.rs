@@ -50,6 +50,14 @@ impl Key {
         &self.credentials
     }
 
+    /// Returns the name of the provider. The AWS crate shows it only in `Debug`, which redacts the
+    /// secrets.
+    pub(crate) fn provider(&self) -> Option<String> {
+        let shown = format!("{:?}", self.credentials);
+        let (name, _) = shown.strip_prefix("Credentials { provider_name: \"")?.split_once('"')?;
+        Some(name.to_owned())
+    }
+
     /// Returns the parts of the credentials that errors must not contain.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         [Some(self.credentials.secret_access_key()), self.credentials.session_token()].into_iter().flatten()
@@ -132,6 +140,13 @@ mod tests {
 
     use super::*;
     use crate::error::Operation;
+
+    #[test]
+    fn shows_the_name_of_the_provider() {
+        let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "IMDSv2");
+
+        assert_eq!(Key::new(credentials).provider().as_deref(), Some("IMDSv2"));
+    }
 
     /// The expected signatures were made with botocore, for the domain `search-movies-abc123` in
     /// eu-west-1.

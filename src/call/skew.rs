@@ -18,7 +18,7 @@ impl ClockSkew {
     /// not verify the domain's certificate.
     const FURTHEST: Duration = Duration::from_secs(366 * 86_400);
 
-    pub(super) fn millis(&self) -> i64 {
+    pub(crate) fn millis(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
 

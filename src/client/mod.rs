@@ -202,6 +202,10 @@ impl SnapshotClient {
         Self { session: Session { core: Arc::new(core), options } }
     }
 
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
     fn with(&self, change: impl FnOnce(&mut CallOptions)) -> Self {
         Self { session: self.session.with(change) }
     }

@@ -184,12 +184,13 @@ pub(crate) fn shown_literals(folder: &Path) -> Vec<Literal> {
 }
 
 /// Collects the sources below a folder. Files that end in `model` are models for searches in tests.
-/// The texts of `diagnosis` are in a table of their own, docs/errors.md.
+/// The texts of `diagnosis` are in a table of their own, docs/errors.md. Those of `doctor` are
+/// lines of a report, not errors.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            if !path.ends_with("testing") && !path.ends_with("diagnosis") {
+            if !["testing", "diagnosis", "doctor"].iter().any(|folder| path.ends_with(folder)) {
                 collect(&path, files);
             }
         } else if path.extension().is_some_and(|extension| extension == "rs")

@@ -155,11 +155,11 @@ pub(super) fn response(cluster: &mut Cluster, arrival: &Arrival, now: Now) -> Re
         Some(route) => check_line(&cluster.engine, arrival)
             .and_then(|()| check_content_type(arrival))
             .and_then(|()| cluster.run(route, &call)),
-        None if offered.is_empty() => Err(Fail::plain(
-            400,
-            json!({ "error": format!("no handler found for uri [{}] and method [{}]", arrival.target, arrival.method) }),
-        )
-        .unexpected()),
+        None if offered.is_empty() => {
+            let error = format!("no handler found for uri [{}] and method [{}]", arrival.target, arrival.method);
+            let fail = Fail::plain(400, json!({ "error": error }));
+            Err(if is_of_security_plugin(&names) { fail } else { fail.unexpected() })
+        }
         None => {
             let allowed: Vec<&str> = offered.iter().map(|(method, _)| *method).collect();
             let error = format!(
@@ -186,6 +186,11 @@ pub(super) fn response(cluster: &mut Cluster, arrival: &Arrival, now: Now) -> Re
             Response { status, body, pretty, operation, executed, unexpected }
         }
     }
+}
+
+/// Returns whether a path belongs to a security plugin, which the fake server does not have.
+fn is_of_security_plugin(segments: &[&str]) -> bool {
+    matches!(*segments, ["_plugins" | "_opendistro", "_security", "authinfo"] | ["_security", "_authenticate"])
 }
 
 /// How long the first line of a request may be. In bytes.
