@@ -102,7 +102,11 @@ impl Live {
 
     /// Returns a builder with the authentication of the domain and the default AWS credentials.
     pub(crate) async fn builder(&self) -> SnapshotClientBuilder {
-        let builder = self.plain_builder();
+        self.authenticated(self.plain_builder()).await
+    }
+
+    /// Adds the authentication of the domain and the default AWS credentials.
+    pub(crate) async fn authenticated(&self, builder: SnapshotClientBuilder) -> SnapshotClientBuilder {
         match self.text("auth") {
             Some("sigv4") => builder.credentials(default_credentials().await),
             Some("basic") => {
