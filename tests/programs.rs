@@ -23,6 +23,9 @@ use http::StatusCode;
 #[path = "../examples/backup_service.rs"]
 #[expect(dead_code, reason = "its `main` is not run")]
 mod backup_service;
+#[path = "../examples/doctor.rs"]
+#[expect(dead_code, reason = "its `main` is not run")]
+mod doctor;
 #[path = "../examples/fleet.rs"]
 #[expect(dead_code, reason = "its `main` is not run")]
 mod fleet;
@@ -321,6 +324,35 @@ mod the_restore_to_staging {
 
         assert!(error.to_string().contains("restore refused"), "{error}");
         assert!(!file.exists());
+    }
+}
+
+mod the_doctor {
+    use super::*;
+    use doctor::{code, examine_fake_domain};
+    use es_snapshot::doctor::Examination;
+
+    #[tokio::test]
+    async fn exits_with_1_after_a_warning() {
+        let report = examine_fake_domain(&Examination::new()).await.unwrap();
+
+        assert_eq!(code(&report), 1, "{report}");
+    }
+
+    #[tokio::test]
+    async fn exits_with_0_without_a_problem() {
+        let report = examine_fake_domain(&Examination::new().with_max_age(3 * DAY)).await.unwrap();
+
+        assert_eq!(code(&report), 0, "{report}");
+    }
+
+    #[tokio::test]
+    async fn exits_with_2_after_a_failure() {
+        let missing = Examination::new().with_repository("nightly".parse().unwrap());
+
+        let report = examine_fake_domain(&missing).await.unwrap();
+
+        assert_eq!(code(&report), 2, "{report}");
     }
 }
 
