@@ -1,0 +1,113 @@
+//! `delete`: shows snapshots, asks, and deletes exactly these.
+
+use es_snapshot::name::SnapshotName;
+use es_snapshot::{ErrorKind, ListSnapshots, Repository, SnapshotInfo, SnapshotPattern, Ticket};
+
+use super::Domain;
+use super::wait::note_ongoing;
+use crate::args::Delete;
+use crate::confirm::confirm;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::records::DeletionRecord;
+use crate::output::{Console, printable};
+
+pub(super) async fn run(args: Delete, domain: &Domain, console: &Console) -> Result<(), Failure> {
+    let client = domain.client.with_queue_time(args.patience.queue);
+    let repository = client.repository(&args.target.repository)?;
+    let listed = listed(&repository, &args).await?;
+    if args.consent.dry_run {
+        let planned: Vec<DeletionRecord> = listed.iter().map(|listed| record(&repository, listed, "planned")).collect();
+        return console.all(&planned);
+    }
+    if !listed.is_empty() {
+        for snapshot in &listed {
+            console.note(format!("  {}  {}", printable(snapshot.name()), snapshot.state()));
+        }
+        let (count, name) = (listed.len(), repository.name());
+        let question = format!("Delete {count} snapshots of {name} on {}?", domain.name);
+        confirm(console, args.consent, &question).await?;
+    }
+    delete(&repository, &listed, console).await
+}
+
+/// Returns the snapshots to delete, as they are now.
+async fn listed(repository: &Repository, args: &Delete) -> Result<Vec<SnapshotInfo>, Failure> {
+    let pattern = match &args.pattern {
+        Some(pattern) => pattern.clone(),
+        None => SnapshotPattern::from_names(args.names.iter().cloned())?,
+    };
+    let found = found(repository, pattern).await?;
+    let is_listed = |name: &&SnapshotName| found.iter().any(|snapshot| snapshot.name() == name.as_str());
+    let missing: Vec<&str> = args.names.iter().filter(|name| !is_listed(name)).map(|name| name.as_str()).collect();
+    if missing.is_empty() {
+        return Ok(found);
+    }
+    let text = format!("{} has no snapshot {}; nothing was deleted", repository.name(), missing.join(", "));
+    Err(Failure::Stopped(Exit::NotFound, text))
+}
+
+/// Returns the snapshots that match. The server needs no file of them, so damaged ones are found.
+async fn found(repository: &Repository, pattern: SnapshotPattern) -> Result<Vec<SnapshotInfo>, Failure> {
+    let options = ListSnapshots::new().with_pattern(pattern).with_verbose(false).with_ignore_unavailable(true);
+    match repository.list(options).await {
+        Ok(list) => Ok(list.into_iter().collect()),
+        Err(error) if error.kind() == ErrorKind::SnapshotMissing => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes the snapshots one after the other, and writes the result of each.
+async fn delete(repository: &Repository, listed: &[SnapshotInfo], console: &Console) -> Result<(), Failure> {
+    let mut listing = console.listing::<DeletionRecord>();
+    let mut failures = Vec::new();
+    for snapshot in listed {
+        let result = delete_one(repository, snapshot, console).await;
+        let mut record = record(repository, snapshot, if result.is_ok() { "deleted" } else { "failed" });
+        if let Err(failure) = result {
+            record.error = failure.lines(false, &console.resume()).into_iter().next();
+            failures.push(failure);
+        }
+        listing.push(&record)?;
+    }
+    console.set_ongoing(None);
+    listing.finish::<DeletionRecord>()?;
+    let failed = failures.len();
+    match failures.into_iter().next() {
+        None => Ok(()),
+        Some(first) if failed == listed.len() => Err(first),
+        Some(_) => Err(Failure::partly(format!("{failed} of {} snapshots were not deleted", listed.len()))),
+    }
+}
+
+/// Deletes a snapshot, unless another one has taken its name since it was listed.
+async fn delete_one(repository: &Repository, listed: &SnapshotInfo, console: &Console) -> Result<(), Failure> {
+    let name: SnapshotName = listed.name().parse()?;
+    let uuid = listed.uuid().ok_or_else(|| {
+        Failure::refused(format!(
+            "the server reports no uuid for {}:{name}, so it may be another one",
+            repository.name()
+        ))
+    })?;
+    let snapshot = repository.snapshot(&name)?.with_uuid(uuid);
+    let ticket: Ticket = snapshot.wait_for_deletion().ticket().clone();
+    note_ongoing(&ticket, "may go on", console);
+    match snapshot.delete().await {
+        Err(error) if error.kind() == ErrorKind::SnapshotMissing => {
+            let replaced = !found(repository, name.clone().into()).await?.is_empty();
+            let text = format!("another snapshot has taken the name {}:{name} since it was listed", repository.name());
+            Err(if replaced { Failure::refused(text) } else { error.into() })
+        }
+        result => Ok(result?),
+    }
+}
+
+fn record(repository: &Repository, listed: &SnapshotInfo, result: &'static str) -> DeletionRecord {
+    DeletionRecord {
+        repository: repository.name().to_string(),
+        snapshot: listed.name().to_owned(),
+        uuid: listed.uuid().map(str::to_owned),
+        result,
+        error: None,
+    }
+}

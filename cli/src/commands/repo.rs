@@ -1,0 +1,120 @@
+//! The commands for repositories.
+
+use es_snapshot::repository::{OtherSettings, RegisterRepository, RepositoryInfo};
+use es_snapshot::{Error, ErrorKind, FsSettings, Repository, RepositorySettings, S3Settings};
+
+use super::Domain;
+use crate::args::{Change, KeyValue, Register, RepoCommand};
+use crate::confirm::confirm;
+use crate::failure::Failure;
+use crate::output::Console;
+use crate::output::records::{CleanUpRecord, NodeRecord, PlanRecord, RepositoryRecord};
+
+pub(super) async fn run(command: RepoCommand, domain: &Domain, console: &Console) -> Result<(), Failure> {
+    match command {
+        RepoCommand::List => {
+            let repositories = domain.client.repositories().await?;
+            console.all(&repositories.iter().map(RepositoryRecord::new).collect::<Vec<_>>())
+        }
+        RepoCommand::Show(target) => {
+            let info = domain.client.repository(target.repository)?.info().await?;
+            console.one(&RepositoryRecord::new(&info))
+        }
+        RepoCommand::Verify(target) => {
+            let nodes = domain.client.repository(target.repository)?.verify().await?;
+            console.all(&nodes.iter().map(NodeRecord::new).collect::<Vec<_>>())
+        }
+        RepoCommand::Register(args) => register(*args, domain, console).await,
+        RepoCommand::Cleanup(args) => clean_up(args, domain, console).await,
+        RepoCommand::Unregister(args) => unregister(args, domain, console).await,
+    }
+}
+
+async fn register(args: Register, domain: &Domain, console: &Console) -> Result<(), Failure> {
+    let client = domain.client.with_queue_time(args.patience.queue);
+    let repository = client.repository(&args.target.repository)?;
+    let settings = settings(&args);
+    let registered = match repository.info().await {
+        Ok(info) => Some(info),
+        Err(error) if error.kind() == ErrorKind::RepositoryMissing || is_denied(&error) => None,
+        Err(error) => return Err(error.into()),
+    };
+    if args.consent.dry_run {
+        return console.one(&plan("register", &repository));
+    }
+    if let Some(info) = registered.filter(|info| *info.settings() != settings) {
+        console.note(format!("{} is registered with other settings:", repository.name()));
+        console.note(format!("  {}", RepositoryRecord::new(&info).settings_line()));
+        let question = format!("Replace the settings of {} on {}?", repository.name(), domain.name);
+        confirm(console, args.consent, &question).await?;
+    }
+    let registration = RegisterRepository::new(settings.clone()).with_verify(!args.no_verify);
+    repository.register(registration).await?;
+    // A caller may be permitted to register, and not to read.
+    let info = repository.info().await.unwrap_or_else(|_| RepositoryInfo::new(repository.name().as_str(), settings));
+    console.one(&RepositoryRecord::new(&info))
+}
+
+fn is_denied(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::NotAllowed)
+}
+
+async fn clean_up(args: Change, domain: &Domain, console: &Console) -> Result<(), Failure> {
+    let repository = domain.client.with_queue_time(args.patience.queue).repository(&args.target.repository)?;
+    if args.consent.dry_run {
+        repository.info().await?;
+        return console.one(&plan("cleanup", &repository));
+    }
+    let question = format!("Delete the files of {} on {} that belong to no snapshot?", repository.name(), domain.name);
+    confirm(console, args.consent, &question).await?;
+    let removed = repository.cleanup().await?;
+    console.one(&CleanUpRecord::new(repository.name().as_str(), removed))
+}
+
+async fn unregister(args: Change, domain: &Domain, console: &Console) -> Result<(), Failure> {
+    let repository = domain.client.with_queue_time(args.patience.queue).repository(&args.target.repository)?;
+    let info = repository.info().await?;
+    if args.consent.dry_run {
+        return console.one(&plan("unregister", &repository));
+    }
+    let question = format!("Unregister {} on {}? Its snapshots are kept.", repository.name(), domain.name);
+    confirm(console, args.consent, &question).await?;
+    repository.unregister().await?;
+    console.one(&RepositoryRecord::new(&info))
+}
+
+fn plan(change: &'static str, repository: &Repository) -> PlanRecord {
+    PlanRecord { change, repository: repository.name().to_string(), snapshot: None, indices: None }
+}
+
+fn settings(args: &Register) -> RepositorySettings {
+    let others = || args.settings.iter().cloned().map(|KeyValue { key, value }| (key, value));
+    if let Some(bucket) = &args.bucket {
+        let mut settings =
+            others().fold(S3Settings::new(bucket), |settings, (key, value)| settings.with_setting(key, value));
+        if let Some(region) = &args.bucket_region {
+            settings = settings.with_region(region);
+        }
+        if let Some(host) = &args.bucket_endpoint {
+            settings = settings.with_endpoint(host);
+        }
+        if let Some(role) = &args.role_arn {
+            settings = settings.with_role_arn(role);
+        }
+        if let Some(path) = &args.base_path {
+            settings = settings.with_base_path(path);
+        }
+        if args.server_side_encryption {
+            settings = settings.with_server_side_encryption(true);
+        }
+        return if args.readonly { settings.with_readonly(true) } else { settings }.into();
+    }
+    if let Some(location) = &args.location {
+        let settings =
+            others().fold(FsSettings::new(location), |settings, (key, value)| settings.with_setting(key, value));
+        return if args.readonly { settings.with_readonly(true) } else { settings }.into();
+    }
+    let settings = OtherSettings::new(args.repository_type.clone().unwrap_or_default());
+    let settings = others().fold(settings, |settings, (key, value)| settings.with_setting(key, value));
+    if args.readonly { settings.with_setting("readonly", true) } else { settings }.into()
+}

@@ -1,0 +1,13 @@
+//! The data that commands write. `schema.json` describes it.
+
+mod document;
+mod operation;
+mod repository;
+mod snapshot;
+mod status;
+
+pub(crate) use document::DocumentRecord;
+pub(crate) use operation::{DeletionRecord, PlanRecord, ProgressRecord, RestoreRecord, StartedRecord};
+pub(crate) use repository::{CleanUpRecord, NodeRecord, RepositoryRecord};
+pub(crate) use snapshot::SnapshotRecord;
+pub(crate) use status::StatusRecord;

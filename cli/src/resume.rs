@@ -1,0 +1,73 @@
+//! The command with which an operator resumes a wait.
+
+use es_snapshot::Ticket;
+
+/// What a command needs to be run again: the flags of the connection, and the file of the ticket.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Resume {
+    pub(crate) connection: Vec<String>,
+    pub(crate) ticket_file: Option<String>,
+}
+
+impl Resume {
+    /// Returns the command that waits for the operation of the ticket.
+    pub(crate) fn command(&self, ticket: &Ticket) -> String {
+        let mut words = vec!["es-snapshot".to_owned(), "wait".to_owned()];
+        match &self.ticket_file {
+            Some(file) => words.extend(["--ticket".to_owned(), file.clone()]),
+            None => words.extend(by_name(ticket)),
+        }
+        words.extend(self.connection.iter().cloned());
+        let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        quoted.join(" ")
+    }
+}
+
+fn by_name(ticket: &Ticket) -> Vec<String> {
+    let mut words = vec![ticket.repository().to_string(), ticket.snapshot().to_string()];
+    match ticket {
+        Ticket::Restore(_) => words.extend(["--for", "restore"].map(str::to_owned)),
+        Ticket::Deletion(_) => words.extend(["--for", "deletion"].map(str::to_owned)),
+        _ => {}
+    }
+    words
+}
+
+/// Returns the word as a shell reads it.
+pub(crate) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use es_snapshot::wait::{RestoreTicket, SnapshotTicket};
+
+    use super::*;
+
+    #[test]
+    fn names_the_snapshot_and_the_flags_of_the_connection() {
+        let ticket = SnapshotTicket::new("backups", "monday").unwrap().into();
+        let resume = Resume { connection: vec!["--context".to_owned(), "the prod".to_owned()], ticket_file: None };
+
+        assert_eq!(resume.command(&ticket), "es-snapshot wait backups monday --context 'the prod'");
+    }
+
+    #[test]
+    fn names_the_file_of_the_ticket_if_there_is_one() {
+        let ticket = RestoreTicket::new("backups", "monday").unwrap().into();
+        let resume = Resume { connection: Vec::new(), ticket_file: Some("/tmp/t.json".to_owned()) };
+
+        assert_eq!(resume.command(&ticket), "es-snapshot wait --ticket /tmp/t.json");
+    }
+
+    #[test]
+    fn quotes_what_a_shell_would_interpret() {
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted("$HOME"), "'$HOME'");
+        assert_eq!(quoted(""), "''");
+    }
+}

@@ -1,0 +1,53 @@
+//! A fake domain on loopback, and commands of the program that use it.
+
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use aws_credential_types::provider::ProvideCredentials as _;
+use es_snapshot::testing::{FakeDomain, FakeDomainBuilder, ManualClock};
+
+/// Starts a domain with the repository `backups` and an index. Its clock stands still, and what is
+/// started ends at once.
+pub(crate) async fn domain() -> FakeDomain {
+    start(FakeDomain::builder()).await
+}
+
+pub(crate) async fn start(builder: FakeDomainBuilder) -> FakeDomain {
+    let builder = builder.clock(ManualClock::at("2026-05-01T00:00:00Z")).seed(7);
+    let domain = builder.snapshots_take(Duration::ZERO).restores_take(Duration::ZERO).start().await;
+    domain.create_repository("backups");
+    domain.create_index("movies", 2);
+    domain
+}
+
+/// Returns the variables with which the program reaches the domain, and signs for it.
+pub(crate) async fn variables(domain: &FakeDomain) -> Vec<(&'static str, String)> {
+    let credentials = domain.credentials_provider().provide_credentials().await.unwrap();
+    vec![
+        ("ES_SNAPSHOT_ENDPOINT", domain.endpoint()),
+        ("ES_SNAPSHOT_REGION", domain.region()),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id().to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key().to_owned()),
+        ("AWS_SESSION_TOKEN", credentials.session_token().unwrap_or_default().to_owned()),
+        ("HOME", "/nonexistent".to_owned()),
+    ]
+}
+
+/// Returns the program with these arguments. It inherits nothing of the environment.
+pub(crate) async fn program(domain: &FakeDomain, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_es-snapshot"));
+    command.args(arguments).env_clear().envs(variables(domain).await).stdin(Stdio::null());
+    command
+}
+
+/// Runs the program with these arguments.
+pub(crate) async fn run(domain: &FakeDomain, arguments: &[&str]) -> Output {
+    program(domain, arguments).await.output().unwrap()
+}
+
+/// Runs the program, and returns its exit code with both streams.
+pub(crate) async fn exit(domain: &FakeDomain, arguments: &[&str]) -> (i32, String) {
+    let output = run(domain, arguments).await;
+    let text = [output.stdout, output.stderr].map(|stream| String::from_utf8(stream).unwrap()).concat();
+    (output.status.code().unwrap(), text)
+}
