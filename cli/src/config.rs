@@ -34,7 +34,8 @@ impl Config {
 
     fn context(&mut self, name: &str) -> Result<Settings, Failure> {
         let known: Vec<&str> = self.contexts.keys().map(String::as_str).collect();
-        let unknown = format!("context {name:?} is not in the configuration, which contains: {}", known.join(", "));
+        let known = if known.is_empty() { "no context".to_owned() } else { known.join(", ") };
+        let unknown = format!("context {name:?} is not in the configuration, which contains {known}");
         self.contexts.remove(name).ok_or_else(|| Failure::usage(unknown))
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls;
@@ -105,20 +106,22 @@ fn near_end(endpoint: &str) -> Result<(&str, String), Failure> {
     Ok((scheme, if has_port { near.to_owned() } else { format!("{near}:{port}") }))
 }
 
-/// Returns the default chain of credentials, for the profile if one is set.
+/// Returns the credentials of the profile if one is set, otherwise the default chain.
 async fn credentials(settings: &Settings) -> SharedCredentialsProvider {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
         .build_https();
-    let config = ProviderConfig::without_region().with_http_client(http);
-    let mut chain = DefaultCredentialsChain::builder().configure(config);
-    if let Some(region) = &settings.region {
-        chain = chain.region(Region::new(region.clone()));
-    }
+    let region = settings.region.clone().map(Region::new);
+    let config = ProviderConfig::without_region().with_region(region.clone()).with_http_client(http);
     if let Some(profile) = &settings.profile {
-        chain = chain.profile_name(profile);
+        let provider = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&config).build();
+        return SharedCredentialsProvider::new(provider);
     }
-    SharedCredentialsProvider::new(chain.build().await)
+    let chain = DefaultCredentialsChain::builder().configure(config);
+    SharedCredentialsProvider::new(match region {
+        Some(region) => chain.region(region).build().await,
+        None => chain.build().await,
+    })
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {

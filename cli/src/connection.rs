@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, help_heading = "Connection", hide_short_help = true, hide_possible_values = true)]
     #[arg(value_name = "sigv4|basic|none")]
     pub(crate) auth: Option<Scheme>,
-    /// AWS profile. Default: that of the AWS variables and files [env: ES_SNAPSHOT_PROFILE]
+    /// AWS profile. Default: the default chain of credentials [env: ES_SNAPSHOT_PROFILE]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connection", hide_short_help = true)]
     pub(crate) profile: Option<String>,
     /// User of basic authentication [env: ES_SNAPSHOT_USER]

@@ -51,7 +51,8 @@ impl Failure {
                 if debug && error.diagnosis().is_some() {
                     lines.extend(error.report().lines().map(in_flags));
                 }
-                if let Some(ticket) = error.ticket() {
+                // What does not exist cannot be awaited.
+                if let Some(ticket) = error.ticket().filter(|_| !error.is_not_found()) {
                     lines.push(format!("resume: {}", resume.command(ticket)));
                 }
                 lines
@@ -76,7 +77,7 @@ impl From<io::Error> for Failure {
 fn explained(error: &Error) -> Vec<String> {
     match error.diagnosis() {
         Some(diagnosis) => vec![
-            format!("error: {}; {}", in_flags(diagnosis.symptom()), in_flags(diagnosis.impact())),
+            format!("error: {}. {}", in_flags(diagnosis.symptom()), in_flags(diagnosis.impact())),
             format!("cause: {}", in_flags(diagnosis.explanation())),
             format!("remedy: {}", in_flags(diagnosis.action())),
         ],

@@ -24,6 +24,8 @@ const FLAGS: &[(&str, &str)] = &[
     ("`SnapshotInfo::failures`", "`es-snapshot show`"),
     ("`SnapshotList::unreadable`", "`es-snapshot list`"),
     ("`with_setting`", "`--setting`"),
+    ("`GET /_snapshot`", "`es-snapshot repo list`"),
+    ("`GET /_snapshot/_status`", "`es-snapshot status`"),
     ("; `SnapshotClientBuilder::max_response_bytes` raises the limit", ""),
     ("; `Timeouts::with_attempt` raises it", ""),
     ("; `Timeouts::with_call` raises it", ""),

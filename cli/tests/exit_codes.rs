@@ -9,11 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use es_snapshot::testing::{FakeDomain, FakeOutcome, Fault};
-use support::{domain, exit, program};
-
-fn partial() -> FakeOutcome {
-    FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] }
-}
+use support::{domain, exit, partial, program};
 
 async fn with_snapshots(names: &[&str]) -> FakeDomain {
     let domain = domain().await;

@@ -5,12 +5,12 @@ use es_snapshot::{ErrorKind, ListSnapshots, Repository, SnapshotInfo, SnapshotPa
 
 use super::Domain;
 use super::wait::note_ongoing;
-use crate::args::Delete;
+use crate::args::{Delete, Format};
 use crate::confirm::confirm;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::records::DeletionRecord;
-use crate::output::{Console, printable};
+use crate::output::{Console, counted, printable};
 
 pub(super) async fn run(args: Delete, domain: &Domain, console: &Console) -> Result<(), Failure> {
     let client = domain.client.with_queue_time(args.patience.queue);
@@ -25,7 +25,7 @@ pub(super) async fn run(args: Delete, domain: &Domain, console: &Console) -> Res
             console.note(format!("  {}  {}", printable(snapshot.name()), snapshot.state()));
         }
         let (count, name) = (listed.len(), repository.name());
-        let question = format!("Delete {count} snapshots of {name} on {}?", domain.name);
+        let question = format!("Delete {} of {name} on {}?", counted(count, "snapshot", "snapshots"), domain.name);
         confirm(console, args.consent, &question).await?;
     }
     delete(&repository, &listed, console).await
@@ -68,7 +68,9 @@ async fn delete(repository: &Repository, listed: &[SnapshotInfo], console: &Cons
             record.error = failure.lines(false, &console.resume()).into_iter().next();
             failures.push(failure);
         }
-        listing.push(&record)?;
+        if record.error.is_none() || console.format() != Format::Name {
+            listing.push(&record)?;
+        }
     }
     console.set_ongoing(None);
     listing.finish::<DeletionRecord>()?;
@@ -109,5 +111,71 @@ fn record(repository: &Repository, listed: &SnapshotInfo, result: &'static str) 
         uuid: listed.uuid().map(str::to_owned),
         result,
         error: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use es_snapshot::CreateSnapshot;
+    use es_snapshot::testing::FakeDomain;
+
+    use super::*;
+    use crate::output::Streams;
+
+    fn console() -> Console {
+        let streams = Streams {
+            out: Box::new(std::io::sink()),
+            notes: Box::new(std::io::sink()),
+            out_is_terminal: false,
+            notes_are_terminal: false,
+            can_ask: false,
+            colours: false,
+        };
+        Console::new(Format::Table, streams)
+    }
+
+    async fn with_snapshot(name: &str) -> (FakeDomain, Repository) {
+        let domain = FakeDomain::with_repository("backups").await;
+        let repository = domain.client().repository("backups").unwrap();
+        repository.create_snapshot(name, CreateSnapshot::new()).await.unwrap().wait().await.unwrap();
+        (domain, repository)
+    }
+
+    #[tokio::test]
+    async fn refuses_a_snapshot_that_has_taken_the_name_of_a_listed_one() {
+        let (domain, repository) = with_snapshot("monday").await;
+        let listed = found(&repository, SnapshotPattern::all()).await.unwrap();
+        domain.another_client_deletes("backups", "monday");
+        domain.another_client_creates("backups", "monday");
+
+        let failure = delete(&repository, &listed, &console()).await.unwrap_err();
+
+        assert_eq!(failure.exit(), Exit::Refused);
+        assert_eq!(domain.snapshots("backups").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn reports_a_listed_snapshot_that_is_gone_as_not_found() {
+        let (domain, repository) = with_snapshot("monday").await;
+        let listed = found(&repository, SnapshotPattern::all()).await.unwrap();
+        domain.another_client_deletes("backups", "monday");
+
+        let failure = delete(&repository, &listed, &console()).await.unwrap_err();
+
+        assert_eq!(failure.exit(), Exit::NotFound);
+    }
+
+    #[tokio::test]
+    async fn deletes_the_others_if_one_is_refused() {
+        let (domain, repository) = with_snapshot("monday").await;
+        repository.create_snapshot("tuesday", CreateSnapshot::new()).await.unwrap().wait().await.unwrap();
+        let listed = found(&repository, SnapshotPattern::all()).await.unwrap();
+        domain.another_client_deletes("backups", "monday");
+        domain.another_client_creates("backups", "monday");
+
+        let failure = delete(&repository, &listed, &console()).await.unwrap_err();
+
+        assert_eq!(failure.exit(), Exit::Partly);
+        assert_eq!(domain.snapshots("backups")[0].name, "monday");
     }
 }

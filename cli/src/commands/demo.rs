@@ -31,7 +31,7 @@ pub(super) async fn run(console: &Console) -> Result<(), Failure> {
     let domain = Domain { client: fake.client(), name: "the fake domain".to_owned() };
     for words in PROCEDURE {
         let quoted: Vec<String> = words.iter().map(|word| crate::resume::quoted(word)).collect();
-        console.note(format!("\n$ es-snapshot {}", quoted.join(" ")));
+        console.note(format!("\n> es-snapshot {}", quoted.join(" ")));
         let line = Cli::try_parse_from(["es-snapshot"].iter().chain(*words));
         if let Command::OnDomain(command) = line.map_err(|error| Failure::usage(error.to_string()))?.command {
             run_on(&domain, command, console).await?;

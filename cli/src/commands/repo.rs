@@ -39,12 +39,15 @@ async fn register(args: Register, domain: &Domain, console: &Console) -> Result<
         Err(error) if error.kind() == ErrorKind::RepositoryMissing || is_denied(&error) => None,
         Err(error) => return Err(error.into()),
     };
+    let replaced = registered.filter(|info| *info.settings() != settings);
+    if let Some(info) = &replaced {
+        console.note(format!("{} is registered with other settings:", repository.name()));
+        console.note(format!("  {}", RepositoryRecord::new(info).settings_line()));
+    }
     if args.consent.dry_run {
         return console.one(&plan("register", &repository));
     }
-    if let Some(info) = registered.filter(|info| *info.settings() != settings) {
-        console.note(format!("{} is registered with other settings:", repository.name()));
-        console.note(format!("  {}", RepositoryRecord::new(&info).settings_line()));
+    if replaced.is_some() {
         let question = format!("Replace the settings of {} on {}?", repository.name(), domain.name);
         confirm(console, args.consent, &question).await?;
     }

@@ -10,7 +10,7 @@ use crate::args::Restore;
 use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::output::records::PlanRecord;
-use crate::output::{Console, printable};
+use crate::output::{Console, counted, printable};
 use crate::words::in_flags;
 
 pub(super) async fn run(args: Restore, domain: &Domain, console: &Console) -> Result<(), Failure> {
@@ -32,7 +32,7 @@ pub(super) async fn run(args: Restore, domain: &Domain, console: &Console) -> Re
     let count = match &targets {
         Some(targets) => {
             targets.iter().for_each(|target| console.note(format!("  {}", printable(target))));
-            format!("{} indices", targets.len())
+            counted(targets.len(), "index", "indices")
         }
         None => "indices whose names are not known".to_owned(),
     };

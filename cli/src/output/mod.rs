@@ -10,7 +10,7 @@ mod text;
 pub(crate) use console::{Console, Streams};
 pub(crate) use meter::{Meter, describe};
 pub(crate) use table::{Column, left, right, state};
-pub(crate) use text::{Moment, amount, printable, took};
+pub(crate) use text::{Moment, amount, counted, printable, took};
 
 use jiff::tz::TimeZone;
 use serde::Serialize;

@@ -53,6 +53,11 @@ pub(crate) fn amount(bytes: u64) -> String {
     BinaryBytes(bytes).to_string()
 }
 
+/// Returns the number with the noun in its form.
+pub(crate) fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
 /// Returns the text with control characters escaped, so that a name from the server cannot control
 /// the terminal.
 pub(crate) fn printable(text: &str) -> String {

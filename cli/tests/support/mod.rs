@@ -1,23 +1,26 @@
-//! A fake domain on loopback, and commands of the program that use it.
+//! A fake domain on loopback, and commands of the program that use it. Each test uses a part.
 
-use std::process::{Command, Output, Stdio};
+#![allow(dead_code, reason = "each test uses a part")]
+
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use aws_credential_types::provider::ProvideCredentials as _;
-use es_snapshot::testing::{FakeDomain, FakeDomainBuilder, ManualClock};
+use es_snapshot::testing::{FakeDomain, FakeOutcome, ManualClock};
 
 /// Starts a domain with the repository `backups` and an index. Its clock stands still, and what is
 /// started ends at once.
 pub(crate) async fn domain() -> FakeDomain {
-    start(FakeDomain::builder()).await
-}
-
-pub(crate) async fn start(builder: FakeDomainBuilder) -> FakeDomain {
-    let builder = builder.clock(ManualClock::at("2026-05-01T00:00:00Z")).seed(7);
+    let builder = FakeDomain::builder().clock(ManualClock::at("2026-05-01T00:00:00Z")).seed(7);
     let domain = builder.snapshots_take(Duration::ZERO).restores_take(Duration::ZERO).start().await;
     domain.create_repository("backups");
     domain.create_index("movies", 2);
     domain
+}
+
+/// Returns the outcome of a snapshot that lacks a shard of the index.
+pub(crate) fn partial() -> FakeOutcome {
+    FakeOutcome::Partial { failed_shards: vec![("movies".to_owned(), 1)] }
 }
 
 /// Returns the variables with which the program reaches the domain, and signs for it.
@@ -40,14 +43,9 @@ pub(crate) async fn program(domain: &FakeDomain, arguments: &[&str]) -> Command 
     command
 }
 
-/// Runs the program with these arguments.
-pub(crate) async fn run(domain: &FakeDomain, arguments: &[&str]) -> Output {
-    program(domain, arguments).await.output().unwrap()
-}
-
 /// Runs the program, and returns its exit code with both streams.
 pub(crate) async fn exit(domain: &FakeDomain, arguments: &[&str]) -> (i32, String) {
-    let output = run(domain, arguments).await;
+    let output = program(domain, arguments).await.output().unwrap();
     let text = [output.stdout, output.stderr].map(|stream| String::from_utf8(stream).unwrap()).concat();
     (output.status.code().unwrap(), text)
 }

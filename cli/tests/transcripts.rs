@@ -1,0 +1,119 @@
+//! Plays the transcripts in `tests/transcripts`, each on a fake domain.
+//!
+//! `TRYCMD=overwrite cargo test -p es-snapshot-cli --test transcripts` writes what the program
+//! writes now.
+
+#![expect(clippy::unwrap_used, reason = "test helpers may panic")]
+
+mod support;
+
+use std::time::Duration;
+
+use es_snapshot::testing::{FakeDamage, FakeDomain, FakeOutcome};
+use support::{domain, partial, variables};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Places a snapshot that was taken this many days before the domain's time.
+fn place(domain: &FakeDomain, name: &str, days: u32, outcome: FakeOutcome) {
+    let now = domain.client().now();
+    domain.place_snapshot("backups", name, now - days * DAY, outcome);
+}
+
+/// Plays one transcript.
+async fn play(name: &str, domain: &FakeDomain) {
+    let cases = trycmd::TestCases::new();
+    for (name, value) in variables(domain).await {
+        cases.env(name, value);
+    }
+    let host = domain.endpoint().trim_start_matches("http://").to_owned();
+    cases.insert_var("[HOST]", host).unwrap();
+    cases.case(format!("tests/transcripts/{name}.md")).run();
+}
+
+#[tokio::test]
+async fn the_help_of_every_command() {
+    play("help", &domain().await).await;
+}
+
+#[tokio::test]
+async fn repositories_are_registered_and_unregistered() {
+    play("repositories", &domain().await).await;
+}
+
+#[tokio::test]
+async fn snapshots_are_taken() {
+    play("take", &domain().await).await;
+}
+
+#[tokio::test]
+async fn a_partial_snapshot_names_the_failed_shards() {
+    let domain = domain().await;
+    domain.plan_snapshot(partial());
+
+    play("partial", &domain).await;
+}
+
+#[tokio::test]
+async fn snapshots_are_listed_and_shown() {
+    let domain = domain().await;
+    place(&domain, "weekly", 9, FakeOutcome::Success);
+    place(&domain, "nightly-1", 2, FakeOutcome::Success);
+    place(&domain, "nightly-2", 1, partial());
+
+    play("list", &domain).await;
+}
+
+#[tokio::test]
+async fn a_list_with_a_damaged_snapshot_is_not_complete() {
+    let domain = domain().await;
+    place(&domain, "nightly-1", 2, FakeOutcome::Success);
+    place(&domain, "nightly-2", 1, FakeOutcome::Success);
+    domain.damage_snapshot("backups", "nightly-1", FakeDamage::Lost);
+
+    play("damaged", &domain).await;
+}
+
+#[tokio::test]
+async fn snapshots_are_deleted() {
+    let domain = domain().await;
+    for (name, days) in [("weekly", 9), ("nightly-1", 3), ("nightly-2", 2), ("nightly-3", 1)] {
+        place(&domain, name, days, FakeOutcome::Success);
+    }
+
+    play("delete", &domain).await;
+}
+
+#[tokio::test]
+async fn snapshots_are_restored() {
+    let domain = domain().await;
+    place(&domain, "monday", 1, FakeOutcome::Success);
+
+    play("restore", &domain).await;
+}
+
+#[tokio::test]
+async fn what_was_started_is_awaited() {
+    let domain = domain().await;
+    place(&domain, "monday", 1, FakeOutcome::Success);
+
+    play("waiting", &domain).await;
+}
+
+#[tokio::test]
+async fn access_is_refused_with_a_remedy() {
+    let domain = domain().await;
+    domain.deny("es:ESHttpGet");
+
+    play("access", &domain).await;
+}
+
+#[tokio::test]
+async fn the_iam_documents_are_printed() {
+    play("iam", &domain().await).await;
+}
+
+#[tokio::test]
+async fn the_demo_shows_the_procedure_on_a_fake_domain() {
+    play("demo", &domain().await).await;
+}
