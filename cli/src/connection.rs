@@ -38,7 +38,7 @@ pub(crate) struct Settings {
     /// User of basic authentication [env: ES_SNAPSHOT_USER]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connection", hide_short_help = true)]
     pub(crate) user: Option<String>,
-    /// File with the password [env: ES_SNAPSHOT_PASSWORD_FILE; the password itself: ES_SNAPSHOT_PASSWORD]
+    /// File with the password, if ES_SNAPSHOT_PASSWORD has none [env: ES_SNAPSHOT_PASSWORD_FILE]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Connection", hide_short_help = true)]
     pub(crate) password_file: Option<PathBuf>,
     #[arg(skip)]

@@ -7,6 +7,7 @@
 
 mod support;
 
+use std::fs;
 use std::time::Duration;
 
 use es_snapshot::testing::{FakeDamage, FakeDomain, FakeOutcome};
@@ -29,6 +30,34 @@ async fn play(name: &str, domain: &FakeDomain) {
     let host = domain.endpoint().trim_start_matches("http://").to_owned();
     cases.insert_var("[HOST]", host).unwrap();
     cases.case(format!("tests/transcripts/{name}.md")).run();
+}
+
+#[test]
+fn the_examples_of_the_readme_are_parts_of_the_transcripts() {
+    let transcripts: String = fs::read_dir("tests/transcripts")
+        .unwrap()
+        .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    let readme = fs::read_to_string("README.md").unwrap();
+
+    let examples: Vec<&str> = readme.split("```").filter(|block| block.starts_with("console\n")).collect();
+
+    assert!(examples.len() >= 4);
+    for example in examples {
+        assert!(transcripts.contains(example), "{example}");
+    }
+}
+
+#[test]
+fn the_table_of_exit_codes_in_the_readme_is_that_of_the_help() {
+    let help = fs::read_to_string("tests/transcripts/help.md").unwrap();
+    let codes = help.lines().skip_while(|line| *line != "Exit codes:").skip(1).take_while(|line| !line.is_empty());
+    let readme = fs::read_to_string("README.md").unwrap();
+
+    for (code, meaning) in codes.map(|line| line.trim().split_once("  ").unwrap()) {
+        let row = format!("| {code} | {meaning} |");
+        assert!(readme.contains(&row), "{row}");
+    }
 }
 
 #[tokio::test]
