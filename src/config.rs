@@ -163,10 +163,10 @@ impl Timeouts {
 /// * **Sending again.** The client sends the request again once three checks in a row, over at
 ///   least 10 s, have found no effect. There is one exception: if the connection broke, a create
 ///   with a token needs only one check before the second sending.
-/// * **Number of requests.** The client sends the request at most three times. It does not count
-///   requests that certainly had no effect, because they did not reach the server or the server
-///   refused them. [`with_max_attempts`](Self::with_max_attempts) does not limit this number. It
-///   limits what the table calls "retry".
+/// * **Number of requests.** The client sends the request at most three times. Requests that did
+///   not reach the server do not count, and neither do requests that the server refused.
+///   [`with_max_attempts`](Self::with_max_attempts) does not limit this number. It limits what the
+///   table calls "retry".
 /// * **The same failure twice.** The server can report a failure (HTTP 500) for the first request,
 ///   and the same failure again for the second one. If the checks find no effect, the call then
 ///   fails with [`Outcome::Rejected`](crate::Outcome::Rejected). The client sends no third request.

@@ -211,9 +211,9 @@ impl Repository {
     ///   minutes. The call repeats the registration for up to two minutes
     ///   ([`with_propagation_time`](EnsureRegistered::with_propagation_time)).
     /// * **The bucket is in another Region.** The call registers the repository once more, with the
-    ///   Region or endpoint that then works by [Amazon's
-    ///   guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html).
-    /// * **It fails in the end.** The error shows whether the repository stays registered.
+    ///   Region or endpoint for such buckets ([Amazon's
+    ///   guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html)).
+    ///   /// * **It fails in the end.** The error shows whether the repository stays registered.
     ///   [`with_rollback`](EnsureRegistered::with_rollback) undoes what the call did.
     ///
     /// It returns a builder. Awaiting that returns [`Registered`](crate::registration::Registered).
@@ -422,18 +422,17 @@ impl Repository {
     ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted).
     /// * **The snapshot does not have the token.** The call fails with
     ///   [`ErrorKind::SnapshotNameTaken`].
-    /// * **The server first reported that the name is taken, but now no snapshot has it.** Another
-    ///   client had taken the name before this call, and its snapshot is gone now. The call fails
-    ///   with [`ErrorKind::SnapshotNameTaken`].
+    /// * **The name is free again.** The server refused the first request of this call because
+    ///   another snapshot had the name, and now no snapshot has it. The call fails with
+    ///   [`ErrorKind::SnapshotNameTaken`].
     /// * **No snapshot has the name, in all other cases.** The client checks again. Once three
     ///   checks in a row, over at least 10 s, have found no snapshot, it sends the request again
     ///   with the same token. There is one exception: if the connection broke, a single check is
     ///   enough before the second request.
     ///
     /// The client sends the request at most three times, not counting requests that the server
-    /// refused because another operation was running.
-    /// [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits, and how the call
-    /// ends if they are reached.
+    /// refused. [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits, and how
+    /// the call ends if they are reached.
     ///
     /// So the call creates at most one snapshot. If it fails with [`Outcome::Rejected`], it has
     /// created none. [`CreateSnapshot::without_token`] describes what changes without a token.

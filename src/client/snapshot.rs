@@ -239,9 +239,8 @@ impl Snapshot {
     ///   snapshot.
     ///
     /// The client sends the request at most three times, not counting requests that the server
-    /// refused because another operation was running.
-    /// [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits, and how the call
-    /// ends if they are reached.
+    /// refused. [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits, and how
+    /// the call ends if they are reached.
     ///
     /// The client reads the snapshot with `verbose=false`, so it can also delete a snapshot whose
     /// file is gone or broken.
@@ -322,9 +321,8 @@ impl Snapshot {
     ///   least 10 s, have found no snapshot, it sends the request again.
     ///
     /// The client sends the request at most three times, not counting requests that the server
-    /// refused because another operation was running.
-    /// [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits, and how the call
-    /// ends if they are reached.
+    /// refused. [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits, and how
+    /// the call ends if they are reached.
     ///
     /// # Errors
     ///
@@ -409,16 +407,17 @@ impl Snapshot {
     /// There are three cases:
     ///
     /// * **The restore had no effect.** When a restore starts, the server changes the state of all
-    ///   its indices in one step. So the restore had no effect if an index that existed before is
-    ///   unchanged. It also had no effect if no index existed before, and none exists now. Three
-    ///   checks in a row, over at least 10 s, must find this.
+    ///   its indices in one step. So either of two facts proves that the restore had no effect: at
+    ///   least one index that existed before is unchanged, or no index existed before and none
+    ///   exists now. Three checks in a row, over at least 10 s, must find this.
     ///   * The client sends the request again only if each index is still missing, or closed and
     ///     unchanged.
-    ///   * In all other cases, a second request could overwrite data. For example, an index is open
-    ///     now, and somebody closes it before the request arrives. So the client only goes on
-    ///     checking. After a failure that the server reported (HTTP 500), the call then fails with
-    ///     [`Outcome::Rejected`]. After a lost response, it fails with [`Outcome::Unknown`] when
-    ///     its time is over, because the first request may still arrive.
+    ///   * Otherwise a second request could overwrite data. An example is an index that is open
+    ///     now, if somebody closes it before the second request arrives. So the client does not
+    ///     send it. After a failure that the server reported (HTTP 500), the call fails with
+    ///     [`Outcome::Rejected`]. After a lost response, the client checks until the time of the
+    ///     call is over, because the first request may still arrive. The call then fails with
+    ///     [`Outcome::Unknown`].
     /// * **A restore from this snapshot to exactly these indices was started after step 2.** The
     ///   call succeeds, and [`StartedRestore::how`] returns
     ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted). The client cannot distinguish
@@ -428,9 +427,8 @@ impl Snapshot {
     ///
     /// So a second request overwrites only what the first one would have overwritten, and nothing
     /// that was written later. The client sends the request at most three times, not counting
-    /// requests that the server refused because another operation was running.
-    /// [`RetryPolicy`](RetryPolicy#after-a-lost-response) describes the limits of the checks, and
-    /// how the call ends if they are reached.
+    /// requests that the server refused. [`RetryPolicy`](RetryPolicy#after-a-lost-response)
+    /// describes the limits of the checks, and how the call ends if they are reached.
     ///
     /// # Restores that are sent only once
     ///
@@ -537,11 +535,10 @@ impl Snapshot {
     /// # Errors
     ///
     /// * [`ErrorKind::InvalidInput`] if the options are not valid, or if one of the reasons for
-    ///   [sending a restore only once](#restores-that-are-sent-only-once) applies. Two of these
-    ///   reasons are a missing permission `cluster:monitor/state`, and a snapshot that the client
-    ///   cannot read because it does not exist.
-    /// * [`ErrorKind::SnapshotMissing`] instead, if the handle has a [uuid](Self::with_uuid) and no
-    ///   snapshot of this name has it.
+    ///   [sending a restore only once](#restores-that-are-sent-only-once) applies. This is also the
+    ///   kind if the snapshot does not exist and the handle has no [uuid](Self::with_uuid).
+    /// * [`ErrorKind::SnapshotMissing`] if the handle has a uuid, and no snapshot of this name has
+    ///   it.
     /// * See [`ErrorKind`] for others. The reads are retried as described in [`RetryPolicy`].
     ///
     /// # Cancel safety
