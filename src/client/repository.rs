@@ -213,7 +213,7 @@ impl Repository {
     /// * **The bucket is in another Region.** The call registers the repository once more, with the
     ///   Region or endpoint for such buckets ([Amazon's
     ///   guide](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html)).
-    ///   /// * **It fails in the end.** The error shows whether the repository stays registered.
+    /// * **It fails in the end.** The error shows whether the repository stays registered.
     ///   [`with_rollback`](EnsureRegistered::with_rollback) undoes what the call did.
     ///
     /// It returns a builder. Awaiting that returns [`Registered`](crate::registration::Registered).
