@@ -4,12 +4,6 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
-use aws_config::profile::ProfileFileCredentialsProvider;
-use aws_config::provider_config::ProviderConfig;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::tls;
-use aws_types::region::Region;
 use es_snapshot::client::SnapshotClientBuilder;
 use es_snapshot::transport::HyperTransport;
 use es_snapshot::{Auth, SnapshotClient};
@@ -18,6 +12,7 @@ use crate::args::Selection;
 use crate::commands::Domain;
 use crate::config::{self, read_password};
 use crate::connection::{Scheme, Secret, Settings};
+use crate::credentials::credentials;
 use crate::failure::Failure;
 
 /// Reads the variables, the configuration and the password, and makes the client. It sends nothing.
@@ -68,12 +63,18 @@ async fn build(
     }
     let auth = match settings.scheme() {
         Scheme::None => Auth::none(),
-        Scheme::Sigv4 => Auth::sigv4(credentials(settings).await),
+        Scheme::Sigv4 => Auth::sigv4(credentials(settings.profile.as_deref(), settings.region.as_deref()).await),
         Scheme::Basic => {
             let user = settings.user.as_deref().ok_or_else(|| missing("a user", "--user"))?;
             let password = password.ok_or_else(|| missing("a password", "--password-file"))?;
             let auth = Auth::basic(user, password.reveal())?;
-            if signs_registration { auth.with_signed_registration(credentials(settings).await) } else { auth }
+            if signs_registration {
+                auth.with_signed_registration(
+                    credentials(settings.profile.as_deref(), settings.region.as_deref()).await,
+                )
+            } else {
+                auth
+            }
         }
     };
     Ok(builder.auth(auth).build()?)
@@ -104,24 +105,6 @@ fn near_end(endpoint: &str) -> Result<(&str, String), Failure> {
     let has_port = near.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let port = if scheme == "http" { 80 } else { 443 };
     Ok((scheme, if has_port { near.to_owned() } else { format!("{near}:{port}") }))
-}
-
-/// Returns the credentials of the profile if one is set, otherwise the default chain.
-async fn credentials(settings: &Settings) -> SharedCredentialsProvider {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https();
-    let region = settings.region.clone().map(Region::new);
-    let config = ProviderConfig::without_region().with_region(region.clone()).with_http_client(http);
-    if let Some(profile) = &settings.profile {
-        let provider = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&config).build();
-        return SharedCredentialsProvider::new(provider);
-    }
-    let chain = DefaultCredentialsChain::builder().configure(config);
-    SharedCredentialsProvider::new(match region {
-        Some(region) => chain.region(region).build().await,
-        None => chain.build().await,
-    })
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {

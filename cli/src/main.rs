@@ -11,6 +11,7 @@ mod config;
 mod confirm;
 mod connect;
 mod connection;
+mod credentials;
 mod exit;
 mod failure;
 mod log;

@@ -6,12 +6,17 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use aws_credential_types::provider::ProvideCredentials as _;
-use es_snapshot::testing::{FakeDomain, FakeOutcome, ManualClock};
+use es_snapshot::testing::{FakeDomain, FakeDomainBuilder, FakeOutcome, ManualClock};
+
+/// Starts a domain that checks signatures.
+pub(crate) async fn domain() -> FakeDomain {
+    started(FakeDomain::builder()).await
+}
 
 /// Starts a domain with the repository `backups` and an index. Its clock stands still, and what is
 /// started ends at once.
-pub(crate) async fn domain() -> FakeDomain {
-    let builder = FakeDomain::builder().clock(ManualClock::at("2026-05-01T00:00:00Z")).seed(7);
+pub(crate) async fn started(builder: FakeDomainBuilder) -> FakeDomain {
+    let builder = builder.clock(ManualClock::at("2026-05-01T00:00:00Z")).seed(7);
     let domain = builder.snapshots_take(Duration::ZERO).restores_take(Duration::ZERO).start().await;
     domain.create_repository("backups");
     domain.create_index("movies", 2);
