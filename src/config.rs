@@ -170,9 +170,9 @@ impl Timeouts {
 /// * **The same failure twice.** The server can report a failure (HTTP 500) for the first request,
 ///   and the same failure again for the second one. If the checks find no effect, the call then
 ///   fails with [`Outcome::Rejected`](crate::Outcome::Rejected). The client sends no third request.
-///   Some restores are never sent a second time; [`restore`](crate::Snapshot::restore) lists them.
-///   They fail with `Rejected` once three checks after the first failure have found that they had
-///   no effect.
+/// * **Restores that are sent only once.** [`restore`](crate::Snapshot::restore) lists them. Such a
+///   restore fails with `Rejected` if the server reported the failure (HTTP 500), and three checks
+///   find that the restore had no effect.
 /// * **Name taken.** If a check finds another client's snapshot under the name, the call fails with
 ///   [`ErrorKind::SnapshotNameTaken`](crate::ErrorKind::SnapshotNameTaken). The request is not sent
 ///   again.

@@ -84,6 +84,7 @@
 //! | [`name`] | validated names and patterns |
 //! | [`auth`] | credentials and their cache, AWS signatures, and passwords |
 //! | [`doctor`] | an examination of a domain: a checklist with evidence and remedies |
+//! | [`guide`] | the whole procedure, from an empty AWS account to a restored index |
 //! | [`iam`] | the IAM documents of a manual snapshot, generated |
 //! | [`error`] | [`Error`], its kinds and outcomes, and the server's response |
 //! | [`transport`] | the HTTP transport, and the trait for a transport of your own |
@@ -389,6 +390,7 @@ pub mod doctor;
 mod endpoint;
 mod entropy;
 pub mod error;
+pub mod guide;
 pub mod iam;
 pub mod name;
 mod open;

@@ -66,6 +66,7 @@ const ROOMS: &[(u8, &str, &[&str])] = &[
     (7, "client", &[]),
     (8, "testing", &[]),
     (8, "iam", &[]),
+    (8, "guide", &[]),
     (8, "doctor", &[]),
     (8, "testing/clock", &[]),
     (8, "testing/engine", &[]),

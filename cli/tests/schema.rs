@@ -113,6 +113,7 @@ async fn every_kind_of_output_follows_the_schema() {
         "status backups monday".to_owned(),
         "restore backups monday --rename (.+) restored-$1 --dry-run".to_owned(),
         "restore backups monday --rename (.+) restored-$1 --yes".to_owned(),
+        "doctor backups".to_owned(),
         "delete backups tuesday --dry-run".to_owned(),
         "delete backups tuesday --yes".to_owned(),
         "wait backups tuesday --for deletion".to_owned(),

@@ -138,6 +138,14 @@ async fn access_is_refused_with_a_remedy() {
 }
 
 #[tokio::test]
+async fn a_domain_is_examined() {
+    let domain = domain().await;
+    place(&domain, "nightly", 2, FakeOutcome::Success);
+
+    play("doctor", &domain).await;
+}
+
+#[tokio::test]
 async fn the_iam_documents_are_printed() {
     play("iam", &domain().await).await;
 }

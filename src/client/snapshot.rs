@@ -407,16 +407,16 @@ impl Snapshot {
     /// There are three cases:
     ///
     /// * **The restore had no effect.** When a restore starts, the server changes the state of all
-    ///   its indices in one step. So either of two facts proves that the restore had no effect: at
-    ///   least one index that existed before is unchanged, or no index existed before and none
-    ///   exists now. Three checks in a row, over at least 10 s, must find this.
+    ///   its indices in one step. So a single unchanged index is enough to prove that the restore
+    ///   had no effect. If no index existed before, all of them must still be missing. Three checks
+    ///   in a row, over at least 10 s, must find this.
     ///   * The client sends the request again only if each index is still missing, or closed and
     ///     unchanged.
-    ///   * Otherwise a second request could overwrite data. An example is an index that is open
-    ///     now, if somebody closes it before the second request arrives. So the client does not
-    ///     send it. After a failure that the server reported (HTTP 500), the call fails with
-    ///     [`Outcome::Rejected`]. After a lost response, the client checks until the time of the
-    ///     call is over, because the first request may still arrive. The call then fails with
+    ///   * Otherwise the client does not send it, because it could overwrite data. For example, the
+    ///     server refuses to restore over an open index, but somebody may close the index before
+    ///     the request arrives. After a failure that the server reported (HTTP 500), the call fails
+    ///     with [`Outcome::Rejected`]. After a lost response, the client checks until the time of
+    ///     the call is over, because the first request may still arrive. The call then fails with
     ///     [`Outcome::Unknown`].
     /// * **A restore from this snapshot to exactly these indices was started after step 2.** The
     ///   call succeeds, and [`StartedRestore::how`] returns
@@ -535,10 +535,9 @@ impl Snapshot {
     /// # Errors
     ///
     /// * [`ErrorKind::InvalidInput`] if the options are not valid, or if one of the reasons for
-    ///   [sending a restore only once](#restores-that-are-sent-only-once) applies. This is also the
-    ///   kind if the snapshot does not exist and the handle has no [uuid](Self::with_uuid).
-    /// * [`ErrorKind::SnapshotMissing`] if the handle has a uuid, and no snapshot of this name has
-    ///   it.
+    ///   [sending a restore only once](#restores-that-are-sent-only-once) applies.
+    /// * If the snapshot does not exist: [`ErrorKind::SnapshotMissing`] if the handle has a
+    ///   [uuid](Self::with_uuid), otherwise [`ErrorKind::InvalidInput`].
     /// * See [`ErrorKind`] for others. The reads are retried as described in [`RetryPolicy`].
     ///
     /// # Cancel safety

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod doctor;
 mod iam;
 mod repo;
 mod restore;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use doctor::Doctor;
 pub(crate) use iam::{Document, Iam};
 pub(crate) use repo::{Change, Register, RepoCommand, RepositoryArg};
 pub(crate) use restore::Restore;
@@ -111,6 +113,8 @@ pub(crate) enum DomainCommand {
     Delete(Delete),
     /// Restores a snapshot: shows the indices that it writes, asks, and waits
     Restore(Restore),
+    /// Examines the domain and its repositories, and names what does not work
+    Doctor(Doctor),
 }
 
 /// A shell for which completions exist.

@@ -3,6 +3,7 @@
 mod delete;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod documents;
 mod iam;
 mod list;
@@ -53,6 +54,7 @@ async fn run_on(domain: &Domain, command: DomainCommand, console: &Console) -> R
         DomainCommand::Wait(args) => wait::run(args, domain, console).await,
         DomainCommand::Delete(args) => delete::run(args, domain, console).await,
         DomainCommand::Restore(args) => restore::run(args, domain, console).await,
+        DomainCommand::Doctor(args) => doctor::run(args, domain, console).await,
     }
 }
 

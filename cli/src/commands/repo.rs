@@ -51,10 +51,14 @@ async fn register(args: Register, domain: &Domain, console: &Console) -> Result<
         let question = format!("Replace the settings of {} on {}?", repository.name(), domain.name);
         confirm(console, args.consent, &question).await?;
     }
-    let registration = RegisterRepository::new(settings.clone()).with_verify(!args.no_verify);
-    repository.register(registration).await?;
-    // A caller may be permitted to register, and not to read.
-    let info = repository.info().await.unwrap_or_else(|_| RepositoryInfo::new(repository.name().as_str(), settings));
+    let registration = RegisterRepository::new(settings).with_verify(!args.no_verify);
+    let registered = repository
+        .ensure_registered(registration)
+        .with_overwrite(replaced.is_some())
+        .with_propagation_time(args.propagation)
+        .with_rollback(args.rollback)
+        .await?;
+    let info = RepositoryInfo::new(repository.name().as_str(), registered.settings().clone());
     console.one(&RepositoryRecord::new(&info))
 }
 
