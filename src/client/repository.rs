@@ -422,9 +422,9 @@ impl Repository {
     ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted).
     /// * **The snapshot does not have the token.** The call fails with
     ///   [`ErrorKind::SnapshotNameTaken`].
-    /// * **The name is free again.** The server refused the first request of this call because
-    ///   another snapshot had the name, and now no snapshot has it. The call fails with
-    ///   [`ErrorKind::SnapshotNameTaken`].
+    /// * **Another snapshot had the name, and is gone now.** The server refused the first request
+    ///   of this call because the name was taken. The call fails with
+    ///   [`ErrorKind::SnapshotNameTaken`], although the name is free again.
     /// * **No snapshot has the name, in all other cases.** The client checks again. Once three
     ///   checks in a row, over at least 10 s, have found no snapshot, it sends the request again
     ///   with the same token. There is one exception: if the connection broke, a single check is

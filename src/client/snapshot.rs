@@ -223,8 +223,8 @@ impl Snapshot {
     ///
     /// # After a lost response
     ///
-    /// Before it sends the request, the client reads the uuid of the snapshot. It checks whether
-    /// the snapshot with this uuid still exists after each of these failures:
+    /// Before it sends the request, the client reads the uuid of the snapshot. After each of these
+    /// failures, it checks whether the snapshot with this uuid still exists:
     ///
     /// * The response was lost: no usable response arrived.
     /// * The server reported a failure (HTTP 500). It may have deleted the snapshot before it
@@ -414,10 +414,10 @@ impl Snapshot {
     ///     unchanged.
     ///   * Otherwise the client does not send it, because it could overwrite data. For example, the
     ///     server refuses to restore over an open index, but somebody may close the index before
-    ///     the request arrives. After a failure that the server reported (HTTP 500), the call fails
-    ///     with [`Outcome::Rejected`]. After a lost response, the client checks until the time of
-    ///     the call is over, because the first request may still arrive. The call then fails with
-    ///     [`Outcome::Unknown`].
+    ///     the second request arrives. After a failure that the server reported (HTTP 500), the
+    ///     call fails with [`Outcome::Rejected`]. After a lost response, the client checks until
+    ///     the time of the call is over, because the first request may still arrive. The call then
+    ///     fails with [`Outcome::Unknown`].
     /// * **A restore from this snapshot to exactly these indices was started after step 2.** The
     ///   call succeeds, and [`StartedRestore::how`] returns
     ///   [`HowStarted::Adopted`](crate::wait::HowStarted::Adopted). The client cannot distinguish
@@ -438,7 +438,7 @@ impl Snapshot {
     ///
     /// * The server does not return the state, for example because the permission
     ///   `cluster:monitor/state` is missing.
-    /// * The client cannot read the snapshot.
+    /// * The client cannot read the snapshot, for example because it does not exist.
     /// * The options request the global state or feature states.
     /// * The options contain names with date math.
     /// * The pattern of the rename uses lookaround, backreferences or other syntax that the client
@@ -536,8 +536,8 @@ impl Snapshot {
     ///
     /// * [`ErrorKind::InvalidInput`] if the options are not valid, or if one of the reasons for
     ///   [sending a restore only once](#restores-that-are-sent-only-once) applies.
-    /// * If the snapshot does not exist: [`ErrorKind::SnapshotMissing`] if the handle has a
-    ///   [uuid](Self::with_uuid), otherwise [`ErrorKind::InvalidInput`].
+    /// * [`ErrorKind::SnapshotMissing`] if the handle has a [uuid](Self::with_uuid), and the
+    ///   snapshot does not exist.
     /// * See [`ErrorKind`] for others. The reads are retried as described in [`RetryPolicy`].
     ///
     /// # Cancel safety

@@ -315,7 +315,8 @@ pub enum ErrorKind {
     /// * A block on an index or on the cluster, for example because a disk is above the flood-stage
     ///   watermark.
     /// * An index that reads from the snapshot (a searchable snapshot), so that the snapshot cannot
-    ///   be deleted. Operations that use a snapshot only for a time cause [`Busy`](Self::Busy).
+    ///   be deleted. An operation that uses a snapshot only for a limited time leads to
+    ///   [`Busy`](Self::Busy) instead.
     Blocked,
     /// The repository could not be verified on every node.
     ///
