@@ -43,9 +43,14 @@ impl ConnectTarget {
 
     /// Returns whether traffic to this target stays on this machine.
     pub(crate) fn is_loopback(&self) -> bool {
-        self.host.eq_ignore_ascii_case("localhost")
-            || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        is_loopback(&self.host)
     }
+}
+
+/// Returns whether traffic to this host stays on this machine. An IPv6 address has no brackets.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// Parses `host:port`. An IPv6 address must be in brackets.
@@ -60,7 +65,11 @@ impl FromStr for ConnectTarget {
         let invalid = || Error::invalid(format!("the connect address {text:?} does not have the form host:port"));
         let authority: http::uri::Authority = text.parse().map_err(|_| invalid())?;
         let port = authority.port_u16().filter(|&port| port != 0).ok_or_else(invalid)?;
-        Ok(Self { host: without_brackets(authority.host()).to_owned(), port })
+        let host = without_brackets(authority.host());
+        if host.is_empty() {
+            return Err(invalid());
+        }
+        Ok(Self { host: host.to_owned(), port })
     }
 }
 
@@ -451,11 +460,19 @@ mod tests {
     }
 
     #[test]
+    fn refuses_connect_addresses_without_a_host_or_a_port() {
+        for address in ["", ":9243", "[]:9243", "localhost", "localhost:", "localhost:0", "localhost:99999", "::1"] {
+            assert!(address.parse::<ConnectTarget>().is_err(), "{address}");
+        }
+    }
+
+    #[test]
     fn recognises_only_real_loopback_addresses() {
         for (address, loopback) in [
             ("localhost:1", true),
             ("127.8.8.8:1", true),
             ("[::1]:1", true),
+            ("[::ffff:127.0.0.1]:1", true),
             ("127.0.0.1.example.org:1", false),
             ("10.0.0.1:1", false),
         ] {
