@@ -3,10 +3,12 @@
 
 #[path = "support/authority.rs"]
 mod authority;
+#[path = "support/tls_server.rs"]
+mod tls_server;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use authority::Authority;
@@ -15,78 +17,11 @@ use es_snapshot::testing::ManualClock;
 use es_snapshot::transport::{HyperTransport, TrustRoots};
 use es_snapshot::{ErrorKind, Outcome, RetryPolicy, SnapshotClient, SnapshotClientBuilder};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose};
+use tls_server::{server, server_with};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{self, RootCertStore, server::WebPkiClientVerifier};
 
 const HOST: &str = "vpc-logs-x1y2.ap-northeast-1.es.amazonaws.com";
-
-/// A request as the server received it.
-#[derive(Clone, Debug, Default)]
-struct ReceivedRequest {
-    server_name: Option<String>,
-    head: String,
-    client_certificate: bool,
-}
-
-/// Starts a TLS server for `HOST` that responds to every request with an empty object.
-async fn server(authority: &Authority, requires_certificate: bool) -> (SocketAddr, Arc<Mutex<Vec<ReceivedRequest>>>) {
-    server_with(authority, authority.issue(HOST, ExtendedKeyUsagePurpose::ServerAuth, |_| {}), requires_certificate)
-        .await
-}
-
-async fn server_with(
-    authority: &Authority,
-    (certificate, key): (String, String),
-    requires_certificate: bool,
-) -> (SocketAddr, Arc<Mutex<Vec<ReceivedRequest>>>) {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let builder = if requires_certificate {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
-        builder.with_client_cert_verifier(
-            WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build().unwrap(),
-        )
-    } else {
-        builder.with_no_client_auth()
-    };
-    let config = builder
-        .with_single_cert(
-            vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()],
-            PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
-        )
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let received = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&received);
-    #[expect(clippy::disallowed_methods, reason = "the server of this test")]
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let Ok(mut stream) = acceptor.accept(socket).await else { continue };
-            let (_, session) = stream.get_ref();
-            let mut entry = ReceivedRequest {
-                server_name: session.server_name().map(str::to_owned),
-                client_certificate: session.peer_certificates().is_some(),
-                head: String::new(),
-            };
-            let mut buffer = [0; 4096];
-            let read = stream.read(&mut buffer).await.unwrap_or_default();
-            entry.head = String::from_utf8_lossy(&buffer[..read]).into_owned();
-            log.lock().unwrap().push(entry);
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}").await;
-            let _ = stream.shutdown().await;
-        }
-    });
-    (address, received)
-}
 
 fn through_a_tunnel(address: SocketAddr, transport: HyperTransport) -> SnapshotClientBuilder {
     SnapshotClient::builder(format!("https://{HOST}"))
@@ -103,7 +38,7 @@ fn credentials() -> Credentials {
 #[tokio::test]
 async fn tls_host_header_and_signature_keep_the_domains_name_through_a_tunnel() {
     let authority = Authority::new();
-    let (address, received) = server(&authority, false).await;
+    let (address, received) = server(HOST, &authority, false).await;
     let client = through_a_tunnel(address, authority.trusted()).build().unwrap();
 
     client.repositories().await.unwrap();
@@ -115,10 +50,30 @@ async fn tls_host_header_and_signature_keep_the_domains_name_through_a_tunnel() 
 }
 
 #[tokio::test]
+async fn host_header_and_signature_keep_an_ipv6_address_in_brackets_and_tls_sends_no_name() {
+    let authority = Authority::new();
+    let (address, received) = server("2001:db8::1", &authority, false).await;
+    let client = SnapshotClient::builder("https://[2001:DB8::1]:9200")
+        .connect_to(address.to_string())
+        .transport(authority.trusted())
+        .credentials(credentials())
+        .region("ap-northeast-1")
+        .build()
+        .unwrap();
+
+    client.repositories().await.unwrap();
+
+    let received = received.lock().unwrap()[0].clone();
+    assert_eq!(received.server_name, None);
+    assert!(received.head.to_lowercase().contains("host: [2001:db8::1]:9200\r\n"), "{}", received.head);
+    assert!(received.head.contains("SignedHeaders=host;"), "{}", received.head);
+}
+
+#[tokio::test]
 async fn one_transport_connects_two_endpoints_of_one_name_to_their_own_addresses() {
     let authority = Authority::new();
-    let (first, received_by_first) = server(&authority, false).await;
-    let (second, received_by_second) = server(&authority, false).await;
+    let (first, received_by_first) = server(HOST, &authority, false).await;
+    let (second, received_by_second) = server(HOST, &authority, false).await;
     let transport = authority.trusted();
 
     through_a_tunnel(first, transport.clone()).build().unwrap().repositories().await.unwrap();
@@ -182,7 +137,7 @@ async fn message_for_certificate(
 #[tokio::test]
 async fn fails_without_retry_if_the_authority_is_not_trusted() {
     let authority = Authority::new();
-    let (address, received) = server(&authority, false).await;
+    let (address, received) = server(HOST, &authority, false).await;
 
     let message = message_of_failure_without_retry(through_a_tunnel(address, Authority::new().trusted())).await;
 
@@ -225,7 +180,7 @@ async fn fails_without_retry_if_the_certificate_is_not_for_servers() {
 #[tokio::test]
 async fn ends_a_wait_at_the_first_poll_if_the_certificate_does_not_verify() {
     let authority = Authority::new();
-    let (address, _) = server(&authority, false).await;
+    let (address, _) = server(HOST, &authority, false).await;
     let clock = manual_clock();
     let client = through_a_tunnel(address, Authority::new().trusted()).clock(clock.clone()).build().unwrap();
 
@@ -253,7 +208,7 @@ async fn fails_without_retry_if_the_port_does_not_speak_tls() {
 #[tokio::test]
 async fn fails_without_retry_if_an_http_endpoint_speaks_tls() {
     let authority = Authority::new();
-    let (address, _) = server(&authority, false).await;
+    let (address, _) = server(HOST, &authority, false).await;
 
     let message = message_of_failure_without_retry(SnapshotClient::builder(format!("http://{address}"))).await;
 
@@ -297,7 +252,7 @@ async fn retries_after_a_temporary_failure_of_the_handshake() {
 #[tokio::test]
 async fn fails_without_retry_if_the_server_requires_a_client_certificate() {
     let authority = Authority::new();
-    let (address, received) = server(&authority, true).await;
+    let (address, received) = server(HOST, &authority, true).await;
 
     let message = message_of_failure_without_retry(through_a_tunnel(address, authority.trusted())).await;
 
@@ -308,7 +263,7 @@ async fn fails_without_retry_if_the_server_requires_a_client_certificate() {
 #[tokio::test]
 async fn fails_without_retry_if_the_server_does_not_trust_the_client_certificate() {
     let authority = Authority::new();
-    let (address, received) = server(&authority, true).await;
+    let (address, received) = server(HOST, &authority, true).await;
     let (certificate, key) = Authority::new().issue("client", ExtendedKeyUsagePurpose::ClientAuth, |_| {});
     let transport = HyperTransport::builder()
         .roots(TrustRoots::OnlyGiven)
@@ -326,7 +281,7 @@ async fn fails_without_retry_if_the_server_does_not_trust_the_client_certificate
 #[tokio::test]
 async fn sends_a_client_certificate_if_the_server_requests_one() {
     let authority = Authority::new();
-    let (address, received) = server(&authority, true).await;
+    let (address, received) = server(HOST, &authority, true).await;
     let (certificate, key) = authority.issue("client", ExtendedKeyUsagePurpose::ClientAuth, |_| {});
     let transport = HyperTransport::builder()
         .roots(TrustRoots::OnlyGiven)
@@ -397,7 +352,7 @@ mod native_roots {
     #[tokio::test(flavor = "multi_thread")]
     async fn trusts_an_authority_in_ssl_cert_file() {
         let authority = Authority::new();
-        let (address, received) = server(&authority, false).await;
+        let (address, received) = server(HOST, &authority, false).await;
 
         assert_eq!(child_outcome(address, &authority), "done");
 
@@ -407,7 +362,7 @@ mod native_roots {
     #[tokio::test(flavor = "multi_thread")]
     async fn does_not_trust_an_authority_that_is_not_in_ssl_cert_file() {
         let authority = Authority::new();
-        let (address, received) = server(&authority, false).await;
+        let (address, received) = server(HOST, &authority, false).await;
 
         assert_eq!(child_outcome(address, &Authority::new()), "Connect, NotSent");
 
