@@ -247,6 +247,23 @@ fn loads_credentials_from_version_2_of_the_instance_metadata_service() {
     assert!(requests.iter().any(|head| head.starts_with("put /latest/api/token ")), "{requests:?}");
 }
 
+#[test]
+fn sends_no_request_of_the_chain_through_a_proxy() {
+    let (service, sts, proxy) = (instance(), token_service(&["web"]), Service::start(|_| (502, String::new())));
+    let file = TempFile::new("web-direct", "web");
+    let proxies = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    let proxies = proxies.map(|name| (name, proxy.url.as_str()));
+    let metadata = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.url.as_str())];
+    let web = [OFF, REGION, ROLE, ("AWS_ENDPOINT_URL_STS", &sts.url), ("AWS_WEB_IDENTITY_TOKEN_FILE", file.path())];
+    for source in [&metadata[..], &web] {
+        let mut loader = Loader::with(&[&proxies, source].concat());
+
+        assert_eq!(loader.load(), "ASIA1 canary-secret-1 canary-token-1");
+    }
+
+    assert_eq!(proxy.requests(), Vec::<String>::new());
+}
+
 /// A container endpoint. It returns new credentials for each request with one of these
 /// authorizations.
 fn container(authorizations: &'static [&'static str]) -> Service {

@@ -16,6 +16,9 @@ use aws_smithy_http_client::tls;
 /// does not see them until it is built again. For keys that rotate, set `credential_process` in the
 /// profile. That program runs for each refresh.
 ///
+/// The chain uses no proxy, whatever the environment variables contain, so requests to the metadata
+/// service and their credentials never reach one.
+///
 /// This function requests no credentials yet. It determines the region for STS, and may query the
 /// metadata service for it.
 ///
