@@ -338,7 +338,9 @@ async fn explains_failures_of_tls() {
 #[cfg(feature = "hyper")]
 #[tokio::test]
 async fn a_name_that_does_not_resolve_is_named() {
-    let client = SnapshotClient::builder("https://no-such-host.invalid").retry(RetryPolicy::never()).build().unwrap();
+    let transport = es_snapshot::transport::HyperTransport::builder().no_proxy().build().unwrap();
+    let client = SnapshotClient::builder("https://no-such-host.invalid").transport(transport);
+    let client = client.retry(RetryPolicy::never()).build().unwrap();
     assert_cause(&client.repositories().await.unwrap_err(), Cause::NameNotResolved, &["no-such-host.invalid"]);
 }
 
@@ -363,6 +365,39 @@ async fn a_provider_that_returns_no_credentials_is_named() {
     let error = client.repositories().await.unwrap_err();
 
     assert_cause(&error, Cause::CredentialsUnavailable, &["instance profile"]);
+}
+
+/// Starts a proxy on loopback that responds with this status line, and returns its URL.
+#[cfg(feature = "hyper")]
+async fn proxy_with_status(line: &'static str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    #[expect(clippy::disallowed_methods, reason = "the proxy of this test")]
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let _ = socket.read(&mut [0; 4096]).await;
+        let _ = socket.write_all(format!("HTTP/1.1 {line}\r\n\r\n").as_bytes()).await;
+    });
+    url
+}
+
+#[cfg(feature = "hyper")]
+#[tokio::test]
+async fn explains_failures_of_a_proxy() {
+    for (line, cause, shown) in [
+        ("407 Proxy Authentication Required", Cause::ProxyLoginRefused, &["`HTTPS_PROXY`", HOST][..]),
+        ("403 Forbidden", Cause::ProxyRefused, &["`NO_PROXY`", HOST]),
+        ("503 Service Unavailable", Cause::ProxyCannotConnect, &["inside the VPC", HOST]),
+        ("no status", Cause::ProxyFailed, &["`HyperTransportBuilder::no_proxy`", HOST]),
+    ] {
+        let transport = es_snapshot::transport::HyperTransport::builder().proxy(proxy_with_status(line).await);
+        let client = SnapshotClient::builder(format!("https://{HOST}")).transport(transport.build().unwrap());
+        let client = client.retry(RetryPolicy::never()).build().unwrap();
+
+        assert_cause(&client.repositories().await.unwrap_err(), cause, shown);
+    }
 }
 
 // ---- the engine's own exceptions

@@ -134,10 +134,11 @@ impl SnapshotClientBuilder {
 
     /// Connects to this `host:port` instead of the host in the endpoint.
     ///
-    /// Use it for a tunnel, for example with the local end of an SSH tunnel. Only the connection
+    /// Use it for a tunnel, for example with the local end of an SSH tunnel. The docs of
+    /// [`transport`](crate::transport#reach-the-domain) have the commands. Only the connection
     /// changes: requests are still signed for the host in the endpoint and have it in the header
-    /// `Host`, and TLS verifies its certificate. [`build`](Self::build) parses the address.
-    /// Default: the host and the port of the endpoint.
+    /// `Host`, and TLS verifies its certificate. Connections to this address use no proxy.
+    /// [`build`](Self::build) parses the address. Default: the host and the port of the endpoint.
     pub fn connect_to(mut self, address: impl Into<String>) -> Self {
         self.connect_to = Some(address.into());
         self

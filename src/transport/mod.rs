@@ -16,21 +16,75 @@
 //! let client = SnapshotClient::builder("http://localhost:9200").transport(transport).build()?;
 //! # Ok::<(), es_snapshot::Error>(())
 //! ```
+//!
+//! # Reach the domain
+//!
+//! A domain in a VPC responds only inside the VPC. From outside, a client can use a proxy or a
+//! tunnel. In both cases TLS still ends at the domain, and requests are signed for the domain's own
+//! name.
+//!
+//! **A proxy.** `HyperTransport` uses the HTTP proxy in the environment variable `HTTPS_PROXY`, or
+//! the one that `HyperTransportBuilder::proxy` sets:
+//!
+//! ```sh
+//! export HTTPS_PROXY=http://user:password@proxy.example.org:3128
+//! ```
+//!
+//! **An SSH tunnel** over a host in the VPC, here `bastion`:
+//!
+//! ```sh
+//! ssh -N -L 9243:vpc-logs-x1y2.eu-west-1.es.amazonaws.com:443 bastion
+//! ```
+//!
+//! The client connects to the near end:
+//!
+//! ```
+//! use es_snapshot::SnapshotClient;
+//!
+//! let client = SnapshotClient::builder("https://vpc-logs-x1y2.eu-west-1.es.amazonaws.com")
+//!     .connect_to("127.0.0.1:9243")
+//!     .build()?;
+//! # Ok::<(), es_snapshot::Error>(())
+//! ```
+//!
+//! **A tunnel by AWS Systems Manager**, over an instance in the VPC that needs no open port. The
+//! client uses it like an SSH tunnel. Systems Manager describes it as [port forwarding to a remote
+//! host](https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-sessions-start.html).
+//!
+//! ```sh
+//! aws ssm start-session --target i-0123456789abcdef0 \
+//!     --document-name AWS-StartPortForwardingSessionToRemoteHost \
+//!     --parameters '{"host":["vpc-logs-x1y2.eu-west-1.es.amazonaws.com"],"portNumber":["443"],"localPortNumber":["9243"]}'
+//! ```
+//!
+//! **A custom endpoint.** If the domain has a [name of your
+//! own](https://docs.aws.amazon.com/opensearch-service/latest/developerguide/customendpoint.html),
+//! use that name in the endpoint. It does not contain the Region, so set it:
+//!
+//! ```
+//! use es_snapshot::SnapshotClient;
+//! # use aws_credential_types::Credentials;
+//!
+//! # let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "example");
+//! let client = SnapshotClient::builder("https://logs.example.org")
+//!     .region("eu-west-1")
+//!     .credentials(credentials)
+//!     .build()?;
+//! # Ok::<(), es_snapshot::Error>(())
+//! ```
 
+mod body;
 #[cfg(feature = "hyper")]
 mod hyper;
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::Frame;
-use http_body_util::BodyExt as _;
 
+pub use body::Body;
 #[cfg(feature = "hyper")]
 pub use hyper::{HyperTransport, HyperTransportBuilder, TrustRoots};
 
@@ -228,6 +282,9 @@ enum Kind {
     Unknown,
     /// Not sent, with the reason why resending cannot help.
     Lasting(String),
+    /// Not sent, with the reason. Resending may help.
+    #[cfg_attr(not(feature = "hyper"), expect(dead_code, reason = "only the transport over hyper uses proxies"))]
+    Passing(String),
     /// Not sent, because the domain's name does not resolve.
     #[cfg_attr(not(feature = "hyper"), expect(dead_code, reason = "only the transport over hyper resolves names"))]
     Unresolved(String),
@@ -258,6 +315,11 @@ impl TransportError {
     }
 
     #[cfg(feature = "hyper")]
+    pub(crate) fn passing(why: String, source: Box<dyn StdError + Send + Sync>) -> Self {
+        Self { kind: Kind::Passing(why), source }
+    }
+
+    #[cfg(feature = "hyper")]
     pub(crate) fn unresolved(why: String, source: Box<dyn StdError + Send + Sync>) -> Self {
         Self { kind: Kind::Unresolved(why), source }
     }
@@ -284,6 +346,7 @@ impl TransportError {
             Kind::NotSent => error(ErrorKind::Connect, Outcome::NotSent, String::new()).with_source(self),
             Kind::Unknown => error(ErrorKind::Interrupted, Outcome::Unknown, String::new()).with_source(self),
             Kind::Lasting(why) => error(ErrorKind::Connect, Outcome::NotSent, why).with_source(self.source).lasting(),
+            Kind::Passing(why) => error(ErrorKind::Connect, Outcome::NotSent, why).with_source(self.source),
             Kind::Unresolved(why) => {
                 error(ErrorKind::Connect, Outcome::NotSent, why).with_source(self.source).unresolved()
             }
@@ -296,7 +359,7 @@ impl fmt::Display for TransportError {
         match &self.kind {
             Kind::NotSent => f.write_str("the request was not sent"),
             Kind::Unknown => f.write_str("the connection failed after the request may have been sent"),
-            Kind::Lasting(why) | Kind::Unresolved(why) => f.write_str(why),
+            Kind::Lasting(why) | Kind::Passing(why) | Kind::Unresolved(why) => f.write_str(why),
         }
     }
 }
@@ -304,75 +367,5 @@ impl fmt::Display for TransportError {
 impl StdError for TransportError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(self.source.as_ref())
-    }
-}
-
-/// The body of a response, read while it arrives.
-///
-/// For a body that is already complete, convert a [`Bytes`], a `String` or a `&'static str`.
-pub struct Body(Pin<Box<dyn http_body::Body<Data = Bytes, Error = TransportError> + Send>>);
-
-impl Body {
-    /// Returns a body that reads from another body.
-    ///
-    /// Errors of that body become errors of the kind [`TransportError::unknown`].
-    ///
-    /// ```
-    /// use bytes::Bytes;
-    /// use es_snapshot::transport::Body;
-    /// use http_body_util::Full;
-    ///
-    /// let body = Body::new(Full::new(Bytes::from_static(br#"{"acknowledged":true}"#)));
-    /// ```
-    pub fn new<B>(body: B) -> Self
-    where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<Box<dyn StdError + Send + Sync>>,
-    {
-        Self(Box::pin(body.map_err(TransportError::unknown)))
-    }
-}
-
-impl From<Bytes> for Body {
-    fn from(bytes: Bytes) -> Self {
-        Self::new(http_body_util::Full::new(bytes))
-    }
-}
-
-impl From<String> for Body {
-    fn from(text: String) -> Self {
-        Bytes::from(text).into()
-    }
-}
-
-impl From<&'static str> for Body {
-    fn from(text: &'static str) -> Self {
-        Bytes::from(text).into()
-    }
-}
-
-impl fmt::Debug for Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Body(..)")
-    }
-}
-
-impl http_body::Body for Body {
-    type Data = Bytes;
-    type Error = TransportError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
-        self.0.as_mut().poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.0.size_hint()
     }
 }

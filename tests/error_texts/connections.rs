@@ -23,6 +23,7 @@ const HOST: &str = "search.example.org";
 pub(crate) fn add(sheet: &mut Sheet) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(connections(sheet));
+    runtime.block_on(proxies(sheet));
     runtime.block_on(tls(sheet));
 }
 
@@ -96,6 +97,44 @@ async fn connections(sheet: &mut Sheet) {
     let closing = server_of_bytes(b"").await;
     let lost = client(SnapshotClient::builder(format!("http://{closing}")), transport(), &clock);
     add_portable(sheet, "closed without a response", &lost.repositories().await.unwrap_err());
+}
+
+async fn proxies(sheet: &mut Sheet) {
+    sheet.room("proxies");
+    let clock = clock();
+    let failure = async |url: &str| {
+        let transport = HyperTransport::builder().proxy(url).clock(clock.clone()).build().unwrap();
+        client(SnapshotClient::builder(format!("https://{HOST}")), transport, &clock).repositories().await.unwrap_err()
+    };
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    add_portable(sheet, "refused", &failure(&format!("http://{closed}")).await);
+    let endless: &[u8] = &[b'x'; 9000];
+    let cases: [(&str, &[u8]); 6] = [
+        ("login", b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"),
+        ("forbidden", b"HTTP/1.1 403 Forbidden\r\n\r\n"),
+        ("no route to the domain", b"HTTP/1.1 503 Service Unavailable\r\n\r\n"),
+        ("closed without a response", b""),
+        ("another protocol", b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
+        ("long head", endless),
+    ];
+    for (label, response) in cases {
+        let proxy = server_of_bytes(response).await;
+        add_portable(sheet, label, &failure(&format!("http://{proxy}")).await);
+    }
+
+    let text = joined(&failure(&format!("http://{}.example.org:3128", "x".repeat(64))).await);
+    let (text, _) = text.split_once("failed to lookup address information").unwrap();
+    sheet.add_text("name that does not resolve", &format!("{text}<the resolver's reason>"));
+
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let limit_ends = async {
+        let connection = silent.accept().await.unwrap();
+        clock.advance(seconds(5));
+        connection
+    };
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let (error, _connection) = futures_util::join!(failure(&url), limit_ends);
+    add_portable(sheet, "no response", &error);
 }
 
 /// Starts a TLS server with this certificate. It closes each connection after the handshake.

@@ -31,6 +31,7 @@ pub(crate) fn add(sheet: &mut Sheet) {
     endpoints(sheet);
     builders(sheet);
     certificates(sheet);
+    proxies(sheet);
     repository_settings(sheet);
     policies(sheet);
     options(sheet);
@@ -221,6 +222,13 @@ fn certificates(sheet: &mut Sheet) {
     sheet.refused("client, broken PEM", identity(BROKEN, KEY));
     sheet.refused("client, no key", identity(EMPTY, "no key"));
     sheet.refused("client, unusable key", identity(EMPTY, KEY));
+}
+
+fn proxies(sheet: &mut Sheet) {
+    sheet.room("proxies");
+    let with_proxy = |url: &str| HyperTransport::builder().proxy(url).build();
+    sheet.refused("no URL", with_proxy("http://user:pass word@proxy:3128"));
+    sheet.refused("another kind", with_proxy("socks5://proxy:1080"));
 }
 
 /// Registers a repository of the domain with this endpoint.

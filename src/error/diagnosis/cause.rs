@@ -101,6 +101,14 @@ causes! {
     Redirected = "redirected",
     /// No connection to a domain in a VPC was made in time.
     VpcUnreachable = "vpc_unreachable",
+    /// The proxy requires a user and password, or another one.
+    ProxyLoginRefused = "proxy_login_refused",
+    /// The proxy does not allow a tunnel to the domain.
+    ProxyRefused = "proxy_refused",
+    /// The proxy could not connect to the domain.
+    ProxyCannotConnect = "proxy_cannot_connect",
+    /// The client cannot reach the proxy, or the proxy does not respond as one.
+    ProxyFailed = "proxy_failed",
     /// The name of the host does not resolve.
     NameNotResolved = "name_not_resolved",
     /// Nothing listens on the port of the endpoint.

@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::failure::{SpeaksTls, Unresolved, is_lasting};
+use super::proxy::Proxy;
 use super::{Base, BoxError};
 use crate::clock::{BoxFuture, Clock};
 use crate::endpoint::ConnectTarget;
@@ -66,11 +67,13 @@ impl Route {
     }
 
     async fn connect(&self, uri: Uri) -> Result<Timed<Stream>, BoxError> {
+        let proxy = if self.tunnel.is_some() { None } else { self.base.proxies.proxy_for(&uri)? };
+        let proxy = proxy.as_ref();
         let mut failures = Vec::new();
         let connected = {
             let connect = pin!(async {
-                let addresses = self.resolve(&uri).await?;
-                Ok::<_, BoxError>(self.race(addresses, &uri, &mut failures).await)
+                let addresses = self.resolve(&uri, proxy).await?;
+                Ok::<_, BoxError>(self.race(addresses, &uri, proxy, &mut failures).await)
             });
             match select(connect, self.clock().timeout(self.limit())).await {
                 Either::Left((connected, _)) => connected?,
@@ -82,18 +85,24 @@ impl Route {
                 let established = Established { at: self.clock().monotonic(), is_remembered: Arc::default() };
                 Ok(Timed { stream, established })
             }
-            None => Err(self.error_of(failures)),
+            None => Err(self.error_of(failures, proxy)),
         }
     }
 
     /// Connects to the address that is ready first, TLS included. An address that does not respond
     /// does not delay the others, even if it accepts TCP and is then silent.
-    async fn race(&self, addresses: Vec<SocketAddr>, uri: &Uri, failures: &mut Vec<BoxError>) -> Option<Stream> {
+    async fn race(
+        &self,
+        addresses: Vec<SocketAddr>,
+        uri: &Uri,
+        proxy: Option<&Arc<Proxy>>,
+        failures: &mut Vec<BoxError>,
+    ) -> Option<Stream> {
         let mut addresses = addresses.into_iter();
         let mut attempts = FuturesUnordered::new();
         loop {
             if let Some(address) = addresses.next() {
-                attempts.push(self.dial(address, uri));
+                attempts.push(self.dial(address, uri, proxy));
             } else if attempts.is_empty() {
                 return None;
             }
@@ -107,8 +116,8 @@ impl Route {
         }
     }
 
-    async fn dial(&self, address: SocketAddr, uri: &Uri) -> Result<Stream, BoxError> {
-        let mut dial = Dial(address);
+    async fn dial(&self, address: SocketAddr, uri: &Uri, proxy: Option<&Arc<Proxy>>) -> Result<Stream, BoxError> {
+        let mut dial = Dial { address, proxy: proxy.cloned() };
         if uri.scheme() == Some(&Scheme::HTTPS) {
             HttpsConnector::from((dial, self.base.tls()?)).call(uri.clone()).await
         } else {
@@ -116,15 +125,17 @@ impl Route {
         }
     }
 
-    async fn resolve(&self, uri: &Uri) -> Result<Vec<SocketAddr>, BoxError> {
-        let (host, port) = if let Some(target) = &self.tunnel {
+    async fn resolve(&self, uri: &Uri, proxy: Option<&Arc<Proxy>>) -> Result<Vec<SocketAddr>, BoxError> {
+        let other = proxy.map(|proxy| proxy.address()).or(self.tunnel.as_ref());
+        let (host, port) = if let Some(target) = other {
             (target.host(), target.port())
         } else {
             let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
             (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(default))
         };
         let host = host.trim_matches(['[', ']']);
-        let unresolved = |source| -> BoxError { Box::new(Unresolved { host: host.to_owned(), source }) };
+        let unresolved =
+            |source| -> BoxError { Box::new(Unresolved { host: host.to_owned(), is_proxy: proxy.is_some(), source }) };
         // The other half of the limit is left for connecting.
         let limit = self.limit() / 2;
         let found: Vec<SocketAddr> =
@@ -141,10 +152,13 @@ impl Route {
     }
 
     /// Returns the failure to report. A lasting one comes first, because that address responded.
-    fn error_of(&self, failures: Vec<BoxError>) -> BoxError {
+    fn error_of(&self, failures: Vec<BoxError>, proxy: Option<&Arc<Proxy>>) -> BoxError {
         let index = failures.iter().position(is_lasting).unwrap_or_default();
         failures.into_iter().nth(index).unwrap_or_else(|| {
             let limit = self.limit();
+            if let Some(proxy) = proxy {
+                return proxy.failure(format!("no tunnel within {limit:?}")).into();
+            }
             format!("no connection within {limit:?}; a domain in a VPC can be reached only from inside the VPC").into()
         })
     }
@@ -179,9 +193,12 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// Connects to one address, regardless of the host in the URI.
+/// Connects to one address, regardless of the host in the URI. A proxy there connects to that host.
 #[derive(Clone)]
-pub(super) struct Dial(SocketAddr);
+pub(super) struct Dial {
+    address: SocketAddr,
+    proxy: Option<Arc<Proxy>>,
+}
 
 impl Service<Uri> for Dial {
     type Response = TokioIo<Dialed>;
@@ -193,14 +210,26 @@ impl Service<Uri> for Dial {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let address = self.0;
+        let Self { address, proxy } = self.clone();
         Box::pin(async move {
-            let with_address = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
-            let stream = TcpStream::connect(address).await.map_err(with_address)?;
-            stream.set_nodelay(true).map_err(with_address)?;
+            let connected = connect_tcp(address).await;
+            let stream = match proxy {
+                Some(proxy) => {
+                    let stream = connected.map_err(|error| proxy.failure(error))?;
+                    proxy.open_tunnel(stream, &uri).await?
+                }
+                None => connected?,
+            };
             Ok(TokioIo::new(Dialed { stream, is_check_due: uri.scheme() != Some(&Scheme::HTTPS) }))
         })
     }
+}
+
+async fn connect_tcp(address: SocketAddr) -> io::Result<TcpStream> {
+    let with_address = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
+    let stream = TcpStream::connect(address).await.map_err(with_address)?;
+    stream.set_nodelay(true).map_err(with_address)?;
+    Ok(stream)
 }
 
 /// A TCP connection that detects a TLS server by its first bytes if plain HTTP is expected.
@@ -332,7 +361,7 @@ mod tests {
             let (mut socket, _) = other.accept().await.unwrap();
             socket.read_u8().await.unwrap()
         };
-        let race = route.race(addresses, &uri, &mut failures);
+        let race = route.race(addresses, &uri, None, &mut failures);
         let (attempt_at_second, race) = (pin!(attempt_at_second), pin!(race));
 
         let Either::Left((first_byte, _)) = select(attempt_at_second, race).await else { panic!("the race ended") };

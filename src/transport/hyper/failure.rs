@@ -9,12 +9,15 @@ use hyper_util::client::legacy::Error as ClientError;
 use rustls::{AlertDescription, CertificateError};
 
 use super::BoxError;
+use super::proxy::ProxyFailure;
 use crate::transport::TransportError;
 
 /// The name of a host has no address, or the resolver failed.
 #[derive(Debug)]
 pub(super) struct Unresolved {
     pub(super) host: String,
+    /// The host is the proxy.
+    pub(super) is_proxy: bool,
     pub(super) source: BoxError,
 }
 
@@ -53,8 +56,20 @@ pub(super) fn transport_error(error: ClientError, uri: &Uri) -> TransportError {
         let why = format!("{authority} speaks TLS: use https:// in the endpoint");
         return TransportError::lasting(why, SpeaksTls);
     }
-    if let Some(name) = find_cause::<Unresolved>(&error) {
-        let why = format!("the name {} does not resolve: check the endpoint and the resolver of this host", name.host);
+    if let Some(failure) = find_cause::<ProxyFailure>(&error) {
+        let why = failure.why(authority);
+        return if failure.is_lasting() {
+            TransportError::lasting(why, error)
+        } else {
+            TransportError::passing(why, error.into())
+        };
+    }
+    if let Some(Unresolved { host, is_proxy, .. }) = find_cause(&error) {
+        let why = if *is_proxy {
+            format!("the name of the proxy {host} does not resolve: check its URL and the resolver of this host")
+        } else {
+            format!("the name {host} does not resolve: check the endpoint and the resolver of this host")
+        };
         return TransportError::unresolved(why, error.into());
     }
     // hyper reports a request as canceled only if no byte of it was written.
@@ -65,6 +80,7 @@ pub(super) fn transport_error(error: ClientError, uri: &Uri) -> TransportError {
 /// Returns whether a connection that failed with this error will fail again.
 pub(super) fn is_lasting(error: &BoxError) -> bool {
     find_cause::<rustls::Error>(error.as_ref()).is_some_and(|tls| lasting_reason(tls, "", true).is_some())
+        || find_cause::<ProxyFailure>(error.as_ref()).is_some_and(ProxyFailure::is_lasting)
 }
 
 /// Returns the first error of this type in the chain of sources. `io::Error::source` skips the

@@ -1,8 +1,11 @@
 //! The transport over hyper, with the connection pool of hyper-util and TLS by rustls.
 
+mod builder;
 mod connect;
 mod failure;
 mod gunzip;
+mod proxy;
+mod tls;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -18,221 +21,56 @@ use http_body_util::Full;
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+pub use builder::HyperTransportBuilder;
 use connect::{Connector, Established};
 use failure::transport_error;
 use gunzip::Gunzip;
+use proxy::Proxies;
+pub use tls::TrustRoots;
 
-use crate::clock::{BoxFuture, Clock, NoRuntime, SystemClock};
+use crate::clock::{BoxFuture, NoRuntime};
 use crate::endpoint::ConnectTarget;
 use crate::error::Error;
 use crate::transport::{Body, SendRecord, Transport, TransportError};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The certificate authorities that a [`HyperTransport`] trusts, apart from those given as PEM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TrustRoots {
-    /// Mozilla's list, compiled in (feature `webpki-roots`).
-    #[cfg(feature = "webpki-roots")]
-    Webpki,
-    /// The store of the operating system, read when the transport is built (feature
-    /// `native-roots`).
-    #[cfg(feature = "native-roots")]
-    Native,
-    /// Only those set with [`ca_pem`](HyperTransportBuilder::ca_pem).
-    OnlyGiven,
-}
-
-/// A builder for [`HyperTransport`].
-///
-/// ```
-/// use std::time::Duration;
-///
-/// use es_snapshot::transport::HyperTransport;
-///
-/// let transport = HyperTransport::builder().connect_timeout(Duration::from_secs(3)).build()?;
-/// # Ok::<(), es_snapshot::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct HyperTransportBuilder {
-    roots: TrustRoots,
-    ca: Vec<u8>,
-    identity: Option<(Vec<u8>, Vec<u8>)>,
-    connect_timeout: Duration,
-    connection_age: Duration,
-    idle_timeout: Duration,
-    idle_per_host: usize,
-    clock: Arc<dyn Clock>,
-}
-
-impl fmt::Debug for HyperTransportBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HyperTransportBuilder")
-            .field("roots", &self.roots)
-            .field("connect_timeout", &self.connect_timeout)
-            .field("connection_age", &self.connection_age)
-            .field("idle_timeout", &self.idle_timeout)
-            .field("idle_per_host", &self.idle_per_host)
-            .finish_non_exhaustive()
-    }
-}
-
-impl HyperTransportBuilder {
-    /// Sets which certificate authorities the transport trusts.
-    ///
-    /// Default: `TrustRoots::Webpki`. Without the feature `webpki-roots`, `TrustRoots::Native`.
-    /// Without both features, [`TrustRoots::OnlyGiven`].
-    #[must_use]
-    pub fn roots(mut self, roots: TrustRoots) -> Self {
-        self.roots = roots;
-        self
-    }
-
-    /// Adds certificate authorities to trust, as PEM text.
-    ///
-    /// The text may contain several certificates. Repeated calls add to each other.
-    #[must_use]
-    pub fn ca_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
-        self.ca.extend_from_slice(pem.as_ref());
-        self.ca.push(b'\n');
-        self
-    }
-
-    /// Sets a client certificate: its chain and its private key, both as PEM text. Default: none.
-    #[must_use]
-    pub fn client_certificate_pem(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
-        self.identity = Some((chain.into(), key.into()));
-        self
-    }
-
-    /// Sets the time limit for making a connection.
-    ///
-    /// It covers name resolution, TCP and TLS. Name resolution may take half of it. Default: 5 s.
-    #[must_use]
-    pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.connect_timeout = limit;
-        self
-    }
-
-    /// Sets the age from which a connection receives no further request.
-    ///
-    /// The addresses of a domain change when it is reconfigured. AWS asks clients to resolve its
-    /// name every minute. Default: 60 s.
-    #[must_use]
-    pub fn max_connection_age(mut self, age: Duration) -> Self {
-        self.connection_age = age;
-        self
-    }
-
-    /// Sets how long an idle connection is kept.
-    ///
-    /// Amazon's load balancers close idle connections after 60 s. Default: 45 s.
-    #[must_use]
-    pub fn idle_timeout(mut self, limit: Duration) -> Self {
-        self.idle_timeout = limit;
-        self
-    }
-
-    /// Sets how many idle connections to one host are kept. Default: 8.
-    #[must_use]
-    pub fn max_idle_per_host(mut self, connections: usize) -> Self {
-        self.idle_per_host = connections;
-        self
-    }
-
-    /// Sets the clock for connect timeouts and connection ages. Default: [`SystemClock`].
-    #[must_use]
-    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
-    /// Parses the certificates and returns the transport. It opens no connection.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a PEM text contains no usable
-    /// certificate or key.
-    pub fn build(self) -> Result<HyperTransport, Error> {
-        let is_given = !self.ca.is_empty() || self.identity.is_some();
-        #[cfg(feature = "native-roots")]
-        let is_given = is_given || self.roots == TrustRoots::Native;
-        let base = Base { settings: self, tls: OnceLock::new() };
-        if is_given {
-            base.tls()?;
-        }
-        let base = Arc::new(base);
-        let direct = base.pool(None);
-        let (tunnels, connections) = (Mutex::default(), Mutex::default());
-        Ok(HyperTransport { shared: Arc::new(Shared { base, direct, tunnels, connections }) })
-    }
-
-    fn tls(&self) -> Result<rustls::ClientConfig, Error> {
-        let mut roots = rustls::RootCertStore::empty();
-        match self.roots {
-            #[cfg(feature = "webpki-roots")]
-            TrustRoots::Webpki => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-            #[cfg(feature = "native-roots")]
-            TrustRoots::Native => {
-                let found = rustls_native_certs::load_native_certs();
-                for error in &found.errors {
-                    tracing::warn!(%error, "some of the system's roots could not be read");
-                }
-                roots.add_parsable_certificates(found.certs);
-            }
-            TrustRoots::OnlyGiven => {}
-        }
-        let given = certificates(&self.ca, "CA")?;
-        if given.is_empty() && !self.ca.is_empty() {
-            return Err(Error::invalid(
-                "the CA text contains no PEM certificate, expected `-----BEGIN CERTIFICATE-----`",
-            ));
-        }
-        for certificate in given {
-            roots
-                .add(certificate)
-                .map_err(|error| Error::invalid("the CA certificate cannot be used").with_source(error))?;
-        }
-        // Without an explicit provider, a crate that enables another one could change or break TLS.
-        let builder = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Error::invalid("the default TLS versions cannot be used").with_source(error))?
-            .with_root_certificates(roots);
-        match &self.identity {
-            None => Ok(builder.with_no_client_auth()),
-            Some((chain, key)) => {
-                let chain = certificates(chain, "client")?;
-                if chain.is_empty() {
-                    return Err(Error::invalid(
-                        "the client certificate text contains no PEM certificate, expected `-----BEGIN CERTIFICATE-----`",
-                    ));
-                }
-                // The parser's error is dropped, because it may quote the key.
-                let key = PrivateKeyDer::from_pem_slice(key)
-                    .map_err(|_| Error::invalid("the key of the client certificate is not a PEM private key, expected one such as `-----BEGIN PRIVATE KEY-----`"))?;
-                builder.with_client_auth_cert(chain, key).map_err(|error| {
-                    Error::invalid("the client certificate and its key cannot be used").with_source(error)
-                })
-            }
-        }
-    }
-}
-
-fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
-    CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| Error::invalid(format!("the {what} certificate is not valid PEM")).with_source(error))
-}
-
 /// The default transport: HTTP/1.1 over hyper with a connection pool, and TLS by rustls with ring.
 ///
 /// It is cheap to clone, and clones share the pool. Clients of several endpoints can share one
 /// transport. It requests gzip and decodes it. It does not compress requests and follows no
 /// redirect.
+///
+/// # Proxies
+///
+/// Connections to `https://` endpoints lead through an HTTP proxy if
+/// [`HyperTransportBuilder::proxy`] sets one, or if an environment variable names one and
+/// [`no_proxy`](HyperTransportBuilder::no_proxy) is not set. The variables are `HTTPS_PROXY`,
+/// `https_proxy`, `ALL_PROXY` and `all_proxy`. The first one that is not empty counts.
+/// [`build`](HyperTransportBuilder::build) reads them.
+///
+/// The transport sends `CONNECT host:port` to the proxy, with the user and password of the proxy's
+/// URL. Everything else, TLS included, goes through that tunnel to the domain. The proxy sees no
+/// path and no credentials for the domain. The proxy also resolves the name of the domain.
+///
+/// The transport connects directly to:
+///
+/// * `http://` endpoints, because the proxy would see the credentials
+/// * `localhost`, loopback and link-local addresses, and `fd00:ec2::/32`, in which the [metadata
+///   service][imds] of an instance has its IPv6 address
+/// * another address than the endpoint's, set with
+///   [`SnapshotClientBuilder::connect_to`](crate::SnapshotClientBuilder::connect_to)
+/// * hosts in the variable `NO_PROXY` or `no_proxy`, a list of [names, addresses and
+///   networks](https://docs.rs/hyper-util/latest/hyper_util/client/proxy/matcher/struct.Builder.html#method.no),
+///   if the proxy comes from a variable
+///
+/// Proxies of other kinds, such as SOCKS, and TLS to the proxy are not supported. If a variable
+/// names such a proxy, calls that need it fail.
+///
+/// [imds]: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
+///
+/// # Runtime
 ///
 /// It needs a tokio runtime. Without one, a call returns
 /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput).
@@ -259,6 +97,7 @@ pub struct HyperTransport {
 /// The settings for new connections.
 struct Base {
     settings: HyperTransportBuilder,
+    proxies: Proxies,
     tls: OnceLock<Arc<rustls::ClientConfig>>,
 }
 
@@ -299,29 +138,33 @@ type Pool = Arc<Client<Connector, Full<Bytes>>>;
 
 impl fmt::Debug for HyperTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HyperTransport").field("settings", &self.shared.base.settings).finish_non_exhaustive()
+        f.debug_struct("HyperTransport")
+            .field("settings", &self.shared.base.settings)
+            .field("proxies", &self.shared.base.proxies)
+            .finish_non_exhaustive()
     }
 }
 
 impl HyperTransport {
+    fn new(settings: HyperTransportBuilder) -> Result<Self, Error> {
+        let is_given = !settings.ca.is_empty() || settings.identity.is_some();
+        #[cfg(feature = "native-roots")]
+        let is_given = is_given || settings.roots == TrustRoots::Native;
+        let proxies = Proxies::new(&settings.proxy)?;
+        let base = Base { settings, proxies, tls: OnceLock::new() };
+        if is_given {
+            base.tls()?;
+        }
+        let base = Arc::new(base);
+        let direct = base.pool(None);
+        let (tunnels, connections) = (Mutex::default(), Mutex::default());
+        Ok(Self { shared: Arc::new(Shared { base, direct, tunnels, connections }) })
+    }
+
     /// Returns a builder with the default settings.
     #[must_use]
     pub fn builder() -> HyperTransportBuilder {
-        HyperTransportBuilder {
-            #[cfg(feature = "webpki-roots")]
-            roots: TrustRoots::Webpki,
-            #[cfg(all(feature = "native-roots", not(feature = "webpki-roots")))]
-            roots: TrustRoots::Native,
-            #[cfg(not(any(feature = "webpki-roots", feature = "native-roots")))]
-            roots: TrustRoots::OnlyGiven,
-            ca: Vec::new(),
-            identity: None,
-            connect_timeout: Duration::from_secs(5),
-            connection_age: Duration::from_secs(60),
-            idle_timeout: Duration::from_secs(45),
-            idle_per_host: 8,
-            clock: Arc::new(SystemClock),
-        }
+        HyperTransportBuilder::new()
     }
 
     fn pool(&self, uri: &Uri, target: &ConnectTarget) -> Pool {

@@ -2,6 +2,7 @@
 //! counts.
 
 mod access;
+mod connect;
 mod front;
 mod restore;
 mod snapshot;
@@ -122,7 +123,7 @@ fn contains(text: &str, phrase: &str) -> bool {
 
 /// Returns the rows in the order in which they are tried.
 pub(super) fn all() -> impl Iterator<Item = &'static Row> {
-    [front::ROWS, access::ROWS, snapshot::ROWS, restore::ROWS].into_iter().flatten()
+    [connect::ROWS, front::ROWS, access::ROWS, snapshot::ROWS, restore::ROWS].into_iter().flatten()
 }
 
 #[cfg(test)]
