@@ -47,7 +47,9 @@ fn differences(value: &Value, rule: &Value, at: &str, found: &mut Vec<String>) {
         }
     }
     if let (Value::Array(items), Some(rule)) = (value, rule.get("items")) {
-        items.iter().for_each(|item| differences(item, rule, &format!("{at}[]"), found));
+        for item in items {
+            differences(item, rule, &format!("{at}[]"), found);
+        }
     }
 }
 
@@ -72,7 +74,9 @@ fn kind(document: &Value, schema: &Value) -> String {
         differences(document, &rules["list"], "list", &mut found);
         let kind = document["of"].as_str().unwrap();
         let items = document["items"].as_array().unwrap();
-        items.iter().for_each(|item| differences(item, &rules[kind], kind, &mut found));
+        for item in items {
+            differences(item, &rules[kind], kind, &mut found);
+        }
         kind
     } else {
         let kind = document["kind"].as_str().unwrap();

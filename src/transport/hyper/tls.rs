@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::HyperTransportBuilder;
 use crate::error::Error;
 
-/// The certificate authorities that a [`HyperTransport`] trusts, apart from those given as PEM.
+/// The certificate authorities that a transport trusts, apart from those given as PEM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrustRoots {
