@@ -53,13 +53,12 @@ pub(crate) fn resolve(
     let flags = selection.settings.clone();
     let named = selection.context.clone();
     let (variables, context) = match (&flags.endpoint, named, &variables.endpoint, context_variable) {
-        (Some(_), _, _, _) => (variables, None),
         (None, Some(name), _, _) => (variables.without_host(), Some(name)),
         (None, None, Some(_), Some(name)) => {
             let text = "the variables ES_SNAPSHOT_ENDPOINT and ES_SNAPSHOT_CONTEXT are both set";
             return Err(Failure::usage(format!("{text}; unset one, or pass --endpoint or --context {name}")));
         }
-        (None, None, Some(_), None) => (variables, None),
+        (Some(_), _, _, _) | (None, None, Some(_), None) => (variables, None),
         (None, None, None, Some(name)) => (variables, Some(name)),
         (None, None, None, None) => (variables, config.default.clone()),
     };
@@ -109,7 +108,8 @@ fn read_limited(file: File) -> io::Result<(String, bool)> {
 #[cfg(unix)]
 fn is_private(metadata: &fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    metadata.permissions().mode() & 0o077 == 0
+    let others = 0o077;
+    metadata.permissions().mode() & others == 0
 }
 
 #[cfg(not(unix))]

@@ -75,18 +75,17 @@ impl From<io::Error> for Failure {
 
 /// Returns symptom, cause and remedy. If they are not known, returns the error and its causes.
 fn explained(error: &Error) -> Vec<String> {
-    match error.diagnosis() {
-        Some(diagnosis) => vec![
+    if let Some(diagnosis) = error.diagnosis() {
+        vec![
             format!("error: {}. {}", in_flags(diagnosis.symptom()), in_flags(diagnosis.impact())),
             format!("cause: {}", in_flags(diagnosis.explanation())),
             format!("remedy: {}", in_flags(diagnosis.action())),
-        ],
-        None => {
-            let report = error.report();
-            let mut lines = report.lines().map(in_flags);
-            let first = lines.next().map(|line| format!("error: {line}"));
-            first.into_iter().chain(lines).collect()
-        }
+        ]
+    } else {
+        let report = error.report();
+        let mut lines = report.lines().map(in_flags);
+        let first = lines.next().map(|line| format!("error: {line}"));
+        first.into_iter().chain(lines).collect()
     }
 }
 

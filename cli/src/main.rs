@@ -3,6 +3,8 @@
 //! A command is a function from a client and its arguments to records, which `output` writes. Each
 //! failure has an exit code, see `exit`.
 
+#![expect(clippy::doc_markdown, reason = "the help shows the comments of the arguments as plain text")]
+#![expect(clippy::struct_excessive_bools, reason = "each flag of a command is an independent choice")]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]
 
 mod args;

@@ -39,7 +39,8 @@ async fn listed(repository: &Repository, args: &Delete) -> Result<Vec<SnapshotIn
     };
     let found = found(repository, pattern).await?;
     let is_listed = |name: &&SnapshotName| found.iter().any(|snapshot| snapshot.name() == name.as_str());
-    let missing: Vec<&str> = args.names.iter().filter(|name| !is_listed(name)).map(|name| name.as_str()).collect();
+    let missing: Vec<&str> =
+        args.names.iter().filter(|name| !is_listed(name)).map(es_snapshot::name::SnapshotName::as_str).collect();
     if missing.is_empty() {
         return Ok(found);
     }

@@ -23,8 +23,8 @@ const OPERATIONS: [Operation; 9] = [
     Operation::RestoreSnapshot,
 ];
 
-pub(super) fn run(args: Iam, console: &Console) -> Result<(), Failure> {
-    let access = access(&args)?;
+pub(super) fn run(args: &Iam, console: &Console) -> Result<(), Failure> {
+    let access = access(args)?;
     if let Some(document) = args.document {
         return console.text(format!("{}\n", policy(&access, document)).as_bytes());
     }

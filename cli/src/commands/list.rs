@@ -29,13 +29,14 @@ pub(super) async fn run(args: List, domain: &Domain, console: &Console) -> Resul
     while let Some(snapshot) = snapshots.next().await {
         match snapshot {
             // The response has shown the domain's time by now.
-            Ok(snapshot) if selects(&args, &snapshot, domain.client.now()) => match &mut newest {
-                Some(newest) => newest.push(snapshot),
-                None => {
+            Ok(snapshot) if selects(&args, &snapshot, domain.client.now()) => {
+                if let Some(newest) = &mut newest {
+                    newest.push(snapshot);
+                } else {
                     count += 1;
                     listing.push(&SnapshotRecord::new(name, &snapshot))?;
                 }
-            },
+            }
             Ok(_) => {}
             Err(error) => errors.push(error),
         }
@@ -45,7 +46,7 @@ pub(super) async fn run(args: List, domain: &Domain, console: &Console) -> Resul
         listing.push(&SnapshotRecord::new(name, &snapshot))?;
     }
     // A domain without any snapshot that matches is an empty list, not an error.
-    let is_empty = args.prefix.is_some() && count == 0 && errors.iter().all(|error| is_nothing_found(error));
+    let is_empty = args.prefix.is_some() && count == 0 && errors.iter().all(is_nothing_found);
     if is_empty || errors.is_empty() {
         return listing.finish::<SnapshotRecord<'_>>();
     }
@@ -67,7 +68,9 @@ fn incomplete(
         return errors.pop().map_or(Ok(()), |error| Err(error.into()));
     }
     finish()?;
-    errors.iter().for_each(|error| console.note(in_flags(&format!("warning: {error}"))));
+    for error in &errors {
+        console.note(in_flags(&format!("warning: {error}")));
+    }
     Err(Failure::Stopped(Exit::Partly, "the list is not complete".to_owned()))
 }
 

@@ -34,7 +34,7 @@ pub(crate) async fn run(cli: Cli, console: &Console) -> Result<(), Failure> {
             console.set_connection(flags);
             run_on(&domain, command, console).await
         }
-        Command::Iam(args) => iam::run(args, console),
+        Command::Iam(args) => iam::run(&args, console),
         Command::Completions { shell } => documents::completions(shell, console),
         Command::Man { command } => documents::manual(command.as_deref(), console),
         Command::Schema => documents::schema(console),

@@ -31,7 +31,9 @@ pub(super) async fn run(args: Restore, domain: &Domain, console: &Console) -> Re
     }
     let count = match &targets {
         Some(targets) => {
-            targets.iter().for_each(|target| console.note(format!("  {}", printable(target))));
+            for target in targets {
+                console.note(format!("  {}", printable(target)));
+            }
             counted(targets.len(), "index", "indices")
         }
         None => "indices whose names are not known".to_owned(),

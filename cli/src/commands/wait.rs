@@ -20,7 +20,7 @@ use crate::output::records::{DeletionRecord, ProgressRecord, RestoreRecord, Snap
 use crate::output::{Console, describe};
 
 /// The pause between two lines of progress without a terminal.
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(args: Wait, domain: &Domain, console: &Console) -> Result<(), Failure> {
     let ticket = ticket(&args, &domain.client, console)?;

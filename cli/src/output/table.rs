@@ -65,15 +65,14 @@ impl Table {
 
     /// Writes the rows that are not written yet, after the titles.
     pub(crate) fn flush(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        let widths = match self.widths.take() {
-            Some(widths) => widths,
-            None => {
-                let widths = self.measured();
-                let titles: Vec<String> = self.columns.iter().map(|column| column.title.to_owned()).collect();
-                let titles = line(self.columns, &widths, &titles, false);
-                writeln!(out, "{}", if self.colours { format!("\x1b[1m{titles}\x1b[0m") } else { titles })?;
-                widths
-            }
+        let widths = if let Some(widths) = self.widths.take() {
+            widths
+        } else {
+            let widths = self.measured();
+            let titles: Vec<String> = self.columns.iter().map(|column| column.title.to_owned()).collect();
+            let titles = line(self.columns, &widths, &titles, false);
+            writeln!(out, "{}", if self.colours { format!("\x1b[1m{titles}\x1b[0m") } else { titles })?;
+            widths
         };
         for row in self.rows.drain(..) {
             writeln!(out, "{}", line(self.columns, &widths, &row, self.colours))?;

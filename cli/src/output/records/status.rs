@@ -23,18 +23,18 @@ pub(crate) struct StatusRecord<'a> {
 impl<'a> StatusRecord<'a> {
     /// Returns the record of a status. `repository` stands for one that the server does not report.
     pub(crate) fn new(repository: Option<&'a str>, status: &'a SnapshotStatus) -> Self {
-        let stats = status.stats();
+        let counts = status.stats();
         Self {
             repository: status.repository().or(repository),
             snapshot: status.name(),
             uuid: status.uuid(),
             state: status.state().as_str(),
-            start_time: stats.start_time().and_then(Moment::of),
+            start_time: counts.start_time().and_then(Moment::of),
             shards_total: status.shards().total(),
             shards_done: status.shards().done(),
             shards_failed: status.shards().failed(),
-            bytes_total: stats.incremental().size().map(|size| size.bytes()),
-            bytes_done: stats.processed().size().map(|size| size.bytes()),
+            bytes_total: counts.incremental().size().map(es_snapshot::repository::ByteSize::bytes),
+            bytes_done: counts.processed().size().map(es_snapshot::repository::ByteSize::bytes),
         }
     }
 }
