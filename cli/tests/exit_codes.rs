@@ -14,7 +14,9 @@ use support::{domain, exit, partial, program};
 async fn with_snapshots(names: &[&str]) -> FakeDomain {
     let domain = domain().await;
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_777_000_000);
-    names.iter().for_each(|name| domain.place_snapshot("backups", name, start, FakeOutcome::Success));
+    for name in names {
+        domain.place_snapshot("backups", name, start, FakeOutcome::Success);
+    }
     domain
 }
 
