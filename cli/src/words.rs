@@ -3,6 +3,8 @@
 /// Names of the library, and what an operator uses instead.
 const FLAGS: &[(&str, &str)] = &[
     ("`Auth::basic`", "`--user` and `--password-file`"),
+    ("`EnsureRegistered::with_overwrite`", "`--yes`"),
+    ("`EnsureRegistered::with_rollback`", "`--rollback`"),
     ("`HyperTransportBuilder::ca_pem`", "`--ca`"),
     ("`HyperTransportBuilder::client_certificate_pem`", "a program that uses the library"),
     (" or `HyperTransportBuilder::proxy`", ""),
