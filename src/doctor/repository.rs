@@ -9,10 +9,9 @@ use super::text::{count, list, shown, span};
 use super::{Check, CheckId, Examination};
 use crate::error::ErrorKind;
 use crate::name::RepositoryName;
-use crate::repository::{RepositoryInfo, RepositorySettings, S3Settings};
+use crate::region::{is_served_globally, s3_host};
+use crate::repository::{GLOBAL_S3, RepositoryInfo, RepositorySettings, S3Settings};
 
-/// The endpoint of S3 that serves all Regions except those that must be enabled.
-const GLOBAL_S3: &str = "s3.amazonaws.com";
 /// The checks that are made for each repository.
 const EACH: [CheckId; 4] =
     [CheckId::RepositorySettings, CheckId::SnapshotList, CheckId::Verification, CheckId::NewestSnapshot];
@@ -52,9 +51,8 @@ type Place = [String; 3];
 fn place(settings: &RepositorySettings) -> Option<Place> {
     match settings {
         RepositorySettings::S3(s3) => {
-            let endpoint = s3.endpoint().unwrap_or_default().rsplit("://").next().unwrap_or_default();
-            let endpoint = endpoint.trim_end_matches('/');
-            let store = if endpoint.contains(".amazonaws.com") { "" } else { endpoint };
+            let host = s3.endpoint().map(host).unwrap_or_default();
+            let store = if host.contains(".amazonaws.com") { "" } else { host };
             // A self-managed cluster can define clients for different stores.
             let client = s3.other().get("client").map(ToString::to_string).unwrap_or_default();
             let path = s3.base_path().unwrap_or_default().trim_matches('/');
@@ -65,6 +63,11 @@ fn place(settings: &RepositorySettings) -> Option<Place> {
         }
         RepositorySettings::Url(_) | RepositorySettings::Other(_) => None,
     }
+}
+
+/// The host of an endpoint of S3, which may be a URL.
+fn host(endpoint: &str) -> &str {
+    endpoint.rsplit_once("://").map_or(endpoint, |(_, host)| host).trim_end_matches('/')
 }
 
 fn shared_storage(found: &Repositories, wanted: Option<&str>, is_amazon: bool) -> Check {
@@ -154,15 +157,19 @@ fn problems_on_amazon(s3: &S3Settings, region: &str) -> Vec<(String, String)> {
         found.push(("The repository has no `role_arn`".to_owned(), remedy.to_owned()));
     }
     match (s3.region(), s3.endpoint()) {
-        (Some(own), None) if own != region => found.push((
-            format!("The setting `region` is {}, and the domain is in {}", shown(own), shown(region)),
-            format!(
-                "If the bucket is in {}, register the repository again with that Region; for a bucket in another \
-                 Region, use `S3Settings::with_endpoint(\"{GLOBAL_S3}\")` instead of a Region",
-                shown(region)
-            ),
-        )),
-        (Some(_), Some(endpoint)) if endpoint.ends_with(GLOBAL_S3) && !endpoint.contains(".s3.") => found.push((
+        (Some(own), None) if own != region => {
+            let other = if is_served_globally(own) {
+                format!("with `S3Settings::with_endpoint(\"{GLOBAL_S3}\")` instead of a Region")
+            } else {
+                format!("with that Region and `S3Settings::with_endpoint(\"{}\")`", s3_host(own))
+            };
+            let remedy = format!("If the bucket is in {}, register the repository again {other}", shown(own));
+            found.push((
+                format!("The setting `region` is {}, and the domain is in {}", shown(own), shown(region)),
+                remedy,
+            ));
+        }
+        (Some(_), Some(endpoint)) if host(endpoint) == GLOBAL_S3 => found.push((
             format!("The settings contain `region` and also the `endpoint` \"{GLOBAL_S3}\", which replaces it"),
             "Register the repository again with only one of them".to_owned(),
         )),
@@ -289,6 +296,14 @@ mod tests {
         assert_problem(s3().with_role_arn("TestRole"), None, "role ARN");
         assert_problem(FsSettings::new("/mnt/backups"), amazon, "the type \"fs\"");
         assert_problem(OtherSettings::new("gcs").with_setting("bucket", "b"), amazon, "the type \"gcs\"");
+    }
+
+    #[test]
+    fn names_the_endpoint_that_serves_the_region_of_the_bucket() {
+        for (own, endpoint) in [("us-west-2", "s3.amazonaws.com"), ("me-south-1", "s3.me-south-1.amazonaws.com")] {
+            let problems = problems(&s3().with_region(own).into(), Some(REGION));
+            assert!(matches!(&*problems, [(_, remedy)] if remedy.contains(endpoint)), "{problems:?}");
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use difference::{Difference, compare};
 pub use other::{FsSettings, OtherSettings, UrlSettings};
-pub(crate) use other_region::{alternative, stands_for};
+pub(crate) use other_region::{GLOBAL_S3, alternative, stands_for};
 pub(crate) use response::{Acknowledged, Repositories, VerifiedNodes};
 pub use response::{CleanUp, RepositoryInfo, VerifiedNode};
 pub use s3::S3Settings;

@@ -9,7 +9,7 @@ use crate::error::Cause;
 use crate::region::{is_amazon_region, is_served_globally, partition_of, s3_host};
 
 /// The global host of S3.
-const GLOBAL: &str = "s3.amazonaws.com";
+pub(crate) const GLOBAL_S3: &str = "s3.amazonaws.com";
 
 /// Returns settings that may work after the storage refused these, or `None`.
 ///
@@ -27,7 +27,7 @@ pub(crate) fn alternative(
     }
     let (region, endpoint) = match bucket_region {
         Some(bucket) => in_region(bucket, domain_region, s3.region())?,
-        None if domain_region.is_some_and(|domain| partition_of(domain) == "aws") => (None, Some(GLOBAL.to_owned())),
+        None if domain_region.is_some_and(|domain| partition_of(domain) == "aws") => (None, Some(GLOBAL_S3.to_owned())),
         None => return None,
     };
     let is_new = (region.as_deref(), endpoint.as_deref()) != (s3.region(), s3.endpoint());
@@ -44,7 +44,7 @@ pub(crate) fn stands_for(
         return false;
     };
     match (registered.region(), registered.endpoint()) {
-        (None, Some(endpoint)) => endpoint == GLOBAL,
+        (None, Some(endpoint)) => endpoint == GLOBAL_S3,
         (Some(region), None) => domain_region.is_none_or(|domain| domain == region),
         (Some(region), Some(endpoint)) => endpoint == s3_host(region),
         (None, None) => false,
@@ -73,7 +73,7 @@ fn in_region(bucket: &str, domain: Option<&str>, set: Option<&str>) -> Option<(O
     Some(if is_own && set != Some(bucket) {
         (Some(bucket.to_owned()), None)
     } else if !is_own && is_served_globally(bucket) {
-        (None, Some(GLOBAL.to_owned()))
+        (None, Some(GLOBAL_S3.to_owned()))
     } else {
         (Some(bucket.to_owned()), Some(s3_host(bucket)))
     })
