@@ -27,7 +27,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// container or the instance profile. Without --endpoint it starts a fake domain in this process,
 /// uses that one, and restores under the prefix `restored-`.
 #[derive(Parser)]
-struct Args {
+pub(crate) struct Args {
     /// The domain, such as https://vpc-logs-x1y2.ap-northeast-1.es.amazonaws.com
     #[arg(long)]
     endpoint: Option<String>,
@@ -84,7 +84,7 @@ enum AuthKind {
     None,
 }
 
-type Failure = Box<dyn std::error::Error>;
+pub(crate) type Failure = Box<dyn std::error::Error>;
 
 /// The time limit of the snapshot, and that of the restore.
 const LIMIT: Duration = Duration::from_secs(6 * 60 * 60);
@@ -185,7 +185,7 @@ async fn run_on_fake_domain(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn register_and_snapshot(
+pub(crate) async fn register_and_snapshot(
     client: &SnapshotClient,
     args: &Args,
     settings: S3Settings,
@@ -209,7 +209,12 @@ async fn register_and_snapshot(
 }
 
 /// Restores the indices of a snapshot beside the existing ones.
-async fn restore(client: &SnapshotClient, args: &Args, snapshot: &SnapshotInfo, prefix: &str) -> Result<(), Failure> {
+pub(crate) async fn restore(
+    client: &SnapshotClient,
+    args: &Args,
+    snapshot: &SnapshotInfo,
+    prefix: &str,
+) -> Result<(), Failure> {
     // A domain refuses the restore of its own hidden indices, and an empty list would select all.
     let indices: Vec<_> = snapshot.indices().iter().filter(|index| !index.starts_with('.')).collect();
     if indices.is_empty() {

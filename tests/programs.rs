@@ -32,6 +32,9 @@ mod fleet;
 #[path = "../examples/nightly_job.rs"]
 #[expect(dead_code, reason = "its `main` is not run")]
 mod nightly_job;
+#[path = "../examples/register_repository.rs"]
+#[expect(dead_code, reason = "its `main` is not run")]
+mod register_repository;
 #[path = "../examples/restore_to_staging.rs"]
 #[expect(dead_code, reason = "its `main` is not run")]
 mod restore_to_staging;
@@ -222,6 +225,27 @@ mod the_nightly_job {
         let code = run(&backups(&domain), KEEP).await.unwrap();
 
         assert_eq!((code, executed(&domain, Operation::CreateSnapshot)), (0, 1));
+    }
+}
+
+mod the_registration {
+    use super::*;
+    use clap::Parser as _;
+    use es_snapshot::S3Settings;
+    use register_repository::{Args, register_and_snapshot, restore};
+
+    #[tokio::test]
+    async fn restores_the_visible_indices_under_the_prefix() {
+        let domain = domain().await;
+        domain.create_index(".kibana_1", 1);
+        let (client, args) = (domain.client(), Args::parse_from(["register_repository", "--repository", "other"]));
+        let settings = S3Settings::new("my-bucket-4-es")
+            .with_role_arn("arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot");
+        let snapshot = register_and_snapshot(&client, &args, settings).await.unwrap();
+
+        restore(&client, &args, &snapshot, "restored-").await.unwrap();
+
+        assert_eq!(domain.indices(), [".kibana_1", "movies", "restored-movies"]);
     }
 }
 
