@@ -76,7 +76,7 @@ impl Subnet {
         let mut process = Command::new(SUBNET).arg(engine).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let commands = process.stdin.take();
         let mut results = BufReader::new(process.stdout.take().ok_or("the subnet has no stdout")?);
-        let place = next(&mut results)?;
+        let place = next(&mut process, &mut results)?;
         Ok(Self { process, commands, results, place })
     }
 
@@ -84,7 +84,7 @@ impl Subnet {
         let environment: BTreeMap<_, _> = environment.iter().copied().collect();
         let commands = self.commands.as_mut().ok_or("the subnet has no stdin")?;
         writeln!(commands, "{}", json!({"command": command, "env": environment}))?;
-        next(&mut self.results)
+        next(&mut self.process, &mut self.results)
     }
 
     /// Registers the repository `name`, takes a snapshot, and restores it under the prefix `name-`.
@@ -111,10 +111,12 @@ impl Drop for Subnet {
 }
 
 /// Reads one line of the subnet. If it has ended, its stderr contains the reason.
-fn next<T: DeserializeOwned>(results: &mut impl BufRead) -> Result<T, Failed> {
+fn next<T: DeserializeOwned>(process: &mut Child, results: &mut impl BufRead) -> Result<T, Failed> {
     let mut line = String::new();
-    results.read_line(&mut line)?;
-    serde_json::from_str(&line).map_err(|error| format!("the subnet sent {line:?}: {error}; see its stderr").into())
+    if results.read_line(&mut line)? == 0 {
+        return Err(format!("the subnet ended with {}; see its stderr", process.wait()?).into());
+    }
+    serde_json::from_str(&line).map_err(|error| format!("the subnet sent {line:?}: {error}").into())
 }
 
 /// The check: the bastion contacted the domain and the metadata service, and nothing else.
