@@ -17,7 +17,8 @@ pub(crate) struct Meter {
 impl Meter {
     pub(crate) fn new(is_terminal: bool) -> Self {
         let bar = is_terminal.then(|| {
-            let bar = ProgressBar::new(0);
+            // Empty until the first progress is known.
+            let bar = ProgressBar::new(1);
             if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:30}] {msg}") {
                 bar.set_style(style.progress_chars("=> "));
             }

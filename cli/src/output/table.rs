@@ -112,7 +112,7 @@ fn line(columns: &[Column], widths: &[usize], cells: &[String], colours: bool) -
 pub(super) fn coloured(state: &str) -> String {
     let colour = match state {
         "SUCCESS" | "deleted" => 32,
-        "IN_PROGRESS" | "STARTED" | "INIT" => 36,
+        "IN_PROGRESS" | "STARTED" | "INIT" | "planned" => 36,
         "PARTIAL" => 33,
         _ => 31,
     };
