@@ -26,9 +26,9 @@ const MEANINGS: [(Exit, &str); 10] = [
     (Exit::Done, "done"),
     (Exit::Failed, "failed, and nothing below describes it better"),
     (Exit::Usage, "a flag, a name or the configuration is not valid; nothing was sent"),
-    (Exit::Partly, "partly done: the snapshot is PARTIAL, or a part was not restored, deleted or listed"),
+    (Exit::Partly, "partly done: the snapshot is PARTIAL, or a part is missing; for doctor: a warning"),
     (Exit::Unknown, "the outcome is unknown: the change may have been made"),
-    (Exit::Refused, "refused by a guard: not confirmed, or another snapshot has taken the name"),
+    (Exit::Refused, "refused by a guard: not confirmed, or not what was shown or listed"),
     (Exit::NotFound, "the repository, snapshot or index does not exist"),
     (Exit::Denied, "denied: the credentials, the signature or a permission"),
     (Exit::Ongoing, "another operation is running, or the deadline passed and the work goes on"),
@@ -52,6 +52,7 @@ impl Exit {
         match error.kind() {
             ErrorKind::InvalidInput | ErrorKind::MissingRoleArn => Self::Usage,
             ErrorKind::Incomplete => Self::Partly,
+            ErrorKind::RepositoryDiffers => Self::Refused,
             ErrorKind::RepositoryMissing | ErrorKind::SnapshotMissing | ErrorKind::IndexMissing => Self::NotFound,
             ErrorKind::AccessDenied
             | ErrorKind::ClockSkew

@@ -7,9 +7,8 @@ const FLAGS: &[(&str, &str)] = &[
     ("`EnsureRegistered::with_rollback`", "`--rollback`"),
     ("`HyperTransportBuilder::ca_pem`", "`--ca`"),
     ("`HyperTransportBuilder::client_certificate_pem`", "a program that uses the library"),
-    (" or `HyperTransportBuilder::proxy`", ""),
-    (", or set `HyperTransportBuilder::no_proxy`", ""),
-    ("`HyperTransportBuilder::proxy`", "`HTTPS_PROXY`"),
+    ("`Repository::create_snapshot`", "`es-snapshot take`"),
+    ("`Repository::register`", "`es-snapshot repo register`"),
     ("`RestoreSnapshot::with_indices`", "`--indices`"),
     ("`RestoreSnapshot::with_rename`", "`--rename`"),
     ("`S3Settings::new`", "`--bucket`"),
@@ -18,7 +17,9 @@ const FLAGS: &[(&str, &str)] = &[
     ("`S3Settings::with_endpoint`", "`--bucket-endpoint`"),
     ("`S3Settings::with_region`", "`--bucket-region`"),
     ("`S3Settings::with_role_arn`", "`--role-arn`"),
+    ("`Snapshot::info`", "`es-snapshot show`"),
     ("`SnapshotClient::check`", "`es-snapshot status`"),
+    ("`SnapshotClient::resume`", "`es-snapshot wait`"),
     ("`SnapshotClient::with_master_timeout` raises the limit", "the limit is the server's"),
     ("`SnapshotClient::with_queue_time`", "`--queue`"),
     ("`SnapshotClientBuilder::auth`", "`--auth`"),
@@ -60,8 +61,13 @@ mod tests {
     fn translates_every_name_in_the_texts_of_the_library() {
         let rows = include_str!("../../docs/errors.md").lines().filter(|line| line.starts_with("| "));
         let texts = include_str!("../../tests/error_texts.txt").lines();
+        let checks = [include_str!("../../src/doctor/domain.rs"), include_str!("../../src/doctor/repository.rs")];
+        let checks = checks.into_iter().flat_map(str::lines).filter(|line| !line.trim_start().starts_with("//"));
+        // The host stands for a placeholder in the source.
+        let checks: Vec<String> =
+            checks.map(|line| line.replace("{GLOBAL_S3}", "s3.amazonaws.com").replace("\\\"", "\"")).collect();
 
-        for text in rows.chain(texts) {
+        for text in rows.chain(texts).chain(checks.iter().map(String::as_str)) {
             let translated = in_flags(text);
             assert_eq!(names(&translated).find(|name| !IMPOSSIBLE.contains(name)), None, "{translated}");
         }

@@ -106,12 +106,14 @@ async fn every_kind_of_output_follows_the_schema() {
     let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
     let lines = [
         format!("repo register logs --bucket my-bucket-4-es --base-path logs --role-arn {role}"),
+        format!("repo register logs --bucket my-bucket-4-es --base-path 2026 --role-arn {role} --yes"),
         "repo list".to_owned(),
         "repo verify backups".to_owned(),
         "repo cleanup backups --yes".to_owned(),
         "repo unregister logs --dry-run".to_owned(),
         "take backups monday --metadata taken_by=me".to_owned(),
         "take backups tuesday --detach".to_owned(),
+        "doctor backups".to_owned(),
         "list backups".to_owned(),
         "show backups monday".to_owned(),
         "status backups monday".to_owned(),

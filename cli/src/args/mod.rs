@@ -16,7 +16,7 @@ pub(crate) use doctor::Doctor;
 pub(crate) use iam::{Document, Iam};
 pub(crate) use repo::{Change, Register, RepoCommand, RepositoryArg};
 pub(crate) use restore::Restore;
-pub(crate) use snapshots::{Delete, List, Show, Status, Take};
+pub(crate) use snapshots::{Delete, Doctor, List, Show, Status, Take};
 pub(crate) use values::{KeyValue, NewName, span};
 pub(crate) use wait::{Awaited, Patience, Wait, Waiting};
 
@@ -113,7 +113,7 @@ pub(crate) enum DomainCommand {
     Delete(Delete),
     /// Restores a snapshot: shows the indices that it writes, asks, and waits
     Restore(Restore),
-    /// Examines the domain and its repositories, and names what does not work
+    /// Examines the domain and its repositories, and changes nothing
     Doctor(Doctor),
 }
 

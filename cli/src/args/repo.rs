@@ -76,6 +76,12 @@ pub(crate) struct Register {
     /// Another setting of the repository; may be repeated
     #[arg(long = "setting", value_name = "KEY=VALUE")]
     pub(crate) settings: Vec<KeyValue>,
+    /// Keep trying this long while new IAM permissions take effect
+    #[arg(long, value_name = "TIME", value_parser = span, default_value = "2m")]
+    pub(crate) propagation_time: Duration,
+    /// Undo a registration that fails
+    #[arg(long)]
+    pub(crate) rollback: bool,
     /// Do not make the nodes verify the repository
     #[arg(long)]
     pub(crate) no_verify: bool,

@@ -17,6 +17,7 @@ const PROCEDURE: &[&[&str]] = &[
     &["take", "backups", "my-first-snapshot", "--indices", "movies"],
     &["take", "backups", "<nightly-{now/d}>"],
     &["list", "backups"],
+    &["doctor", "backups"],
     &["restore", "backups", "my-first-snapshot", "--rename", "(.+)", "restored-$1", "--yes"],
     &["delete", "backups", "my-first-snapshot", "--yes"],
     &["list", "backups"],

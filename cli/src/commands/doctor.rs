@@ -1,37 +1,26 @@
-//! `doctor`: a checklist of the domain and its repositories.
+//! `doctor`: examines a domain and its repositories.
 
-use es_snapshot::doctor::{Examination, Report, Status, examine};
+use es_snapshot::doctor::{Examination, Status, examine};
 
 use super::Domain;
-use crate::args::{Doctor, Format};
+use crate::args::Doctor;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Console;
 use crate::output::records::CheckRecord;
 
 pub(super) async fn run(args: Doctor, domain: &Domain, console: &Console) -> Result<(), Failure> {
-    let examination = Examination::new().with_verify(!args.no_verify).with_max_age(args.max_age);
-    let examination = match args.repository {
-        Some(repository) => examination.with_repository(repository),
-        None => examination,
-    };
-    let report = examine(&domain.client, &examination).await;
-    if console.format() == Format::Table {
-        // Evidence and remedies are sentences, which a table would make too wide.
-        console.text(format!("{report}\n").as_bytes())?;
-    } else {
-        console.all(&report.checks().iter().map(CheckRecord::new).collect::<Vec<_>>())?;
+    let mut examination = Examination::new().with_verify(!args.no_verify).with_max_age(args.max_age);
+    if let Some(repository) = args.repository {
+        examination = examination.with_repository(repository);
     }
-    verdict(&report)
-}
-
-/// Fails with the exit code of the worst check.
-fn verdict(report: &Report) -> Result<(), Failure> {
+    let report = examine(&domain.client, &examination).await;
+    console.all(&report.checks().iter().map(CheckRecord::new).collect::<Vec<_>>())?;
     let exit = match report.worst() {
         Status::Fail => Exit::Failed,
         Status::Warn => Exit::Partly,
         _ => return Ok(()),
     };
-    let found = report.problems().count();
-    Err(Failure::Stopped(exit, format!("{found} of {} checks found a problem", report.checks().len())))
+    let (problems, all) = (report.problems().count(), report.checks().len());
+    Err(Failure::Stopped(exit, format!("{problems} of {all} checks found a problem")))
 }

@@ -1,14 +1,15 @@
 //! The commands for repositories.
 
-use es_snapshot::repository::{OtherSettings, RegisterRepository, RepositoryInfo};
-use es_snapshot::{Error, ErrorKind, FsSettings, Repository, RepositorySettings, S3Settings};
+use es_snapshot::repository::{OtherSettings, RegisterRepository};
+use es_snapshot::{ErrorKind, FsSettings, Outcome, Repository, RepositorySettings, S3Settings};
 
 use super::Domain;
 use crate::args::{Change, KeyValue, Register, RepoCommand};
 use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::output::Console;
-use crate::output::records::{CleanUpRecord, NodeRecord, PlanRecord, RepositoryRecord};
+use crate::output::records::{CleanUpRecord, NodeRecord, PlanRecord, RegistrationRecord, RepositoryRecord};
+use crate::words::in_flags;
 
 pub(super) async fn run(command: RepoCommand, domain: &Domain, console: &Console) -> Result<(), Failure> {
     match command {
@@ -33,37 +34,37 @@ pub(super) async fn run(command: RepoCommand, domain: &Domain, console: &Console
 async fn register(args: Register, domain: &Domain, console: &Console) -> Result<(), Failure> {
     let client = domain.client.with_queue_time(args.patience.queue);
     let repository = client.repository(&args.target.repository)?;
-    let settings = settings(&args);
-    let registered = match repository.info().await {
-        Ok(info) => Some(info),
-        Err(error) if error.kind() == ErrorKind::RepositoryMissing || is_denied(&error) => None,
-        Err(error) => return Err(error.into()),
-    };
-    let replaced = registered.filter(|info| *info.settings() != settings);
-    if let Some(info) = &replaced {
-        console.note(format!("{} is registered with other settings:", repository.name()));
-        console.note(format!("  {}", RepositoryRecord::new(info).settings_line()));
-    }
     if args.consent.dry_run {
-        return console.one(&plan("register", &repository));
+        return plan_registration(&repository, console).await;
     }
-    if replaced.is_some() {
-        let question = format!("Replace the settings of {} on {}?", repository.name(), domain.name);
-        confirm(console, args.consent, &question).await?;
-    }
-    let registration = RegisterRepository::new(settings).with_verify(!args.no_verify);
-    let registered = repository
+    let registration = RegisterRepository::new(settings(&args)).with_verify(!args.no_verify);
+    let ensured = repository
         .ensure_registered(registration)
-        .with_overwrite(replaced.is_some())
-        .with_propagation_time(args.propagation)
-        .with_rollback(args.rollback)
-        .await?;
-    let info = RepositoryInfo::new(repository.name().as_str(), registered.settings().clone());
-    console.one(&RepositoryRecord::new(&info))
+        .with_propagation_time(args.propagation_time)
+        .with_rollback(args.rollback);
+    let registered = match ensured.clone().await {
+        Err(error) if error.kind() == ErrorKind::RepositoryDiffers && error.outcome() == Outcome::NotSent => {
+            console.note(in_flags(&error.to_string()));
+            let question = format!("Replace the settings of {} on {}?", repository.name(), domain.name);
+            confirm(console, args.consent, &question).await?;
+            ensured.with_overwrite(true).await?
+        }
+        registered => registered?,
+    };
+    console.one(&RegistrationRecord::new(repository.name().as_str(), &registered))
 }
 
-fn is_denied(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::NotAllowed)
+/// Shows what is registered now, and what would be done.
+async fn plan_registration(repository: &Repository, console: &Console) -> Result<(), Failure> {
+    match repository.info().await {
+        Ok(info) => {
+            console.note(format!("{} is registered with these settings:", repository.name()));
+            console.note(format!("  {}", RepositoryRecord::new(&info).settings_line()));
+        }
+        Err(error) if error.kind() == ErrorKind::RepositoryMissing => {}
+        Err(error) => return Err(error.into()),
+    }
+    console.one(&plan("register", repository))
 }
 
 async fn clean_up(args: Change, domain: &Domain, console: &Console) -> Result<(), Failure> {

@@ -111,9 +111,9 @@ fn line(columns: &[Column], widths: &[usize], cells: &[String], colours: bool) -
 /// Returns the state in the colour of its meaning.
 pub(super) fn coloured(state: &str) -> String {
     let colour = match state {
-        "SUCCESS" | "deleted" => 32,
-        "IN_PROGRESS" | "STARTED" | "INIT" | "planned" => 36,
-        "PARTIAL" => 33,
+        "SUCCESS" | "deleted" | "pass" => 32,
+        "IN_PROGRESS" | "STARTED" | "INIT" | "planned" | "skipped" => 36,
+        "PARTIAL" | "warn" => 33,
         _ => 31,
     };
     format!("\x1b[{colour}m{state}\x1b[0m")

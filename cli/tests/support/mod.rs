@@ -16,7 +16,12 @@ pub(crate) async fn domain() -> FakeDomain {
 /// Starts a domain with the repository `backups` and an index. Its clock stands still, and what is
 /// started ends at once.
 pub(crate) async fn started(builder: FakeDomainBuilder) -> FakeDomain {
-    let builder = builder.clock(ManualClock::at("2026-05-01T00:00:00Z")).seed(7);
+    at_real_time(builder.clock(ManualClock::at("2026-05-01T00:00:00Z"))).await
+}
+
+/// Starts such a domain, whose clock goes unless the builder has another one.
+pub(crate) async fn at_real_time(builder: FakeDomainBuilder) -> FakeDomain {
+    let builder = builder.seed(7);
     let domain = builder.snapshots_take(Duration::ZERO).restores_take(Duration::ZERO).start().await;
     domain.create_repository("backups");
     domain.create_index("movies", 2);

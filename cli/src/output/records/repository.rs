@@ -1,5 +1,7 @@
 //! Repositories, their nodes and their clean-up.
 
+use es_snapshot::RepositorySettings;
+use es_snapshot::registration::Registered;
 use es_snapshot::repository::{CleanUp, RepositoryInfo, VerifiedNode};
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -46,6 +48,47 @@ impl Record for RepositoryRecord {
 
     fn cells(&self, _: Option<&TimeZone>) -> Vec<String> {
         vec![printable(&self.repository), printable(&self.r#type), self.settings_line()]
+    }
+}
+
+/// A repository that was registered, and what it replaced.
+#[derive(Debug, Serialize)]
+pub(crate) struct RegistrationRecord {
+    change: &'static str,
+    #[serde(flatten)]
+    registered: RepositoryRecord,
+    /// The settings that were replaced.
+    previous: Option<RepositoryRecord>,
+}
+
+impl RegistrationRecord {
+    pub(crate) fn new(name: &str, registered: &Registered) -> Self {
+        let record =
+            |settings: &RepositorySettings| RepositoryRecord::new(&RepositoryInfo::new(name, settings.clone()));
+        Self {
+            change: registered.change().as_str(),
+            registered: record(registered.settings()),
+            previous: registered.previous().map(record),
+        }
+    }
+}
+
+impl Record for RegistrationRecord {
+    const KIND: &'static str = "registration";
+    const COLUMNS: &'static [Column] = &[left("NAME"), left("TYPE"), left("SETTINGS"), left("CHANGE")];
+
+    fn name(&self) -> &str {
+        &self.registered.repository
+    }
+
+    fn cells(&self, zone: Option<&TimeZone>) -> Vec<String> {
+        let mut cells = self.registered.cells(zone);
+        cells.push(self.change.to_owned());
+        cells
+    }
+
+    fn remarks(&self) -> Vec<(&'static str, String)> {
+        self.previous.iter().map(|previous| ("BEFORE", previous.settings_line())).collect()
     }
 }
 
