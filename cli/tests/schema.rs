@@ -113,7 +113,6 @@ async fn every_kind_of_output_follows_the_schema() {
         "repo unregister logs --dry-run".to_owned(),
         "take backups monday --metadata taken_by=me".to_owned(),
         "take backups tuesday --detach".to_owned(),
-        "doctor backups".to_owned(),
         "list backups".to_owned(),
         "show backups monday".to_owned(),
         "status backups monday".to_owned(),

@@ -9,7 +9,7 @@ use super::span;
 
 #[derive(Args, Debug)]
 pub(crate) struct Doctor {
-    /// Examine only this repository. Default: all except Amazon's
+    /// Examine only this repository. Default: the first 50, without Amazon's
     #[arg(value_name = "REPO")]
     pub(crate) repository: Option<RepositoryName>,
     /// Do not make the nodes write test files to the repositories

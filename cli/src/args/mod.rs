@@ -16,7 +16,7 @@ pub(crate) use doctor::Doctor;
 pub(crate) use iam::{Document, Iam};
 pub(crate) use repo::{Change, Register, RepoCommand, RepositoryArg};
 pub(crate) use restore::Restore;
-pub(crate) use snapshots::{Delete, Doctor, List, Show, Status, Take};
+pub(crate) use snapshots::{Delete, List, Show, Status, Take};
 pub(crate) use values::{KeyValue, NewName, span};
 pub(crate) use wait::{Awaited, Patience, Wait, Waiting};
 

@@ -85,12 +85,6 @@ pub(crate) struct Register {
     /// Do not make the nodes verify the repository
     #[arg(long)]
     pub(crate) no_verify: bool,
-    /// Repeat this long if a permission may not have taken effect yet
-    #[arg(long, value_name = "TIME", value_parser = span, default_value = "2m")]
-    pub(crate) propagation: Duration,
-    /// Undo the registration if the nodes cannot use the repository
-    #[arg(long)]
-    pub(crate) rollback: bool,
     #[command(flatten)]
     pub(crate) patience: Patience,
     #[command(flatten)]

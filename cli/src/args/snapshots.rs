@@ -78,19 +78,6 @@ pub(crate) struct Status {
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Doctor {
-    /// Repository. Default: the first 50, without Amazon's
-    #[arg(value_name = "REPO")]
-    pub(crate) repository: Option<RepositoryName>,
-    /// Do not make the nodes write test files to the repositories
-    #[arg(long)]
-    pub(crate) no_verify: bool,
-    /// How old the newest complete snapshot may be
-    #[arg(long, value_name = "TIME", value_parser = span, default_value = "25h")]
-    pub(crate) max_age: Duration,
-}
-
-#[derive(Args, Debug)]
 pub(crate) struct Delete {
     #[command(flatten)]
     pub(crate) target: RepositoryArg,
