@@ -1,4 +1,4 @@
-//! Types that hold a text which obeys a rule.
+//! Types that hold a text which obeys a rule, and enums whose values have names.
 
 /// Defines types of texts that are checked when they are parsed. `$check` returns the rule that a
 /// text breaks, and `$refuse` the error from the noun, the text and the rule.
@@ -67,3 +67,44 @@ macro_rules! checked_texts {
 }
 
 pub(crate) use checked_texts;
+
+/// Defines an enum whose values have a fixed name, in which they are also displayed and serialised.
+/// `$example` is the name that the docs of `as_str` show.
+macro_rules! named_values {
+    ($(#[$meta:meta])* pub enum $enum:ident, $example:literal { $($(#[$doc:meta])* $name:ident = $text:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum $enum {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl $enum {
+            #[cfg(test)]
+            #[allow(dead_code, reason = "not every enum has a test of all its values")]
+            pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
+
+            #[doc = concat!("Returns the name for logs and metrics, such as `", $example, "`.")]
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+
+        impl std::fmt::Display for $enum {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $enum {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+
+pub(crate) use named_values;

@@ -15,7 +15,7 @@ const ROOMS: &[(u8, &str, &[&str])] = &[
     // Its tests classify errors that `error/server` has read.
     (0, "error/classify", &["error", "error/body", "error/server"]),
     (0, "error/server", &["error", "error/body", "error/classify", "error/scrub"]),
-    (0, "error/diagnosis", &["error", "error/classify", "error/scrub", "region"]),
+    (0, "error/diagnosis", &["error", "error/classify", "error/scrub", "region", "text"]),
     (0, "text", &["error"]),
     (0, "name", &["error", "text"]),
     (0, "name/date_math", &["error", "name"]),

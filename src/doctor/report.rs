@@ -6,112 +6,65 @@ use serde::Serialize;
 
 use super::text::shown;
 use crate::error::{Cause, Error};
+use crate::text::named_values;
 
-macro_rules! check_ids {
-    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// What a check examines. [The module](super) lists when each passes.
-        ///
-        /// ```
-        /// use es_snapshot::doctor::CheckId;
-        ///
-        /// assert_eq!(CheckId::NewestSnapshot.as_str(), "newest_snapshot");
-        /// ```
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-        #[serde(rename_all = "snake_case")]
-        #[non_exhaustive]
-        pub enum CheckId {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl CheckId {
-            #[cfg(test)]
-            pub(super) const ALL: &[Self] = &[$(Self::$name),*];
-
-            /// Returns the name for logs and metrics, such as `newest_snapshot`.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)*
-                }
-            }
-        }
-    };
-}
-
-check_ids! {
-    /// The name of the host resolves, and the server responds.
-    Endpoint = "endpoint",
-    /// The connection is encrypted, and the certificate is trusted.
-    Tls = "tls",
-    /// The clocks of this machine and of the domain agree.
-    Clock = "clock",
-    /// There are credentials, and the domain accepts them.
-    Credentials = "credentials",
-    /// The domain accepts the client's signatures.
-    Signature = "signature",
-    /// The server and its version.
-    Server = "server",
-    /// The user that the security plugin assigns to the caller.
-    Signer = "signer",
-    /// The caller may list repositories.
-    Repositories = "repositories",
-    /// No two writable repositories of the domain share their storage.
-    SharedStorage = "shared_storage",
-    /// Which snapshots are running.
-    RunningSnapshots = "running_snapshots",
-    /// The settings of a repository make sense on this domain.
-    RepositorySettings = "repository_settings",
-    /// The server can list the snapshots of a repository.
-    SnapshotList = "snapshot_list",
-    /// The nodes can write to a repository and read from it.
-    Verification = "verification",
-    /// The newest snapshot of a repository is complete and recent.
-    NewestSnapshot = "newest_snapshot",
-}
-
-impl fmt::Display for CheckId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+named_values! {
+    /// What a check examines. [The module](super) lists when each passes.
+    ///
+    /// ```
+    /// use es_snapshot::doctor::CheckId;
+    ///
+    /// assert_eq!(CheckId::NewestSnapshot.as_str(), "newest_snapshot");
+    /// ```
+    pub enum CheckId, "newest_snapshot" {
+        /// The name of the host resolves, and the server responds.
+        Endpoint = "endpoint",
+        /// The connection is encrypted, and the certificate is trusted.
+        Tls = "tls",
+        /// The clocks of this machine and of the domain agree.
+        Clock = "clock",
+        /// There are credentials, and the domain accepts them.
+        Credentials = "credentials",
+        /// The domain accepts the client's signatures.
+        Signature = "signature",
+        /// The server and its version.
+        Server = "server",
+        /// The user that the security plugin assigns to the caller.
+        Signer = "signer",
+        /// The caller may list repositories.
+        Repositories = "repositories",
+        /// No two writable repositories of the domain share their storage.
+        SharedStorage = "shared_storage",
+        /// Which snapshots are running.
+        RunningSnapshots = "running_snapshots",
+        /// The settings of a repository make sense on this domain.
+        RepositorySettings = "repository_settings",
+        /// The server can list the snapshots of a repository.
+        SnapshotList = "snapshot_list",
+        /// The nodes can write to a repository and read from it.
+        Verification = "verification",
+        /// The newest snapshot of a repository is complete and recent.
+        NewestSnapshot = "newest_snapshot",
     }
 }
 
-/// The result of a check, from the least to the most severe.
-///
-/// ```
-/// use es_snapshot::doctor::Status;
-///
-/// assert!(Status::Skipped < Status::Pass && Status::Pass < Status::Warn && Status::Warn < Status::Fail);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Status {
-    /// The check was not made. The evidence contains the reason.
-    Skipped,
-    /// The check found no problem.
-    Pass,
-    /// Something is unusual or may fail later.
-    Warn,
-    /// Something does not work.
-    Fail,
-}
-
-impl Status {
-    /// Returns the name for logs and metrics: `skipped`, `pass`, `warn` or `fail`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Skipped => "skipped",
-            Self::Pass => "pass",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-        }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+named_values! {
+    /// The result of a check, from the least to the most severe.
+    ///
+    /// ```
+    /// use es_snapshot::doctor::Status;
+    ///
+    /// assert!(Status::Skipped < Status::Pass && Status::Pass < Status::Warn && Status::Warn < Status::Fail);
+    /// ```
+    pub enum Status, "warn" {
+        /// The check was not made. The evidence contains the reason.
+        Skipped = "skipped",
+        /// The check found no problem.
+        Pass = "pass",
+        /// Something is unusual or may fail later.
+        Warn = "warn",
+        /// Something does not work.
+        Fail = "fail",
     }
 }
 

@@ -42,6 +42,7 @@ use crate::error::Error;
 use crate::error::{ErrorKind, Outcome};
 use crate::name::RepositoryName;
 use crate::repository::{RegisterRepository, RepositoryInfo, RepositorySettings};
+use crate::text::named_values;
 
 pub(crate) use send::{register, unregister};
 
@@ -238,40 +239,22 @@ impl fmt::Debug for EnsureRegistered {
     }
 }
 
-/// What [`EnsureRegistered`] changed.
-///
-/// ```
-/// use es_snapshot::registration::RegistrationChange;
-///
-/// assert_eq!(RegistrationChange::Created.as_str(), "created");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum RegistrationChange {
-    /// The repository was not registered. Now it is.
-    Created,
-    /// The repository was registered already with these settings, or with an alternative of them.
-    Unchanged,
-    /// The repository had other settings, which were replaced.
-    Replaced,
-}
-
-impl RegistrationChange {
-    /// Returns the name for logs and metrics: `created`, `unchanged` or `replaced`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Unchanged => "unchanged",
-            Self::Replaced => "replaced",
-        }
-    }
-}
-
-impl fmt::Display for RegistrationChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+named_values! {
+    /// What [`EnsureRegistered`] changed.
+    ///
+    /// ```
+    /// use es_snapshot::registration::RegistrationChange;
+    ///
+    /// assert_eq!(RegistrationChange::Created.as_str(), "created");
+    /// ```
+    pub enum RegistrationChange, "created" {
+        /// The repository was not registered. Now it is.
+        Created = "created",
+        /// The repository was registered already with these settings, or with an alternative of
+        /// them.
+        Unchanged = "unchanged",
+        /// The repository had other settings, which were replaced.
+        Replaced = "replaced",
     }
 }
 
