@@ -51,7 +51,7 @@ type Place = [String; 3];
 fn place(settings: &RepositorySettings) -> Option<Place> {
     match settings {
         RepositorySettings::S3(s3) => {
-            let host = s3.endpoint().map(host).unwrap_or_default();
+            let host = s3.endpoint_host().unwrap_or_default();
             let store = if host.contains(".amazonaws.com") { "" } else { host };
             // A self-managed cluster can define clients for different stores.
             let client = s3.other().get("client").map(ToString::to_string).unwrap_or_default();
@@ -63,11 +63,6 @@ fn place(settings: &RepositorySettings) -> Option<Place> {
         }
         RepositorySettings::Url(_) | RepositorySettings::Other(_) => None,
     }
-}
-
-/// The host of an endpoint of S3, which may be a URL.
-fn host(endpoint: &str) -> &str {
-    endpoint.rsplit_once("://").map_or(endpoint, |(_, host)| host).trim_end_matches('/')
 }
 
 fn shared_storage(found: &Repositories, wanted: Option<&str>, is_amazon: bool) -> Check {
@@ -156,7 +151,7 @@ fn problems_on_amazon(s3: &S3Settings, region: &str) -> Vec<(String, String)> {
                       bucket";
         found.push(("The repository has no `role_arn`".to_owned(), remedy.to_owned()));
     }
-    match (s3.region(), s3.endpoint()) {
+    match (s3.region(), s3.endpoint_host()) {
         (Some(own), None) if own != region => {
             let other = if is_served_globally(own) {
                 format!("with `S3Settings::with_endpoint(\"{GLOBAL_S3}\")` instead of a Region")
@@ -169,7 +164,7 @@ fn problems_on_amazon(s3: &S3Settings, region: &str) -> Vec<(String, String)> {
                 remedy,
             ));
         }
-        (Some(_), Some(endpoint)) if host(endpoint) == GLOBAL_S3 => found.push((
+        (Some(_), Some(GLOBAL_S3)) => found.push((
             format!("The settings contain `region` and also the `endpoint` \"{GLOBAL_S3}\", which replaces it"),
             "Register the repository again with only one of them".to_owned(),
         )),
@@ -192,8 +187,8 @@ fn described(info: &RepositoryInfo) -> String {
 
 fn snapshot_list(examined: &Examined) -> Check {
     let id = CheckId::SnapshotList;
-    let advice = "if the repository is no longer used, unregister it: a repository whose snapshots cannot be listed \
-                  can block a version upgrade of the domain";
+    let advice = "if the repository is no longer used, unregister it, because it can block a version upgrade of \
+                  the domain";
     match &examined.listing {
         Err(failure) => Check::of_error(id, failure).with_advice(advice),
         Ok(Listing { failure: Some(failure), unreadable, readable, .. }) => {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::policy::{PolicyDocument, Statement};
 use crate::arn::{DomainArn, KeyArn, RoleArn};
 use crate::error::{Error, Operation, quoted};
+use crate::region::s3_host;
 use crate::repository::S3Settings;
 
 /// Amazon's service, whose domains assume the snapshot role. It has this name in every partition,
@@ -136,7 +137,7 @@ impl SnapshotAccess {
         if let Some(key) = &self.key {
             let actions: &[&str] =
                 if self.is_read_only { &["kms:Decrypt"] } else { &["kms:Decrypt", "kms:GenerateDataKey"] };
-            let s3 = format!("s3.{}.amazonaws.com{}", key.region(), suffix(key.partition()));
+            let s3 = s3_host(key.region());
             let statement = Statement::allow(actions.iter().copied()).on([key.as_str()]);
             statements.push(statement.only_if("StringEquals", "kms:ViaService", s3));
         }

@@ -43,7 +43,7 @@ pub(crate) fn stands_for(
     let (Some(_), RepositorySettings::S3(registered)) = (adjustable(wanted), registered.canonical()) else {
         return false;
     };
-    match (registered.region(), registered.endpoint()) {
+    match (registered.region(), registered.endpoint_host()) {
         (None, Some(endpoint)) => endpoint == GLOBAL_S3,
         (Some(region), None) => domain_region.is_none_or(|domain| domain == region),
         (Some(region), Some(endpoint)) => endpoint == s3_host(region),
@@ -55,9 +55,9 @@ pub(crate) fn stands_for(
 /// both, and no other store is named.
 fn adjustable(settings: &RepositorySettings) -> Option<S3Settings> {
     let RepositorySettings::S3(s3) = settings.canonical() else { return None };
-    let is_free = match (s3.region(), s3.endpoint()) {
+    let is_free = match (s3.region(), s3.endpoint_host()) {
         (Some(_), Some(_)) => false,
-        (_, Some(endpoint)) => is_amazon_host(endpoint),
+        (_, Some(host)) => is_amazon_host(host),
         (_, None) => true,
     };
     is_free.then_some(s3)
@@ -79,8 +79,7 @@ fn in_region(bucket: &str, domain: Option<&str>, set: Option<&str>) -> Option<(O
     })
 }
 
-fn is_amazon_host(endpoint: &str) -> bool {
-    let host = endpoint.rsplit_once("://").map_or(endpoint, |(_, host)| host).trim_end_matches('/');
+fn is_amazon_host(host: &str) -> bool {
     host.starts_with("s3.") && (host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"))
 }
 

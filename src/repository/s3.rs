@@ -141,6 +141,12 @@ impl S3Settings {
         self.endpoint.as_deref()
     }
 
+    /// The host of the endpoint, which may be a URL.
+    pub(crate) fn endpoint_host(&self) -> Option<&str> {
+        let endpoint = self.endpoint()?;
+        Some(endpoint.rsplit_once("://").map_or(endpoint, |(_, host)| host).trim_end_matches('/'))
+    }
+
     /// Returns the ARN of the role with which the domain accesses the bucket, if set.
     #[must_use]
     pub fn role_arn(&self) -> Option<&str> {
