@@ -87,19 +87,13 @@ impl Subnet {
         next(&mut self.process, &mut self.results)
     }
 
-    /// Registers the repository `name`, takes a snapshot, and restores it under the prefix `name-`.
+    /// Registers the repository, takes the snapshot `name`, and restores it under the prefix
+    /// `name-`.
     fn procedure(&mut self, host: &str, name: &str) -> Result<Run, Failed> {
         let (program, ca) = (env::current_exe()?.display().to_string(), self.place.ca.clone());
-        let (endpoint, prefix) = (format!("https://{host}"), format!("{name}-"));
-        let command = [
-            [&*program, "--endpoint", &endpoint],
-            ["--ca-file", &ca, "--bucket"],
-            ["my-bucket-4-es", "--bucket-region", "ap-northeast-1"],
-            ["--role-arn", ROLE, "--base-path"],
-            [name, "--repository", name],
-            ["--restore-prefix", &prefix, "--snapshot=whole"],
-        ];
-        self.run(command.as_flattened(), &[(EXAMPLE, "1")])
+        let endpoint = format!("https://{host}");
+        let command = [&*program, &endpoint, "my-bucket-4-es", "ap-northeast-1", ROLE, name, &ca];
+        self.run(&command, &[(EXAMPLE, "1")])
     }
 }
 
@@ -242,7 +236,13 @@ macro_rules! trial {
 
 fn main() -> ExitCode {
     if env::var_os(EXAMPLE).is_some() {
-        return register_repository::main();
+        return match register_repository::main() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        };
     }
     let (es7, os2) = (Shared::new("es7"), Shared::new("os2"));
     let trials = vec![

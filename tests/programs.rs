@@ -230,20 +230,17 @@ mod the_nightly_job {
 
 mod the_registration {
     use super::*;
-    use clap::Parser as _;
     use es_snapshot::S3Settings;
-    use register_repository::{Args, register_and_snapshot, restore};
+    use register_repository::back_up;
 
     #[tokio::test]
     async fn restores_the_visible_indices_under_the_prefix() {
         let domain = domain().await;
         domain.create_index(".kibana_1", 1);
-        let (client, args) = (domain.client(), Args::parse_from(["register_repository", "--repository", "other"]));
         let settings = S3Settings::new("my-bucket-4-es")
             .with_role_arn("arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot");
-        let snapshot = register_and_snapshot(&client, &args, settings).await.unwrap();
 
-        restore(&client, &args, &snapshot, "restored-").await.unwrap();
+        back_up(&domain.client(), settings, "restored").await.unwrap();
 
         assert_eq!(domain.indices(), [".kibana_1", "movies", "restored-movies"]);
     }

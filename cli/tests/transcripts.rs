@@ -8,6 +8,7 @@
 mod support;
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use es_snapshot::testing::{FakeDamage, FakeDomain, FakeOutcome};
@@ -57,6 +58,23 @@ fn the_table_of_exit_codes_in_the_readme_is_that_of_the_help() {
     for (code, meaning) in codes.map(|line| line.trim().split_once("  ").unwrap()) {
         let row = format!("| {code} | {meaning} |");
         assert!(readme.contains(&row), "{row}");
+    }
+}
+
+#[test]
+fn the_guide_shows_the_generated_documents() {
+    let guide = fs::read_to_string("../docs/guide.md").unwrap();
+    let arguments = [
+        ["--bucket", "my-bucket-4-es"],
+        ["--domain", "arn:aws:es:ap-northeast-1:123456789012:domain/logs"],
+        ["--role-arn", "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot"],
+    ];
+
+    for name in ["role-trust", "bucket-access", "caller", "caller-trust"] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_es-snapshot"));
+        let output = program.args(["iam", "--document", name]).args(arguments.as_flattened()).output().unwrap();
+        let block = format!("```json {name}\n{}```\n", String::from_utf8(output.stdout).unwrap());
+        assert!(guide.contains(&block), "the guide should contain\n{block}");
     }
 }
 

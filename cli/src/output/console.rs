@@ -114,7 +114,7 @@ impl Console {
 
     /// Writes a line to standard error.
     pub(crate) fn note(&self, line: impl AsRef<str>) {
-        // There is no place left to report a failure to.
+        // If standard error cannot be written, nobody can be informed.
         let _ = writeln!(self.streams.borrow_mut().notes, "{}", line.as_ref());
     }
 
