@@ -7,6 +7,7 @@ mod live;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use es_snapshot::iam::RoleMapping;
 use es_snapshot::registration::RegistrationChange;
 use es_snapshot::repository::OtherSettings;
 use es_snapshot::{ErrorKind, Outcome as Known, Repository, S3Settings};
@@ -65,6 +66,11 @@ fn main() -> ExitCode {
             name: "a_rollback_restores_the_settings_that_were_replaced",
             needs: &[Need::Steering],
             run: a_rollback_of_a_replacement,
+        },
+        LiveTest {
+            name: "a_caller_is_mapped_once_and_the_mapping_keeps_its_users",
+            needs: &[Need::NodeUser],
+            run: a_caller_is_mapped,
         },
     ])
 }
@@ -299,5 +305,23 @@ fn a_rollback_of_a_replacement(live: Arc<Live>) -> Outcome {
         assert!(error.to_string().contains(text), "{error}");
         assert_eq!(*repository.info().await?.settings(), settings.into());
         repository.unregister().await
+    })
+}
+
+fn a_caller_is_mapped(live: Arc<Live>) -> Outcome {
+    Box::pin(async move {
+        let (node, caller) = (live.node(), format!("arn:aws:iam::123456789012:role/{}", unique("caller")));
+        let mapping = RoleMapping::for_opensearch(caller.parse()?);
+        let before = node.raw(mapping.read()).await?.into_body();
+
+        node.raw(mapping.add(&before).unwrap()).await?;
+
+        let after = node.raw(mapping.read()).await?.into_body();
+        let list = |body: &Value, kind: &str| body["manage_snapshots"][kind].as_array().cloned().unwrap_or_default();
+        assert_eq!(list(&after, "users"), list(&before, "users"));
+        let expected = [list(&before, "backend_roles"), vec![json!(caller)]].concat();
+        assert_eq!(list(&after, "backend_roles"), expected);
+        assert!(mapping.add(&after).is_none());
+        Ok(())
     })
 }

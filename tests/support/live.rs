@@ -51,6 +51,8 @@ pub(crate) enum Need {
     Steering,
     /// The domain uses TLS with its own certificate authority.
     Tls,
+    /// The node has users of its own, as with fine-grained access control.
+    NodeUser,
 }
 
 impl Live {
@@ -73,6 +75,7 @@ impl Live {
                 self.0["buckets"].as_object().is_some_and(|buckets| buckets.values().any(Value::is_string))
             }
             Need::Tls => self.text("ca").is_some(),
+            Need::NodeUser => self.text("node_user").is_some(),
         }
     }
 
