@@ -8,6 +8,7 @@ mod movies;
 
 use std::time::Duration;
 
+use es_snapshot::error::Operation;
 use es_snapshot::restore::PreparedRestore;
 use es_snapshot::snapshot::SnapshotToken;
 use es_snapshot::testing::{FakeDomain, FakeOutcome, Fault};
@@ -353,6 +354,15 @@ async fn a_restore_runs_once_although_its_first_process_is_killed_while_starting
 
     assert_eq!((started.how(), sent_restores(&domain)), (HowStarted::Adopted, 1));
     assert!(started.wait().await.unwrap().is_complete());
+}
+
+#[tokio::test]
+async fn prepare_reports_that_the_snapshot_does_not_exist() {
+    let domain = domain().await;
+
+    let error = backups(&domain).snapshot("s").unwrap().prepare_restore(RestoreSnapshot::new()).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::SnapshotMissing, Some(Operation::RestoreSnapshot)));
 }
 
 #[tokio::test]

@@ -536,7 +536,7 @@ impl Snapshot {
     ///
     /// * [`ErrorKind::InvalidInput`] if the options are not valid, or if one of the reasons for
     ///   [sending a restore only once](#restores-that-are-sent-only-once) applies.
-    /// * [`ErrorKind::SnapshotMissing`] if the handle has a [uuid](Self::with_uuid), and the
+    /// * [`ErrorKind::RepositoryMissing`] or [`ErrorKind::SnapshotMissing`] if the repository or the
     ///   snapshot does not exist.
     /// * See [`ErrorKind`] for others. The reads are retried as described in [`RetryPolicy`].
     ///

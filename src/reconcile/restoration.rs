@@ -169,7 +169,9 @@ impl Session {
         options.validate().map_err(refuse)?;
         let request = request::restore_snapshot(repository, name, options).map_err(refuse)?;
         self.queued(Replay::CheckFirst, repository, async || {
-            let prepared = self.prepare(repository, name, options).await.map_err(Error::before_sending)?;
+            // The server may be able to restore a snapshot that the client cannot read.
+            let info = permitted(self.find_snapshot(repository, name, false).await).map_err(Error::before_sending)?;
+            let prepared = self.prepare(repository, name, options, info).await.map_err(Error::before_sending)?;
             let machine = if prepared.evidence.can_prove_absence() {
                 Reconciler::new()
             } else {
@@ -190,7 +192,12 @@ impl Session {
     ) -> Result<PreparedRestore, Error> {
         let refuse = |error: Error| error.during(Operation::RestoreSnapshot, 0);
         options.validate().map_err(refuse)?;
-        let prepared = self.prepare(repository, name, &options).await.map_err(Error::before_sending).map_err(refuse)?;
+        let refuse_read = |error: Error| refuse(error.before_sending());
+        let info = match self.find_snapshot(repository, name, false).await {
+            Err(error) if error.is_not_found() => return Err(refuse_read(error)),
+            found => permitted(found).map_err(refuse_read)?,
+        };
+        let prepared = self.prepare(repository, name, &options, info).await.map_err(refuse_read)?;
         let snapshot_uuid = prepared.snapshot_uuid;
         let Some(ground) = prepared.evidence.into_groundwork(snapshot_uuid) else {
             let text = "the indices that this restore writes cannot be determined exactly, or their state cannot be \
@@ -267,10 +274,9 @@ impl Session {
         repository: &RepositoryName,
         name: &SnapshotName,
         options: &RestoreSnapshot,
+        info: Option<SnapshotInfo>,
     ) -> Result<Prepared, Error> {
         let source = Source::new(repository.clone(), name.clone());
-        // The server may be able to restore a snapshot that the client cannot read.
-        let info: Option<SnapshotInfo> = permitted(self.find_snapshot(repository, name, false).await)?;
         let mut targets = info.as_ref().map_or_else(Targets::unknown, |info| Targets::of(info, options));
         let names = targets.retain_valid_names();
         let before = match names.as_slice() {
