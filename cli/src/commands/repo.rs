@@ -1,7 +1,8 @@
 //! The commands for repositories.
 
+use es_snapshot::registration::{EnsureRegistered, Registered};
 use es_snapshot::repository::{OtherSettings, RegisterRepository};
-use es_snapshot::{ErrorKind, FsSettings, Outcome, Repository, RepositorySettings, S3Settings};
+use es_snapshot::{Error, ErrorKind, FsSettings, Outcome, Repository, RepositorySettings, S3Settings};
 
 use super::Domain;
 use crate::args::{Change, KeyValue, Register, RepoCommand};
@@ -43,15 +44,27 @@ async fn register(args: Register, domain: &Domain, console: &Console) -> Result<
         .with_propagation_time(args.propagation_time)
         .with_rollback(args.rollback);
     let registered = match ensured.clone().await {
-        Err(error) if error.kind() == ErrorKind::RepositoryDiffers && error.outcome() == Outcome::NotSent => {
+        Err(error) if differs(&error) => {
             console.note(in_flags(&error.to_string()));
             let question = format!("Replace the settings of {} on {}?", repository.name(), domain.name);
             confirm(console, args.consent, &question).await?;
-            ensured.with_overwrite(true).await?
+            replace(ensured, &error).await?
         }
         registered => registered?,
     };
     console.one(&RegistrationRecord::new(repository.name().as_str(), &registered))
+}
+
+fn differs(error: &Error) -> bool {
+    error.kind() == ErrorKind::RepositoryDiffers && error.outcome() == Outcome::NotSent
+}
+
+/// Replaces the registration, unless it has changed since its differences were shown.
+async fn replace(ensured: EnsureRegistered, shown: &Error) -> Result<Registered, Error> {
+    match ensured.clone().await {
+        Err(error) if differs(&error) && error.to_string() == shown.to_string() => ensured.with_overwrite(true).await,
+        result => result,
+    }
 }
 
 /// Shows what is registered now, and what would be done.
@@ -125,4 +138,49 @@ fn settings(args: &Register) -> RepositorySettings {
     let settings = OtherSettings::new(args.repository_type.clone().unwrap_or_default());
     let settings = others().fold(settings, |settings, (key, value)| settings.with_setting(key, value));
     if args.readonly { settings.with_setting("readonly", true) } else { settings }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use es_snapshot::testing::FakeDomain;
+
+    use super::*;
+
+    fn at(path: &str) -> S3Settings {
+        let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+        S3Settings::new("my-bucket-4-es").with_role_arn(role).with_base_path(path)
+    }
+
+    /// Returns a repository, a registration with another base path, and the error that shows the difference.
+    async fn shown() -> (Repository, EnsureRegistered, Error) {
+        let domain = FakeDomain::with_repository("backups").await;
+        let repository = domain.client().repository("backups").unwrap();
+        let ensured = repository.ensure_registered(at("new"));
+        let error = ensured.clone().await.unwrap_err();
+        (repository, ensured, error)
+    }
+
+    async fn is_registered(repository: &Repository, settings: S3Settings) -> bool {
+        repository.info().await.unwrap().settings() == &settings.into()
+    }
+
+    #[tokio::test]
+    async fn replaces_the_settings_that_were_shown() {
+        let (repository, ensured, shown) = shown().await;
+
+        replace(ensured, &shown).await.unwrap();
+
+        assert!(is_registered(&repository, at("new")).await);
+    }
+
+    #[tokio::test]
+    async fn keeps_settings_that_were_registered_after_the_question() {
+        let (repository, ensured, shown) = shown().await;
+        repository.register(at("other")).await.unwrap();
+
+        let error = replace(ensured, &shown).await.unwrap_err();
+
+        assert!(differs(&error));
+        assert!(is_registered(&repository, at("other")).await);
+    }
 }
