@@ -176,6 +176,7 @@ fn writes_the_arns_and_services_of_each_partition() {
 fn refuses_what_would_grant_more_than_meant() {
     let cases = [
         (settings().with_base_path("a*"), "base_path"),
+        (settings().with_base_path("/logs"), "base_path"),
         (S3Settings::new("my-bucket-?").with_role_arn(ROLE), "bucket"),
         (S3Settings::new("backup-abc123-s3alias").with_role_arn(ROLE), "access point"),
         (S3Settings::new("my-bucket-4-es"), "role_arn"),

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use es_snapshot::client::RawRequest;
 use es_snapshot::registration::RegistrationChange;
 use es_snapshot::repository::RegisterRepository;
 use es_snapshot::testing::{Engine, FakeDomain, Fault, ManualClock, TransportFn, response, transport_fn};
@@ -11,6 +12,7 @@ use es_snapshot::transport::TransportError;
 use es_snapshot::{
     ErrorKind, FsSettings, Outcome, Repository, RepositorySettings, RetryPolicy, S3Settings, SnapshotClient,
 };
+use http::Method;
 use serde_json::{Value, json};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
@@ -490,13 +492,46 @@ async fn reports_a_rollback_that_fails() {
 
 #[tokio::test]
 async fn does_not_roll_back_what_another_client_has_registered() {
-    let refused = (400, json!({"error": {"type": "illegal_argument_exception", "reason": "no"}, "status": 400}));
-    let logs = scripted(vec![missing(), refused, registered_at("/theirs")]);
+    let logs = scripted(vec![missing(), unverified(DENIED), registered_at("/theirs")]);
 
-    let error = logs.ensure_registered(FsSettings::new("/ours")).with_rollback(true).await.unwrap_err();
+    let wanted = logs.ensure_registered(FsSettings::new("/ours")).with_propagation_time(Duration::ZERO);
+    let error = wanted.with_rollback(true).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::RepositoryVerification);
+    assert!(error.to_string().contains("another client has registered the repository"), "{error}");
+}
+
+#[tokio::test]
+async fn does_not_undo_the_same_registration_of_another_client_if_its_own_was_refused() {
+    let refused = (400, json!({"error": {"type": "illegal_argument_exception", "reason": "no"}, "status": 400}));
+    let (logs, transport) = recorded(vec![missing(), refused, registered_at("/shared")]);
+
+    let error = logs.ensure_registered(FsSettings::new("/shared")).with_rollback(true).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
-    assert!(error.to_string().contains("another client has registered the repository"), "{error}");
+    assert!(transport.requests().iter().all(|request| request.method() != "DELETE"));
+}
+
+#[tokio::test]
+async fn a_rollback_restores_settings_that_a_call_would_refuse() {
+    let domain = domain(SEVEN).await;
+    let body = json!({"type": "s3", "settings": {"bucket": "my-bucket-4-es", "base_path": "/logs", "role_arn": ROLE}});
+    domain.client().raw(RawRequest::new(Method::PUT, ["_snapshot", "logs"]).with_body(body)).await.unwrap();
+
+    let wanted = logs(&domain).ensure_registered(unusable());
+    let error = wanted.with_overwrite(true).with_rollback(true).await.unwrap_err();
+
+    assert!(error.to_string().contains("were restored"), "{error}");
+}
+
+#[tokio::test]
+async fn does_not_claim_that_nothing_is_registered_after_a_lost_response() {
+    let logs = scripted(vec![missing(), (504, json!({})), missing()]);
+
+    let error = logs.ensure_registered(FsSettings::new("/a")).await.unwrap_err();
+
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert!(error.to_string().contains("is not registered, but the request may still take effect"), "{error}");
 }
 
 #[tokio::test]
@@ -606,4 +641,61 @@ async fn a_call_that_was_dropped_during_a_pause_can_be_made_again() {
     let registered = logs(&domain).ensure_registered(settings()).await.unwrap();
 
     assert_eq!(registered.change(), RegistrationChange::Created);
+}
+
+// ---- what a person has seen and agreed to
+
+#[tokio::test]
+async fn replaces_only_the_registration_that_was_shown() {
+    let domain = domain(SEVEN).await;
+    let (shown, other) = (settings().with_base_path("shown"), settings().with_base_path("other"));
+    for (registered, is_replaced) in [(shown.clone(), true), (other, false)] {
+        logs(&domain).register(registered.clone()).await.unwrap();
+
+        let result = logs(&domain).ensure_registered(settings()).with_overwrite_of(shown.clone()).await;
+
+        let expected = if is_replaced { settings() } else { registered };
+        assert_eq!(result.map_err(|error| error.kind()).err(), (!is_replaced).then_some(ErrorKind::RepositoryDiffers));
+        assert_eq!(*logs(&domain).info().await.unwrap().settings(), expected.into());
+    }
+}
+
+#[tokio::test]
+async fn a_plan_names_the_change_and_sends_only_reads() {
+    let domain = domain(SEVEN).await;
+    for (registered, change) in [
+        (None, RegistrationChange::Created),
+        (Some(settings()), RegistrationChange::Unchanged),
+        (Some(settings().with_base_path("old")), RegistrationChange::Replaced),
+    ] {
+        if let Some(registered) = registered {
+            logs(&domain).register(registered).await.unwrap();
+        }
+        let before = domain.event_count();
+
+        let planned = logs(&domain).ensure_registered(settings()).plan().await.unwrap();
+
+        assert_eq!(planned, change);
+        assert_eq!(methods(&domain, before), ["GET"]);
+    }
+}
+
+#[tokio::test]
+async fn a_plan_replaces_a_registration_whose_secret_the_server_does_not_return() {
+    let logs = scripted(vec![(200, json!({"logs": {"type": "s3", "settings": {"bucket": "b"}}}))]);
+    let wanted = S3Settings::new("b").with_setting("secret_key", "new");
+
+    let planned = logs.ensure_registered(wanted).plan().await.unwrap();
+
+    assert_eq!(planned, RegistrationChange::Replaced);
+}
+
+#[tokio::test]
+async fn a_plan_refuses_settings_that_cannot_work() {
+    let domain = domain(SEVEN).await;
+
+    let error = logs(&domain).ensure_registered(settings().with_base_path("/logs")).plan().await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(domain.event_count(), 0);
 }

@@ -536,8 +536,8 @@ impl Snapshot {
     ///
     /// * [`ErrorKind::InvalidInput`] if the options are not valid, or if one of the reasons for
     ///   [sending a restore only once](#restores-that-are-sent-only-once) applies.
-    /// * [`ErrorKind::RepositoryMissing`] or [`ErrorKind::SnapshotMissing`] if the repository or the
-    ///   snapshot does not exist.
+    /// * [`ErrorKind::RepositoryMissing`] or [`ErrorKind::SnapshotMissing`] if the repository or
+    ///   the snapshot does not exist.
     /// * See [`ErrorKind`] for others. The reads are retried as described in [`RetryPolicy`].
     ///
     /// # Cancel safety

@@ -6,7 +6,7 @@ use super::policy::{PolicyDocument, Statement};
 use crate::arn::{DomainArn, KeyArn, RoleArn};
 use crate::error::{Error, Operation, quoted};
 use crate::region::s3_host;
-use crate::repository::S3Settings;
+use crate::repository::{S3Settings, without_last_slash};
 
 /// Amazon's service, whose domains assume the snapshot role. It has this name in every partition,
 /// and for OpenSearch as well.
@@ -58,7 +58,10 @@ impl SnapshotAccess {
                 quoted(bucket)
             )));
         }
-        let base_path = settings.base_path().map(|path| path.trim_matches('/')).filter(|path| !path.is_empty());
+        let base_path = settings.base_path().map(without_last_slash).filter(|path| !path.is_empty());
+        if base_path.is_some_and(|path| path.starts_with('/')) {
+            return Err(Error::invalid("the base_path starts with a slash; register the repository without it"));
+        }
         for (what, text) in [("bucket", Some(bucket)), ("base_path", base_path)] {
             if let Some(text) = text.filter(|text| text.is_empty() || text.contains(['*', '?', '$'])) {
                 return Err(Error::invalid(format!(

@@ -171,13 +171,14 @@ impl Session {
         self.queued(Replay::CheckFirst, repository, async || {
             // The server may be able to restore a snapshot that the client cannot read.
             let info = permitted(self.find_snapshot(repository, name, false).await).map_err(Error::before_sending)?;
-            let prepared = self.prepare(repository, name, options, info).await.map_err(Error::before_sending)?;
+            // On the heap, because this large future would enlarge that of the caller.
+            let prepared =
+                Box::pin(self.prepare(repository, name, options, info)).await.map_err(Error::before_sending)?;
             let machine = if prepared.evidence.can_prove_absence() {
                 Reconciler::new()
             } else {
                 Reconciler::new().without_resend()
             };
-            // On the heap, because this large future would enlarge that of the caller.
             Box::pin(self.send_restore(machine, &request, (repository, name), prepared)).await
         })
         .await

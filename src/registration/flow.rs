@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use super::send::{check, register, unregister};
+use super::send::{check, register, send, unregister};
 use super::{EnsureRegistered, Registered, RegistrationChange};
 use crate::call::Session;
 use crate::error::{Cause, Error, ErrorKind, Operation, Outcome, ServerLayer};
@@ -19,16 +19,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(options: EnsureRegistered) -> Result<Registered, Error> {
     let (session, name) = (options.session.clone(), options.name.clone());
-    let storage = options.registration.settings().storage();
-    let named = |error: Error| error.with_storage(name.as_str(), storage.clone());
-    check(&session, &name, options.registration.settings()).map_err(named)?;
     let mut patience = Patience::new(&session, options.propagation);
-    let before = loop {
-        match read(&session, &name).await {
-            Ok(before) => break before,
-            Err(error) => patience.outlast(error.before_sending()).await?,
-        }
-    };
+    let before = begin(&options, &mut patience).await?;
     let mut flow = Flow::new(options, before.clone());
     let mut now = Ok(before);
     loop {
@@ -46,6 +38,30 @@ pub(super) async fn run(options: EnsureRegistered) -> Result<Registered, Error> 
             return Err(flow.settle(error).await);
         }
         now = read(&session, &name).await;
+    }
+}
+
+/// Returns what `run` would change.
+pub(super) async fn plan(options: EnsureRegistered) -> Result<RegistrationChange, Error> {
+    let mut patience = Patience::new(&options.session, options.propagation);
+    let before = begin(&options, &mut patience).await?;
+    let is_new = before.is_none();
+    Ok(match Flow::new(options, before.clone()).next(before)? {
+        Next::Verify(_) => RegistrationChange::Unchanged,
+        Next::Register if is_new => RegistrationChange::Created,
+        Next::Register => RegistrationChange::Replaced,
+    })
+}
+
+/// Checks the settings, and reads the registration before the call.
+async fn begin(options: &EnsureRegistered, patience: &mut Patience) -> Result<Option<RepositoryInfo>, Error> {
+    let (name, settings) = (&options.name, options.registration.settings());
+    check(&options.session, name, settings).map_err(|error| error.with_storage(name.as_str(), settings.storage()))?;
+    loop {
+        match read(&options.session, name).await {
+            Ok(before) => return Ok(before),
+            Err(error) => patience.outlast(error.before_sending()).await?,
+        }
     }
 }
 
@@ -131,7 +147,7 @@ impl Flow {
     fn new(options: EnsureRegistered, before: Option<RepositoryInfo>) -> Self {
         let mut flow = Self {
             wanted: options.registration.settings().clone(),
-            may_replace: options.overwrite,
+            may_replace: before.as_ref().is_some_and(|before| options.permits(before)),
             options,
             before,
             is_alternative: false,
@@ -163,7 +179,7 @@ impl Flow {
     fn next(&self, now: Option<RepositoryInfo>) -> Result<Next, Error> {
         let Some(now) = now else { return Ok(Next::Register) };
         if is_same(&now, &self.wanted) {
-            let renews_secrets = self.options.overwrite && self.has_hidden(&now);
+            let renews_secrets = self.options.permits(&now) && self.has_hidden(&now);
             let was_sent = self.sent.is_some();
             Ok(if was_sent || renews_secrets { Next::Register } else { Next::Verify(now) })
         } else if self.sent.as_ref().is_some_and(|sent| is_same(&now, sent)) {
@@ -199,7 +215,7 @@ impl Flow {
         }
         let registration = RegisterRepository::new(self.wanted.clone()).with_verify(verify);
         let result = register(&session, &name, &registration).await;
-        if !matches!(&result, Err(error) if has_not_arrived(error)) {
+        if !matches!(&result, Err(error) if has_registered_nothing(error)) {
             self.sent = Some(self.wanted.clone());
         }
         result?;
@@ -237,10 +253,11 @@ impl Flow {
             error = error.with_source(refusal);
         }
         let (Some(sent), false) = (&self.sent, error.kind() == ErrorKind::RepositoryDiffers) else { return error };
+        let late = if error.outcome() == Outcome::Unknown { ", but the request may still take effect" } else { "" };
         let note = match read(&self.options.session, &self.options.name).await {
             Err(failure) => format!("the repository may be registered, because it cannot be read: {failure}"),
-            Ok(None) => "the repository is not registered".to_owned(),
-            Ok(Some(now)) if self.is_before(&now) => "the repository is registered as before".to_owned(),
+            Ok(None) => format!("the repository is not registered{late}"),
+            Ok(Some(now)) if self.is_before(&now) => format!("the repository is registered as before{late}"),
             Ok(Some(now)) if is_same(&now, sent) => self.leave_or_undo().await,
             Ok(Some(_)) => "another client has registered the repository with other settings".to_owned(),
         };
@@ -263,7 +280,8 @@ impl Flow {
             },
             (Some(before), true) => {
                 let previous = RegisterRepository::new(before.settings().clone()).with_verify(false);
-                match register(session, name, &previous).await {
+                // Not checked: the server had accepted them.
+                match send(session, name, &previous).await {
                     Ok(()) => "the previous settings of the repository were restored".to_owned(),
                     Err(failure) => {
                         format!(
@@ -312,7 +330,7 @@ impl Flow {
 }
 
 /// Whether these settings are registered, and nothing else.
-fn is_same(now: &RepositoryInfo, settings: &RepositorySettings) -> bool {
+pub(super) fn is_same(now: &RepositoryInfo, settings: &RepositorySettings) -> bool {
     !now.is_encrypted() && compare(now.settings(), settings).differences.is_empty()
 }
 
@@ -321,11 +339,15 @@ fn has_taken(now: &RepositoryInfo, settings: &RepositorySettings) -> bool {
     compare(now.settings(), settings).differences.iter().all(Difference::is_extra)
 }
 
-/// Whether the server has certainly not received the request.
-fn has_not_arrived(error: &Error) -> bool {
+/// Whether the request has certainly registered nothing. The storage is used only after the
+/// registration.
+fn has_registered_nothing(error: &Error) -> bool {
     match error.outcome() {
         Outcome::NotSent => true,
-        Outcome::Rejected => is_refused_in_front(error),
+        Outcome::Rejected => {
+            let in_storage = matches!(error.kind(), ErrorKind::RepositoryVerification | ErrorKind::Repository);
+            !in_storage && error.server().is_some_and(|server| server.status() < 500)
+        }
         Outcome::Unknown => false,
     }
 }

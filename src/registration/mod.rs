@@ -77,7 +77,7 @@ const DEFAULT_PROPAGATION: Duration = Duration::from_secs(120);
 /// difference. These do not count:
 ///
 /// * the form of a value: `true` and `"true"`, `1gb` and `1024mb`, nested and dotted keys
-/// * empty segments of `base_path`
+/// * a slash at the end of `base_path`
 /// * a setting with its default, for `base_path`, `readonly`, `server_side_encryption`,
 ///   `storage_class` and `canned_acl`
 /// * a secret that the server does not return. The call sends it only together with a new
@@ -173,13 +173,23 @@ pub struct EnsureRegistered {
     name: RepositoryName,
     registration: RegisterRepository,
     overwrite: bool,
+    /// The registration that may be replaced even without `overwrite`.
+    replaceable: Option<RepositorySettings>,
     propagation: Duration,
     rollback: bool,
 }
 
 impl EnsureRegistered {
     pub(crate) fn new(session: Session, name: RepositoryName, registration: RegisterRepository) -> Self {
-        Self { session, name, registration, overwrite: false, propagation: DEFAULT_PROPAGATION, rollback: false }
+        Self {
+            session,
+            name,
+            registration,
+            overwrite: false,
+            replaceable: None,
+            propagation: DEFAULT_PROPAGATION,
+            rollback: false,
+        }
     }
 
     /// Sets whether a registration with other settings is replaced.
@@ -188,6 +198,38 @@ impl EnsureRegistered {
     /// [`Registered::previous`] returns them. Default: no.
     pub fn with_overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;
+        self
+    }
+
+    /// Permits the call to replace a registration, but only the one with these settings.
+    ///
+    /// Use it after a person has seen the settings and agreed. If another client has changed them
+    /// meanwhile, the call ends with [`ErrorKind::RepositoryDiffers`]. The settings are [compared
+    /// as usual](Self#which-settings-are-the-same). Default: none.
+    ///
+    /// ```
+    /// use es_snapshot::S3Settings;
+    /// use es_snapshot::registration::RegistrationChange;
+    /// # use es_snapshot::testing::FakeDomain;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), es_snapshot::Error> {
+    /// # let domain = FakeDomain::with_repository("backups").await;
+    /// # let backups = domain.client().repository("backups")?;
+    /// let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+    /// let wanted = S3Settings::new("my-bucket-4-es").with_base_path("2026").with_role_arn(role);
+    /// let call = backups.ensure_registered(wanted);
+    ///
+    /// if call.plan().await? == RegistrationChange::Replaced {
+    ///     let shown = backups.info().await?;
+    ///     println!("{:?} is registered; replace it?", shown.settings());
+    ///     call.with_overwrite_of(shown.settings().clone()).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_overwrite_of(mut self, settings: impl Into<RepositorySettings>) -> Self {
+        self.replaceable = Some(settings.into());
         self
     }
 
@@ -210,11 +252,38 @@ impl EnsureRegistered {
     /// * If this call replaced one, the client registers the previous settings again, without
     ///   verifying them. Secrets that the server did not return are lost.
     ///
-    /// The text of the error contains the result. Another client may change the registration
+    /// The previous settings are not checked as those of the call are. The text of the error
+    /// contains the result. Another client may change the registration
     /// between the two requests, and its change would be undone. Default: no.
     pub fn with_rollback(mut self, rollback: bool) -> Self {
         self.rollback = rollback;
         self
+    }
+
+    /// Returns what the call would change if it may overwrite. This method only reads.
+    ///
+    /// [`Replaced`](RegistrationChange::Replaced) also stands for a registration whose visible
+    /// settings are the same, if the caller sets a secret that the server does not return.
+    /// [Which settings are the same](Self#which-settings-are-the-same) says how settings are
+    /// compared.
+    ///
+    /// # Errors
+    ///
+    /// * [`ErrorKind::InvalidInput`] or [`ErrorKind::MissingRoleArn`] if the settings cannot work.
+    /// * [`ErrorKind::RepositoryDiffers`] if the registration is never replaced, because it has
+    ///   `crypto_metadata`.
+    /// * Those of [`Repository::info`](crate::Repository::info).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels a read.
+    pub async fn plan(&self) -> Result<RegistrationChange, Error> {
+        flow::plan(self.clone().with_overwrite(true)).await
+    }
+
+    /// Whether the caller permits replacing this registration.
+    fn permits(&self, registered: &RepositoryInfo) -> bool {
+        self.overwrite || self.replaceable.as_ref().is_some_and(|settings| flow::is_same(registered, settings))
     }
 }
 
@@ -233,6 +302,7 @@ impl fmt::Debug for EnsureRegistered {
             .field("name", &self.name.as_str())
             .field("registration", &self.registration)
             .field("overwrite", &self.overwrite)
+            .field("replaceable", &self.replaceable)
             .field("propagation", &self.propagation)
             .field("rollback", &self.rollback)
             .finish_non_exhaustive()

@@ -12,13 +12,20 @@ pub(crate) async fn register(
     name: &RepositoryName,
     registration: &RegisterRepository,
 ) -> Result<(), Error> {
-    let result = async {
-        check(session, name, registration.settings())?;
-        let request = request::register_repository(name, registration.settings(), registration.verify())
-            .map_err(|error| error.during(Operation::RegisterRepository, 0))?;
-        session.queued(request.replay, name, || session.call::<Acknowledged>(&request)).await.map(drop)
-    };
-    result.await.map_err(|error| error.with_storage(name.as_str(), registration.settings().storage()))
+    let named = |error: Error| error.with_storage(name.as_str(), registration.settings().storage());
+    check(session, name, registration.settings()).map_err(named)?;
+    send(session, name, registration).await.map_err(named)
+}
+
+/// Registers the repository once, with any settings.
+pub(super) async fn send(
+    session: &Session,
+    name: &RepositoryName,
+    registration: &RegisterRepository,
+) -> Result<(), Error> {
+    let request = request::register_repository(name, registration.settings(), registration.verify())
+        .map_err(|error| error.during(Operation::RegisterRepository, 0))?;
+    session.queued(request.replay, name, || session.call::<Acknowledged>(&request)).await.map(drop)
 }
 
 /// Checks a registration before anything is sent.

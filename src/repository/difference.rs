@@ -85,10 +85,7 @@ fn meaning(kind: &str, key: &str, value: &Value) -> Option<Value> {
     let text = |value: &Value| scalar_text(value).map_or_else(|| value.clone(), Value::String);
     let value = match value {
         Value::Null => return None,
-        // The server ignores empty segments.
-        Value::String(path) if key == "base_path" => {
-            path.split('/').filter(|segment| !segment.is_empty()).collect::<Vec<_>>().join("/").into()
-        }
+        Value::String(path) if key == "base_path" => without_last_slash(path).into(),
         Value::Array(values) => values.iter().map(text).collect(),
         value => text(value),
     };
@@ -96,6 +93,12 @@ fn meaning(kind: &str, key: &str, value: &Value) -> Option<Value> {
         of.is_none_or(|of| of == kind) && *name == key && value == *default
     };
     (!DEFAULTS.iter().any(is_default)).then_some(value)
+}
+
+/// Returns the base path without the slash that the server adds. Another slash is a part of the
+/// names in the bucket.
+pub(crate) fn without_last_slash(path: &str) -> &str {
+    path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -127,7 +130,6 @@ mod tests {
             (json!({"bucket": "logs", "list": ["1", "true"]}), s3().with_setting("list", json!([1, true]))),
             (json!({"bucket": "logs"}), s3().with_setting("client", Value::Null)),
             (json!({"bucket": "logs", "base_path": "a/b/"}), s3().with_base_path("a/b")),
-            (json!({"bucket": "logs", "base_path": "/a//b"}), s3().with_base_path("a/b")),
             (json!({"bucket": "logs"}), s3().with_base_path("").with_readonly(false)),
             (json!({"bucket": "logs", "readonly": "false"}), s3()),
             (json!({"bucket": "logs"}), s3().with_server_side_encryption(false).with_storage_class("standard")),
@@ -149,6 +151,17 @@ mod tests {
             (json!({"bucket": "old"}), s3(), r#""bucket" is "old", expected "logs""#),
             (json!({"bucket": "logs"}), s3().with_region("eu-west-1"), r#""region" is not set, expected "eu-west-1""#),
             (json!({"bucket": "logs", "base_path": "a"}), s3(), r#""base_path" is "a", expected none"#),
+            (json!({"bucket": "logs", "base_path": "/"}), s3(), r#""base_path" is "/", expected none"#),
+            (
+                json!({"bucket": "logs", "base_path": "/a"}),
+                s3().with_base_path("a"),
+                r#""base_path" is "/a", expected "a""#,
+            ),
+            (
+                json!({"bucket": "logs", "base_path": "a//b"}),
+                s3().with_base_path("a/b"),
+                r#""base_path" is "a//b", expected "a/b""#,
+            ),
             (json!({"bucket": "logs", "readonly": "true"}), s3(), r#""readonly" is "true", expected none"#),
             (json!({"bucket": "logs"}), s3().with_compress(false), r#""compress" is not set, expected "false""#),
             (json!({"bucket": "logs", "x": ["a"]}), s3(), r#""x" is "[\"a\"]", expected none"#),

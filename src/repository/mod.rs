@@ -39,7 +39,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-pub(crate) use difference::{Difference, compare};
+pub(crate) use difference::{Difference, compare, without_last_slash};
 pub use other::{FsSettings, OtherSettings, UrlSettings};
 pub(crate) use other_region::{GLOBAL_S3, alternative, stands_for};
 pub(crate) use response::{Acknowledged, Repositories, VerifiedNodes};

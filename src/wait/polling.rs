@@ -105,8 +105,10 @@ impl Polling {
         let clock = &self.session.core.clock;
         if self.is_last {
             let limit = self.deadline.saturating_sub(self.began);
-            let text =
-                format!("{description} has not ended within {limit:?} and goes on; its ticket can resume the wait");
+            let is_unseen = self.reported.is_none() && self.last_error.is_some();
+            let state = if is_unseen { "could not be read" } else { "has not ended" };
+            let rest = if is_unseen { "may go on" } else { "goes on" };
+            let text = format!("{description} {state} within {limit:?} and {rest}; its ticket can resume the wait");
             let error = Error::new(ErrorKind::Deadline, Outcome::Unknown, text);
             return Err(match self.last_error.take() {
                 Some(last) => error.with_source(last),

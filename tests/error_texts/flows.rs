@@ -194,6 +194,7 @@ fn registrations(sheet: &mut Sheet) {
         sheet.refused(label, ensured(vec![before, unverified(), ours()], overwriting));
     }
     sheet.refused("not registered", ensured(vec![missing(), unverified(), missing()], |one| one));
+    sheet.refused("not registered yet", ensured(vec![missing(), (500, json!({})), missing()], |one| one));
     sheet.refused("as before", ensured(vec![old(), unverified(), old()], overwriting));
     sheet.refused("registered by another client", ensured(vec![missing(), unverified(), old()], |one| one));
     sheet.refused("cannot be read", ensured(vec![missing(), unverified(), (500, json!({}))], |one| one));

@@ -284,6 +284,7 @@ fn policies(sheet: &mut Sheet) {
     sheet.refused("alias of an access point", access(role("logs-x1y2-s3alias")));
     sheet.refused("wildcard in the bucket", access(role("logs*")));
     sheet.refused("wildcard in the path", access(role("logs").with_base_path("a?")));
+    sheet.refused("slash before the path", access(role("logs").with_base_path("/a")));
 }
 
 fn options(sheet: &mut Sheet) {
