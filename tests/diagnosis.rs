@@ -286,7 +286,7 @@ async fn a_gateway_that_gave_up_leaves_open_whether_a_snapshot_was_started() {
     let transport = transport_fn(|_| Ok(response(504, "")));
     let repository = client_of(HOST, transport).repository("backups").unwrap();
     let error = repository.create_snapshot("monday", CreateSnapshot::new()).await.unwrap_err();
-    let diagnosis = assert_cause(&error, Cause::GatewayTimedOut, &["GET /_snapshot/backups/_status"]);
+    let diagnosis = assert_cause(&error, Cause::GatewayTimedOut, &["check with `GET /_snapshot/backups/monday`"]);
     assert_eq!(diagnosis.impact(), "The snapshot \"monday\" may have been started");
 }
 
@@ -762,6 +762,7 @@ async fn explains_exceptions_of_the_cluster() {
     assert_causes(&[
         (500, "snapshot_exception", "[backups:monday/u] no longer master", Cause::MasterChanged),
         (413, "too_many_shards_in_snapshots_status_exception", "[backups:monday] x", Cause::StatusTooLarge),
+        (413, "snapshot_exception", "[backups:monday] Total shard count exceeds the limit", Cause::StatusTooLarge),
         (
             503,
             "process_cluster_event_timeout_exception",
@@ -774,10 +775,110 @@ async fn explains_exceptions_of_the_cluster() {
             "failed to process cluster event (put_repository [backups]) within 30s",
             Cause::MasterBusy,
         ),
+        (
+            500,
+            "receive_timeout_transport_exception",
+            "[node][127.0.0.1:9300][cluster:admin/repository/put] request_id [7] timed out after [30000ms]",
+            Cause::MasterBusy,
+        ),
         (503, "master_not_discovered_exception", "", Cause::MasterMissing),
         (503, "cluster_manager_not_discovered_exception", "", Cause::MasterMissing),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn explains_requests_that_the_server_does_not_accept() {
+    assert_causes(&[
+        (
+            400,
+            "illegal_argument_exception",
+            "request [/_snapshot/backups] contains unrecognized parameter: [wait]",
+            Cause::RequestInvalid,
+        ),
+        (
+            400,
+            "action_request_validation_exception",
+            "Validation Failed: 1: indices is missing;",
+            Cause::RequestInvalid,
+        ),
+        (400, "validation_exception", "Validation Failed: 1: something else;", Cause::RequestInvalid),
+        (400, "parse_exception", "request body is required", Cause::RequestInvalid),
+        (400, "x_content_parse_exception", "[1:2] Unexpected token", Cause::RequestInvalid),
+        (400, "json_parse_exception", "Unexpected character ('x' (code 120))", Cause::RequestInvalid),
+        (400, "json_e_o_f_exception", "Unexpected end-of-input", Cause::RequestInvalid),
+        (
+            400,
+            "not_x_content_exception",
+            "Compressor detection can only be called on some bytes",
+            Cause::RequestInvalid,
+        ),
+        (
+            400,
+            "invalid_index_name_exception",
+            "Invalid index name [Restored-movies], must be lowercase",
+            Cause::IndexNameInvalid,
+        ),
+    ])
+    .await;
+    for (code, text) in [
+        (400, r#"{"error":"no handler found for uri [/_snapshot/backups/x/y] and method [PUT]"}"#),
+        (
+            405,
+            r#"{"error":"Incorrect HTTP method for uri [/_snapshot] and method [PATCH], allowed: [GET]","status":405}"#,
+        ),
+        (406, r#"{"error":"Content-Type header [text/plain] is not supported","status":406}"#),
+    ] {
+        assert_cause(&status(code, text).await, Cause::RequestNotSupported, &["GET \"/_snapshot/backups/monday"]);
+    }
+}
+
+#[tokio::test]
+async fn the_check_after_a_lost_response_reads_what_the_request_changes() {
+    let transport = transport_fn(|_| Ok(response(503, "")));
+    let repository = client_of(HOST, transport).repository("backups").unwrap();
+    let snapshot = repository.snapshot("monday").unwrap();
+    let unregistration = repository.unregister().await.unwrap_err();
+    let deletion = snapshot.delete().await.unwrap_err();
+
+    assert_cause(&registration(503, "").await, Cause::BackendUnavailable, &["check with `GET /_snapshot/backups` "]);
+    assert_cause(&unregistration, Cause::BackendUnavailable, &["check with `GET /_snapshot/backups` "]);
+    assert_cause(&deletion, Cause::BackendUnavailable, &["check with "]);
+}
+
+#[tokio::test]
+async fn an_explicit_deny_of_the_storage_is_distinguished_from_a_missing_permission() {
+    let deny = |action: &str| {
+        format!(
+            "User: arn:aws:sts::123456789012:assumed-role/TheSnapshotRole/x is not authorized to perform: {action} on \
+             resource: \"arn:aws:s3:::my-bucket/a\" with an explicit deny in a resource-based policy (Service: Amazon \
+             S3; Status Code: 403; Error Code: AccessDenied; Request ID: 1)"
+        )
+    };
+    for action in ["s3:PutObject", "kms:GenerateDataKey", "sts:AssumeRole"] {
+        let error = registration(500, verification("", &deny(action))).await;
+        assert_cause(&error, Cause::ExplicitDeny, &[action, "`Deny`"]);
+    }
+}
+
+#[tokio::test]
+async fn a_repository_of_a_later_elasticsearch_is_recognised_by_its_fields() {
+    for field in ["uuid", "cluster_id"] {
+        let text = format!("Failed to parse object: unknown field [{field}] found");
+        let body =
+            caused("repository_exception", "[backups] could not read repository data", &[("parsing_exception", &text)]);
+        assert_cause(&listing(500, body).await, Cause::RepositoryTooNew, &["7.12"]);
+    }
+}
+
+#[tokio::test]
+async fn a_registration_may_have_been_made_if_the_role_was_refused() {
+    let text = "User: x is not authorized to perform: sts:AssumeRole on resource: y";
+    let error = registration(500, engine("a_w_s_security_token_service_exception", text)).await;
+
+    let diagnosis = assert_cause(&error, Cause::RoleNotAssumable, &[]);
+
+    assert_eq!(diagnosis.impact(), "The repository \"backups\" may be registered, but the nodes cannot use it");
 }
 
 #[tokio::test]
@@ -850,6 +951,12 @@ async fn explains_refused_restores() {
             Cause::FeatureStateMissing,
             "feature states",
         ),
+        (
+            "requested feature states [[kibana]] are present in snapshot but those features are not installed on the \
+             current master node",
+            Cause::FeatureNotInstalled,
+            "feature state",
+        ),
     ] {
         let body = engine("snapshot_restore_exception", &format!("[backups:monday/u] {reason}"));
         assert_cause(&status(500, body).await, cause, &[named]);
@@ -898,7 +1005,7 @@ async fn similar_texts_have_no_cause() {
         (500, engine("snapshot_restore_exception", "[backups:monday] something else")),
         (503, engine("concurrent_snapshot_execution_exception", "[backups:monday] something else")),
         (403, engine("snapshot_deletion_exception", "[backups:monday] x")),
-        (400, engine("illegal_argument_exception", "request [/x] contains unrecognized parameter: [pretty]")),
+        (500, engine("illegal_argument_exception", "something else")),
         (500, engine("null_pointer_exception", "a snapshot is already running")),
         (500, "<html>no permissions for [] and User</html>".to_owned()),
     ] {

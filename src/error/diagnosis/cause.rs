@@ -23,7 +23,7 @@ named_values! {
         PassRoleMissing = "pass_role_missing",
         /// No policy allows the caller this HTTP method.
         CallerNotAllowed = "caller_not_allowed",
-        /// A policy explicitly denies the caller this action.
+        /// A policy explicitly denies this action to the caller, or to the server.
         ExplicitDeny = "explicit_deny",
         /// The registration has no `role_arn`.
         RoleArnMissing = "role_arn_missing",
@@ -31,6 +31,10 @@ named_values! {
         OperationNotSupported = "operation_not_supported",
         /// Amazon does not support a setting in the request body.
         SettingNotSupported = "setting_not_supported",
+        /// The server does not know this path, method or content type.
+        RequestNotSupported = "request_not_supported",
+        /// The server does not accept a parameter, a setting or the body of the request.
+        RequestInvalid = "request_invalid",
         /// The request body is larger than the domain accepts.
         RequestTooLarge = "request_too_large",
         /// The header `Host` does not name the domain.
@@ -123,6 +127,8 @@ named_values! {
         ObjectArchived = "object_archived",
         /// The server cannot list the objects of the repository.
         RepositoryNotListable = "repository_not_listable",
+        /// A later version of Elasticsearch has written the repository.
+        RepositoryTooNew = "repository_too_new",
         /// The server cannot read the index of the repository.
         RepositoryUnreadable = "repository_unreadable",
         /// The nodes cannot access the storage of the repository.
@@ -167,6 +173,8 @@ named_values! {
         IndexBeingSnapshotted = "index_being_snapshotted",
         /// A searchable-snapshot index uses the snapshot.
         SnapshotMounted = "snapshot_mounted",
+        /// The server does not accept the name of an index.
+        IndexNameInvalid = "index_name_invalid",
         /// An index does not exist.
         IndexMissing = "index_missing",
         /// Primary shards of an index are not assigned to a node.
@@ -205,6 +213,8 @@ named_values! {
         SettingNotRestorable = "setting_not_restorable",
         /// The snapshot does not contain the global state.
         GlobalStateMissing = "global_state_missing",
+        /// The server does not have a feature whose state the snapshot contains.
+        FeatureNotInstalled = "feature_not_installed",
         /// The snapshot does not contain a feature state.
         FeatureStateMissing = "feature_state_missing",
         /// The cluster would have more shards than its limit permits.

@@ -171,6 +171,16 @@ fn author(layer: ServerLayer) -> &'static str {
     }
 }
 
+/// Whether the storage may have refused the server after it had registered the repository.
+fn is_refused_by_storage(error: &Error) -> bool {
+    let by_role = || error.server().is_some_and(|server| server.status() >= 500);
+    match error.kind() {
+        ErrorKind::RepositoryVerification => true,
+        ErrorKind::AccessDenied => by_role(),
+        _ => false,
+    }
+}
+
 /// What the failure means, by the operation and its outcome.
 fn impact(error: &Error) -> &'static str {
     let is_unknown = error.outcome() == Outcome::Unknown;
@@ -182,7 +192,7 @@ fn impact(error: &Error) -> &'static str {
         };
     };
     match operation {
-        Operation::RegisterRepository if error.kind() == ErrorKind::RepositoryVerification => {
+        Operation::RegisterRepository if is_refused_by_storage(error) => {
             "{repository} may be registered, but the nodes cannot use it"
         }
         Operation::RegisterRepository if is_unknown => "{repository} may be registered",

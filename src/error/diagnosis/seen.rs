@@ -8,7 +8,7 @@ use super::canonical::{Difference, difference};
 use super::{Context, Storage};
 use crate::error::classify::unquoted;
 use crate::error::scrub::quoted;
-use crate::error::{Error, ServerError, cleaned};
+use crate::error::{Error, Operation, ServerError, cleaned};
 use crate::region::{partition_of, s3_host};
 
 /// An error, prepared for the rows.
@@ -125,6 +125,13 @@ impl<'a> Seen<'a> {
         self.raw().rsplit_once("unrecognized parameter").is_some_and(|(_, names)| names.contains("[X-Amz-"))
     }
 
+    /// Whether the server does not know a field that Elasticsearch writes to repositories from 7.12
+    /// on.
+    pub(super) fn has_field_of_later_version(&self) -> bool {
+        let fields = ["unknown field [uuid]", "unknown field [cluster_id]"];
+        self.texts.iter().any(|text| fields.iter().any(|field| text.raw.contains(field)))
+    }
+
     /// Whether the response names the uuid of the snapshot: it is listed, and its file is gone.
     pub(super) fn names_uuid(&self) -> bool {
         self.raw().strip_suffix("] is missing").is_some_and(|name| name.contains('/'))
@@ -194,6 +201,7 @@ impl<'a> Seen<'a> {
             "snapshot" => labelled("the snapshot", self.context.snapshot.as_deref()),
             "repository_path" => self.context.path_to(1).unwrap_or("/_snapshot/REPOSITORY").to_owned(),
             "snapshot_path" => self.context.path_to(2).unwrap_or("/_snapshot/REPOSITORY/SNAPSHOT").to_owned(),
+            "check" => self.check(),
             "request" => self.request(),
             "host" => labelled("the host", Some(self.context.host.as_str()).filter(|host| !host.is_empty())),
             "caller" => self.caller().map_or_else(|| "the caller".to_owned(), |caller| caller.to_string()),
@@ -245,6 +253,19 @@ impl<'a> Seen<'a> {
     fn request(&self) -> String {
         let path = between(self.raw(), "Your request: '", "' ").unwrap_or(&self.context.path);
         if path.is_empty() { "the request".to_owned() } else { format!("{} {}", self.context.method, shown(path)) }
+    }
+
+    /// The request that shows whether a change took effect.
+    fn check(&self) -> String {
+        let path = match self.error.operation() {
+            Some(Operation::CreateSnapshot | Operation::CloneSnapshot | Operation::DeleteSnapshot) => {
+                self.context.path_to(2)
+            }
+            Some(Operation::RegisterRepository | Operation::UnregisterRepository) => self.context.path_to(1),
+            Some(Operation::RestoreSnapshot) => Some("/_recovery"),
+            _ => None,
+        };
+        path.map_or_else(|| "a read of what it changes".to_owned(), |path| format!("`GET {path}`"))
     }
 
     fn denied_action(&self) -> String {

@@ -6,6 +6,17 @@ use super::{ANY, Row, Source};
 
 pub(super) const ROWS: &[Row] = &[
     Row {
+        cause: Cause::ExplicitDeny,
+        basis: Basis::Documented,
+        source: Source::Cause,
+        texts: &["is not authorized to perform: … with an explicit deny"],
+        why: "a policy explicitly denies {denied}, which the server needs for the storage",
+        action: "find the statement with the effect `Deny` that covers {denied}, and change it: it takes precedence \
+              over every permission; it may be in a policy of the role, the bucket, the key, a VPC endpoint or the \
+              organization, and the response names the kind",
+        ..ANY
+    },
+    Row {
         cause: Cause::RoleNotAssumable,
         basis: Basis::Documented,
         source: Source::Cause,

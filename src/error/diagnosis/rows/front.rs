@@ -263,6 +263,21 @@ pub(super) const ROWS: &[Row] = &[
         ..ANY
     },
     Row {
+        cause: Cause::RequestNotSupported,
+        basis: Basis::Observed,
+        source: Source::Engine,
+        statuses: &[400, 405, 406, 415],
+        texts: &[
+            "no handler found for uri […] and method […]",
+            "Incorrect HTTP method for uri […] and method […]",
+            "Content-Type header […] is not supported",
+        ],
+        why: "the server does not know {request}: its version or distribution may not have this API",
+        action: "compare the version of the server with the documentation of the API; a proxy may also have changed \
+              the path or the header `content-type`",
+        ..ANY
+    },
+    Row {
         cause: Cause::LoginRefused,
         basis: Basis::Observed,
         source: Source::Authentication,
@@ -301,8 +316,7 @@ pub(super) const ROWS: &[Row] = &[
         source: Source::Gateway,
         statuses: &[504],
         why: "a load balancer or proxy stopped waiting for the server, often after 60 s, and the server may continue",
-        action: "do not repeat a change; check with `GET {repository_path}/_status` or `SnapshotClient::check` what \
-              the server does",
+        action: "do not repeat a change; check with {check} or `SnapshotClient::check` whether it took effect",
         ..ANY
     },
     Row {
@@ -312,8 +326,7 @@ pub(super) const ROWS: &[Row] = &[
         statuses: &[502, 503],
         why: "a load balancer or proxy could not reach the server: nodes may be overloaded or down, or the domain may \
               be in a configuration change",
-        action: "repeat a read later; after a change, first check with `GET {repository_path}/_status` whether it \
-              took effect",
+        action: "repeat a read later; after a change, first check with {check} whether it took effect",
         ..ANY
     },
     Row {

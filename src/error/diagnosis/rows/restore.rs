@@ -129,6 +129,16 @@ pub(super) const ROWS: &[Row] = &[
         ..ANY
     },
     Row {
+        cause: Cause::FeatureNotInstalled,
+        basis: Basis::Documented,
+        source: Source::Engine,
+        types: &["snapshot_restore_exception"],
+        texts: &["requested feature states … are present in snapshot but those features are not installed"],
+        why: "{snapshot} contains a feature state that the restore names, and the server does not have the feature",
+        action: "restore without these feature states, or install the features on this server",
+        ..ANY
+    },
+    Row {
         cause: Cause::ShardLimit,
         basis: Basis::Documented,
         source: Source::Cause,
@@ -176,10 +186,14 @@ pub(super) const ROWS: &[Row] = &[
         cause: Cause::MasterBusy,
         basis: Basis::Documented,
         source: Source::Engine,
-        types: &["process_cluster_event_timeout_exception", "cluster_manager_throttling_exception"],
+        types: &[
+            "process_cluster_event_timeout_exception",
+            "cluster_manager_throttling_exception",
+            "receive_timeout_transport_exception",
+        ],
         why: "the elected master did not process the request in time, and may still apply it",
-        action: "check whether it took effect, and call again later; `SnapshotClient::with_master_timeout` raises the \
-              limit",
+        action: "check with {check} whether it took effect, and call again later; \
+              `SnapshotClient::with_master_timeout` raises the limit",
         ..ANY
     },
     Row {
@@ -198,6 +212,37 @@ pub(super) const ROWS: &[Row] = &[
         types: &["es_rejected_execution_exception", "rejected_execution_exception", "circuit_breaking_exception"],
         why: "a node is overloaded: a queue is full, or memory is short",
         action: "call again later, and send fewer requests at a time",
+        ..ANY
+    },
+    Row {
+        cause: Cause::IndexNameInvalid,
+        basis: Basis::Observed,
+        source: Source::Engine,
+        types: &["invalid_index_name_exception"],
+        why: "the request names an index with a name that the server does not accept; a restore may give it by its \
+              rename",
+        action: "read the reason in the error, and choose a name in lower case that it permits; in a restore, correct \
+              the pattern or the replacement of `RestoreSnapshot::with_rename`",
+        ..ANY
+    },
+    Row {
+        cause: Cause::RequestInvalid,
+        basis: Basis::Observed,
+        source: Source::Engine,
+        statuses: &[400],
+        types: &[
+            "illegal_argument_exception",
+            "action_request_validation_exception",
+            "validation_exception",
+            "parse_exception",
+            "parsing_exception",
+            "x_content_parse_exception",
+            "json_parse_exception",
+            "json_e_o_f_exception",
+            "not_x_content_exception",
+        ],
+        why: "the server does not accept a parameter, a setting or the body of {request}",
+        action: "read the reason in the error, which names it; another version of the server may accept it",
         ..ANY
     },
 ];

@@ -5,6 +5,17 @@ use super::{ANY, Row, Source};
 
 pub(super) const ROWS: &[Row] = &[
     Row {
+        cause: Cause::RepositoryTooNew,
+        basis: Basis::Documented,
+        source: Source::Engine,
+        when: |seen| seen.has_field_of_later_version(),
+        shown: &["unknown field [uuid]", "unknown field [cluster_id]"],
+        why: "{repository} was written by Elasticsearch 7.12 or later, in a format that this server does not know",
+        action: "read it on such a server; take the snapshots for this one with Elasticsearch 7.11 or earlier, or with \
+              OpenSearch, into another repository",
+        ..ANY
+    },
+    Row {
         cause: Cause::SnapshotNameTaken,
         basis: Basis::Observed,
         source: Source::Any,
@@ -27,7 +38,8 @@ pub(super) const ROWS: &[Row] = &[
         shown: &["[repository:snapshot/uuid] is missing"],
         why: "the file of {snapshot} is gone, although the repository lists it: a lifecycle rule or another program \
               may have deleted it",
-        action: "check the bucket for rules that delete objects; delete the snapshot with `DELETE {snapshot_path}`",
+        action: "check the bucket for rules that delete objects; if the file cannot be brought back, delete the \
+              snapshot with `DELETE {snapshot_path}`",
         ..ANY
     },
     Row {
@@ -42,9 +54,10 @@ pub(super) const ROWS: &[Row] = &[
             "Failed to get snapshot info",
             "failed to get snapshots",
         ],
-        why: "a file of a snapshot in {repository} cannot be read: it may be damaged or deleted",
-        action: "find the snapshot with `SnapshotList::unreadable`, delete it, and check the storage for rules that \
-              delete files",
+        why: "a file of a snapshot in {repository} cannot be read: the storage may fail for a while, another version \
+              may have written the file, or it may be damaged or deleted",
+        action: "read the causes in the error, and find the snapshot with `SnapshotList::unreadable`; read it again \
+              later, and on a server of the version that wrote it; delete it only if its files are gone",
         ..ANY
     },
     Row {
@@ -329,7 +342,7 @@ pub(super) const ROWS: &[Row] = &[
         types: &["snapshot_exception", "repository_exception"],
         texts: &["no longer master", "no longer cluster manager", "no longer cluster-manager", "no longer the elected"],
         why: "the elected master changed during the operation",
-        action: "check with `GET {snapshot_path}` whether the request took effect, before you send it again",
+        action: "check with {check} whether the request took effect, before you send it again",
         ..ANY
     },
     Row {
@@ -337,6 +350,16 @@ pub(super) const ROWS: &[Row] = &[
         basis: Basis::Documented,
         source: Source::Engine,
         types: &["too_many_shards_in_snapshots_status_exception"],
+        why: "the status of more shards was requested than the server returns at once",
+        action: "request the status of fewer snapshots, or only of some indices",
+        ..ANY
+    },
+    Row {
+        cause: Cause::StatusTooLarge,
+        basis: Basis::Documented,
+        source: Source::Engine,
+        statuses: &[413],
+        types: &["snapshot_exception"],
         why: "the status of more shards was requested than the server returns at once",
         action: "request the status of fewer snapshots, or only of some indices",
         ..ANY
