@@ -37,7 +37,10 @@ struct Listing {
     query: Query,
     reading: Reading,
     has_found: bool,
-    has_read_one_by_one: bool,
+    /// How many snapshots of a part are read one by one at most: the last ones by name.
+    singles: usize,
+    /// Why snapshots are read one by one, if they are.
+    refusal: Option<Error>,
     /// The error of a part that found nothing.
     missing: Option<Error>,
 }
@@ -110,13 +113,30 @@ impl Session {
                 Err((name, error)) => unreadable.push(SnapshotFailure::new(name, error)),
             }
         }
-        if listing.query.parts.len() > 1 || listing.has_read_one_by_one {
+        if listing.query.parts.len() > 1 || listing.refusal.is_some() {
             fn key(snapshot: &SnapshotInfo) -> (Option<SystemTime>, &str, Option<&str>) {
                 (snapshot.start_time(), snapshot.name(), snapshot.uuid())
             }
             snapshots.sort_by(|a, b| key(a).cmp(&key(b)));
         }
         Ok(SnapshotList::new(snapshots, unreadable))
+    }
+
+    /// Calls `each` with every snapshot of a repository. If the server cannot list them together,
+    /// this method reads only the last ones by name, at most `singles`, and returns the server's
+    /// error.
+    pub(crate) async fn each_snapshot(
+        &self,
+        repository: &RepositoryName,
+        singles: usize,
+        mut each: impl FnMut(Result<SnapshotInfo, Error>),
+    ) -> Result<Option<Error>, Error> {
+        let mut listing = Listing::new(self, repository, ListSnapshots::new(), Arrival::FirstSnapshot)?;
+        listing.singles = singles;
+        while let Some(listed) = listing.next().await? {
+            each(listed.map_err(|(_, error)| error));
+        }
+        Ok(listing.refusal)
     }
 }
 
@@ -145,7 +165,8 @@ impl Listing {
             query,
             reading: Reading::NextPage(None),
             has_found: false,
-            has_read_one_by_one: false,
+            singles: usize::MAX,
+            refusal: None,
             missing: None,
         })
     }
@@ -213,9 +234,10 @@ impl Listing {
         if part.verbose() != Some(false) && may_be_about_one_snapshot(&error) {
             match self.query.names(part).await {
                 // No names and earlier pages: the only snapshot left may have been deleted since.
-                Ok(names) if !names.is_empty() || !self.query.listed.is_empty() => {
+                Ok(mut names) if !names.is_empty() || !self.query.listed.is_empty() => {
+                    names.drain(..names.len().saturating_sub(self.singles));
                     self.reading = Reading::OneByOne(names);
-                    self.has_read_one_by_one = true;
+                    self.refusal.get_or_insert(error);
                     return Ok(());
                 }
                 Ok(_) => {}

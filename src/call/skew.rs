@@ -7,9 +7,18 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use http::header::{AGE, DATE, HeaderMap};
 
-/// How far the domain's clock is ahead of this host's, in milliseconds.
-#[derive(Debug, Default)]
+/// How far the domain's clock is ahead of this host's, in milliseconds. `UNKNOWN` until a response
+/// shows it.
+#[derive(Debug)]
 pub(crate) struct ClockSkew(AtomicI64);
+
+const UNKNOWN: i64 = i64::MIN;
+
+impl Default for ClockSkew {
+    fn default() -> Self {
+        Self(AtomicI64::new(UNKNOWN))
+    }
+}
 
 impl ClockSkew {
     /// A slower response does not show the time precisely enough.
@@ -18,8 +27,13 @@ impl ClockSkew {
     /// not verify the domain's certificate.
     const FURTHEST: Duration = Duration::from_secs(366 * 86_400);
 
+    /// Returns the skew. `None` if no response has had a usable `Date`.
+    pub(crate) fn learned(&self) -> Option<i64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|skew| *skew != UNKNOWN)
+    }
+
     pub(crate) fn millis(&self) -> i64 {
-        self.0.load(Ordering::Relaxed)
+        self.learned().unwrap_or_default()
     }
 
     pub(super) fn apply(&self, local: SystemTime) -> SystemTime {
@@ -106,7 +120,7 @@ mod tests {
 
             skew.learn(&headers, received, Duration::ZERO);
 
-            assert_eq!(skew.millis(), 0, "{date}");
+            assert_eq!((skew.millis(), skew.learned()), (0, None), "{date}");
         }
     }
 

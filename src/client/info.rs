@@ -6,13 +6,32 @@ use serde::{Deserialize, Serialize};
 ///
 /// [`SnapshotClient::server_info`](crate::SnapshotClient::server_info) returns it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Root")]
 pub struct ServerInfo {
-    #[serde(default)]
     name: String,
-    #[serde(default)]
     cluster_name: String,
-    #[serde(default)]
     version: ServerVersion,
+}
+
+/// The response to `GET /`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Root {
+    name: String,
+    cluster_name: String,
+    version: ServerVersion,
+    tagline: String,
+}
+
+impl From<Root> for ServerInfo {
+    fn from(root: Root) -> Self {
+        let Root { name, cluster_name, mut version, tagline } = root;
+        // In compatibility mode, OpenSearch leaves out its distribution.
+        if version.distribution.is_none() && tagline.contains("OpenSearch") {
+            version.distribution = Some("opensearch".to_owned());
+        }
+        Self { name, cluster_name, version }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,5 +68,24 @@ impl ServerInfo {
     #[must_use]
     pub fn distribution(&self) -> Option<&str> {
         self.version.distribution.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn recognises_opensearch_in_compatibility_mode_by_its_tagline() {
+        let opensearch = "The OpenSearch Project: https://opensearch.org/";
+        for (tagline, distribution) in [(opensearch, Some("opensearch")), ("You Know, for Search", None)] {
+            let root = json!({"name": "n", "version": {"number": "7.10.2"}, "tagline": tagline});
+
+            let info: ServerInfo = serde_json::from_value(root).unwrap();
+
+            assert_eq!((info.distribution(), info.version()), (distribution, "7.10.2"));
+        }
     }
 }

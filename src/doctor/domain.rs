@@ -118,11 +118,14 @@ fn tls(facts: &Facts) -> Check {
 fn clock(facts: &Facts) -> Check {
     let id = CheckId::Clock;
     facts.check(id, facts.has_responded(), || {
-        let apart = Duration::from_millis(facts.skew.unsigned_abs());
+        let Some(skew) = facts.skew else {
+            return Check::skipped(id, "No response has a header `Date` that shows the time of the domain");
+        };
+        let apart = Duration::from_millis(skew.unsigned_abs());
         if apart.is_zero() {
             return Check::pass(id, "No response shows a difference between the clocks");
         }
-        let side = if facts.skew > 0 { "ahead of" } else { "behind" };
+        let side = if skew > 0 { "ahead of" } else { "behind" };
         let evidence = format!("The domain's clock is {} {side} this machine's", span(apart));
         if apart <= SKEW {
             return Check::pass(id, evidence);
@@ -219,6 +222,7 @@ fn version(server: &ServerInfo) -> Check {
     let numbers = (numbers.next().flatten(), numbers.next().flatten());
     let (name, is_supported) = match (server.distribution(), numbers) {
         (None, (Some(major), Some(minor))) => ("Elasticsearch", (major, minor) >= (7, 10)),
+        (Some("opensearch"), (Some(7), Some(10))) => ("OpenSearch in compatibility mode, which reports", true),
         (Some("opensearch"), (Some(major), _)) => ("OpenSearch", (1..=3).contains(&major)),
         _ => {
             let evidence = "The response to `GET /` is not that of Elasticsearch or OpenSearch";

@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use futures_util::StreamExt as _;
 use serde_json::Value;
 
 use super::domain::blamed;
@@ -14,12 +13,12 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, Operation};
 use crate::name::RepositoryName;
 use crate::repository::{RepositoryInfo, RepositorySettings};
-use crate::snapshot::{ListSnapshots, SnapshotInfo, SnapshotState};
+use crate::snapshot::{SnapshotInfo, SnapshotState};
 
 /// How many repositories are examined.
 pub(super) const REPOSITORIES: usize = 50;
-/// How many snapshots that cannot be read end a listing.
-pub(super) const UNREADABLE: u64 = 3;
+/// How many snapshots are read one by one, if the server cannot list them together.
+pub(super) const SINGLES: usize = 20;
 
 /// What was read for an examination.
 pub(super) struct Facts {
@@ -28,8 +27,9 @@ pub(super) struct Facts {
     pub(super) region: Option<String>,
     /// The domain's time.
     pub(super) now: SystemTime,
-    /// How far the domain's clock is ahead of this machine's, in milliseconds.
-    pub(super) skew: i64,
+    /// How far the domain's clock is ahead of this machine's, in milliseconds. `None` if no
+    /// response shows the time.
+    pub(super) skew: Option<i64>,
     pub(super) requests: Presented,
     /// Registrations may be signed where other requests are not.
     pub(super) registrations: Presented,
@@ -94,9 +94,9 @@ pub(super) struct Examined {
 #[derive(Default)]
 pub(super) struct Listing {
     pub(super) readable: u64,
-    /// How many snapshots cannot be read. At [`UNREADABLE`], the listing has stopped.
+    /// How many snapshots cannot be read, of at most [`SINGLES`].
     pub(super) unreadable: u64,
-    /// Why the first of them cannot be read.
+    /// Why the first of them cannot be read, or why the server cannot list them together.
     pub(super) failure: Option<Error>,
     pub(super) newest: Option<Ended>,
     pub(super) newest_complete: Option<Ended>,
@@ -147,7 +147,7 @@ pub(super) async fn gather(client: &SnapshotClient, examination: &Examination) -
         endpoint: core.endpoint.clone(),
         region,
         now: client.now(),
-        skew: core.skew.millis(),
+        skew: core.skew.learned(),
         requests,
         registrations,
         server,
@@ -269,21 +269,17 @@ async fn read_listing(
     repository: &str,
     located: impl Fn(Error) -> Error,
 ) -> Result<Listing, Error> {
-    let mut snapshots = client.repository(repository)?.snapshots(ListSnapshots::new());
+    let repository = client.repository(repository)?;
     let mut listing = Listing::default();
-    while let Some(next) = snapshots.next().await {
-        match next.map_err(&located) {
-            Ok(snapshot) => listing.add(&snapshot),
-            Err(failure) => {
-                listing.unreadable += 1;
-                listing.failure.get_or_insert(failure);
-            }
+    let each = |listed: Result<SnapshotInfo, Error>| match listed {
+        Ok(snapshot) => listing.add(&snapshot),
+        Err(failure) => {
+            listing.unreadable += 1;
+            listing.failure.get_or_insert(failure);
         }
-        if listing.unreadable == UNREADABLE {
-            break;
-        }
-    }
-    match listing.failure.take() {
+    };
+    let refusal = client.session().each_snapshot(repository.name(), SINGLES, each).await.unwrap_or_else(Some);
+    match listing.failure.take().or(refusal).map(located) {
         Some(failure) if listing.readable == 0 => Err(failure),
         failure => Ok(Listing { failure, ..listing }),
     }

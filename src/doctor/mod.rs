@@ -69,8 +69,8 @@
 //! There are at most 5 requests for the domain, and 2 for each of at most 50 repositories, one
 //! after the other. Requests that are retried count once. Listings are read as streams, so their
 //! length does not matter for the memory. If the server cannot list the snapshots together, the
-//! client reads them one by one, and stops after three failures. The client's
-//! [`Timeouts`](crate::Timeouts) limit each request.
+//! client reads the names, and then up to 20 snapshots one by one, with at most 41 requests. The
+//! client's [`Timeouts`](crate::Timeouts) limit each request.
 //!
 //! [Amazon's guide]: https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html
 //! [verify API]: https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-verify-repository

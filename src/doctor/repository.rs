@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use serde_json::Value;
+
 use super::domain::because_of;
-use super::facts::{Ended, Examined, Facts, Listing, Reads, Repositories, UNREADABLE, Verification, is_read_only};
+use super::facts::{Ended, Examined, Facts, Listing, Reads, Repositories, SINGLES, Verification, is_read_only};
 use super::text::{count, list, shown, span};
 use super::{Check, CheckId, Examination};
 use crate::error::ErrorKind;
 use crate::name::RepositoryName;
 use crate::region::{is_served_globally, s3_host};
-use crate::repository::{GLOBAL_S3, RepositoryInfo, RepositorySettings, S3Settings};
+use crate::repository::{GLOBAL_S3, RepositoryInfo, RepositorySettings, S3Settings, without_last_slash};
 
 /// The checks that are made for each repository.
 const EACH: [CheckId; 4] =
@@ -54,8 +56,8 @@ fn place(settings: &RepositorySettings) -> Option<Place> {
             let host = s3.endpoint_host().unwrap_or_default();
             let store = if host.contains(".amazonaws.com") { "" } else { host };
             // A self-managed cluster can define clients for different stores.
-            let client = s3.other().get("client").map(ToString::to_string).unwrap_or_default();
-            let path = s3.base_path().unwrap_or_default().trim_matches('/');
+            let client = s3.other().get("client").and_then(Value::as_str).unwrap_or("default");
+            let path = without_last_slash(s3.base_path().unwrap_or_default());
             Some([format!("s3 {store} {client}"), s3.bucket()?.to_owned(), path.to_owned()])
         }
         RepositorySettings::Fs(fs) => {
@@ -69,17 +71,22 @@ fn shared_storage(found: &Repositories, wanted: Option<&str>, is_amazon: bool) -
     let id = CheckId::SharedStorage;
     let own = found.all.iter().filter(|info| !is_read_only(info.settings()));
     let own = own.filter(|info| !(is_amazon && info.name().starts_with("cs-")));
-    let mut writers: BTreeMap<Place, Vec<&str>> = BTreeMap::new();
+    let (mut writers, mut unknown): (BTreeMap<Place, Vec<&str>>, Vec<&str>) = Default::default();
     for info in own {
-        if let Some(place) = place(info.settings()) {
-            writers.entry(place).or_default().push(info.name());
+        match place(info.settings()) {
+            Some(place) => writers.entry(place).or_default().push(info.name()),
+            None => unknown.push(info.name()),
         }
     }
     let is_shared = |names: &&Vec<&str>| names.len() > 1 && wanted.is_none_or(|wanted| names.contains(&wanted));
     let shared: Vec<String> =
         writers.values().filter(is_shared).take(3).map(|names| list(names.iter().copied())).collect();
     if shared.is_empty() {
-        return Check::pass(id, "No two writable repositories have the same storage");
+        let not_compared = match unknown.as_slice() {
+            [] => String::new(),
+            names => format!(". Not compared, because only `s3` and `fs` are: {}", list(names.iter().copied())),
+        };
+        return Check::pass(id, format!("No two writable repositories have the same storage{not_compared}"));
     }
     let evidence =
         format!("These repositories write to the same bucket and base path or folder: {}", shared.join("; "));
@@ -192,12 +199,20 @@ fn snapshot_list(examined: &Examined) -> Check {
     match &examined.listing {
         Err(failure) => Check::of_error(id, failure).with_advice(advice),
         Ok(Listing { failure: Some(failure), unreadable, readable, .. }) => {
-            let more = if *unreadable == UNREADABLE { "at least " } else { "" };
-            let evidence =
-                format!("{} can be read, and {more}{unreadable} cannot: {failure}", count(*readable, "snapshot"));
-            let remedy = "Delete the snapshots that cannot be read, or restore their files in the storage; others can \
-                          still be restored";
-            Check::fail(id, evidence, remedy)
+            let evidence = format!(
+                "{} can be read, and {unreadable} cannot, of the last {SINGLES} by name; the server cannot list all \
+                 together: {failure}",
+                count(*readable, "snapshot")
+            );
+            let remedy = failure.diagnosis().map_or_else(
+                || {
+                    "Read a snapshot that cannot be read again later, and on a server of the version that wrote it; \
+                     delete it only if its files are gone"
+                        .to_owned()
+                },
+                |diagnosis| diagnosis.action().to_owned(),
+            );
+            Check::fail(id, evidence, remedy).with_advice("others can still be restored")
         }
         Ok(listing) => Check::pass(id, format!("{} can be listed", count(listing.readable, "snapshot"))),
     }
@@ -235,7 +250,11 @@ fn newest_snapshot(examined: &Examined, now: SystemTime, examination: &Examinati
         let age = age(ended).map_or_else(|| "of unknown age".to_owned(), |age| format!("{} old", span(age)));
         format!("{}, {age}", shown(&ended.name))
     };
-    let take = "Take a snapshot with `Repository::create_snapshot`, and schedule the following ones";
+    let take = if is_read_only(examined.info.settings()) {
+        "Take a snapshot with the cluster that writes to this repository, and schedule the following ones"
+    } else {
+        "Take a snapshot with `Repository::create_snapshot`, and schedule the following ones"
+    };
     let Some(newest) = &listing.newest else { return Check::warn(id, "The repository contains no snapshot", take) };
     let Some(complete) = &listing.newest_complete else {
         let evidence = format!("No snapshot is complete; the newest is {}: {}", newest.state, aged(newest));
@@ -336,7 +355,10 @@ mod tests {
     fn repositories_share_their_storage_if_bucket_and_base_path_are_equal() {
         let logs = || s3().with_base_path("logs");
         for (one, other, is_shared) in [
-            (logs(), s3().with_base_path("/logs/"), true),
+            (logs(), s3().with_base_path("logs/"), true),
+            (logs(), s3().with_base_path("/logs"), false),
+            (logs(), logs().with_setting("client", "default"), true),
+            (logs(), logs().with_setting("client", "other"), false),
             (s3(), s3().with_base_path(""), true),
             (logs(), logs().with_endpoint("https://s3.eu-west-1.amazonaws.com/"), true),
             (logs(), s3().with_base_path("logs/2026"), false),
