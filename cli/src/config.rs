@@ -1,6 +1,7 @@
 //! The configuration file with named contexts, and which connection a command uses.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,8 @@ use serde::Deserialize;
 use crate::args::Selection;
 use crate::connection::{Secret, Settings};
 use crate::failure::Failure;
+
+pub(crate) const PASSWORD_STDIN: &str = "--password-stdin";
 
 /// The largest configuration or password that is read. In bytes.
 pub(crate) const MAX_BYTES: u64 = 1 << 20;
@@ -25,7 +28,11 @@ pub(crate) struct Config {
 
 impl Config {
     fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| error.to_string().trim_end().replace('\n', "\n  "))
+        toml::from_str(text).map_err(|error| {
+            // Not the whole error: it shows the line, which may contain a password.
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            format!("line {}: {}", before.matches('\n').count() + 1, error.message())
+        })
     }
 
     fn has_secret(&self) -> bool {
@@ -42,12 +49,15 @@ impl Config {
 
 /// Returns the settings of the connection, and the flags with which another command uses it too.
 ///
+/// `path` is that of the configuration, unless it is at its usual place.
+///
 /// An endpoint and a context are two ways to name the domain. A flag counts more than a variable,
 /// and a variable more than the default context.
 pub(crate) fn resolve(
     selection: &Selection,
     variables: Settings,
     context_variable: Option<String>,
+    path: Option<&Path>,
     mut config: Config,
 ) -> Result<(Settings, Vec<String>), Failure> {
     let flags = selection.settings.clone();
@@ -67,12 +77,16 @@ pub(crate) fn resolve(
     if let Some(name) = context {
         settings = settings.or(config.context(&name)?);
         again.extend(["--context".to_owned(), name]);
+        again.extend(path.iter().flat_map(|path| ["--config".to_owned(), path.display().to_string()]));
+    }
+    if selection.password_stdin {
+        again.push(PASSWORD_STDIN.to_owned());
     }
     Ok((settings, again))
 }
 
 /// Reads the configuration. Without a path, reads it at its usual place, where it may be missing.
-pub(crate) fn read(path: Option<&Path>, home: impl Fn(&str) -> Option<String>) -> Result<Config, Failure> {
+pub(crate) fn read(path: Option<&Path>, home: impl Fn(&str) -> Option<OsString>) -> Result<Config, Failure> {
     let usual = usual_path(home);
     let Some(path) = path.or(usual.as_deref()) else { return Ok(Config::default()) };
     let file = match File::open(path) {
@@ -126,7 +140,7 @@ fn exposed(path: &Path) -> Failure {
     Failure::usage(format!("{path} contains a password, and other users can read it; run `chmod 600 {path}`"))
 }
 
-fn usual_path(home: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+fn usual_path(home: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let folder = |name: &str| home(name).filter(|text| !text.is_empty()).map(PathBuf::from);
     let config = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))?;
     Some(config.join("es-snapshot").join("config.toml"))
@@ -162,7 +176,7 @@ mod tests {
 
     #[test]
     fn uses_the_default_context_if_nothing_names_a_domain() {
-        let (settings, again) = resolve(&Selection::default(), Settings::default(), None, config()).unwrap();
+        let (settings, again) = resolve(&Selection::default(), Settings::default(), None, None, config()).unwrap();
 
         assert_eq!(settings.endpoint.as_deref(), Some("https://prod"));
         assert_eq!(again, ["--context", "prod"]);
@@ -170,30 +184,66 @@ mod tests {
 
     #[test]
     fn a_context_flag_counts_more_than_the_endpoint_of_a_variable() {
-        let (settings, _) = resolve(&context("staging"), endpoint("https://prod"), None, config()).unwrap();
+        let (settings, _) = resolve(&context("staging"), endpoint("https://prod"), None, None, config()).unwrap();
 
         assert_eq!(settings.endpoint.as_deref(), Some("https://staging"));
     }
 
     #[test]
     fn an_endpoint_does_not_get_the_password_of_the_default_context() {
-        let (settings, _) = resolve(&Selection::default(), endpoint("https://other"), None, config()).unwrap();
+        let (settings, _) = resolve(&Selection::default(), endpoint("https://other"), None, None, config()).unwrap();
 
         assert_eq!(settings, endpoint("https://other"));
     }
 
     #[test]
     fn refuses_variables_that_name_two_domains() {
-        let failure = resolve(&Selection::default(), endpoint("https://a"), Some("prod".to_owned()), config());
+        let failure = resolve(&Selection::default(), endpoint("https://a"), Some("prod".to_owned()), None, config());
 
         assert_eq!(failure.unwrap_err().exit(), Exit::Usage);
     }
 
     #[test]
     fn refuses_a_context_that_the_configuration_does_not_contain() {
-        let failure = resolve(&context("live"), Settings::default(), None, config()).unwrap_err();
+        let failure = resolve(&context("live"), Settings::default(), None, None, config()).unwrap_err();
 
         assert!(format!("{failure:?}").contains("prod, staging"), "{failure:?}");
+    }
+
+    #[test]
+    fn the_flags_to_resume_name_the_file_of_the_context() {
+        let path = Some(Path::new("/etc/es.toml"));
+
+        let (_, again) = resolve(&context("prod"), Settings::default(), None, path, config()).unwrap();
+
+        assert_eq!(again, ["--context", "prod", "--config", "/etc/es.toml"]);
+    }
+
+    #[test]
+    fn the_flags_to_resume_read_the_password_from_the_same_place() {
+        let selection = Selection { password_stdin: true, ..context("staging") };
+
+        let (_, again) = resolve(&selection, Settings::default(), None, None, config()).unwrap();
+
+        assert_eq!(again, ["--context", "staging", "--password-stdin"]);
+    }
+
+    #[test]
+    fn a_mistake_in_the_configuration_does_not_show_a_password() {
+        for line in [
+            "password = hunter2secret",
+            "password = \"hunter2secret",
+            "password = 7777777",
+            "password = true\nuser = 7777777",
+            "password = [\"hunter2secret\"]",
+            "password = { a = \"hunter2secret\" }",
+            "pasword = \"hunter2secret\"",
+        ] {
+            let why = Config::parse(&format!("[contexts.prod]\n{line}\n")).unwrap_err();
+
+            assert!(!why.contains("hunter2") && !why.contains("7777777"), "{why}");
+            assert!(why.starts_with("line "), "{why}");
+        }
     }
 
     #[test]
@@ -205,14 +255,14 @@ mod tests {
     fn the_flags_to_resume_contain_no_password() {
         let variables = Settings { password: Some(Secret::from_input("hunter2")), ..endpoint("https://a") };
 
-        let (_, again) = resolve(&Selection::default(), variables, None, Config::default()).unwrap();
+        let (_, again) = resolve(&Selection::default(), variables, None, None, Config::default()).unwrap();
 
         assert_eq!(again, ["--endpoint", "https://a"]);
     }
 
     #[test]
     fn looks_for_the_configuration_in_the_home_of_the_user() {
-        let home = |name: &str| (name == "HOME").then(|| "/home/me".to_owned());
+        let home = |name: &str| (name == "HOME").then(|| "/home/me".into());
 
         assert_eq!(usual_path(home), Some(PathBuf::from("/home/me/.config/es-snapshot/config.toml")));
     }

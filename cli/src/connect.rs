@@ -1,5 +1,7 @@
 //! Makes a client from the settings of a connection.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -21,15 +23,29 @@ use crate::failure::Failure;
 /// `signs_registration` is whether a registration must be signed even if other requests carry a
 /// password: Amazon checks `iam:PassRole` for its signer.
 pub(crate) async fn connect(selection: &Selection, signs_registration: bool) -> Result<(Domain, Vec<String>), Failure> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let variables = variables(std::env::vars_os())?;
+    let variable = |name: &str| variables.get(name).cloned();
     let path = selection.config.clone().or_else(|| variable("ES_SNAPSHOT_CONFIG").map(Into::into));
-    let config = config::read(path.as_deref(), variable)?;
-    let variables = Settings::from_variables(variable)?;
-    let (settings, flags) = config::resolve(selection, variables, variable("ES_SNAPSHOT_CONTEXT"), config)?;
+    let config = config::read(path.as_deref(), |name| std::env::var_os(name))?;
+    let context = variable("ES_SNAPSHOT_CONTEXT");
+    let (settings, flags) =
+        config::resolve(selection, Settings::from_variables(variable)?, context, path.as_deref(), config)?;
     let password = password(selection, &settings)?;
     let name = settings.signed_host.clone().or_else(|| settings.endpoint.clone()).unwrap_or_default();
     let client = build(&settings, password.as_ref(), signs_registration).await?;
     Ok((Domain { client, name }, flags))
+}
+
+/// Returns the variables of this program. One that cannot be read must not count as unset: the
+/// command would reach another domain.
+fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Result<BTreeMap<String, String>, Failure> {
+    let own = all.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    own.filter(|(name, value)| name.starts_with("ES_SNAPSHOT_") && !value.is_empty())
+        .map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(Failure::usage(format!("the variable {name} is not UTF-8"))),
+        })
+        .collect()
 }
 
 fn password(selection: &Selection, settings: &Settings) -> Result<Option<Secret>, Failure> {
@@ -100,7 +116,8 @@ fn endpoint(settings: &Settings) -> Result<SnapshotClientBuilder, Failure> {
 fn near_end(endpoint: &str) -> Result<(&str, String), Failure> {
     let (scheme, rest) = endpoint
         .split_once("://")
-        .ok_or_else(|| Failure::usage(format!("endpoint {endpoint:?} has no scheme, expected https:// or http://")))?;
+        // Without the endpoint, which may contain a password.
+        .ok_or_else(|| Failure::usage("the endpoint has no scheme, expected https:// or http://"))?;
     let near = rest.trim_end_matches('/');
     let has_port = near.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let port = if scheme == "http" { 80 } else { 443 };
@@ -125,6 +142,19 @@ mod tests {
         assert_eq!(near_end("http://localhost").unwrap(), ("http", "localhost:80".to_owned()));
         assert_eq!(near_end("https://[::1]:9200").unwrap(), ("https", "[::1]:9200".to_owned()));
         assert_eq!(near_end("https://[::1]").unwrap(), ("https", "[::1]:443".to_owned()));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_variable_that_is_not_utf_8_is_a_usage_error() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let broken = OsString::from_vec(b"p\xff".to_vec());
+
+        let own = variables([("ES_SNAPSHOT_CONTEXT".into(), broken.clone())].into_iter());
+        let foreign = variables([("OTHER".into(), broken)].into_iter());
+
+        assert_eq!(own.unwrap_err().exit(), crate::exit::Exit::Usage);
+        assert!(foreign.unwrap().is_empty());
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde::Deserialize;
+use serde::de::{Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 
 use crate::failure::Failure;
 
@@ -55,9 +56,24 @@ pub(crate) enum Scheme {
 }
 
 /// A text that `Debug` does not show.
-#[derive(Clone, PartialEq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Secret(String);
+
+/// By hand, so that no error shows a value.
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Value {
+            Text(String),
+            Other(IgnoredAny),
+        }
+        match Value::deserialize(deserializer)? {
+            Value::Text(text) => Ok(Self(text)),
+            Value::Other(_) => Err(D::Error::custom("the password is not a text in quotes")),
+        }
+    }
+}
 
 impl Secret {
     /// Returns the password in a file or on standard input: the text without the last line break.

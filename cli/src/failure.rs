@@ -2,7 +2,7 @@
 
 use std::io;
 
-use es_snapshot::Error;
+use es_snapshot::{Error, ErrorKind, Outcome};
 
 use crate::exit::Exit;
 use crate::resume::Resume;
@@ -32,6 +32,15 @@ impl Failure {
         Self::Stopped(Exit::Partly, text.into())
     }
 
+    /// Returns the failure of a wait for what the command has started: unless the wait has shown
+    /// its end, it goes on.
+    pub(crate) fn of_wait(self) -> Self {
+        match self {
+            Self::Call(Exit::Failed | Exit::Denied | Exit::Unknown, error) => Self::Call(Exit::Ongoing, error),
+            failure => failure,
+        }
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Call(exit, _) | Self::Stopped(exit, _) => *exit,
@@ -53,7 +62,9 @@ impl Failure {
                 }
                 // What does not exist cannot be awaited.
                 if let Some(ticket) = error.ticket().filter(|_| !error.is_not_found()) {
-                    lines.push(format!("resume: {}", resume.command(ticket)));
+                    let is_unknown = error.outcome() == Outcome::Unknown && error.kind() != ErrorKind::Deadline;
+                    let command = if is_unknown { resume.exact(ticket) } else { resume.command(ticket) };
+                    lines.push(format!("resume: {command}"));
                 }
                 lines
             }

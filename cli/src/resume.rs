@@ -2,6 +2,8 @@
 
 use es_snapshot::Ticket;
 
+use crate::config::PASSWORD_STDIN;
+
 /// What a command needs to be run again: the flags of the connection, and the file of the ticket.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resume {
@@ -20,6 +22,18 @@ impl Resume {
         words.extend(self.connection.iter().cloned());
         let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
         quoted.join(" ")
+    }
+
+    /// Returns the command that waits for exactly the operation of the ticket, even if an earlier
+    /// one concerned the same snapshot.
+    pub(crate) fn exact(&self, ticket: &Ticket) -> String {
+        /// Longer tickets would flood the terminal.
+        const LONGEST: usize = 2048;
+        let reads_password = self.connection.iter().any(|flag| flag == PASSWORD_STDIN);
+        let json = serde_json::to_string(ticket).ok().filter(|json| json.len() <= LONGEST && !reads_password);
+        let (None, Some(json)) = (&self.ticket_file, json) else { return self.command(ticket) };
+        let from_input = Self { ticket_file: Some("-".to_owned()), ..self.clone() };
+        format!("printf %s {} | {}", quoted(&json), from_input.command(ticket))
     }
 }
 
@@ -62,6 +76,24 @@ mod tests {
         let resume = Resume { connection: Vec::new(), ticket_file: Some("/tmp/t.json".to_owned()) };
 
         assert_eq!(resume.command(&ticket), "es-snapshot wait --ticket /tmp/t.json");
+    }
+
+    #[test]
+    fn the_exact_command_contains_the_ticket() {
+        let ticket: Ticket = SnapshotTicket::new("backups", "monday").unwrap().into();
+        let json = serde_json::to_string(&ticket).unwrap();
+
+        let command = Resume::default().exact(&ticket);
+
+        assert_eq!(command, format!("printf %s '{json}' | es-snapshot wait --ticket -"));
+    }
+
+    #[test]
+    fn the_exact_command_leaves_standard_input_to_the_password() {
+        let ticket = SnapshotTicket::new("backups", "monday").unwrap().into();
+        let resume = Resume { connection: vec![PASSWORD_STDIN.to_owned()], ticket_file: None };
+
+        assert_eq!(resume.exact(&ticket), "es-snapshot wait backups monday --password-stdin");
     }
 
     #[test]

@@ -91,7 +91,8 @@ async fn exits_with_4_if_the_response_is_lost_and_the_domain_cannot_be_checked()
     let (code, text) = exit(&domain, &["take", "backups", "monday"]).await;
 
     assert_eq!(code, 4, "{text}");
-    assert!(text.contains("resume: es-snapshot wait backups monday"), "{text}");
+    assert!(text.contains("resume: printf %s '{"), "{text}");
+    assert!(text.contains("| es-snapshot wait --ticket - "), "{text}");
 }
 
 #[tokio::test]
@@ -134,6 +135,39 @@ async fn exits_with_8_if_the_deadline_passes_and_shows_how_to_resume() {
 
     assert_eq!(code, 8, "{text}");
     assert!(text.contains("resume: es-snapshot wait backups monday"), "{text}");
+}
+
+#[tokio::test]
+async fn exits_with_8_if_a_started_snapshot_can_no_longer_be_read() {
+    let domain = domain().await;
+    domain.hold_snapshots(true);
+    domain.deny("es:ESHttpGet");
+
+    let (code, text) = exit(&domain, &["take", "backups", "monday"]).await;
+
+    assert_eq!(code, 8, "{text}");
+    assert!(text.contains("resume: es-snapshot wait backups monday"), "{text}");
+    assert_eq!(domain.snapshots("backups").len(), 1);
+}
+
+#[tokio::test]
+async fn exits_with_6_if_what_is_awaited_does_not_exist_until_the_deadline() {
+    let domain = domain().await;
+
+    let (code, text) = exit(&domain, &["wait", "backups", "monday", "--deadline", "1s"]).await;
+
+    assert_eq!(code, 6, "{text}");
+    assert!(!text.contains("goes on"), "{text}");
+}
+
+#[tokio::test]
+async fn exits_with_7_if_the_domain_of_a_wait_cannot_be_read() {
+    let domain = domain().await;
+    domain.deny("es:ESHttpGet");
+
+    let (code, text) = exit(&domain, &["wait", "backups", "monday"]).await;
+
+    assert_eq!(code, 7, "{text}");
 }
 
 #[tokio::test]

@@ -145,3 +145,50 @@ fn a_manual_page_exists_for_each_command() {
     assert!(alone(&["man", "restore"]).contains("ignore\\-index\\-setting"));
     assert!(alone(&["man", "repo register"]).contains("bucket\\-region"));
 }
+
+#[tokio::test]
+async fn a_dry_run_refuses_what_the_command_would_refuse() {
+    let domain = domain().await;
+    for arguments in [
+        &["restore", "backups", "monday", "--indices", "", "--dry-run"][..],
+        &["repo", "register", "logs", "--bucket", "Bad_Bucket!!", "--dry-run"],
+        &["repo", "register", "logs", "--bucket", "b", "--base-path", "/x", "--dry-run"],
+    ] {
+        let (code, text) = exit(&domain, arguments).await;
+
+        assert_eq!(code, 2, "{text}");
+    }
+    assert_eq!(domain.event_count(), 0);
+}
+
+#[tokio::test]
+async fn a_dry_run_of_a_registration_names_the_change() {
+    let domain = domain().await;
+    let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+    for (name, path, change) in
+        [("logs", "logs", "register"), ("backups", "backups", "none"), ("backups", "x", "replace")]
+    {
+        let flags = ["--bucket", "my-bucket-4-es", "--base-path", path, "--role-arn", role, "--dry-run", "-o", "json"];
+
+        let (code, text) = exit(&domain, &[&["repo", "register", name][..], &flags].concat()).await;
+
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains(&format!(r#""change":"{change}""#)), "{text}");
+    }
+    assert_eq!(domain.repositories(), ["backups"]);
+}
+
+#[tokio::test]
+async fn a_secret_of_a_repository_is_read_from_a_file_and_not_from_the_command_line() {
+    let domain = domain().await;
+    let secret = file("secret-key", PASSWORD, 0o600);
+    let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
+    let register = ["repo", "register", "logs", "--bucket", "my-bucket-4-es", "--role-arn", role, "--dry-run"];
+
+    let refused = exit(&domain, &[&register[..], &["--setting", "secret_key=hunter2"]].concat()).await;
+    let from_file = format!("secret_key={}", secret.display());
+    let accepted = exit(&domain, &[&register[..], &["--setting-file", &from_file]].concat()).await;
+
+    assert!(refused.0 == 2 && refused.1.contains("--setting-file") && !refused.1.contains("hunter2"), "{refused:?}");
+    assert!(!accepted.1.contains(PASSWORD), "{accepted:?}");
+}

@@ -17,7 +17,7 @@ pub(crate) use iam::{Document, Iam};
 pub(crate) use repo::{Change, Register, RepoCommand, RepositoryArg};
 pub(crate) use restore::Restore;
 pub(crate) use snapshots::{Delete, List, Show, Status, Take};
-pub(crate) use values::{KeyValue, NewName, span};
+pub(crate) use values::{KeyFile, KeyValue, NewName, span};
 pub(crate) use wait::{Awaited, Patience, Wait, Waiting};
 
 use crate::connection::Settings;

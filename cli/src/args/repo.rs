@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use es_snapshot::name::RepositoryName;
 
-use super::{Consent, KeyValue, Patience, span};
+use super::{Consent, KeyFile, KeyValue, Patience, span};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RepoCommand {
@@ -76,6 +76,9 @@ pub(crate) struct Register {
     /// Another setting of the repository; may be repeated
     #[arg(long = "setting", value_name = "KEY=VALUE")]
     pub(crate) settings: Vec<KeyValue>,
+    /// Another setting whose value is in a file, such as a secret; may be repeated
+    #[arg(long = "setting-file", value_name = "KEY=FILE")]
+    pub(crate) setting_files: Vec<KeyFile>,
     /// Keep trying this long while new IAM permissions take effect
     #[arg(long, value_name = "TIME", value_parser = span, default_value = "2m")]
     pub(crate) propagation_time: Duration,

@@ -1,7 +1,7 @@
 //! Arguments of the restore.
 
 use clap::Args;
-use es_snapshot::name::SnapshotName;
+use es_snapshot::name::{IndexPattern, SnapshotName};
 
 use super::{Consent, KeyValue, Patience, RepositoryArg, Waiting};
 
@@ -13,7 +13,7 @@ pub(crate) struct Restore {
     pub(crate) name: SnapshotName,
     /// Indices, patterns and -exclusions. Default: all
     #[arg(long, value_name = "NAME", value_delimiter = ',', allow_hyphen_values = true)]
-    pub(crate) indices: Vec<String>,
+    pub(crate) indices: Vec<IndexPattern>,
     /// Restore under other names, such as --rename '(.+)' 'restored-$1'
     #[arg(long, num_args = 2, value_names = ["PATTERN", "REPLACEMENT"])]
     pub(crate) rename: Vec<String>,

@@ -1,5 +1,6 @@
 //! Values of flags that are not plain texts.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -41,6 +42,27 @@ impl FromStr for KeyValue {
             .filter(|typed: &serde_json::Value| typed.is_boolean() || typed.is_number() || typed.is_null());
         Ok(Self { key: key.to_owned(), value: typed.unwrap_or_else(|| value.into()) })
     }
+}
+
+/// A setting of the form `KEY=FILE`, whose value is the content of the file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct KeyFile {
+    pub(crate) key: String,
+    pub(crate) path: PathBuf,
+}
+
+impl FromStr for KeyFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, path) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("expected KEY=FILE")?;
+        Ok(Self { key: key.to_owned(), path: path.into() })
+    }
+}
+
+/// Returns the path of a file to write. `-` does not stand for standard output, which has the data.
+pub(crate) fn file(text: &str) -> Result<PathBuf, String> {
+    if text == "-" { Err("expected the path of a file".to_owned()) } else { Ok(text.into()) }
 }
 
 /// Parses a time such as `90s`, `15m`, `6h`, `30d` or `2w`.

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use es_snapshot::name::{RepositoryName, SnapshotName};
 
 use super::span;
+use super::values::file;
 
 /// How long a command keeps trying while another operation is running.
 #[derive(Args, Clone, Copy, Debug)]
@@ -25,7 +26,7 @@ pub(crate) struct Waiting {
     #[command(flatten)]
     pub(crate) limit: Limit,
     /// File to which the ticket is written, with which `wait` resumes
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file)]
     pub(crate) ticket: Option<PathBuf>,
 }
 

@@ -4,7 +4,7 @@ use es_snapshot::name::SnapshotName;
 use es_snapshot::{ErrorKind, ListSnapshots, Repository, SnapshotInfo, SnapshotPattern, Ticket};
 
 use super::Domain;
-use super::wait::note_ongoing;
+use super::wait::note_uncertain;
 use crate::args::{Delete, Format};
 use crate::confirm::confirm;
 use crate::exit::Exit;
@@ -22,7 +22,7 @@ pub(super) async fn run(args: Delete, domain: &Domain, console: &Console) -> Res
     }
     if !listed.is_empty() {
         for snapshot in &listed {
-            console.note(format!("  {}  {}", printable(snapshot.name()), snapshot.state()));
+            console.note(format!("  {}  {}", printable(snapshot.name()), printable(snapshot.state().as_str())));
         }
         let (count, name) = (listed.len(), repository.name());
         let question = format!("Delete {} of {name} on {}?", counted(count, "snapshot", "snapshots"), domain.name);
@@ -58,29 +58,41 @@ async fn found(repository: &Repository, pattern: SnapshotPattern) -> Result<Vec<
     }
 }
 
-/// Deletes the snapshots one after the other, and writes the result of each.
+/// Deletes the snapshots one after the other, and writes the result of each. The reader of the
+/// output may have gone: that does not end the deletions, which were agreed to.
 async fn delete(repository: &Repository, listed: &[SnapshotInfo], console: &Console) -> Result<(), Failure> {
     let mut listing = console.listing::<DeletionRecord>();
-    let mut failures = Vec::new();
+    let (mut failures, mut written) = (Vec::new(), Ok(()));
     for snapshot in listed {
-        let result = delete_one(repository, snapshot, console).await;
-        let mut record = record(repository, snapshot, if result.is_ok() { "deleted" } else { "failed" });
-        if let Err(failure) = result {
+        let deleted = delete_one(repository, snapshot, console).await;
+        let result = match &deleted {
+            Ok(()) => "deleted",
+            Err(failure) if failure.exit() == Exit::Unknown => "unknown",
+            Err(_) => "failed",
+        };
+        let mut record = record(repository, snapshot, result);
+        if let Err(failure) = deleted {
             record.error = failure.lines(false, &console.resume()).into_iter().next();
             failures.push(failure);
         }
         if record.error.is_none() || console.format() != Format::Name {
-            listing.push(&record)?;
+            // At once, because the command may be interrupted.
+            let shown = listing.push(&record).and_then(|()| listing.flush());
+            written = written.and(shown);
         }
     }
     console.set_ongoing(None);
-    listing.finish::<DeletionRecord>()?;
+    let written = written.and(listing.finish::<DeletionRecord>());
     let failed = failures.len();
-    match failures.into_iter().next() {
-        None => Ok(()),
-        Some(first) if failed == listed.len() => Err(first),
-        Some(_) => Err(Failure::partly(format!("{failed} of {} snapshots were not deleted", listed.len()))),
+    let Some(worst) = failures.iter().position(|failure| failure.exit() == Exit::Unknown).or((failed > 0).then_some(0))
+    else {
+        return written;
+    };
+    let worst = failures.swap_remove(worst);
+    if failed == listed.len() || worst.exit() == Exit::Unknown {
+        return Err(worst);
     }
+    Err(Failure::partly(format!("{failed} of {} snapshots were not deleted", listed.len())))
 }
 
 /// Deletes a snapshot, unless another one has taken its name since it was listed.
@@ -94,7 +106,7 @@ async fn delete_one(repository: &Repository, listed: &SnapshotInfo, console: &Co
     })?;
     let snapshot = repository.snapshot(&name)?.with_uuid(uuid);
     let ticket: Ticket = snapshot.wait_for_deletion().ticket().clone();
-    note_ongoing(&ticket, "may go on", console);
+    note_uncertain(&ticket, "may go on", console);
     match snapshot.delete().await {
         Err(error) if error.kind() == ErrorKind::SnapshotMissing => {
             let replaced = !found(repository, name.clone().into()).await?.is_empty();
@@ -117,8 +129,10 @@ fn record(repository: &Repository, listed: &SnapshotInfo, result: &'static str) 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use es_snapshot::CreateSnapshot;
-    use es_snapshot::testing::FakeDomain;
+    use es_snapshot::testing::{FakeDomain, Fault};
 
     use super::*;
     use crate::output::Streams;
@@ -164,6 +178,22 @@ mod tests {
         let failure = delete(&repository, &listed, &console()).await.unwrap_err();
 
         assert_eq!(failure.exit(), Exit::NotFound);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_outcome_counts_more_than_the_deletions_that_are_known() {
+        let (domain, repository) = with_snapshot("monday").await;
+        repository.create_snapshot("tuesday", CreateSnapshot::new()).await.unwrap().wait().await.unwrap();
+        let listed = found(&repository, SnapshotPattern::all()).await.unwrap();
+        let reads = AtomicUsize::new(0);
+        let is_late_read = move |method: &str, _: &str| method == "GET" && reads.fetch_add(1, Ordering::SeqCst) > 0;
+        domain.fault(Fault::status(403, r#"{"Message":"no"}"#, "application/json").on(is_late_read));
+        domain.fault(Fault::drop_after().on_method("DELETE").times(1));
+
+        let failure = delete(&repository, &listed, &console()).await.unwrap_err();
+
+        assert_eq!(failure.exit(), Exit::Unknown);
+        assert_eq!(domain.snapshots("backups").len(), 1);
     }
 
     #[tokio::test]

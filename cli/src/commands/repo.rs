@@ -1,16 +1,17 @@
 //! The commands for repositories.
 
-use es_snapshot::registration::{EnsureRegistered, Registered};
-use es_snapshot::repository::{OtherSettings, RegisterRepository};
-use es_snapshot::{Error, ErrorKind, FsSettings, Outcome, Repository, RepositorySettings, S3Settings};
+use es_snapshot::registration::RegistrationChange;
+use es_snapshot::repository::{OtherSettings, RegisterRepository, RepositoryInfo};
+use es_snapshot::{FsSettings, Repository, RepositorySettings, S3Settings};
+use serde_json::Value;
 
 use super::Domain;
-use crate::args::{Change, KeyValue, Register, RepoCommand};
+use crate::args::{Change, KeyFile, KeyValue, Register, RepoCommand};
+use crate::config::read_password;
 use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::output::Console;
 use crate::output::records::{CleanUpRecord, NodeRecord, PlanRecord, RegistrationRecord, RepositoryRecord};
-use crate::words::in_flags;
 
 pub(super) async fn run(command: RepoCommand, domain: &Domain, console: &Console) -> Result<(), Failure> {
     match command {
@@ -35,49 +36,47 @@ pub(super) async fn run(command: RepoCommand, domain: &Domain, console: &Console
 async fn register(args: Register, domain: &Domain, console: &Console) -> Result<(), Failure> {
     let client = domain.client.with_queue_time(args.patience.queue);
     let repository = client.repository(&args.target.repository)?;
-    if args.consent.dry_run {
-        return plan_registration(&repository, console).await;
-    }
-    let registration = RegisterRepository::new(settings(&args)).with_verify(!args.no_verify);
-    let ensured = repository
-        .ensure_registered(registration)
+    let settings = settings(&args)?;
+    let mut ensured = repository
+        .ensure_registered(RegisterRepository::new(settings.clone()).with_verify(!args.no_verify))
         .with_propagation_time(args.propagation_time)
         .with_rollback(args.rollback);
-    let registered = match ensured.clone().await {
-        Err(error) if differs(&error) => {
-            console.note(in_flags(&error.to_string()));
+    let change = ensured.plan().await?;
+    if change == RegistrationChange::Replaced {
+        let registered = repository.info().await?;
+        show_replacement(&registered, settings, console);
+        if !args.consent.dry_run {
             let question = format!("Replace the settings of {} on {}?", repository.name(), domain.name);
             confirm(console, args.consent, &question).await?;
-            replace(ensured, &error).await?
+            ensured = ensured.with_overwrite_of(registered.settings().clone());
         }
-        registered => registered?,
-    };
+    }
+    if args.consent.dry_run {
+        let change = match change {
+            RegistrationChange::Unchanged => "none",
+            RegistrationChange::Replaced => "replace",
+            _ => "register",
+        };
+        return console.one(&plan(change, &repository));
+    }
+    console.set_ongoing(Some(unfinished("registered", &repository)));
+    let registered = ensured.await?;
+    console.set_ongoing(None);
     console.one(&RegistrationRecord::new(repository.name().as_str(), &registered))
 }
 
-fn differs(error: &Error) -> bool {
-    error.kind() == ErrorKind::RepositoryDiffers && error.outcome() == Outcome::NotSent
-}
-
-/// Replaces the registration, unless it has changed since its differences were shown.
-async fn replace(ensured: EnsureRegistered, shown: &Error) -> Result<Registered, Error> {
-    match ensured.clone().await {
-        Err(error) if differs(&error) && error.to_string() == shown.to_string() => ensured.with_overwrite(true).await,
-        result => result,
+/// Shows all settings, because a registration replaces all.
+fn show_replacement(registered: &RepositoryInfo, wanted: RepositorySettings, console: &Console) {
+    let wanted = RepositoryInfo::new(registered.name(), wanted);
+    for (title, info) in [("registered", registered), ("new", &wanted)] {
+        let line = RepositoryRecord::new(info).settings_line();
+        console.note(format!("  {title:10}  type={} {line}", info.settings().repository_type()));
     }
 }
 
-/// Shows what is registered now, and what would be done.
-async fn plan_registration(repository: &Repository, console: &Console) -> Result<(), Failure> {
-    match repository.info().await {
-        Ok(info) => {
-            console.note(format!("{} is registered with these settings:", repository.name()));
-            console.note(format!("  {}", RepositoryRecord::new(&info).settings_line()));
-        }
-        Err(error) if error.kind() == ErrorKind::RepositoryMissing => {}
-        Err(error) => return Err(error.into()),
-    }
-    console.one(&plan("register", repository))
+/// Returns what is true if a change is interrupted.
+fn unfinished(done: &str, repository: &Repository) -> String {
+    format!("the repository may be {done}; `es-snapshot repo show {}` shows it", repository.name())
 }
 
 async fn clean_up(args: Change, domain: &Domain, console: &Console) -> Result<(), Failure> {
@@ -88,6 +87,7 @@ async fn clean_up(args: Change, domain: &Domain, console: &Console) -> Result<()
     }
     let question = format!("Delete the files of {} on {} that belong to no snapshot?", repository.name(), domain.name);
     confirm(console, args.consent, &question).await?;
+    console.set_ongoing(Some("files may have been deleted; the same command can be run again".to_owned()));
     let removed = repository.cleanup().await?;
     console.one(&CleanUpRecord::new(repository.name().as_str(), removed))
 }
@@ -100,6 +100,7 @@ async fn unregister(args: Change, domain: &Domain, console: &Console) -> Result<
     }
     let question = format!("Unregister {} on {}? Its snapshots are kept.", repository.name(), domain.name);
     confirm(console, args.consent, &question).await?;
+    console.set_ongoing(Some(unfinished("unregistered", &repository)));
     repository.unregister().await?;
     console.one(&RepositoryRecord::new(&info))
 }
@@ -108,8 +109,24 @@ fn plan(change: &'static str, repository: &Repository) -> PlanRecord {
     PlanRecord { change, repository: repository.name().to_string(), snapshot: None, indices: None }
 }
 
-fn settings(args: &Register) -> RepositorySettings {
-    let others = || args.settings.iter().cloned().map(|KeyValue { key, value }| (key, value));
+/// Whether the library would not show the value.
+fn is_secret(key: &str, value: &Value) -> bool {
+    let info = RepositoryInfo::new("", OtherSettings::new("").with_setting(key, value.clone()));
+    let shown = serde_json::to_value(info).ok();
+    shown.as_ref().and_then(|shown| shown.get("settings")?.get(key)).is_some_and(|shown| shown != value)
+}
+
+fn settings(args: &Register) -> Result<RepositorySettings, Failure> {
+    let mut others: Vec<(String, Value)> =
+        args.settings.iter().cloned().map(|KeyValue { key, value }| (key, value)).collect();
+    if let Some((key, _)) = others.iter().find(|(key, value)| is_secret(key, value)) {
+        let text = format!("--setting {key} may be a secret, which others can see on the command line");
+        return Err(Failure::usage(format!("{text}; pass it with --setting-file")));
+    }
+    for KeyFile { key, path } in &args.setting_files {
+        others.push((key.clone(), read_password(path)?.reveal().into()));
+    }
+    let others = || others.iter().cloned();
     if let Some(bucket) = &args.bucket {
         let mut settings =
             others().fold(S3Settings::new(bucket), |settings, (key, value)| settings.with_setting(key, value));
@@ -128,59 +145,31 @@ fn settings(args: &Register) -> RepositorySettings {
         if args.server_side_encryption {
             settings = settings.with_server_side_encryption(true);
         }
-        return if args.readonly { settings.with_readonly(true) } else { settings }.into();
+        return Ok(if args.readonly { settings.with_readonly(true) } else { settings }.into());
     }
     if let Some(location) = &args.location {
         let settings =
             others().fold(FsSettings::new(location), |settings, (key, value)| settings.with_setting(key, value));
-        return if args.readonly { settings.with_readonly(true) } else { settings }.into();
+        return Ok(if args.readonly { settings.with_readonly(true) } else { settings }.into());
     }
     let settings = OtherSettings::new(args.repository_type.clone().unwrap_or_default());
     let settings = others().fold(settings, |settings, (key, value)| settings.with_setting(key, value));
-    if args.readonly { settings.with_setting("readonly", true) } else { settings }.into()
+    Ok(if args.readonly { settings.with_setting("readonly", true) } else { settings }.into())
 }
 
 #[cfg(test)]
 mod tests {
-    use es_snapshot::testing::FakeDomain;
-
     use super::*;
 
-    fn at(path: &str) -> S3Settings {
-        let role = "arn:aws:iam::123456789012:role/TestRoleForESManualSnapshot";
-        S3Settings::new("my-bucket-4-es").with_role_arn(role).with_base_path(path)
-    }
-
-    /// Returns a repository, a registration with another base path, and the error that shows the difference.
-    async fn shown() -> (Repository, EnsureRegistered, Error) {
-        let domain = FakeDomain::with_repository("backups").await;
-        let repository = domain.client().repository("backups").unwrap();
-        let ensured = repository.ensure_registered(at("new"));
-        let error = ensured.clone().await.unwrap_err();
-        (repository, ensured, error)
-    }
-
-    async fn is_registered(repository: &Repository, settings: S3Settings) -> bool {
-        repository.info().await.unwrap().settings() == &settings.into()
-    }
-
-    #[tokio::test]
-    async fn replaces_the_settings_that_were_shown() {
-        let (repository, ensured, shown) = shown().await;
-
-        replace(ensured, &shown).await.unwrap();
-
-        assert!(is_registered(&repository, at("new")).await);
-    }
-
-    #[tokio::test]
-    async fn keeps_settings_that_were_registered_after_the_question() {
-        let (repository, ensured, shown) = shown().await;
-        repository.register(at("other")).await.unwrap();
-
-        let error = replace(ensured, &shown).await.unwrap_err();
-
-        assert!(differs(&error));
-        assert!(is_registered(&repository, at("other")).await);
+    #[test]
+    fn a_secret_is_recognised_by_its_key_or_its_value() {
+        for (key, value, expected) in [
+            ("secret_key", "hunter2", true),
+            ("url", "https://user:hunter2@files.example.org", true),
+            ("container", "backups", false),
+        ] {
+            assert_eq!(is_secret(key, &value.into()), expected, "{key}");
+        }
+        assert!(!is_secret("compress", &true.into()));
     }
 }

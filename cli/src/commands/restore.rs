@@ -5,7 +5,7 @@ use es_snapshot::wait::RestoreTicket;
 use es_snapshot::{Error, ErrorKind, RestoreSnapshot, Snapshot, SnapshotInfo};
 
 use super::Domain;
-use super::wait::{finish, note_ongoing, store};
+use super::wait::{finish, note_uncertain, store};
 use crate::args::Restore;
 use crate::confirm::confirm;
 use crate::failure::Failure;
@@ -49,7 +49,7 @@ pub(super) async fn run(args: Restore, domain: &Domain, console: &Console) -> Re
     };
     let ticket = ticket.into();
     store(&ticket, &args.waiting, console)?;
-    note_ongoing(&ticket, "may have been started", console);
+    note_uncertain(&ticket, "may have been started", console);
     let started = match prepared {
         Some(prepared) => client.start(prepared).await?,
         None => snapshot.restore(options(&args)).await?,
@@ -86,7 +86,7 @@ async fn prepared(
 fn options(args: &Restore) -> RestoreSnapshot {
     let mut options = RestoreSnapshot::new();
     if !args.indices.is_empty() {
-        options = options.with_indices(&args.indices);
+        options = options.with_indices(args.indices.iter().map(ToString::to_string));
     }
     if let [pattern, replacement] = args.rename.as_slice() {
         options = options.with_rename(pattern, replacement);

@@ -6,7 +6,7 @@ use es_snapshot::wait::SnapshotTicket;
 use es_snapshot::{CreateSnapshot, Repository};
 
 use super::Domain;
-use super::wait::{finish, note_ongoing, store};
+use super::wait::{finish, note_uncertain, store};
 use crate::args::{NewName, Take};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -24,7 +24,7 @@ pub(super) async fn run(args: Take, domain: &Domain, console: &Console) -> Resul
     let token = SnapshotToken::try_random()?;
     let ticket = SnapshotTicket::new(repository.name(), &name)?.with_token(token.clone()).into();
     store(&ticket, &args.waiting, console)?;
-    note_ongoing(&ticket, "may have been started", console);
+    note_uncertain(&ticket, "may have been started", console);
     let started = repository.create_snapshot(&name, options(&args).with_token(token)).await?;
     finish(&client, started.ticket().clone().into(), started.how(), &args.waiting, console).await
 }

@@ -1,5 +1,6 @@
 //! `wait` and `watch`, and the waiting of commands that start something.
 
+use std::error::Error as _;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use es_snapshot::clock::{Clock as _, SystemClock};
 use es_snapshot::wait::{AnyOutcome, HowStarted, Progress, RestoreTicket, SnapshotTicket, WaitUpdate};
-use es_snapshot::{SnapshotClient, SnapshotState, Ticket};
+use es_snapshot::{Error, ErrorKind, SnapshotClient, SnapshotState, Ticket};
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 
@@ -24,12 +25,14 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(args: Wait, domain: &Domain, console: &Console) -> Result<(), Failure> {
     let ticket = ticket(&args, &domain.client, console)?;
+    reach(&domain.client, &ticket, console).await?;
     let outcome = until_end(&domain.client, &ticket, args.limit.deadline, console).await?;
     report(&ticket, outcome, console)
 }
 
 pub(super) async fn watch(args: Wait, domain: &Domain, console: &Console) -> Result<(), Failure> {
     let ticket = ticket(&args, &domain.client, console)?;
+    reach(&domain.client, &ticket, console).await?;
     note_ongoing(&ticket, "goes on", console);
     let mut updates = domain.client.resume_any(ticket.clone()).with_deadline(args.limit.deadline).progress();
     while let Some(update) = updates.next().await {
@@ -50,20 +53,51 @@ pub(super) async fn finish(
     waiting: &Waiting,
     console: &Console,
 ) -> Result<(), Failure> {
-    store(&ticket, waiting, console)?;
+    if let Err(failure) = store(&ticket, waiting, console) {
+        // Not the end: the operation has been started.
+        failure.lines(false, &console.resume()).iter().for_each(|line| console.note(line));
+    }
     if waiting.detach {
         return console.one(&StartedRecord::new(how, ticket));
     }
-    let outcome = until_end(client, &ticket, waiting.limit.deadline, console).await?;
-    report(&ticket, outcome, console)
+    match until_end(client, &ticket, waiting.limit.deadline, console).await {
+        Ok(outcome) => report(&ticket, outcome, console),
+        Err(failure) => Err(failure.of_wait()),
+    }
 }
 
 /// Writes the ticket to its file, if there is one.
 pub(super) fn store(ticket: &Ticket, waiting: &Waiting, console: &Console) -> Result<(), Failure> {
     let Some(path) = &waiting.ticket else { return Ok(()) };
+    let written = serde_json::to_string(ticket).map_err(io::Error::from).and_then(|text| replace(path, &(text + "\n")));
+    written.map_err(|error| Failure::usage(format!("the ticket cannot be written to {}: {error}", path.display())))?;
     console.set_ticket_file(path.display().to_string());
-    let written = serde_json::to_string(ticket).map_err(io::Error::from).and_then(|text| fs::write(path, text + "\n"));
-    written.map_err(|error| Failure::usage(format!("the ticket cannot be written to {}: {error}", path.display())))
+    Ok(())
+}
+
+/// Writes a file as a whole. If that fails, the file has its old content.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let is_special = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+    let (false, Some(name)) = (is_special, path.file_name()) else { return fs::write(path, text) };
+    let mut new = name.to_owned();
+    new.push(".new");
+    let new = path.with_file_name(new);
+    fs::write(&new, text)?;
+    fs::rename(&new, path)
+}
+
+/// Fails at once if the domain cannot be read: a wait would go on until its deadline. A failure
+/// that may pass is only shown.
+async fn reach(client: &SnapshotClient, ticket: &Ticket, console: &Console) -> Result<(), Failure> {
+    match client.check(ticket.clone()).await {
+        Err(error) if error.is_transient() => {
+            console.note(format!("the domain cannot be read yet: {error}"));
+            Ok(())
+        }
+        // The wait decides whether it is missing: it may not be visible yet.
+        Err(error) if error.is_not_found() => Ok(()),
+        checked => Ok(checked.map(drop)?),
+    }
 }
 
 /// Waits for the end of the operation, and shows its progress on standard error.
@@ -88,11 +122,13 @@ async fn until_end(
                 latest = Some(progress);
                 minute = rest;
             }
-            Either::Left((Some(Err(error)), _)) => return Err(error.into()),
+            Either::Left((Some(Err(error)), _)) => return Err(ended(error, latest.is_some())),
             Either::Left((_, rest)) => minute = rest,
             Either::Right(_) => {
-                if let Some(progress) = latest.as_ref().filter(|progress| !meter.show(progress)) {
-                    console.note(format!("{}: {}", described(ticket), describe(progress)));
+                match &latest {
+                    Some(progress) if meter.show(progress) => {}
+                    Some(progress) => console.note(format!("{}: {}", described(ticket), describe(progress))),
+                    None => console.note(format!("{}: no progress is known yet", described(ticket))),
                 }
                 minute = SystemClock.sleep(MINUTE);
             }
@@ -100,9 +136,30 @@ async fn until_end(
     }
 }
 
+/// Returns the failure of a wait. If the wait has seen nothing until its deadline, the reason
+/// counts.
+fn ended(error: Error, has_seen: bool) -> Failure {
+    let reason = error.source().and_then(|source| source.downcast_ref::<Error>()).map(Exit::of);
+    match reason {
+        Some(exit @ (Exit::NotFound | Exit::Denied)) if !has_seen && error.kind() == ErrorKind::Deadline => {
+            Failure::Call(exit, error)
+        }
+        _ => error.into(),
+    }
+}
+
 /// Notes what is true of the operation if the command is interrupted now.
 pub(super) fn note_ongoing(ticket: &Ticket, state: &str, console: &Console) {
-    let command = console.resume().command(ticket);
+    note_ongoing_by(ticket, state, &console.resume().command(ticket), console);
+}
+
+/// Notes that the operation may have been started, in case that the command is interrupted before
+/// it knows.
+pub(super) fn note_uncertain(ticket: &Ticket, state: &str, console: &Console) {
+    note_ongoing_by(ticket, state, &console.resume().exact(ticket), console);
+}
+
+fn note_ongoing_by(ticket: &Ticket, state: &str, command: &str, console: &Console) {
     console.set_ongoing(Some(format!("{} {state}; to wait for it: {command}", described(ticket))));
 }
 
@@ -145,7 +202,10 @@ fn ticket(args: &Wait, client: &SnapshotClient, console: &Console) -> Result<Tic
     if let Some(path) = &args.ticket {
         let text = read_ticket(path)
             .map_err(|error| Failure::usage(format!("the ticket {} cannot be read: {error}", path.display())))?;
-        console.set_ticket_file(path.display().to_string());
+        // Standard input cannot be read again.
+        if path.as_os_str() != "-" {
+            console.set_ticket_file(path.display().to_string());
+        }
         return serde_json::from_str(&text)
             .map_err(|error| Failure::usage(format!("{} is not a ticket: {error}", path.display())));
     }
@@ -167,4 +227,24 @@ fn read_ticket(path: &Path) -> io::Result<String> {
         fs::File::open(path)?.take(MAX_BYTES).read_to_string(&mut text)?;
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_keeps_its_content() {
+        let folder = std::env::temp_dir().join(format!("es-snapshot-ticket-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("t.json");
+        replace(&path, "old").unwrap();
+        fs::create_dir_all(folder.join("t.json.new")).unwrap();
+
+        let result = replace(&path, "new");
+
+        assert!(result.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

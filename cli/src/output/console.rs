@@ -115,7 +115,10 @@ impl Console {
     /// Writes a line to standard error.
     pub(crate) fn note(&self, line: impl AsRef<str>) {
         // If standard error cannot be written, nobody can be informed.
-        let _ = writeln!(self.streams.borrow_mut().notes, "{}", line.as_ref());
+        let notes = &mut self.streams.borrow_mut().notes;
+        for line in line.as_ref().split('\n') {
+            let _ = writeln!(notes, "{}", printable(line));
+        }
     }
 
     /// Writes a question to standard error, without a line break.
@@ -170,8 +173,15 @@ impl Listing<'_> {
         let out = &mut self.console.streams.borrow_mut().out;
         match self.console.format {
             Format::Table => self.table.push(out, record.cells(self.console.zone.as_ref()))?,
-            Format::Ndjson => json::document(out, record)?,
-            Format::Name => writeln!(out, "{}", printable(record.name()))?,
+            // At once, because another program may act on each line.
+            Format::Ndjson => {
+                json::document(out, record)?;
+                out.flush()?;
+            }
+            Format::Name => {
+                writeln!(out, "{}", printable(record.name()))?;
+                out.flush()?;
+            }
             Format::Json => {
                 if self.count == 0 {
                     json::begin::<R>(out)?;
@@ -181,6 +191,15 @@ impl Listing<'_> {
         }
         self.count += 1;
         Ok(())
+    }
+
+    /// Writes what has been pushed. The first rows of a table then determine its widths.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        let out = &mut self.console.streams.borrow_mut().out;
+        if self.console.format == Format::Table {
+            self.table.flush(out)?;
+        }
+        Ok(out.flush()?)
     }
 
     pub(crate) fn finish<R: Record>(&mut self) -> Result<(), Failure> {

@@ -58,12 +58,17 @@ pub(crate) fn counted(count: usize, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
-/// Returns the text with control characters escaped, so that a name from the server cannot control
-/// the terminal.
+/// Returns the text with characters escaped that would control the terminal, break the line or
+/// reverse its direction, so that no text of the server can do that.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut shown, letter| {
-        let _ =
-            if letter.is_control() { write!(shown, "{}", letter.escape_default()) } else { write!(shown, "{letter}") };
+        let _ = match letter {
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
+                write!(shown, "{}", letter.escape_unicode())
+            }
+            letter if letter.is_control() => write!(shown, "{}", letter.escape_default()),
+            letter => write!(shown, "{letter}"),
+        };
         shown
     })
 }
@@ -93,6 +98,6 @@ mod tests {
 
     #[test]
     fn escapes_what_would_control_a_terminal() {
-        assert_eq!(printable("a\x1b[31mé\r\n"), r"a\u{1b}[31mé\r\n");
+        assert_eq!(printable("a\x1b[31mé\r\n\u{202e}b\u{2028}"), r"a\u{1b}[31mé\r\n\u{202e}b\u{2028}");
     }
 }

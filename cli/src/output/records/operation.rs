@@ -148,7 +148,7 @@ pub(crate) struct DeletionRecord {
     pub(crate) repository: String,
     pub(crate) snapshot: String,
     pub(crate) uuid: Option<String>,
-    /// `deleted`, `failed`, or `planned` for a dry run.
+    /// `deleted`, `failed`, `unknown`, or `planned` for a dry run.
     pub(crate) result: &'static str,
     pub(crate) error: Option<String>,
 }
@@ -174,7 +174,7 @@ impl Record for DeletionRecord {
 /// What a dry run has found: the change that would be made.
 #[derive(Debug, Serialize)]
 pub(crate) struct PlanRecord {
-    /// `register`, `unregister`, `cleanup`, `take` or `restore`.
+    /// `register`, `replace`, `unregister`, `cleanup`, `take`, `restore`, or `none`.
     pub(crate) change: &'static str,
     pub(crate) repository: String,
     pub(crate) snapshot: Option<String>,
