@@ -42,6 +42,7 @@ fn main() -> ExitCode {
     let healthy = tests![
         a_healthy_domain_has_no_problem: [],
         a_healthy_repository_has_no_problem: [],
+        opensearch_in_compatibility_mode_is_recognised: [CompatibilityMode],
     ];
     live::main([healthy, way::tests(), repositories::tests()].into_iter().flatten().collect())
 }
@@ -147,5 +148,23 @@ async fn a_healthy_repository_has_no_problem(scene: &Scene) -> Result<(), Error>
     let report = doctor::examine(&scene.client, &examination).await;
 
     assert_eq!(report.worst(), Status::Pass, "{report}");
+    Ok(())
+}
+
+async fn opensearch_in_compatibility_mode_is_recognised(scene: &Scene) -> Result<(), Error> {
+    let pretend = |value: Value| {
+        let body = json!({ "persistent": { "compatibility.override_main_response_version": value } });
+        RawRequest::new(Method::PUT, ["_cluster", "settings"]).with_body(body)
+    };
+    scene.live.node().raw(pretend(json!(true))).await?;
+
+    let (report, server) = (scene.examine().await, scene.client.server_info().await);
+
+    scene.live.node().raw(pretend(Value::Null)).await?;
+    let server = server?;
+    assert_eq!((server.version(), server.distribution()), ("7.10.2", Some("opensearch")));
+    assert_eq!(report.worst(), Status::Pass, "{report}");
+    let server = report.checks().iter().find(|check| check.id() == CheckId::Server).unwrap();
+    assert!(server.evidence().starts_with("OpenSearch in compatibility mode"), "{report}");
     Ok(())
 }

@@ -53,8 +53,8 @@
 //! `region` or `endpoint` that does not fit ([Amazon's guide]).
 //!
 //! If a check fails, those that depend on it are skipped, so one fault causes one finding. A check
-//! is also skipped if the domain refuses its request, as Amazon may refuse the verification. The
-//! evidence contains the reason.
+//! is also skipped if the domain refuses its request, as Amazon may refuse the verification, or if
+//! the responses do not show what it needs. The evidence contains the reason.
 //!
 //! The settings of other domains cannot be read from this one. If two domains write to one bucket
 //! and base path, the server may detect it. `snapshot_list` then fails with

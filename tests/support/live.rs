@@ -53,6 +53,8 @@ pub(crate) enum Need {
     Tls,
     /// The node has users of its own, as with fine-grained access control.
     NodeUser,
+    /// OpenSearch 1 or 2, which can pretend to be Elasticsearch 7.10.2.
+    CompatibilityMode,
 }
 
 impl Live {
@@ -76,6 +78,9 @@ impl Live {
             }
             Need::Tls => self.text("ca").is_some(),
             Need::NodeUser => self.text("node_user").is_some(),
+            Need::CompatibilityMode => {
+                self.text("variant").is_some_and(|variant| variant.starts_with("os1") || variant.starts_with("os2"))
+            }
         }
     }
 
