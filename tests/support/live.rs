@@ -78,9 +78,8 @@ impl Live {
             }
             Need::Tls => self.text("ca").is_some(),
             Need::NodeUser => self.text("node_user").is_some(),
-            Need::CompatibilityMode => {
-                self.text("variant").is_some_and(|variant| variant.starts_with("os1") || variant.starts_with("os2"))
-            }
+            // Without security, because its operator may not read the version.
+            Need::CompatibilityMode => matches!(self.text("variant"), Some("os1" | "os2")),
         }
     }
 
