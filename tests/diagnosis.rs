@@ -12,6 +12,7 @@ use es_snapshot::transport::TransportError;
 use es_snapshot::{
     CreateSnapshot, Error, ListSnapshots, RestoreSnapshot, RetryPolicy, S3Settings, SnapshotClient, SnapshotInfo,
 };
+use http::Method;
 use serde_json::{Value, json};
 
 const HOST: &str = "search-logs-abcdefghijklmnopqrstuvwxyz.eu-west-1.es.amazonaws.com";
@@ -835,15 +836,18 @@ async fn explains_requests_that_the_server_does_not_accept() {
 
 #[tokio::test]
 async fn the_check_after_a_lost_response_reads_what_the_request_changes() {
-    let transport = transport_fn(|_| Ok(response(503, "")));
+    let found = json!({"snapshots": [{"snapshot": "monday", "uuid": "u", "state": "SUCCESS"}]}).to_string();
+    let transport = transport_fn(move |request| match *request.method() {
+        Method::GET => Ok(response(200, found.clone())),
+        _ => Ok(response(503, "")),
+    });
     let repository = client_of(HOST, transport).repository("backups").unwrap();
-    let snapshot = repository.snapshot("monday").unwrap();
     let unregistration = repository.unregister().await.unwrap_err();
-    let deletion = snapshot.delete().await.unwrap_err();
+    let deletion = repository.snapshot("monday").unwrap().delete().await.unwrap_err();
 
     assert_cause(&registration(503, "").await, Cause::BackendUnavailable, &["check with `GET /_snapshot/backups` "]);
     assert_cause(&unregistration, Cause::BackendUnavailable, &["check with `GET /_snapshot/backups` "]);
-    assert_cause(&deletion, Cause::BackendUnavailable, &["check with "]);
+    assert_cause(&deletion, Cause::BackendUnavailable, &["check with `GET /_snapshot/backups/monday` "]);
 }
 
 #[tokio::test]

@@ -681,6 +681,17 @@ async fn a_plan_names_the_change_and_sends_only_reads() {
 }
 
 #[tokio::test]
+async fn a_plan_keeps_an_alternative_that_an_earlier_call_has_found() {
+    let domain = domain(SEVEN).await;
+    let wanted = logs(&domain).ensure_registered(in_bucket("far").with_region("ap-northeast-1"));
+    wanted.clone().await.unwrap();
+
+    let planned = wanted.plan().await.unwrap();
+
+    assert_eq!(planned, RegistrationChange::Unchanged);
+}
+
+#[tokio::test]
 async fn a_plan_replaces_a_registration_whose_secret_the_server_does_not_return() {
     let logs = scripted(vec![(200, json!({"logs": {"type": "s3", "settings": {"bucket": "b"}}}))]);
     let wanted = S3Settings::new("b").with_setting("secret_key", "new");

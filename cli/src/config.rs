@@ -31,7 +31,13 @@ impl Config {
         toml::from_str(text).map_err(|error| {
             // Not the whole error: it shows the line, which may contain a password.
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            format!("line {}: {}", before.matches('\n').count() + 1, error.message())
+            let message = match error.message().split_once(", expected") {
+                Some((found, expected)) if !found.starts_with("unknown field") => {
+                    format!("invalid value, expected{expected}")
+                }
+                _ => error.message().to_owned(),
+            };
+            format!("line {}: {message}", before.matches('\n').count() + 1)
         })
     }
 
@@ -235,14 +241,16 @@ mod tests {
             "password = \"hunter2secret",
             "password = 7777777",
             "password = true\nuser = 7777777",
-            "password = [\"hunter2secret\"]",
             "password = { a = \"hunter2secret\" }",
             "pasword = \"hunter2secret\"",
+            "auth = \"hunter2secret\"",
         ] {
-            let why = Config::parse(&format!("[contexts.prod]\n{line}\n")).unwrap_err();
+            for header in ["[contexts.prod]", "[contexts]", "[context.prod]"] {
+                let why = Config::parse(&format!("{header}\n{line}\n")).unwrap_err();
 
-            assert!(!why.contains("hunter2") && !why.contains("7777777"), "{why}");
-            assert!(why.starts_with("line "), "{why}");
+                assert!(!why.contains("hunter2") && !why.contains("7777777"), "{why}");
+                assert!(why.starts_with("line "), "{why}");
+            }
         }
     }
 

@@ -37,6 +37,10 @@ impl Failure {
     pub(crate) fn of_wait(self) -> Self {
         match self {
             Self::Call(Exit::Failed | Exit::Denied | Exit::Unknown, error) => Self::Call(Exit::Ongoing, error),
+            // Right after its start, the operation may not be visible yet.
+            Self::Call(Exit::NotFound, error) if error.kind() == ErrorKind::Deadline => {
+                Self::Call(Exit::Ongoing, error)
+            }
             failure => failure,
         }
     }

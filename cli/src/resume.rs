@@ -14,14 +14,18 @@ pub(crate) struct Resume {
 impl Resume {
     /// Returns the command that waits for the operation of the ticket.
     pub(crate) fn command(&self, ticket: &Ticket) -> String {
-        let mut words = vec!["es-snapshot".to_owned(), "wait".to_owned()];
+        let mut words = vec!["wait".to_owned()];
         match &self.ticket_file {
             Some(file) => words.extend(["--ticket".to_owned(), file.clone()]),
             None => words.extend(by_name(ticket)),
         }
-        words.extend(self.connection.iter().cloned());
-        let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        quoted.join(" ")
+        self.of(words.iter().map(String::as_str))
+    }
+
+    /// Returns a command for the same domain.
+    pub(crate) fn of<'a>(&'a self, words: impl IntoIterator<Item = &'a str>) -> String {
+        let words = ["es-snapshot"].into_iter().chain(words).chain(self.connection.iter().map(String::as_str));
+        words.map(quoted).collect::<Vec<_>>().join(" ")
     }
 
     /// Returns the command that waits for exactly the operation of the ticket, even if an earlier

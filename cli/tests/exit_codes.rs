@@ -171,6 +171,20 @@ async fn exits_with_7_if_the_domain_of_a_wait_cannot_be_read() {
 }
 
 #[tokio::test]
+async fn exits_with_7_if_a_wait_has_no_credentials() {
+    let domain = domain().await;
+    let mut command = program(&domain, &["wait", "backups", "monday"]).await;
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+        command.env_remove(name);
+    }
+
+    let output = command.env("AWS_EC2_METADATA_DISABLED", "true").output().unwrap();
+
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    assert_eq!(domain.event_count(), 0);
+}
+
+#[tokio::test]
 async fn exits_with_130_at_ctrl_c_and_the_snapshot_goes_on() {
     let domain = domain().await;
     domain.hold_snapshots(true);

@@ -263,7 +263,7 @@ pub(super) fn is_read_only(settings: &RepositorySettings) -> bool {
     }
 }
 
-/// Reads all snapshots. An error if none of them can be read.
+/// Reads all snapshots. An error if the listing ends early, or if none of them can be read.
 async fn read_listing(
     client: &SnapshotClient,
     repository: &str,
@@ -278,7 +278,7 @@ async fn read_listing(
             listing.failure.get_or_insert(failure);
         }
     };
-    let refusal = client.session().each_snapshot(repository.name(), SINGLES, each).await.unwrap_or_else(Some);
+    let refusal = client.session().each_snapshot(repository.name(), SINGLES, each).await.map_err(&located)?;
     match listing.failure.take().or(refusal).map(located) {
         Some(failure) if listing.readable == 0 => Err(failure),
         failure => Ok(Listing { failure, ..listing }),

@@ -199,9 +199,10 @@ fn snapshot_list(examined: &Examined) -> Check {
     match &examined.listing {
         Err(failure) => Check::of_error(id, failure).with_advice(advice),
         Ok(Listing { failure: Some(failure), unreadable, readable, .. }) => {
+            let is_cut = *readable + *unreadable >= SINGLES as u64;
+            let among = if is_cut { format!(", of the last {SINGLES} by name") } else { String::new() };
             let evidence = format!(
-                "{} can be read, and {unreadable} cannot, of the last {SINGLES} by name; the server cannot list all \
-                 together: {failure}",
+                "{} can be read, and {unreadable} cannot{among}; the server cannot list all together: {failure}",
                 count(*readable, "snapshot")
             );
             let remedy = failure.diagnosis().map_or_else(

@@ -45,12 +45,14 @@ pub(super) async fn run(options: EnsureRegistered) -> Result<Registered, Error> 
 pub(super) async fn plan(options: EnsureRegistered) -> Result<RegistrationChange, Error> {
     let mut patience = Patience::new(&options.session, options.propagation);
     let before = begin(&options, &mut patience).await?;
-    let is_new = before.is_none();
-    Ok(match Flow::new(options, before.clone()).next(before)? {
-        Next::Verify(_) => RegistrationChange::Unchanged,
-        Next::Register if is_new => RegistrationChange::Created,
-        Next::Register => RegistrationChange::Replaced,
-    })
+    let is_replaceable = before.as_ref().is_some_and(|before| !before.is_encrypted());
+    let flow = Flow::new(options, before.clone());
+    match flow.next(before) {
+        Ok(Next::Verify(now)) if !flow.has_hidden(&now) => Ok(RegistrationChange::Unchanged),
+        Ok(Next::Register) if !is_replaceable => Ok(RegistrationChange::Created),
+        Err(error) if !is_replaceable => Err(error),
+        _ => Ok(RegistrationChange::Replaced),
+    }
 }
 
 /// Checks the settings, and reads the registration before the call.

@@ -278,7 +278,7 @@ impl EnsureRegistered {
     ///
     /// Dropping the future cancels a read.
     pub async fn plan(&self) -> Result<RegistrationChange, Error> {
-        flow::plan(self.clone().with_overwrite(true)).await
+        flow::plan(self.clone()).await
     }
 
     /// Whether the caller permits replacing this registration.

@@ -59,7 +59,7 @@ async fn register(args: Register, domain: &Domain, console: &Console) -> Result<
         };
         return console.one(&plan(change, &repository));
     }
-    console.set_ongoing(Some(unfinished("registered", &repository)));
+    console.set_ongoing(Some(unfinished("registered", &repository, console)));
     let registered = ensured.await?;
     console.set_ongoing(None);
     console.one(&RegistrationRecord::new(repository.name().as_str(), &registered))
@@ -74,9 +74,10 @@ fn show_replacement(registered: &RepositoryInfo, wanted: RepositorySettings, con
     }
 }
 
-/// Returns what is true if a change is interrupted.
-fn unfinished(done: &str, repository: &Repository) -> String {
-    format!("the repository may be {done}; `es-snapshot repo show {}` shows it", repository.name())
+/// Returns what is true if a change is interrupted, and the command that shows it.
+fn unfinished(done: &str, repository: &Repository, console: &Console) -> String {
+    let command = console.resume().of(["repo", "show", repository.name().as_str()]);
+    format!("the repository may be {done}; to see it: {command}")
 }
 
 async fn clean_up(args: Change, domain: &Domain, console: &Console) -> Result<(), Failure> {
@@ -100,7 +101,7 @@ async fn unregister(args: Change, domain: &Domain, console: &Console) -> Result<
     }
     let question = format!("Unregister {} on {}? Its snapshots are kept.", repository.name(), domain.name);
     confirm(console, args.consent, &question).await?;
-    console.set_ongoing(Some(unfinished("unregistered", &repository)));
+    console.set_ongoing(Some(unfinished("unregistered", &repository, console)));
     repository.unregister().await?;
     console.one(&RepositoryRecord::new(&info))
 }
@@ -109,7 +110,7 @@ fn plan(change: &'static str, repository: &Repository) -> PlanRecord {
     PlanRecord { change, repository: repository.name().to_string(), snapshot: None, indices: None }
 }
 
-/// Whether the library would not show the value.
+/// Whether the library redacts the value.
 fn is_secret(key: &str, value: &Value) -> bool {
     let info = RepositoryInfo::new("", OtherSettings::new("").with_setting(key, value.clone()));
     let shown = serde_json::to_value(info).ok();

@@ -1,14 +1,15 @@
 //! `wait` and `watch`, and the waiting of commands that start something.
 
 use std::error::Error as _;
-use std::fs;
-use std::io::{self, Read as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
+use std::process;
 use std::time::Duration;
 
 use es_snapshot::clock::{Clock as _, SystemClock};
 use es_snapshot::wait::{AnyOutcome, HowStarted, Progress, RestoreTicket, SnapshotTicket, WaitUpdate};
-use es_snapshot::{Error, ErrorKind, SnapshotClient, SnapshotState, Ticket};
+use es_snapshot::{Error, ErrorKind, SnapshotClient, SnapshotState, Ticket, Timeouts};
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 
@@ -20,11 +21,15 @@ use crate::failure::Failure;
 use crate::output::records::{DeletionRecord, ProgressRecord, RestoreRecord, SnapshotRecord, StartedRecord};
 use crate::output::{Console, describe};
 
+/// The limit of the read before a wait.
+const FIRST_READ: Duration = Duration::from_secs(5);
+
 /// The pause between two lines of progress without a terminal.
 const MINUTE: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(args: Wait, domain: &Domain, console: &Console) -> Result<(), Failure> {
     let ticket = ticket(&args, &domain.client, console)?;
+    note_ongoing(&ticket, "goes on", console);
     reach(&domain.client, &ticket, console).await?;
     let outcome = until_end(&domain.client, &ticket, args.limit.deadline, console).await?;
     report(&ticket, outcome, console)
@@ -32,8 +37,8 @@ pub(super) async fn run(args: Wait, domain: &Domain, console: &Console) -> Resul
 
 pub(super) async fn watch(args: Wait, domain: &Domain, console: &Console) -> Result<(), Failure> {
     let ticket = ticket(&args, &domain.client, console)?;
-    reach(&domain.client, &ticket, console).await?;
     note_ongoing(&ticket, "goes on", console);
+    reach(&domain.client, &ticket, console).await?;
     let mut updates = domain.client.resume_any(ticket.clone()).with_deadline(args.limit.deadline).progress();
     while let Some(update) = updates.next().await {
         match update? {
@@ -75,28 +80,35 @@ pub(super) fn store(ticket: &Ticket, waiting: &Waiting, console: &Console) -> Re
     Ok(())
 }
 
-/// Writes a file as a whole. If that fails, the file has its old content.
+/// Writes a file as a whole. If that fails, the file has its old content. What is not a plain file,
+/// such as a link, is written in place.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let is_special = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-    let (false, Some(name)) = (is_special, path.file_name()) else { return fs::write(path, text) };
+    let is_plain = fs::symlink_metadata(path).map_or(true, |metadata| metadata.is_file());
+    let (true, Some(name)) = (is_plain, path.file_name()) else { return fs::write(path, text) };
     let mut new = name.to_owned();
-    new.push(".new");
+    new.push(format!(".{}.new", process::id()));
     let new = path.with_file_name(new);
-    fs::write(&new, text)?;
-    fs::rename(&new, path)
+    // Without permission for the folder, the file itself may still be writable.
+    let Ok(mut file) = File::create_new(&new) else { return fs::write(path, text) };
+    let written = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    written
 }
 
-/// Fails at once if the domain cannot be read: a wait would go on until its deadline. A failure
-/// that may pass is only shown.
+/// Fails at once without credentials: the wait would look for them until its deadline. All other
+/// failures are those of the wait, and the first one is shown.
 async fn reach(client: &SnapshotClient, ticket: &Ticket, console: &Console) -> Result<(), Failure> {
-    match client.check(ticket.clone()).await {
-        Err(error) if error.is_transient() => {
+    let hurried = client.with_timeouts(Timeouts::new().with_call(FIRST_READ));
+    match hurried.check(ticket.clone()).await {
+        Err(error) if error.kind() == ErrorKind::Credentials && !error.is_transient() => Err(error.into()),
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => {
             console.note(format!("the domain cannot be read yet: {error}"));
             Ok(())
         }
-        // The wait decides whether it is missing: it may not be visible yet.
-        Err(error) if error.is_not_found() => Ok(()),
-        checked => Ok(checked.map(drop)?),
+        Ok(_) => Ok(()),
     }
 }
 
@@ -153,7 +165,7 @@ pub(super) fn note_ongoing(ticket: &Ticket, state: &str, console: &Console) {
     note_ongoing_by(ticket, state, &console.resume().command(ticket), console);
 }
 
-/// Notes that the operation may have been started, in case that the command is interrupted before
+/// Notes that the operation may have been started, in case the command is interrupted before
 /// it knows.
 pub(super) fn note_uncertain(ticket: &Ticket, state: &str, console: &Console) {
     note_ongoing_by(ticket, state, &console.resume().exact(ticket), console);
@@ -231,20 +243,41 @@ fn read_ticket(path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
-    #[test]
-    fn a_file_that_cannot_be_replaced_keeps_its_content() {
-        let folder = std::env::temp_dir().join(format!("es-snapshot-ticket-{}", std::process::id()));
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("es-snapshot-{name}-{}", process::id()));
         fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn replaces_a_file_and_leaves_no_other() {
+        let folder = folder("replace");
         let path = folder.join("t.json");
-        replace(&path, "old").unwrap();
-        fs::create_dir_all(folder.join("t.json.new")).unwrap();
+        fs::write(&path, "old").unwrap();
 
-        let result = replace(&path, "new");
+        replace(&path, "new").unwrap();
 
-        assert!(result.is_err());
-        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn writes_through_a_link() {
+        let folder = folder("link");
+        let (target, link) = (folder.join("target"), folder.join("link"));
+        fs::write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+
+        replace(&link, "new").unwrap();
+
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&target).unwrap(), "new");
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -150,7 +150,7 @@ impl Console {
         self.resume.borrow().clone()
     }
 
-    /// Notes what goes on at the domain, and how to resume, in case that the command is
+    /// Notes what goes on at the domain, and how to resume, in case the command is
     /// interrupted.
     pub(crate) fn set_ongoing(&self, what: Option<String>) {
         *self.ongoing.borrow_mut() = what;

@@ -42,6 +42,12 @@ impl Context {
         let end = ends.take(segments).nth(segments.checked_sub(1)?)?;
         self.path.get(..self.path.len() - rest.len() + end)
     }
+
+    /// The path of the snapshot that a clone makes, which is the last segment of its request.
+    pub(super) fn path_of_clone(&self) -> Option<String> {
+        let (_, target) = self.path.split_once("/_clone/")?;
+        Some(format!("{}/{target}", self.path_to(1)?))
+    }
 }
 
 #[cfg(test)]
@@ -57,5 +63,6 @@ mod tests {
         assert_eq!(context("/_snapshot/a").path_to(1), Some("/_snapshot/a"));
         assert_eq!(context("/_snapshot/a").path_to(2), None);
         assert_eq!(context("/_recovery").path_to(1), None);
+        assert_eq!(context("/_snapshot/a/s/_clone/t").path_of_clone().as_deref(), Some("/_snapshot/a/t"));
     }
 }

@@ -258,14 +258,16 @@ impl<'a> Seen<'a> {
     /// The request that shows whether a change took effect.
     fn check(&self) -> String {
         let path = match self.error.operation() {
-            Some(Operation::CreateSnapshot | Operation::CloneSnapshot | Operation::DeleteSnapshot) => {
-                self.context.path_to(2)
+            Some(Operation::CreateSnapshot | Operation::DeleteSnapshot) => self.context.path_to(2).map(str::to_owned),
+            Some(Operation::CloneSnapshot) => self.context.path_of_clone(),
+            Some(Operation::RegisterRepository | Operation::UnregisterRepository) => {
+                self.context.path_to(1).map(str::to_owned)
             }
-            Some(Operation::RegisterRepository | Operation::UnregisterRepository) => self.context.path_to(1),
-            Some(Operation::RestoreSnapshot) => Some("/_recovery"),
+            Some(Operation::RestoreSnapshot) => Some("/_recovery".to_owned()),
             _ => None,
         };
-        path.map_or_else(|| "a read of what it changes".to_owned(), |path| format!("`GET {path}`"))
+        let unknown = || "a `GET` of the repository, the snapshot or `/_recovery`".to_owned();
+        path.map_or_else(unknown, |path| format!("`GET {path}`"))
     }
 
     fn denied_action(&self) -> String {
