@@ -192,3 +192,23 @@ async fn a_secret_of_a_repository_is_read_from_a_file_and_not_from_the_command_l
     assert!(refused.0 == 2 && refused.1.contains("--setting-file") && !refused.1.contains("hunter2"), "{refused:?}");
     assert!(!accepted.1.contains(PASSWORD), "{accepted:?}");
 }
+
+#[tokio::test]
+async fn flags_of_s3_are_refused_for_another_type() {
+    let domain = domain().await;
+    let flags = [
+        &["--role-arn", "arn:aws:iam::123456789012:role/Snapshots"][..],
+        &["--base-path", "logs"],
+        &["--bucket-region", "eu-west-1"],
+        &["--bucket-endpoint", "s3.amazonaws.com"],
+        &["--server-side-encryption"],
+    ];
+    for flag in flags {
+        for storage in [&["--location", "/mnt"][..], &["--type", "azure"]] {
+            let (code, text) = exit(&domain, &[&["repo", "register", "logs"][..], storage, flag].concat()).await;
+
+            assert_eq!(code, 2, "{text}");
+        }
+    }
+    assert_eq!(domain.event_count(), 0);
+}

@@ -1,7 +1,7 @@
-//! Examines a domain and its repositories: a checklist that changes nothing.
+//! Examines a domain and its repositories: a checklist that changes no setting and no snapshot.
 //!
-//! [`examine`] makes the checks that an operator makes when snapshots do not work, and before they
-//! are needed. It returns a [`Report`], which can be printed and serialised. A failed check is not
+//! [`examine`] runs the checks that an operator runs when snapshots fail, or before one is needed.
+//! It returns a [`Report`], which can be printed and serialised. A failed check is not
 //! an error: it is a line of the report, with its evidence and its remedy.
 //!
 //! ```
@@ -32,28 +32,28 @@
 //! | check | passes if | otherwise |
 //! | --- | --- | --- |
 //! | `endpoint` | the name resolves, a connection is made, and the server responds to `GET /` | fails |
-//! | `tls` | the connection is encrypted, and the certificate is trusted and valid for the name | fails; warns of `http://` to another machine; skipped for `http://` to this machine |
+//! | `tls` | the connection is encrypted, and the certificate is trusted and valid for the name | fails; warns for `http://` to another machine; skipped for `http://` to this machine |
 //! | `clock` | this machine's clock and the domain's differ by 60 s or less | warns; fails if signatures are refused |
 //! | `credentials` | the provider returns credentials, and the domain accepts them | fails; warns if they have expired or could not be renewed |
 //! | `signature` | the domain accepts a signed request | fails |
 //! | `server` | the crate supports the version | warns |
 //! | `signer` | the security plugin returns the name and the roles of the user | skipped without a security plugin |
-//! | `repositories` | the caller may list repositories, and the one to examine is registered | fails; warns if none is registered |
+//! | `repositories` | the caller may list repositories, and the repository to examine, if one is set, is registered | fails; warns if none is registered |
 //! | `shared_storage` | no two writable repositories of the domain have the same bucket and base path, or the same folder | fails |
 //! | `running_snapshots` | no snapshot is running | warns |
-//! | `repository_settings` | the settings make sense on this domain | warns |
+//! | `repository_settings` | the settings fit this domain | warns |
 //! | `snapshot_list` | the server can list and read the snapshots | fails: such a repository can also block a version upgrade |
 //! | `verification` | every node can write to the repository and read from it | fails; skipped for a read-only repository |
 //! | `newest_snapshot` | the newest snapshot is complete and recent | warns |
 //!
-//! The last four are made for each repository. On Amazon domains, the repositories of the service,
-//! whose names start with `cs-`, are examined only if [`Examination::with_repository`] names one.
-//! `repository_settings` warns on all domains of settings that cannot work and of secrets. On
-//! Amazon domains it also warns of a missing `role_arn`, of another type than `s3`, and of a
-//! `region` or `endpoint` that does not fit ([Amazon's guide]).
+//! The last four checks run for each repository. On Amazon domains, the repositories of the
+//! service, whose names start with `cs-`, are examined only if [`Examination::with_repository`]
+//! names one. On all domains, `repository_settings` warns about settings that cannot work, and
+//! about secrets. On Amazon domains it also warns about a missing `role_arn`, a type other than
+//! `s3`, and a `region` or `endpoint` that does not fit ([Amazon's guide]).
 //!
-//! If a check fails, those that depend on it are skipped, so one fault causes one finding. A check
-//! is also skipped if the domain refuses its request, as Amazon may refuse the verification, or if
+//! If a check fails, those that depend on it are skipped, so one fault causes one problem. A check
+//! is also skipped if the domain refuses its request (Amazon may refuse the verification), or if
 //! the responses do not show what it needs. The evidence contains the reason.
 //!
 //! The settings of other domains cannot be read from this one. If two domains write to one bucket
@@ -67,13 +67,15 @@
 //! bucket and delete it again ([verify API]). [`Examination::with_verify`] turns it off.
 //!
 //! There are at most 5 requests for the domain, and 2 for each of at most 50 repositories, one
-//! after the other. Requests that are retried count once. Listings are read as streams, so their
-//! length does not matter for the memory. If the server cannot list the snapshots together, the
-//! client reads the names, and then up to 20 snapshots one by one, with at most 41 requests. The
-//! client's [`Timeouts`](crate::Timeouts) limit each request.
+//! after the other. A retried request counts once. Listings are read as streams, so the memory does
+//! not depend on their length. If the server cannot list the snapshots of a repository in one
+//! response, the client reads their names, and then up to 20 of them one by one, with at most 41
+//! more requests. The client's [`Timeouts`](crate::Timeouts) limit each request.
 //!
-//! [Amazon's guide]: https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html
-//! [verify API]: https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-verify-repository
+//! [Amazon's guide]:
+//! https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-snapshot-registerdirectory.html
+//! [verify API]:
+//! https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-snapshot-verify-repository
 
 mod domain;
 mod facts;

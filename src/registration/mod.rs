@@ -1,4 +1,4 @@
-//! Registering a repository until the nodes can use it, without overwriting another one.
+//! Registers a repository, and retries until the nodes can use it.
 //!
 //! [`Repository::ensure_registered`](crate::Repository::ensure_registered) returns an
 //! [`EnsureRegistered`]. Awaiting it returns [`Registered`]: what changed, and which settings are
@@ -49,7 +49,7 @@ pub(crate) use send::{register, unregister};
 /// How long failures that pass by themselves are repeated by default.
 const DEFAULT_PROPAGATION: Duration = Duration::from_secs(120);
 
-/// A registration that is repeated until it works, and that overwrites nothing.
+/// A registration that is retried, and that replaces other settings only with permission.
 ///
 /// [`Repository::ensure_registered`](crate::Repository::ensure_registered) returns it. Awaiting it
 /// returns [`Registered`]. It is not itself a future. To pass it to `tokio::spawn` or `join!`, call
@@ -58,14 +58,16 @@ const DEFAULT_PROPAGATION: Duration = Duration::from_secs(120);
 /// # Steps
 ///
 /// 1. **It reads the registration** (`GET /_snapshot/{repository}`).
-///    * If the settings are the same, the nodes verify the repository
+///    * If the registered settings are [the same](#which-settings-are-the-same), the nodes verify
+///      the repository
 ///      (`POST /_snapshot/{repository}/_verify`). If Amazon's front end refuses that request, the
 ///      client sends the same registration again, which also verifies it.
 ///    * If they differ, the call ends with [`ErrorKind::RepositoryDiffers`], unless
 ///      [`with_overwrite`](Self::with_overwrite) permits the change.
 /// 2. **It registers the repository** (`PUT /_snapshot/{repository}`). The nodes verify it, unless
 ///    [`RegisterRepository::with_verify`] disables that.
-/// 3. **It reads the registration again**, because another client may use the same name.
+/// 3. **It reads the registration again**, because another client may have registered the same name
+///    meanwhile.
 ///
 /// On an Amazon domain, these requests need `es:ESHttpGet` and `es:ESHttpPut`, and `iam:PassRole`
 /// on the snapshot role. A [rollback](Self::with_rollback) of a new registration also needs
@@ -73,25 +75,25 @@ const DEFAULT_PROPAGATION: Duration = Duration::from_secs(120);
 ///
 /// # Which settings are the same
 ///
-/// A registration replaces all settings. So a setting that only the server has counts as a
-/// difference. These do not count:
+/// A registration replaces all settings. So a registered setting that the call omits counts as a
+/// difference. These differences do not count:
 ///
 /// * the form of a value: `true` and `"true"`, `1gb` and `1024mb`, nested and dotted keys
 /// * a slash at the end of `base_path`
-/// * a setting with its default, for `base_path`, `readonly`, `server_side_encryption`,
-///   `storage_class` and `canned_acl`
+/// * an omitted setting and its default value, for `base_path`, `readonly`,
+///   `server_side_encryption`, `storage_class` and `canned_acl`
 /// * a secret that the server does not return. The call sends it only together with a new
 ///   registration, or with [`with_overwrite`](Self::with_overwrite)
 ///
-/// An OpenSearch repository with `crypto_metadata` always differs. It is never replaced, because
-/// it would lose its encryption.
+/// An OpenSearch repository with `crypto_metadata` always differs. No method permits its
+/// replacement, because it would lose its encryption.
 ///
 /// # Which failures are repeated
 ///
-/// A change of IAM [takes
+/// An IAM change [takes
 /// time](https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency)
-/// until it has an effect everywhere. The call repeats steps 1 to 3 if the
-/// [diagnosis](Error::diagnosis) is one of these causes:
+/// to take effect everywhere. The call repeats steps 1 to 3 if the [diagnosis](Error::diagnosis) is
+/// one of these causes:
 ///
 /// | [cause](crate::error::Cause) | what may not be in effect yet |
 /// | --- | --- |
@@ -102,8 +104,8 @@ const DEFAULT_PROPAGATION: Duration = Duration::from_secs(120);
 /// | `StorageAccessDenied`, `KeyAccessDenied` | the permissions of the snapshot role, or the policy of the bucket or the key |
 /// | `NodesNotUpdated` | the registration itself, on some nodes |
 ///
-/// The first pause takes 1 s. Each pause is twice as long as the one before, up to 15 s.
-/// [`with_propagation_time`](Self::with_propagation_time) limits the whole time. All other failures
+/// The first pause lasts 1 s. Each pause is twice as long as the one before, up to 15 s.
+/// [`with_propagation_time`](Self::with_propagation_time) limits how long. All other failures
 /// end the call, after the attempts that the [`RetryPolicy`](crate::RetryPolicy) permits for each
 /// request.
 ///
@@ -194,14 +196,14 @@ impl EnsureRegistered {
 
     /// Sets whether a registration with other settings is replaced.
     ///
-    /// All its settings are replaced, also those that the new ones do not contain.
-    /// [`Registered::previous`] returns them. Default: no.
+    /// All registered settings are replaced, including those that the new ones omit.
+    /// [`Registered::previous`] returns them. Default: false.
     pub fn with_overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;
         self
     }
 
-    /// Permits the call to replace a registration, but only the one with these settings.
+    /// Sets the only registration that the call may replace: the one with these settings.
     ///
     /// Use it after a person has seen the settings and agreed. If another client has changed them
     /// meanwhile, the call ends with [`ErrorKind::RepositoryDiffers`]. The settings are [compared
@@ -236,8 +238,8 @@ impl EnsureRegistered {
     /// Sets how long [failures that pass by themselves](Self#which-failures-are-repeated) are
     /// repeated.
     ///
-    /// The last try begins at the end of this time. With 0 s, nothing is repeated. The time limits
-    /// of the [client](crate::Timeouts) apply to each request. Default: 120 s.
+    /// The last attempt begins at the end of this time. With 0 s, nothing is repeated. The time
+    /// limits of the [client](crate::Timeouts) apply to each request. Default: 120 s.
     pub fn with_propagation_time(mut self, limit: Duration) -> Self {
         self.propagation = limit;
         self
@@ -245,38 +247,37 @@ impl EnsureRegistered {
 
     /// Sets whether a failed call undoes what it did.
     ///
-    /// The client first reads the registration. It changes it only if it is still the one that this
-    /// call made:
+    /// The client first reads the registration. It rolls back only if this call made that
+    /// registration:
     ///
     /// * If there was none before, the client unregisters the repository.
     /// * If this call replaced one, the client registers the previous settings again, without
     ///   verifying them. Secrets that the server did not return are lost.
     ///
-    /// The previous settings are not checked as those of the call are. The text of the error
-    /// contains the result. Another client may change the registration
-    /// between the two requests, and its change would be undone. Default: no.
+    /// Unlike the settings of the call, the previous ones are not checked. The text of the error
+    /// contains the result of the rollback. If another client changes the registration between the
+    /// two requests, its change is lost. Default: false.
     pub fn with_rollback(mut self, rollback: bool) -> Self {
         self.rollback = rollback;
         self
     }
 
-    /// Returns what the call would change if it may overwrite. This method only reads.
+    /// Returns what the call would change if overwriting were permitted. This method only reads.
     ///
-    /// [`Replaced`](RegistrationChange::Replaced) also stands for a registration whose visible
-    /// settings are the same, if the caller sets a secret that the server does not return.
-    /// [Which settings are the same](Self#which-settings-are-the-same) says how settings are
-    /// compared.
+    /// [`Replaced`](RegistrationChange::Replaced) is also returned if only a secret, which the
+    /// server does not return, may differ. [Which settings are the
+    /// same](Self#which-settings-are-the-same) describes how settings are compared.
     ///
     /// # Errors
     ///
     /// * [`ErrorKind::InvalidInput`] or [`ErrorKind::MissingRoleArn`] if the settings cannot work.
-    /// * [`ErrorKind::RepositoryDiffers`] if the registration is never replaced, because it has
+    /// * [`ErrorKind::RepositoryDiffers`] if the registration cannot be replaced, because it has
     ///   `crypto_metadata`.
     /// * Those of [`Repository::info`](crate::Repository::info).
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future cancels a read.
+    /// This method only reads, so the future can be dropped at any time.
     pub async fn plan(&self) -> Result<RegistrationChange, Error> {
         flow::plan(self.clone()).await
     }
@@ -320,8 +321,8 @@ named_values! {
     pub enum RegistrationChange, "created" {
         /// The repository was not registered. Now it is.
         Created = "created",
-        /// The repository was registered already with these settings, or with an alternative of
-        /// them.
+        /// The repository was already registered with these settings, or with their alternative for
+        /// another Region.
         Unchanged = "unchanged",
         /// The repository had other settings, which were replaced.
         Replaced = "replaced",

@@ -41,6 +41,10 @@ pub(crate) struct Change {
     pub(crate) consent: Consent,
 }
 
+/// The flags of other types. Only `requires = "bucket"` would not refuse them, because they exclude
+/// the bucket.
+const NOT_S3: [&str; 2] = ["location", "repository_type"];
+
 #[derive(Args, Debug)]
 #[group(id = "storage", required = true, multiple = false, args = ["bucket", "location", "repository_type"])]
 pub(crate) struct Register {
@@ -50,19 +54,20 @@ pub(crate) struct Register {
     #[arg(long)]
     pub(crate) bucket: Option<String>,
     /// Region of the bucket
-    #[arg(long, value_name = "REGION", requires = "bucket")]
+    #[arg(long, value_name = "REGION", requires = "bucket", conflicts_with_all = NOT_S3)]
     pub(crate) bucket_region: Option<String>,
     /// Host of S3, such as s3.amazonaws.com, if the bucket is in another region than the domain
-    #[arg(long, value_name = "HOST", requires = "bucket", conflicts_with = "bucket_region")]
+    #[arg(long, value_name = "HOST", requires = "bucket")]
+    #[arg(conflicts_with = "bucket_region", conflicts_with_all = NOT_S3)]
     pub(crate) bucket_endpoint: Option<String>,
     /// Role with which an Amazon domain reads and writes the bucket
-    #[arg(long, value_name = "ARN", requires = "bucket")]
+    #[arg(long, value_name = "ARN", requires = "bucket", conflicts_with_all = NOT_S3)]
     pub(crate) role_arn: Option<String>,
     /// Folder in the bucket, without a leading slash
-    #[arg(long, value_name = "PATH", requires = "bucket")]
+    #[arg(long, value_name = "PATH", requires = "bucket", conflicts_with_all = NOT_S3)]
     pub(crate) base_path: Option<String>,
     /// Encrypt the objects in the bucket
-    #[arg(long, requires = "bucket")]
+    #[arg(long, requires = "bucket", conflicts_with_all = NOT_S3)]
     pub(crate) server_side_encryption: bool,
     /// Folder that all nodes share (type fs), on a cluster of your own
     #[arg(long, value_name = "PATH")]

@@ -87,6 +87,9 @@ pub(crate) struct Delete {
     /// Delete what matches this pattern now, such as 'nightly-2026.04.*'
     #[arg(long, conflicts_with = "names")]
     pub(crate) pattern: Option<SnapshotPattern>,
+    /// Delete only those that started longer ago than this, such as 30d
+    #[arg(long, value_name = "TIME", value_parser = span, requires = "pattern", conflicts_with = "names")]
+    pub(crate) older_than: Option<Duration>,
     #[command(flatten)]
     pub(crate) patience: Patience,
     #[command(flatten)]

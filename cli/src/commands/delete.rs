@@ -1,9 +1,13 @@
 //! `delete`: shows snapshots, asks, and deletes exactly these.
 
+use std::time::Duration;
+
 use es_snapshot::name::SnapshotName;
-use es_snapshot::{ErrorKind, ListSnapshots, Repository, SnapshotInfo, SnapshotPattern, Ticket};
+use es_snapshot::{ErrorKind, ListSnapshots, Repository, SnapshotClient, SnapshotInfo, SnapshotPattern, Ticket};
+use futures_util::StreamExt as _;
 
 use super::Domain;
+use super::list::is_older;
 use super::wait::note_uncertain;
 use crate::args::{Delete, Format};
 use crate::confirm::confirm;
@@ -11,11 +15,15 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::records::DeletionRecord;
 use crate::output::{Console, counted, printable};
+use crate::words::in_flags;
 
 pub(super) async fn run(args: Delete, domain: &Domain, console: &Console) -> Result<(), Failure> {
     let client = domain.client.with_queue_time(args.patience.queue);
     let repository = client.repository(&args.target.repository)?;
-    let listed = listed(&repository, &args).await?;
+    let listed = match (&args.pattern, args.older_than) {
+        (Some(pattern), Some(age)) => aged(&client, &repository, pattern.clone(), age, console).await?,
+        _ => listed(&repository, &args).await?,
+    };
     if args.consent.dry_run {
         let planned: Vec<DeletionRecord> = listed.iter().map(|listed| record(&repository, listed, "planned")).collect();
         return console.all(&planned);
@@ -46,6 +54,37 @@ async fn listed(repository: &Repository, args: &Delete) -> Result<Vec<SnapshotIn
     }
     let text = format!("{} has no snapshot {}; nothing was deleted", repository.name(), missing.join(", "));
     Err(Failure::Stopped(Exit::NotFound, text))
+}
+
+/// Returns the snapshots that match and started longer ago than this.
+async fn aged(
+    client: &SnapshotClient,
+    repository: &Repository,
+    pattern: SnapshotPattern,
+    age: Duration,
+    console: &Console,
+) -> Result<Vec<SnapshotInfo>, Failure> {
+    let mut snapshots = repository.snapshots(ListSnapshots::new().with_pattern(pattern));
+    let (mut aged, mut count, mut unreadable) = (Vec::new(), 0, Vec::new());
+    while let Some(snapshot) = snapshots.next().await {
+        match snapshot {
+            // The response has shown the domain's time by now.
+            Ok(snapshot) if is_older(&snapshot, age, client.now()) => aged.push(snapshot),
+            Ok(_) => count += 1,
+            // The rest of the list follows.
+            Err(error) if matches!(error.kind(), ErrorKind::Repository | ErrorKind::SnapshotMissing) => {
+                unreadable.push(error);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // One error alone says that nothing matches the pattern.
+    if count + aged.len() > 0 || unreadable.len() > 1 {
+        for error in &unreadable {
+            console.note(in_flags(&format!("warning: kept, because its age is not known: {error}")));
+        }
+    }
+    Ok(aged)
 }
 
 /// Returns the snapshots that match. The server needs no file of them, so damaged ones are found.

@@ -84,7 +84,7 @@ fn is_state(state: &str, snapshot: &SnapshotInfo) -> bool {
 }
 
 /// Whether the snapshot started longer ago than this. False if its start is not known.
-fn is_older(snapshot: &SnapshotInfo, age: Duration, now: SystemTime) -> bool {
+pub(super) fn is_older(snapshot: &SnapshotInfo, age: Duration, now: SystemTime) -> bool {
     let limit = now.checked_sub(age);
     snapshot.start_time().zip(limit).is_some_and(|(start, limit)| start < limit)
 }
