@@ -194,8 +194,7 @@ fn described(info: &RepositoryInfo) -> String {
 
 fn snapshot_list(examined: &Examined) -> Check {
     let id = CheckId::SnapshotList;
-    let advice = "if the repository is no longer used, unregister it, because it can block a version upgrade of \
-                  the domain";
+    let advice = "unregister the repository if nobody uses it: it can block a version upgrade of the domain";
     match &examined.listing {
         Err(failure) => Check::of_error(id, failure).with_advice(advice),
         Ok(Listing { failure: Some(failure), unreadable, readable, .. }) => {

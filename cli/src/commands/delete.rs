@@ -7,7 +7,7 @@ use es_snapshot::{ErrorKind, ListSnapshots, Repository, SnapshotClient, Snapshot
 use futures_util::StreamExt as _;
 
 use super::Domain;
-use super::list::is_older;
+use super::list::{is_nothing_found, is_older};
 use super::wait::note_uncertain;
 use crate::args::{Delete, Format};
 use crate::confirm::confirm;
@@ -78,11 +78,13 @@ async fn aged(
             Err(error) => return Err(error.into()),
         }
     }
-    // One error alone says that nothing matches the pattern.
-    if count + aged.len() > 0 || unreadable.len() > 1 {
-        for error in &unreadable {
-            console.note(in_flags(&format!("warning: kept, because its age is not known: {error}")));
-        }
+    if count + aged.len() == 0 && unreadable.len() == 1 {
+        // Either nothing matches the pattern, or the server cannot list anything.
+        let only = unreadable.remove(0);
+        return if is_nothing_found(&only) { Ok(aged) } else { Err(only.into()) };
+    }
+    for error in &unreadable {
+        console.note(in_flags(&format!("warning: kept, because its age is not known: {error}")));
     }
     Ok(aged)
 }
@@ -240,6 +242,17 @@ mod tests {
 
         assert_eq!(failure.exit(), Exit::Unknown);
         assert_eq!(domain.snapshots("backups").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn fails_if_the_ages_cannot_be_read_at_all() {
+        let (domain, repository) = with_snapshot("monday").await;
+        let body = r#"{"error":{"type":"repository_exception","reason":"[backups] could not read repository data"}}"#;
+        domain.fault(Fault::status(500, body, "application/json").on_method("GET"));
+
+        let listed = aged(&domain.client(), &repository, SnapshotPattern::all(), Duration::ZERO, &console()).await;
+
+        assert_eq!(listed.unwrap_err().exit(), Exit::Failed);
     }
 
     #[tokio::test]

@@ -53,7 +53,7 @@ pub(super) async fn run(args: List, domain: &Domain, console: &Console) -> Resul
     incomplete(count, errors, || listing.finish::<SnapshotRecord<'_>>(), console)
 }
 
-fn is_nothing_found(error: &Error) -> bool {
+pub(super) fn is_nothing_found(error: &Error) -> bool {
     error.kind() == es_snapshot::ErrorKind::SnapshotMissing
 }
 
