@@ -19,6 +19,7 @@ mod failure;
 mod log;
 mod output;
 mod resume;
+mod ticket_file;
 mod words;
 
 use std::env;

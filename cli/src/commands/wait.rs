@@ -1,10 +1,6 @@
 //! `wait` and `watch`, and the waiting of commands that start something.
 
 use std::error::Error as _;
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
-use std::path::Path;
-use std::process;
 use std::time::Duration;
 
 use es_snapshot::clock::{Clock as _, SystemClock};
@@ -15,11 +11,11 @@ use futures_util::future::{Either, select};
 
 use super::Domain;
 use crate::args::{Awaited, Wait, Waiting};
-use crate::config::MAX_BYTES;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::records::{DeletionRecord, ProgressRecord, RestoreRecord, SnapshotRecord, StartedRecord};
 use crate::output::{Console, describe};
+use crate::ticket_file;
 
 /// The limit of the read before a wait.
 const FIRST_READ: Duration = Duration::from_secs(5);
@@ -74,27 +70,9 @@ pub(super) async fn finish(
 /// Writes the ticket to its file, if there is one.
 pub(super) fn store(ticket: &Ticket, waiting: &Waiting, console: &Console) -> Result<(), Failure> {
     let Some(path) = &waiting.ticket else { return Ok(()) };
-    let written = serde_json::to_string(ticket).map_err(io::Error::from).and_then(|text| replace(path, &(text + "\n")));
-    written.map_err(|error| Failure::usage(format!("the ticket cannot be written to {}: {error}", path.display())))?;
+    ticket_file::write(path, ticket)?;
     console.set_ticket_file(path.display().to_string());
     Ok(())
-}
-
-/// Writes a file as a whole. If that fails, the file has its old content. What is not a plain file,
-/// such as a link, is written in place.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let is_plain = fs::symlink_metadata(path).map_or(true, |metadata| metadata.is_file());
-    let (true, Some(name)) = (is_plain, path.file_name()) else { return fs::write(path, text) };
-    let mut new = name.to_owned();
-    new.push(format!(".{}.new", process::id()));
-    let new = path.with_file_name(new);
-    // Without permission for the folder, the file itself may still be writable.
-    let Ok(mut file) = File::create_new(&new) else { return fs::write(path, text) };
-    let written = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&new);
-    }
-    written
 }
 
 /// Fails at once without credentials: the wait would look for them until its deadline. All other
@@ -212,14 +190,12 @@ fn report(ticket: &Ticket, outcome: AnyOutcome, console: &Console) -> Result<(),
 /// Returns the ticket that the arguments contain or name.
 fn ticket(args: &Wait, client: &SnapshotClient, console: &Console) -> Result<Ticket, Failure> {
     if let Some(path) = &args.ticket {
-        let text = read_ticket(path)
-            .map_err(|error| Failure::usage(format!("the ticket {} cannot be read: {error}", path.display())))?;
+        let ticket = ticket_file::read(path)?;
         // Standard input cannot be read again.
-        if path.as_os_str() != "-" {
+        if path.as_os_str() != ticket_file::STANDARD_INPUT {
             console.set_ticket_file(path.display().to_string());
         }
-        return serde_json::from_str(&text)
-            .map_err(|error| Failure::usage(format!("{} is not a ticket: {error}", path.display())));
+        return Ok(ticket);
     }
     let (Some(repository), Some(snapshot)) = (&args.repository, &args.snapshot) else {
         return Err(Failure::usage("a repository and a snapshot, or --ticket, must be given"));
@@ -229,55 +205,4 @@ fn ticket(args: &Wait, client: &SnapshotClient, console: &Console) -> Result<Tic
         Awaited::Restore => RestoreTicket::new(repository, snapshot)?.into(),
         Awaited::Deletion => client.repository(repository)?.snapshot(snapshot)?.wait_for_deletion().ticket().clone(),
     })
-}
-
-fn read_ticket(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    if path.as_os_str() == "-" {
-        io::stdin().lock().take(MAX_BYTES).read_to_string(&mut text)?;
-    } else {
-        fs::File::open(path)?.take(MAX_BYTES).read_to_string(&mut text)?;
-    }
-    Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use super::*;
-
-    fn folder(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("es-snapshot-{name}-{}", process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        folder
-    }
-
-    #[test]
-    fn replaces_a_file_and_leaves_no_other() {
-        let folder = folder("replace");
-        let path = folder.join("t.json");
-        fs::write(&path, "old").unwrap();
-
-        replace(&path, "new").unwrap();
-
-        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-        fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    #[cfg(unix)]
-    fn writes_through_a_link() {
-        let folder = folder("link");
-        let (target, link) = (folder.join("target"), folder.join("link"));
-        fs::write(&target, "old").unwrap();
-        std::os::unix::fs::symlink(&target, &link).unwrap();
-
-        replace(&link, "new").unwrap();
-
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(fs::read_to_string(&target).unwrap(), "new");
-        fs::remove_dir_all(&folder).unwrap();
-    }
 }
